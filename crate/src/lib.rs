@@ -1,0 +1,10 @@
+//! Local-first sync for web apps: an IndexedDB store with a change log, field-level merging and a push and pull loop.
+//!
+//! One engine, written once, runs in three places: in the browser (WASM, IndexedDB, fetch), in simulations (native, in
+//! memory, with faults injected), and, for its model and wire types, in the server. Modules are rings; arrows go
+//! inward only (see ARCHITECTURE.md).
+
+#![forbid(unsafe_code)]
+
+pub mod model;
+pub mod protocol;

@@ -1,0 +1,32 @@
+//! Names of the fields the engine itself reads and writes in a record.
+
+/// Primary key of a synced record.
+pub const ID: &str = "id";
+/// Owner of a user-level record.
+pub const USER_ID: &str = "userId";
+/// The space a record belongs to.
+pub const SPACE_ID: &str = "spaceId";
+/// Who created a record.
+pub const AUTHOR_ID: &str = "authorId";
+/// Who in the space may see a record.
+pub const VISIBILITY: &str = "visibility";
+/// The stamp of the deletion; `null` on a live record.
+pub const DELETED_AT: &str = "deletedAt";
+/// Taken off on every write: derived from the stamps.
+pub const UPDATED_AT: &str = "updatedAt";
+/// Hidden: `{ [field]: { at, actor, origin } }`. Never sent.
+pub const FIELD_META: &str = "__fieldMeta";
+/// Hidden: the greatest stamp of the record, for indexes. Never sent.
+pub const UPDATED_AT_INDEX: &str = "_updatedAtIndex";
+
+/// Whether a field never leaves the device: names beginning with `__`, and `_updatedAtIndex`.
+#[must_use]
+pub fn is_hidden(field: &str) -> bool {
+    field.starts_with("__") || field == UPDATED_AT_INDEX
+}
+
+/// Whether a field keeps the value its record was created with.
+#[must_use]
+pub fn is_immutable(field: &str) -> bool {
+    matches!(field, ID | USER_ID | SPACE_ID | AUTHOR_ID)
+}

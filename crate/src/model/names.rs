@@ -1,0 +1,193 @@
+//! One newtype per identity; a name that exists is valid.
+
+use super::Malformed;
+use serde::{Deserialize, Serialize};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the text and makes a name of it.
+            pub fn parse(text: impl Into<String>) -> Result<Self, Malformed> {
+                let text = text.into();
+                match $check(&text) {
+                    Ok(()) => Ok(Self(text)),
+                    Err(reason) => Err(Malformed::new(stringify!($name), reason)),
+                }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Malformed;
+            fn try_from(text: String) -> Result<Self, Malformed> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(
+    /// An app (module) of the product, such as `todo`; part of every synced change.
+    AppId,
+    check_identifier
+);
+name!(
+    /// A table: its local name in the store, or its sync name on the wire.
+    TableName,
+    check_table
+);
+name!(
+    /// The primary key of a synced record.
+    RecordId,
+    check_id
+);
+name!(
+    /// A top-level field of a record, the unit of merging.
+    FieldName,
+    check_field
+);
+name!(
+    /// A space (tenant) that records belong to; `_personal:<user>` is a person's own.
+    SpaceId,
+    check_id
+);
+name!(
+    /// A person.
+    UserId,
+    check_id
+);
+name!(
+    /// A change, once and for ever: a UUID made when it was written.
+    EventId,
+    check_uuid
+);
+name!(
+    /// A running client, `<install id>.<session id>`.
+    ClientId,
+    check_id
+);
+
+/// Longest identifier in bytes; IndexedDB has no limit, URLs and database indexes do.
+const MAX_ID_BYTES: usize = 255;
+
+/// Names an object may not have as an own key without changing what the object is.
+const RESERVED: [&str; 3] = ["__proto__", "constructor", "prototype"];
+
+fn check_identifier(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || text.len() > 64 {
+        return Err("must have 1 to 64 characters");
+    }
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        return Err("may hold letters, digits, '_' and '-' only");
+    }
+    if RESERVED.contains(&text) { Err("is a reserved name") } else { Ok(()) }
+}
+
+fn check_table(text: &str) -> Result<(), &'static str> {
+    check_identifier(text)?;
+    if text.starts_with('_') { Err("names beginning with '_' belong to the engine") } else { Ok(()) }
+}
+
+fn check_id(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || text.len() > MAX_ID_BYTES {
+        return Err("must have 1 to 255 bytes");
+    }
+    if text.chars().any(|c| c.is_control() || c == '\u{FFFD}') {
+        return Err("may not hold control or replacement characters");
+    }
+    if RESERVED.contains(&text) { Err("is a reserved name") } else { Ok(()) }
+}
+
+fn check_field(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || text.len() > MAX_ID_BYTES {
+        return Err("must have 1 to 255 bytes");
+    }
+    if text.contains('\0') {
+        return Err("may not hold U+0000");
+    }
+    if RESERVED.contains(&text) { Err("is a reserved name") } else { Ok(()) }
+}
+
+fn check_uuid(text: &str) -> Result<(), &'static str> {
+    match uuid::Uuid::try_parse(text) {
+        Ok(parsed) if parsed.as_hyphenated().to_string() == text => Ok(()),
+        _ => Err("must be a lower-case hyphenated UUID"),
+    }
+}
+
+impl EventId {
+    /// A UUIDv7 (RFC 9562, 5.7) from the milliseconds since 1970 and ten random bytes.
+    #[must_use]
+    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self(uuid_v7(unix_ms, random))
+    }
+}
+
+impl RecordId {
+    /// A fresh id: a UUIDv7 (RFC 9562, 5.7) from the milliseconds since 1970 and ten random bytes.
+    #[must_use]
+    pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self(uuid_v7(unix_ms, random))
+    }
+}
+
+fn uuid_v7(unix_ms: u64, random: &[u8; 10]) -> String {
+    uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid().as_hyphenated().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_refused_everywhere() {
+        for reserved in RESERVED {
+            assert!(FieldName::parse(reserved).is_err());
+            assert!(TableName::parse(reserved).is_err());
+            assert!(RecordId::parse(reserved).is_err());
+        }
+    }
+
+    #[test]
+    fn engine_names_are_not_table_names() {
+        assert!(TableName::parse("_changeLog").is_err());
+        assert!(TableName::parse("tasks").is_ok());
+    }
+
+    #[test]
+    fn event_ids_are_uuids_of_version_7() {
+        let id = EventId::from_parts(1_700_000_000_000, &[7; 10]);
+        assert_eq!(id.as_str().as_bytes()[14], b'7');
+        assert!(EventId::parse(id.as_str()).is_ok());
+        assert!(EventId::parse("not a uuid").is_err());
+        assert!(EventId::parse(id.as_str().to_uppercase()).is_err());
+    }
+}
