@@ -1,0 +1,3 @@
+import { useEngine } from './use-engine.js';
+
+useEngine().then((result) => postMessage(result));

@@ -1,0 +1,53 @@
+// A new Vite app in a temporary directory, with the packed package installed the way a user installs it.
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify, stripVTControlCharacters } from 'node:util';
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const root = join(here, '../..');
+export const packageDirectory = process.env.PACKAGE_DIRECTORY ?? join(root, 'pkg');
+
+const execute = promisify(execFile);
+
+/** Runs a command without a shell; on failure the error holds everything it printed. */
+export async function run(command, args, { cwd, timeout = 180_000 }) {
+  try {
+    return (await execute(command, args, { cwd, timeout, maxBuffer: 1 << 26, env: { ...process.env, NO_COLOR: '1' } })).stdout;
+  } catch (error) {
+    const printed = stripVTControlCharacters(`${error.stdout}\n${error.stderr}`);
+    throw new Error(`${command} ${args.join(' ')} failed (${error.signal ?? error.code}):\n${printed}`);
+  }
+}
+
+/** The packed file's name and the paths inside it. */
+export async function pack(destination) {
+  const [{ filename, files }] = JSON.parse(
+    await run('npm', ['pack', '--json', '--pack-destination', destination, packageDirectory], { cwd: root }),
+  );
+  return { tarball: join(destination, filename), paths: files.map((file) => file.path) };
+}
+
+/** Makes the app; `remove` deletes it. */
+export async function makeApp() {
+  const directory = await mkdtemp(join(tmpdir(), 'mana-packaging-'));
+  const { tarball, paths } = await pack(directory);
+  await cp(join(here, 'app'), directory, { recursive: true });
+  const manifest = { name: 'app', private: true, type: 'module', devDependencies: { vite: await lockedVersion('vite') } };
+  await writeFile(join(directory, 'package.json'), JSON.stringify(manifest));
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: directory });
+  return { directory, paths, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+/** Runs Vite's command line inside the app. */
+export function vite(directory, ...args) {
+  return run(process.execPath, [join(directory, 'node_modules/vite/bin/vite.js'), ...args], { cwd: directory });
+}
+
+/** The version this project's lock file names: the registry then answers from npm's cache. */
+async function lockedVersion(name) {
+  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
+  return lock.packages[`node_modules/${name}`].version;
+}

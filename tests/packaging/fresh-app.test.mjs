@@ -1,0 +1,105 @@
+// The packed package in a new Vite app: built, in development, in a worker, on a server.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { outcomeOf, startBrowser } from './browser.mjs';
+import { makeApp, run, vite } from './fresh-app.mjs';
+import { serve } from './serve.mjs';
+
+const works = { titles: ['Packed'], complaints: [] };
+
+describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
+  let app;
+  let browser;
+
+  before(async () => {
+    [app, browser] = await Promise.all([makeApp(), startBrowser()]);
+    await vite(app.directory, 'build', '--logLevel', 'warn');
+  });
+  after(async () => {
+    await browser?.close();
+    await app?.remove();
+  });
+
+  it('holds the module, the licences and nothing from the sources', () => {
+    for (const path of ['engine.wasm', 'glue.js', 'index.js', 'index.d.ts', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE']) {
+      assert.ok(app.paths.includes(path), `${path} is missing`);
+    }
+    assert.deepEqual(app.paths.filter((path) => /\.rs$|(?<!\.d)\.ts$|test|node_modules/.test(path)), []);
+  });
+
+  it('works built, under a strict content security policy', async () => {
+    await onServer({}, async (url) => assert.deepEqual(await outcomeOf(browser, url), works));
+  });
+
+  it('works in a worker, built, under a strict content security policy', async () => {
+    await onServer({}, async (url) => assert.deepEqual(await outcomeOf(browser, `${url}?worker`), works));
+  });
+
+  it('works when the web server does not know the type of WebAssembly', async () => {
+    await onServer({ typeOf: { '.wasm': 'application/octet-stream' } }, async (url) => {
+      assert.deepEqual(await outcomeOf(browser, url), works);
+    });
+  });
+
+  it('says so when the module is missing and the server answers its page instead', async () => {
+    await onServer({ hide: (path) => path.endsWith('.wasm'), fallback: true }, async (url) => {
+      const { code, message } = await outcomeOf(browser, url);
+      assert.equal(code, 'engine_load_failed');
+      assert.match(message, /not WebAssembly/);
+    });
+  });
+
+  it('works with the development server, without any configuration', async () => {
+    await inDevelopment(app.directory, async (url) => {
+      assert.deepEqual(await outcomeOf(browser, url), works);
+      assert.deepEqual(await outcomeOf(browser, `${url}?worker`), works);
+    });
+  });
+
+  it('opens nothing when a server imports it, and says why it cannot run there', async () => {
+    const said = await run(process.execPath, ['server.js'], { cwd: app.directory, timeout: 20_000 });
+    assert.deepEqual(JSON.parse(said), { touched: [], code: 'unsupported_environment', name: 'ManaError' });
+  });
+
+  it('puts the module beside the app once', async () => {
+    const assets = await readdir(join(app.directory, 'dist/assets'));
+    assert.equal(assets.filter((name) => name.endsWith('.wasm')).length, 1, assets.join(' '));
+  });
+
+  async function onServer(options, check) {
+    const server = await serve(join(app.directory, 'dist'), options);
+    try {
+      await check(server.url);
+    } finally {
+      await server.close();
+    }
+  }
+});
+
+/** Runs Vite's development server on a free port for as long as `check` takes. */
+async function inDevelopment(directory, check) {
+  const args = ['node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '0', '--logLevel', 'info'];
+  const server = spawn(process.execPath, args, { cwd: directory, env: { ...process.env, NO_COLOR: '1' } });
+  const ended = once(server, 'exit');
+  try {
+    await check(await addressOf(server));
+  } finally {
+    server.kill();
+    await ended;
+  }
+}
+
+/** The first address the process prints. */
+async function addressOf(server) {
+  let said = '';
+  for await (const chunk of server.stdout) {
+    said += chunk;
+    const address = /https?:\/\/[\d.]+:\d+\//.exec(said);
+    if (address) return address[0];
+  }
+  throw new Error(`the development server ended without an address:\n${said}`);
+}
