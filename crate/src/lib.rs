@@ -6,5 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod engine;
+pub mod merge;
 pub mod model;
 pub mod protocol;
+pub mod store;
+
+#[cfg(target_arch = "wasm32")]
+pub mod web;

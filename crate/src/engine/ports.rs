@@ -1,0 +1,111 @@
+//! What the engine asks of the world: time, randomness, the network, other tabs. Each is a trait with its promises;
+//! the browser's side lives in `web/`, simulations bring their own.
+
+use futures_util::future::LocalBoxFuture;
+
+/// Time, randomness and tasks.
+pub trait Host: 'static {
+    /// The device's wall clock: milliseconds since 1970, wrong by as much as the device is.
+    fn now_ms(&self) -> u64;
+    /// Milliseconds of a clock nobody can set; it may stand still while the device sleeps.
+    fn monotonic_ms(&self) -> f64;
+    /// Fills `bytes` from a cryptographic source.
+    fn random(&self, bytes: &mut [u8]);
+    /// Resolves after at least `ms` milliseconds.
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()>;
+    /// Runs a task to its end, beside others, starting after the present turn.
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>);
+}
+
+/// How a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Without body.
+    Get,
+    /// With a JSON body.
+    Post,
+}
+
+/// A request to the sync server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// How it is made.
+    pub method: Method,
+    /// Path below the server's URL, beginning with `/`.
+    pub path: &'static str,
+    /// JSON, for [`Method::Post`].
+    pub body: Option<String>,
+    /// Sent as `Authorization: Bearer …`.
+    pub token: Option<String>,
+}
+
+/// An answer, whatever it is; nothing of it has been believed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` header, or nothing.
+    pub content_type: String,
+    /// The `Retry-After` header in milliseconds, where it is a number of seconds.
+    pub retry_after_ms: Option<u64>,
+    /// The body as text.
+    pub body: String,
+}
+
+/// No answer came: no network, no such server, refused by the browser, cut midway, timed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAnswer(pub String);
+
+/// Why a token is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenReason {
+    /// There is none yet.
+    Start,
+    /// The server refused the last one.
+    Expired,
+}
+
+/// What a nudge connection reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketEvent {
+    /// It is connected.
+    Open,
+    /// A text frame came.
+    Text(String),
+    /// It has ended, for whatever reason; nothing follows.
+    Closed,
+}
+
+/// A connection that carries nudges; dropping it closes it.
+pub trait Socket {
+    /// Sends a text frame; does nothing when the connection has ended.
+    fn send(&self, text: &str);
+}
+
+/// The network.
+pub trait Transport: 'static {
+    /// Makes a request. Answers larger than [`crate::protocol::limits::MAX_BODY_BYTES`] × 2 and requests without an
+    /// answer after 30 s count as no answer.
+    fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, NoAnswer>>;
+    /// Asks the app for a token; `None` when there is none (signed out).
+    fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Option<String>>;
+    /// Opens a connection for nudges; `on_event` is called from later turns only.
+    fn connect(&self, path: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket>;
+}
+
+/// A held lock; dropping it releases it, and so does the end of its tab.
+pub trait LockGuard {}
+
+/// Other tabs of the same browser profile.
+pub trait Tabs: 'static {
+    /// Resolves when this tab holds the exclusive lock; tabs get it in the order they asked.
+    fn lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>>;
+    /// The exclusive lock if nobody holds it now.
+    fn try_lock(&self, name: &str) -> LocalBoxFuture<'static, Option<Box<dyn LockGuard>>>;
+    /// Holds a lock that any number of tabs may share; it excludes [`Tabs::try_lock`] of the same name.
+    fn share_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>>;
+    /// Sends a text to the other tabs of this database.
+    fn post(&self, text: &str);
+    /// Calls `on_text` for every text other tabs of this database post, until the engine is dropped.
+    fn listen(&self, on_text: Box<dyn Fn(String)>);
+}

@@ -1,0 +1,247 @@
+//! The suite every store passes: each promise of [`Store`] and [`Transaction`], tried.
+//!
+//! It panics where a promise is broken, so that it runs under any test harness, native or in a browser.
+
+use super::{Key, KeyRange, Mode, Row, RowValue, Scan, Store, StoreError, Transaction};
+use crate::model::StoreSpec;
+use serde_json::{Value, json};
+use std::future::Future;
+
+/// Runs every case; `open` makes a fresh, empty store with the given tables each time it is called.
+pub async fn run<S: Store, F: Future<Output = S>>(open: impl Fn(Vec<StoreSpec>) -> F) {
+    what_is_put_is_read_back(&open(tables()).await).await;
+    what_is_dropped_leaves_nothing(&open(tables()).await).await;
+    what_is_aborted_leaves_nothing(&open(tables()).await).await;
+    a_transaction_sees_its_own_writes(&open(tables()).await).await;
+    writers_wait_for_each_other(&open(tables()).await).await;
+    keys_are_counted(&open(tables()).await).await;
+    keys_may_lie_beside_rows(&open(tables()).await).await;
+    scans_go_by_index_order(&open(tables()).await).await;
+    scans_filter_before_they_count(&open(tables()).await).await;
+    multi_entry_lists_each_element(&open(tables()).await).await;
+    unique_indexes_refuse_the_second(&open(tables()).await).await;
+    removing_and_clearing_remove(&open(tables()).await).await;
+    a_row_without_key_is_refused(&open(tables()).await).await;
+    readers_do_not_write(&open(tables()).await).await;
+    unknown_stores_and_indexes_are_named(&open(tables()).await).await;
+    a_closed_store_says_so(&open(tables()).await).await;
+}
+
+/// The tables the suite needs.
+#[must_use]
+pub fn tables() -> Vec<StoreSpec> {
+    [("items", "id, rank, [kind+rank], *tags, &slug"), ("counted", "++seq"), ("beside", "")]
+        .into_iter()
+        .map(|(name, schema)| StoreSpec::parse(name, schema).expect("the suite's own schema is valid"))
+        .collect()
+}
+
+fn row<R: Row>(json: &Value) -> R {
+    R::from_json(json).expect("the suite's own rows are objects")
+}
+
+fn json_of<R: Row>(row: &R) -> Value {
+    row.to_json().expect("the suite's own rows are JSON")
+}
+
+fn ids<R: Row>(rows: &[R]) -> Vec<String> {
+    rows.iter().filter_map(|row| row.text("id")).collect()
+}
+
+async fn fill<S: Store>(store: &S, rows: &[Value]) {
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    for item in rows {
+        tx.put("items", &row(item), None).expect("puts");
+    }
+    tx.commit().await.expect("commits");
+}
+
+async fn read<S: Store>(store: &S, key: &str) -> Option<Value> {
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    tx.get("items", &Key::text(key)).await.expect("reads").map(|row| json_of(&row))
+}
+
+async fn what_is_put_is_read_back<S: Store>(store: &S) {
+    let item = json!({ "id": "a", "rank": 1.5, "nested": { "list": [1, "two", null, true] }, "none": null });
+    fill(store, std::slice::from_ref(&item)).await;
+    assert_eq!(read(store, "a").await, Some(item));
+    assert_eq!(read(store, "b").await, None);
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    let many = tx.get_many("items", &[Key::text("b"), Key::text("a")]).await.expect("reads");
+    assert!(many[0].is_none() && many[1].is_some(), "rows come in the order of the keys");
+    assert!(tx.get_many("items", &[]).await.expect("reads nothing").is_empty());
+}
+
+async fn what_is_dropped_leaves_nothing<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.put("items", &row(&json!({ "id": "a" })), None).expect("puts");
+    drop(tx);
+    assert_eq!(read(store, "a").await, None, "a dropped transaction is aborted");
+}
+
+async fn what_is_aborted_leaves_nothing<S: Store>(store: &S) {
+    fill(store, &[json!({ "id": "a", "rank": 1 })]).await;
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.get("items", &Key::text("a")).await.expect("reads");
+    tx.put("items", &row(&json!({ "id": "a", "rank": 2 })), None).expect("puts");
+    tx.abort();
+    assert_eq!(read(store, "a").await, Some(json!({ "id": "a", "rank": 1 })));
+    assert!(tx.put("items", &row(&json!({ "id": "b" })), None).is_err(), "nothing is written after an abort");
+    assert!(tx.commit().await.is_err(), "an aborted transaction does not commit");
+}
+
+async fn a_transaction_sees_its_own_writes<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.put("items", &row(&json!({ "id": "a", "rank": 1 })), None).expect("puts");
+    let seen = tx.get("items", &Key::text("a")).await.expect("reads");
+    assert_eq!(seen.map(|row| json_of(&row)), Some(json!({ "id": "a", "rank": 1 })));
+    tx.delete("items", &Key::text("a")).expect("deletes");
+    assert!(tx.get("items", &Key::text("a")).await.expect("reads").is_none());
+    tx.commit().await.expect("commits");
+}
+
+async fn writers_wait_for_each_other<S: Store>(store: &S) {
+    fill(store, &[json!({ "id": "n", "rank": 0 })]).await;
+    let bump = || async {
+        let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+        let rank = tx.get("items", &Key::text("n")).await.expect("reads").and_then(|row| row.get("rank"));
+        let next = rank.and_then(|value| value.as_number()).unwrap_or_default() + 1.0;
+        tx.put("items", &row(&json!({ "id": "n", "rank": next })), None).expect("puts");
+        tx.commit().await.expect("commits");
+    };
+    futures_util::future::join_all((0..10).map(|_| bump())).await;
+    let rank = read(store, "n").await.and_then(|row| row["rank"].as_f64());
+    assert_eq!(rank, Some(10.0), "no increment is lost");
+}
+
+async fn keys_are_counted<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["counted"]).expect("begins");
+    tx.put("counted", &row(&json!({ "name": "first" })), None).expect("puts");
+    let second = tx.insert("counted", &row(&json!({ "name": "second" })), None).await.expect("inserts");
+    assert_eq!(second, Key::Number(2.0));
+    tx.commit().await.expect("commits");
+    let tx = store.begin(Mode::Read, &["counted"]).expect("begins");
+    let row = tx.get("counted", &second).await.expect("reads").expect("is there");
+    assert_eq!(json_of(&row), json!({ "name": "second", "seq": 2 }), "the key is written into the row");
+}
+
+async fn keys_may_lie_beside_rows<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["beside"]).expect("begins");
+    tx.put("beside", &row(&json!({ "v": 1 })), Some(&Key::Number(7.0))).expect("puts");
+    tx.commit().await.expect("commits");
+    let tx = store.begin(Mode::Read, &["beside"]).expect("begins");
+    let found = tx.get("beside", &Key::Number(7.0)).await.expect("reads");
+    assert_eq!(found.map(|row| json_of(&row)), Some(json!({ "v": 1 })));
+}
+
+fn ranked() -> Vec<Value> {
+    vec![
+        json!({ "id": "a", "rank": 2, "kind": "x" }),
+        json!({ "id": "b", "rank": 1, "kind": "y" }),
+        json!({ "id": "c", "rank": 2, "kind": "y" }),
+        json!({ "id": "d", "kind": "x" }),
+    ]
+}
+
+async fn scans_go_by_index_order<S: Store>(store: &S) {
+    fill(store, &ranked()).await;
+    let found = async |scan: Scan| {
+        let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+        ids(&tx.scan("items", &scan, &|_| true).await.expect("scans"))
+    };
+    let by_rank = Scan { index: Some("rank".into()), ..Scan::default() };
+    assert_eq!(found(Scan::default()).await, ["a", "b", "c", "d"]);
+    assert_eq!(found(by_rank.clone()).await, ["b", "a", "c"], "rows without the key are left out");
+    assert_eq!(found(Scan { reverse: true, ..by_rank.clone() }).await, ["c", "a", "b"]);
+    let two = Some(KeyRange::only(Key::Number(2.0)));
+    assert_eq!(found(Scan { range: two.clone(), ..by_rank.clone() }).await, ["a", "c"]);
+    assert_eq!(found(Scan { range: two, reverse: true, limit: Some(1), ..by_rank }).await, ["c"]);
+    let compound = KeyRange {
+        lower: Some((Key::List(vec![Key::text("y")]), false)),
+        upper: Some((Key::List(vec![Key::text("y"), Key::List(vec![])]), false)),
+    };
+    let scan = Scan { index: Some("[kind+rank]".into()), range: Some(compound), ..Scan::default() };
+    assert_eq!(found(scan).await, ["b", "c"]);
+    let above = KeyRange { lower: Some((Key::text("b"), true)), upper: None };
+    assert_eq!(found(Scan { range: Some(above.clone()), ..Scan::default() }).await, ["c", "d"]);
+    assert_eq!(found(Scan { range: Some(above), reverse: true, ..Scan::default() }).await, ["d", "c"]);
+}
+
+async fn scans_filter_before_they_count<S: Store>(store: &S) {
+    fill(store, &ranked()).await;
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    let keep = |row: &S::Row| row.text("kind").as_deref() == Some("x");
+    let all = tx.scan("items", &Scan::default(), &keep).await.expect("scans");
+    assert_eq!(ids(&all), ["a", "d"]);
+    let second = tx.scan("items", &Scan { offset: 1, limit: Some(1), ..Scan::default() }, &keep).await.expect("scans");
+    assert_eq!(ids(&second), ["d"]);
+    let none = tx.scan("items", &Scan { limit: Some(0), ..Scan::default() }, &keep).await.expect("scans");
+    assert!(none.is_empty());
+    let past = tx.scan("items", &Scan { offset: 9, ..Scan::default() }, &keep).await.expect("scans");
+    assert!(past.is_empty());
+}
+
+async fn multi_entry_lists_each_element<S: Store>(store: &S) {
+    fill(store, &[json!({ "id": "a", "tags": ["q", "p"] }), json!({ "id": "b", "tags": ["q"] })]).await;
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    let scan = Scan { index: Some("tags".into()), ..Scan::default() };
+    assert_eq!(ids(&tx.scan("items", &scan, &|_| true).await.expect("scans")), ["a", "a", "b"]);
+}
+
+async fn unique_indexes_refuse_the_second<S: Store>(store: &S) {
+    fill(store, &[json!({ "id": "a", "slug": "s" })]).await;
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.put("items", &row(&json!({ "id": "z", "rank": 1 })), None).expect("puts");
+    let put = tx.put("items", &row(&json!({ "id": "b", "slug": "s" })), None);
+    let error = match put {
+        Ok(()) => tx.commit().await.expect_err("the second is refused"),
+        Err(error) => error,
+    };
+    assert!(matches!(error, StoreError::Constraint(_)), "{error}");
+    assert_eq!(read(store, "z").await, None, "the whole transaction is undone");
+}
+
+async fn removing_and_clearing_remove<S: Store>(store: &S) {
+    fill(store, &ranked()).await;
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.delete("items", &Key::text("a")).expect("deletes");
+    tx.delete("items", &Key::text("not there")).expect("deletes nothing");
+    tx.commit().await.expect("commits");
+    assert_eq!(read(store, "a").await, None);
+    assert!(read(store, "b").await.is_some());
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.clear("items").expect("clears");
+    tx.put("items", &row(&json!({ "id": "new" })), None).expect("puts");
+    tx.commit().await.expect("commits");
+    assert_eq!(read(store, "b").await, None);
+    assert!(read(store, "new").await.is_some());
+}
+
+async fn a_row_without_key_is_refused<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.put("items", &row(&json!({ "id": "before" })), None).expect("puts");
+    let refused = tx.put("items", &row(&json!({ "id": { "no": "key" } })), None);
+    assert!(refused.is_err(), "a failure known at once is returned");
+    assert!(tx.commit().await.is_err(), "and has aborted the transaction");
+    assert_eq!(read(store, "before").await, None, "together with what went before");
+}
+
+async fn readers_do_not_write<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    assert!(tx.put("items", &row(&json!({ "id": "a" })), None).is_err());
+    drop(tx);
+    assert_eq!(read(store, "a").await, None);
+}
+
+async fn unknown_stores_and_indexes_are_named<S: Store>(store: &S) {
+    assert!(matches!(store.begin(Mode::Read, &["nowhere"]), Err(StoreError::NotFound(_))));
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    let scan = Scan { index: Some("nothing".into()), ..Scan::default() };
+    assert!(matches!(tx.scan("items", &scan, &|_| true).await, Err(StoreError::NotFound(_))));
+}
+
+async fn a_closed_store_says_so<S: Store>(store: &S) {
+    fill(store, &[json!({ "id": "a" })]).await;
+    store.close();
+    assert!(matches!(store.begin(Mode::Read, &["items"]), Err(StoreError::Closed)));
+}

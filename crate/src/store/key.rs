@@ -1,0 +1,210 @@
+//! Keys and key ranges in IndexedDB's order: numbers, dates, texts, bytes, lists.
+
+use super::row::{Row, RowValue};
+use crate::model::{IndexSpec, KeyPath};
+use std::cmp::Ordering;
+
+/// A key of a store or an index.
+#[derive(Debug, Clone)]
+pub enum Key {
+    /// A number; `NaN` is no key.
+    Number(f64),
+    /// A date, in milliseconds since 1970.
+    Date(f64),
+    /// A text, ordered by its UTF-16 code units.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A list of keys.
+    List(Vec<Key>),
+}
+
+impl Key {
+    /// A text key.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    /// A list of two text keys, as `[kind+key]` wants.
+    #[must_use]
+    pub fn pair(first: &str, second: &str) -> Self {
+        Self::List(vec![Self::text(first), Self::text(second)])
+    }
+
+    /// The key a value is; `None` for values that are no keys (booleans, `null`, objects).
+    #[must_use]
+    pub fn of<V: RowValue>(value: &V) -> Option<Self> {
+        if let Some(text) = value.as_text() {
+            return Some(Self::Text(text));
+        }
+        if let Some(number) = value.as_number() {
+            return (!number.is_nan()).then_some(Self::Number(number));
+        }
+        if let Some(ms) = value.as_date_ms() {
+            return (!ms.is_nan()).then_some(Self::Date(ms));
+        }
+        if let Some(bytes) = value.as_bytes() {
+            return Some(Self::Bytes(bytes));
+        }
+        value.as_list()?.iter().map(Self::of).collect::<Option<Vec<_>>>().map(Self::List)
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Number(_) => 0,
+            Self::Date(_) => 1,
+            Self::Text(_) => 2,
+            Self::Bytes(_) => 3,
+            Self::List(_) => 4,
+        }
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            // `0.0 + x` makes negative zero equal to zero.
+            (Self::Number(a), Self::Number(b)) | (Self::Date(a), Self::Date(b)) => (0.0 + a).total_cmp(&(0.0 + b)),
+            (Self::Text(a), Self::Text(b)) => a.encode_utf16().cmp(b.encode_utf16()),
+            (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
+            (Self::List(a), Self::List(b)) => a.cmp(b),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Key {}
+
+/// A range of keys; a bound that is missing is open to that side.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRange {
+    /// The lower bound, and whether it is left out itself.
+    pub lower: Option<(Key, bool)>,
+    /// The upper bound, and whether it is left out itself.
+    pub upper: Option<(Key, bool)>,
+}
+
+impl KeyRange {
+    /// Exactly one key.
+    #[must_use]
+    pub fn only(key: Key) -> Self {
+        Self { lower: Some((key.clone(), false)), upper: Some((key, false)) }
+    }
+
+    /// Whether the key lies inside.
+    #[must_use]
+    pub fn contains(&self, key: &Key) -> bool {
+        let above = self.lower.as_ref().is_none_or(|(bound, open)| key > bound || (!open && key == bound));
+        let below = self.upper.as_ref().is_none_or(|(bound, open)| key < bound || (!open && key == bound));
+        above && below
+    }
+
+    /// Whether no key can lie inside; IndexedDB refuses to make such a range.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match (&self.lower, &self.upper) {
+            (Some((lower, open)), Some((upper, closed))) => lower > upper || (lower == upper && (*open || *closed)),
+            _ => false,
+        }
+    }
+}
+
+/// The value at a path such as `a.b`.
+fn value_at<R: Row>(row: &R, path: &str) -> Option<R::Value> {
+    match path.split_once('.') {
+        None => row.get(path),
+        Some((head, rest)) => value_at(&row.get(head)?.as_row()?, rest),
+    }
+}
+
+/// The key a key path finds in a row; `None` when a part is missing or is no key.
+#[must_use]
+pub fn key_at<R: Row>(row: &R, path: &KeyPath) -> Option<Key> {
+    match path {
+        KeyPath::Single(path) => Key::of(&value_at(row, path)?),
+        KeyPath::Compound(paths) => {
+            paths.iter().map(|path| Key::of(&value_at(row, path)?)).collect::<Option<Vec<_>>>().map(Key::List)
+        }
+    }
+}
+
+/// The keys under which an index lists a row: none, one, or one per distinct element of a multi-entry array.
+#[must_use]
+pub fn index_keys<R: Row>(row: &R, index: &IndexSpec) -> Vec<Key> {
+    let Some(path) = &index.key_path else { return Vec::new() };
+    if let (true, KeyPath::Single(path)) = (index.multi_entry, path)
+        && let Some(items) = value_at(row, path).and_then(|value| value.as_list())
+    {
+        let mut keys: Vec<Key> = items.iter().filter_map(Key::of).collect();
+        keys.sort();
+        keys.dedup();
+        return keys;
+    }
+    key_at(row, path).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StoreSpec;
+    use crate::store::JsonRow;
+    use serde_json::json;
+
+    fn row(value: serde_json::Value) -> JsonRow {
+        JsonRow::from_json(&value).unwrap()
+    }
+
+    #[test]
+    fn keys_sort_as_indexeddb_sorts_them() {
+        let order = [
+            Key::Number(-1.0),
+            Key::Number(0.0),
+            Key::Number(2.0),
+            Key::Date(0.0),
+            Key::text(""),
+            Key::text("a"),
+            Key::text("\u{1F600}"),
+            Key::text("\u{FFFD}"),
+            Key::Bytes(vec![1]),
+            Key::List(vec![]),
+            Key::List(vec![Key::Number(1.0)]),
+        ];
+        assert!(order.is_sorted());
+        assert_eq!(Key::Number(0.0), Key::Number(-0.0));
+    }
+
+    #[test]
+    fn multi_entry_lists_a_row_once_per_element() {
+        let store = StoreSpec::parse("t", "id, *tags, [a+b], n.x").unwrap();
+        let row = row(json!({ "id": "1", "tags": ["b", "a", "b", true], "a": 1, "n": { "x": "deep" } }));
+        assert_eq!(index_keys(&row, store.index("tags").unwrap()), [Key::text("a"), Key::text("b")]);
+        assert!(index_keys(&row, store.index("[a+b]").unwrap()).is_empty());
+        assert_eq!(index_keys(&row, store.index("n.x").unwrap()), [Key::text("deep")]);
+    }
+
+    #[test]
+    fn an_empty_range_is_known_as_one() {
+        let range = |lo: f64, hi: f64, open| KeyRange {
+            lower: Some((Key::Number(lo), open)),
+            upper: Some((Key::Number(hi), false)),
+        };
+        assert!(range(2.0, 1.0, false).is_empty());
+        assert!(range(1.0, 1.0, true).is_empty());
+        assert!(!range(1.0, 1.0, false).is_empty());
+        assert!(range(1.0, 2.0, true).contains(&Key::Number(2.0)));
+        assert!(!range(1.0, 2.0, true).contains(&Key::Number(1.0)));
+    }
+}

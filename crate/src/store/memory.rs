@@ -1,0 +1,382 @@
+//! A store in memory with IndexedDB's rules, for simulations and tests.
+//!
+//! Transactions wait for each other as IndexedDB's do; a transaction writes into an overlay that reaches the store when
+//! it commits, so an abort, a drop or a crash leaves nothing behind.
+
+use super::{JsonRow, Key, KeyRange, Mode, Row, Scan, Store, StoreError, Transaction, index_keys, key_at};
+use crate::model::{KeyPath, StoreSpec};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+type Rows = BTreeMap<Key, JsonRow>;
+
+#[derive(Clone)]
+struct Table {
+    spec: StoreSpec,
+    rows: Rows,
+    next: u64,
+}
+
+struct Ticket {
+    id: u64,
+    mode: Mode,
+    stores: Vec<String>,
+    waker: Option<Waker>,
+}
+
+#[derive(Default)]
+struct Inner {
+    tables: BTreeMap<String, Table>,
+    queue: Vec<Ticket>,
+    issued: u64,
+    closed: bool,
+}
+
+/// The store; clones share one content.
+#[derive(Clone)]
+pub struct MemoryStore(Rc<RefCell<Inner>>);
+
+/// A copy of a store's content at one moment.
+#[derive(Clone)]
+pub struct Snapshot(BTreeMap<String, Table>);
+
+impl MemoryStore {
+    /// An empty store with these tables.
+    pub fn new(specs: impl IntoIterator<Item = StoreSpec>) -> Self {
+        let tables = specs.into_iter().map(|spec| (spec.name.clone(), Table { spec, rows: Rows::new(), next: 1 }));
+        Self(Rc::new(RefCell::new(Inner { tables: tables.collect(), ..Inner::default() })))
+    }
+
+    /// What is committed now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.0.borrow().tables.clone())
+    }
+
+    /// A new store with that content, as after a restart.
+    #[must_use]
+    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+        Self(Rc::new(RefCell::new(Inner { tables: snapshot.0.clone(), ..Inner::default() })))
+    }
+
+    /// All committed rows of a store, in key order.
+    #[must_use]
+    pub fn rows(&self, store: &str) -> Vec<Value> {
+        let inner = self.0.borrow();
+        inner.tables.get(store).into_iter().flat_map(|t| t.rows.values()).map(|r| Value::Object(r.0.clone())).collect()
+    }
+}
+
+impl Store for MemoryStore {
+    type Row = JsonRow;
+    type Tx = MemoryTransaction;
+
+    fn begin(&self, mode: Mode, stores: &[&str]) -> Result<MemoryTransaction, StoreError> {
+        let mut inner = self.0.borrow_mut();
+        if inner.closed {
+            return Err(StoreError::Closed);
+        }
+        if let Some(missing) = stores.iter().find(|name| !inner.tables.contains_key(**name)) {
+            return Err(StoreError::NotFound((*missing).to_owned()));
+        }
+        inner.issued += 1;
+        let id = inner.issued;
+        let stores: Vec<String> = stores.iter().map(|name| (*name).to_owned()).collect();
+        inner.queue.push(Ticket { id, mode, stores: stores.clone(), waker: None });
+        Ok(MemoryTransaction { inner: Rc::clone(&self.0), id, mode, stores, state: RefCell::default() })
+    }
+
+    fn close(&self) {
+        self.0.borrow_mut().closed = true;
+    }
+}
+
+#[derive(Default)]
+struct TxState {
+    /// Written rows by store and key; `None` is a removal.
+    overlay: BTreeMap<String, BTreeMap<Key, Option<JsonRow>>>,
+    cleared: Vec<String>,
+    next: BTreeMap<String, u64>,
+    failed: Option<StoreError>,
+    ended: bool,
+}
+
+/// A transaction of a [`MemoryStore`].
+pub struct MemoryTransaction {
+    inner: Rc<RefCell<Inner>>,
+    id: u64,
+    mode: Mode,
+    stores: Vec<String>,
+    state: RefCell<TxState>,
+}
+
+impl MemoryTransaction {
+    async fn turn(&self, call: &'static str) -> Result<(), StoreError> {
+        poll_fn(|cx| {
+            let mut inner = self.inner.borrow_mut();
+            let Some(at) = inner.queue.iter().position(|ticket| ticket.id == self.id) else {
+                return Poll::Ready(());
+            };
+            if inner.queue[..at].iter().any(|earlier| conflicts(earlier, &inner.queue[at])) {
+                inner.queue[at].waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        self.check(call)
+    }
+
+    fn check(&self, call: &'static str) -> Result<(), StoreError> {
+        let state = self.state.borrow();
+        match &state.failed {
+            Some(error) => Err(error.clone()),
+            None if state.ended => Err(StoreError::Inactive(call)),
+            None => Ok(()),
+        }
+    }
+
+    fn writable(&self, store: &str, call: &'static str) -> Result<(), StoreError> {
+        self.check(call)?;
+        if self.mode == Mode::Read {
+            return Err(StoreError::Other("ReadOnlyError".into(), format!("{call} in a read-only transaction")));
+        }
+        self.in_scope(store)
+    }
+
+    fn in_scope(&self, store: &str) -> Result<(), StoreError> {
+        if self.stores.iter().any(|name| name == store) { Ok(()) } else { Err(StoreError::NotFound(store.to_owned())) }
+    }
+
+    fn merged(&self, store: &str) -> Rows {
+        let (inner, state) = (self.inner.borrow(), self.state.borrow());
+        let mut rows = match inner.tables.get(store) {
+            Some(table) if !state.cleared.iter().any(|name| name == store) => table.rows.clone(),
+            _ => Rows::new(),
+        };
+        for (key, row) in state.overlay.get(store).into_iter().flatten() {
+            match row {
+                Some(row) => rows.insert(key.clone(), row.clone()),
+                None => rows.remove(key),
+            };
+        }
+        rows
+    }
+
+    fn one(&self, store: &str, key: &Key) -> Option<JsonRow> {
+        let state = self.state.borrow();
+        if let Some(written) = state.overlay.get(store).and_then(|rows| rows.get(key)) {
+            return written.clone();
+        }
+        if state.cleared.iter().any(|name| name == store) {
+            return None;
+        }
+        self.inner.borrow().tables.get(store)?.rows.get(key).cloned()
+    }
+
+    fn spec(&self, store: &str) -> Result<StoreSpec, StoreError> {
+        let inner = self.inner.borrow();
+        inner.tables.get(store).map(|table| table.spec.clone()).ok_or_else(|| StoreError::NotFound(store.to_owned()))
+    }
+
+    fn key_for(&self, store: &str, row: &mut JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
+        let primary = self.spec(store)?.primary;
+        let found = key.cloned().or_else(|| primary.key_path.as_ref().and_then(|path| key_at(row, path)));
+        if let Some(key) = found {
+            return Ok(key);
+        }
+        if !primary.auto_increment {
+            return Err(StoreError::InvalidKey(format!("a row of {store} has no key at {}", primary.name)));
+        }
+        let committed = self.inner.borrow().tables.get(store).map_or(1, |table| table.next);
+        let mut state = self.state.borrow_mut();
+        let next = state.next.entry(store.to_owned()).or_insert(committed);
+        let number = *next;
+        *next += 1;
+        if let Some(KeyPath::Single(path)) = &primary.key_path {
+            row.set(path, Value::from(number));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "IndexedDB's own key generator ends at 2^53")]
+        Ok(Key::Number(number as f64))
+    }
+
+    fn fail(&self, error: StoreError) -> StoreError {
+        self.state.borrow_mut().failed.get_or_insert_with(|| error.clone());
+        error
+    }
+
+    fn write(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
+        let mut row = row.clone();
+        let key = self.key_for(store, &mut row, key).map_err(|error| self.fail(error))?;
+        self.state.borrow_mut().overlay.entry(store.to_owned()).or_default().insert(key.clone(), Some(row));
+        Ok(key)
+    }
+
+    fn violates_unique(&self) -> Option<StoreError> {
+        let written: Vec<String> = self.state.borrow().overlay.keys().cloned().collect();
+        for store in written {
+            let spec = self.spec(&store).ok()?;
+            for index in spec.indexes.iter().filter(|index| index.unique) {
+                let mut seen = BTreeMap::new();
+                for (primary, row) in self.merged(&store) {
+                    if index_keys(&row, index).into_iter().any(|key| seen.insert(key, primary.clone()).is_some()) {
+                        return Some(StoreError::Constraint(format!("{store}.{}", index.name)));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn apply(&self) {
+        let state = std::mem::take(&mut *self.state.borrow_mut());
+        let mut inner = self.inner.borrow_mut();
+        for name in state.cleared {
+            if let Some(table) = inner.tables.get_mut(&name) {
+                table.rows.clear();
+            }
+        }
+        for (name, rows) in state.overlay {
+            let Some(table) = inner.tables.get_mut(&name) else { continue };
+            for (key, row) in rows {
+                match row {
+                    Some(row) => table.rows.insert(key, row),
+                    None => table.rows.remove(&key),
+                };
+            }
+        }
+        for (name, next) in state.next {
+            if let Some(table) = inner.tables.get_mut(&name) {
+                table.next = next;
+            }
+        }
+    }
+
+    fn end(&self) {
+        self.state.borrow_mut().ended = true;
+        let mut inner = self.inner.borrow_mut();
+        inner.queue.retain(|ticket| ticket.id != self.id);
+        for ticket in &mut inner.queue {
+            if let Some(waker) = ticket.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+fn conflicts(earlier: &Ticket, later: &Ticket) -> bool {
+    let writes = earlier.mode == Mode::Write || later.mode == Mode::Write;
+    writes && earlier.stores.iter().any(|name| later.stores.contains(name))
+}
+
+impl Transaction for MemoryTransaction {
+    type Row = JsonRow;
+
+    async fn get(&self, store: &str, key: &Key) -> Result<Option<JsonRow>, StoreError> {
+        self.in_scope(store)?;
+        self.turn("get").await?;
+        Ok(self.one(store, key))
+    }
+
+    async fn get_many(&self, store: &str, keys: &[Key]) -> Result<Vec<Option<JsonRow>>, StoreError> {
+        self.in_scope(store)?;
+        self.turn("get").await?;
+        Ok(keys.iter().map(|key| self.one(store, key)).collect())
+    }
+
+    async fn scan(
+        &self,
+        store: &str,
+        scan: &Scan,
+        keep: &dyn Fn(&JsonRow) -> bool,
+    ) -> Result<Vec<JsonRow>, StoreError> {
+        self.in_scope(store)?;
+        self.turn("scan").await?;
+        let spec = self.spec(store)?;
+        let mut found = listed(&spec, scan, self.merged(store))?;
+        if scan.reverse {
+            found.reverse();
+        }
+        let rows = found.into_iter().map(|(_, _, row)| row).filter(|row| keep(row)).skip(scan.offset);
+        Ok(rows.take(scan.limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    fn put(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<(), StoreError> {
+        self.writable(store, "put")?;
+        self.write(store, row, key).map(drop)
+    }
+
+    async fn insert(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
+        self.turn("insert").await?;
+        self.writable(store, "insert")?;
+        self.write(store, row, key)
+    }
+
+    fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError> {
+        self.writable(store, "delete")?;
+        self.state.borrow_mut().overlay.entry(store.to_owned()).or_default().insert(key.clone(), None);
+        Ok(())
+    }
+
+    fn clear(&self, store: &str) -> Result<(), StoreError> {
+        self.writable(store, "clear")?;
+        let mut state = self.state.borrow_mut();
+        state.overlay.remove(store);
+        state.cleared.push(store.to_owned());
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.turn("commit").await?;
+        if let Some(error) = self.violates_unique() {
+            return Err(self.fail(error));
+        }
+        self.apply();
+        Ok(())
+    }
+
+    fn abort(&self) {
+        self.fail(StoreError::Aborted);
+        self.end();
+    }
+}
+
+impl Drop for MemoryTransaction {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Rows with their index key and primary key, in order.
+fn listed(spec: &StoreSpec, scan: &Scan, rows: Rows) -> Result<Vec<(Key, Key, JsonRow)>, StoreError> {
+    let inside = |key: &Key| scan.range.as_ref().is_none_or(|range: &KeyRange| range.contains(key));
+    let Some(name) = scan.index.as_deref().filter(|name| *name != spec.primary.name) else {
+        let rows = rows.into_iter().filter(|(key, _)| inside(key));
+        return Ok(rows.map(|(key, row)| (key.clone(), key, row)).collect());
+    };
+    let index = spec.index(name).ok_or_else(|| StoreError::NotFound(format!("{}.{name}", spec.name)))?;
+    let mut found = Vec::new();
+    for (primary, row) in rows {
+        for key in index_keys(&row, index).into_iter().filter(|key| inside(key)) {
+            found.push((key, primary.clone(), row.clone()));
+        }
+    }
+    found.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn the_memory_store_keeps_the_contract() {
+        let run = super::super::contract::run(|specs| async move { MemoryStore::new(specs) });
+        run.now_or_never().expect("the memory store never waits for anything outside");
+    }
+}

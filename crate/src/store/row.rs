@@ -1,0 +1,101 @@
+//! `Row`: how the engine touches the few fields of a record it needs without parsing the rest.
+//!
+//! In the browser a row is a JavaScript object and a value is a handle to a JavaScript value: dates, maps and blobs in
+//! untouched fields survive, because nothing converts them. Elsewhere both are parsed JSON.
+
+use crate::model::{Malformed, check_travels};
+use serde_json::Value;
+
+/// A value of a field: a cheap handle.
+pub trait RowValue: Clone + 'static {
+    /// Objects of such values.
+    type Row: Row<Value = Self>;
+
+    /// A value from JSON.
+    fn from_json(json: &Value) -> Self;
+    /// The value as JSON; an error with its path where JSON cannot carry it.
+    fn to_json(&self) -> Result<Value, Malformed>;
+    /// A list of values.
+    fn list(items: Vec<Self>) -> Self;
+    /// The items, where this is a list.
+    fn as_list(&self) -> Option<Vec<Self>>;
+    /// The object, where this is one.
+    fn as_row(&self) -> Option<Self::Row>;
+    /// The text, where this is one.
+    fn as_text(&self) -> Option<String>;
+    /// The number, where this is one.
+    fn as_number(&self) -> Option<f64>;
+    /// Whether this is `null` (or `undefined`).
+    fn is_null(&self) -> bool;
+    /// Whether both are the same JSON; values JSON cannot carry are never the same.
+    fn same(&self, other: &Self) -> bool;
+    /// Milliseconds since 1970, where this is a date.
+    fn as_date_ms(&self) -> Option<f64>;
+    /// The bytes, where this is a binary value that can be a key.
+    fn as_bytes(&self) -> Option<Vec<u8>>;
+    /// The value as it can travel: negative zero made zero, strays refused by path (`path` is the field's name).
+    fn travelling(&self, path: &str) -> Result<Self, Malformed> {
+        travelling(self, path)
+    }
+    /// A text value.
+    fn text(text: &str) -> Self {
+        Self::from_json(&Value::String(text.to_owned()))
+    }
+    /// The `null` value.
+    fn null() -> Self {
+        Self::from_json(&Value::Null)
+    }
+    /// A number.
+    fn number(number: f64) -> Self {
+        Self::from_json(&serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+}
+
+/// The general way of [`RowValue::travelling`]: through JSON, checked, and back.
+pub fn travelling<V: RowValue>(value: &V, path: &str) -> Result<V, Malformed> {
+    let json = value.to_json().map_err(|inner| Malformed::new(join(path, &inner.path), inner.reason))?;
+    check_travels(&json, path)?;
+    Ok(V::from_json(&json))
+}
+
+fn join(path: &str, inner: &str) -> String {
+    format!("{path}{inner}")
+}
+
+/// A record or another object with named fields. Cloning makes another handle to the same object.
+pub trait Row: Clone + 'static {
+    /// Values of its fields.
+    type Value: RowValue<Row = Self>;
+
+    /// A new object without fields.
+    fn empty() -> Self;
+    /// The value of an own field; `None` when it is absent or `undefined`.
+    fn get(&self, field: &str) -> Option<Self::Value>;
+    /// Gives a field a value.
+    fn set(&mut self, field: &str, value: Self::Value);
+    /// Takes a field away.
+    fn remove(&mut self, field: &str);
+    /// The names of its own fields, in their order.
+    fn names(&self) -> Vec<String>;
+    /// Another object with the same fields and the same values.
+    fn shallow_copy(&self) -> Self;
+    /// The object as a value.
+    fn into_value(self) -> Self::Value;
+
+    /// The text of a field.
+    fn text(&self, field: &str) -> Option<String> {
+        self.get(field).and_then(|value| value.as_text())
+    }
+    /// Gives a field a text.
+    fn set_text(&mut self, field: &str, text: &str) {
+        self.set(field, Self::Value::text(text));
+    }
+    /// The whole object as JSON.
+    fn to_json(&self) -> Result<Value, Malformed> {
+        self.clone().into_value().to_json()
+    }
+    /// An object from JSON; `None` when it is not one.
+    fn from_json(json: &Value) -> Option<Self> {
+        Self::Value::from_json(json).as_row()
+    }
+}
