@@ -8,7 +8,7 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
 # TypeScript 7 compiles and checks the shim. `typescript` itself stays at 6, which svelte-check needs.
 tsc="$root/node_modules/@typescript/native/bin/tsc"
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 step() { printf '\n== %s\n' "$*"; }
 fail() {
 	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
