@@ -18,7 +18,8 @@ export async function loadModule(source?: ModuleSource): Promise<WebAssembly.Mod
   requireBrowser();
   if (typeof source === 'object' && !('href' in source)) return source;
   // Written out in this form because bundlers look for it: they copy the file and put its final address here.
-  const url = source === undefined ? new URL('./engine.wasm', import.meta.url) : new URL(source, globalThis.location?.href);
+  const url =
+    source === undefined ? new URL('./engine.wasm', import.meta.url) : new URL(source, globalThis.location?.href);
   const known = compiled.get(url.href);
   if (known) return known;
   const loading = compile(url);
@@ -37,9 +38,13 @@ export function createInstance(module: WebAssembly.Module): Glue {
 function requireBrowser(): void {
   const missing = ['indexedDB', 'WebAssembly', 'fetch'].filter((name) => !(name in globalThis));
   if (missing.length === 0) return;
-  throw new ManaError('unsupported_environment', `The engine runs in browsers and workers; ${missing.join(' and ')} is missing here.`, {
-    details: { missing },
-  });
+  throw new ManaError(
+    'unsupported_environment',
+    `The engine runs in browsers and workers; ${missing.join(' and ')} is missing here.`,
+    {
+      details: { missing },
+    },
+  );
 }
 
 async function compile(url: URL): Promise<WebAssembly.Module> {
@@ -55,7 +60,10 @@ async function compile(url: URL): Promise<WebAssembly.Module> {
     return await WebAssembly.compile(wasmBytes(url, await response.arrayBuffer()));
   } catch (cause) {
     if (cause instanceof ManaError) throw cause;
-    throw failed(url, cause instanceof Error ? cause.message : String(cause), { retryable: !(cause instanceof WebAssembly.CompileError), cause });
+    throw failed(url, cause instanceof Error ? cause.message : String(cause), {
+      retryable: !(cause instanceof WebAssembly.CompileError),
+      cause,
+    });
   }
 }
 

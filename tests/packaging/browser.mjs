@@ -7,7 +7,12 @@ const flags = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-b
 
 export async function startBrowser() {
   if (!executablePath) throw new Error('Chromium is missing. Run: make setup');
-  return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0, args: flags, timeout: 60_000 });
+  return chromium.launch({
+    executablePath,
+    chromiumSandbox: process.getuid?.() !== 0,
+    args: flags,
+    timeout: 60_000,
+  });
 }
 
 /** Opens the address and gives the JSON that the page wrote into its `<output>`, with what the console complained about. */
@@ -22,7 +27,9 @@ export async function outcomeOf(browser, url) {
     const text = await page
       .waitForFunction(() => document.querySelector('output')?.textContent, undefined, { timeout: 30_000 })
       .catch((error) => {
-        throw new Error(`the page never said anything; its console: ${complaints.join('\n') || 'nothing'}`, { cause: error });
+        throw new Error(`the page never said anything; its console: ${complaints.join('\n') || 'nothing'}`, {
+          cause: error,
+        });
       });
     return { ...JSON.parse(await text.jsonValue()), complaints };
   } finally {

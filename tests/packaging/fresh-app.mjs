@@ -15,7 +15,14 @@ const execute = promisify(execFile);
 /** Runs a command without a shell; on failure the error holds everything it printed. */
 export async function run(command, args, { cwd, timeout = 180_000 }) {
   try {
-    return (await execute(command, args, { cwd, timeout, maxBuffer: 1 << 26, env: { ...process.env, NO_COLOR: '1' } })).stdout;
+    return (
+      await execute(command, args, {
+        cwd,
+        timeout,
+        maxBuffer: 1 << 26,
+        env: { ...process.env, NO_COLOR: '1' },
+      })
+    ).stdout;
   } catch (error) {
     const printed = stripVTControlCharacters(`${error.stdout}\n${error.stderr}`);
     throw new Error(`${command} ${args.join(' ')} failed (${error.signal ?? error.code}):\n${printed}`);
@@ -35,7 +42,12 @@ export async function makeApp() {
   const directory = await mkdtemp(join(tmpdir(), 'mana-packaging-'));
   const { tarball, paths } = await pack(directory);
   await cp(join(here, 'app'), directory, { recursive: true });
-  const manifest = { name: 'app', private: true, type: 'module', devDependencies: { vite: await lockedVersion('vite') } };
+  const manifest = {
+    name: 'app',
+    private: true,
+    type: 'module',
+    devDependencies: { vite: await lockedVersion('vite') },
+  };
   await writeFile(join(directory, 'package.json'), JSON.stringify(manifest));
   await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: directory });
   return { directory, paths, remove: () => rm(directory, { recursive: true, force: true }) };
@@ -43,7 +55,9 @@ export async function makeApp() {
 
 /** Runs Vite's command line inside the app. */
 export function vite(directory, ...args) {
-  return run(process.execPath, [join(directory, 'node_modules/vite/bin/vite.js'), ...args], { cwd: directory });
+  return run(process.execPath, [join(directory, 'node_modules/vite/bin/vite.js'), ...args], {
+    cwd: directory,
+  });
 }
 
 /** The version this project's lock file names: the registry then answers from npm's cache. */

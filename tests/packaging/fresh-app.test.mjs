@@ -25,10 +25,21 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
   });
 
   it('holds the module, the licences and nothing from the sources', () => {
-    for (const path of ['engine.wasm', 'glue.js', 'index.js', 'index.d.ts', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE']) {
+    for (const path of [
+      'engine.wasm',
+      'glue.js',
+      'index.js',
+      'index.d.ts',
+      'README.md',
+      'LICENSE-MIT',
+      'LICENSE-APACHE',
+    ]) {
       assert.ok(app.paths.includes(path), `${path} is missing`);
     }
-    assert.deepEqual(app.paths.filter((path) => /\.rs$|(?<!\.d)\.ts$|test|node_modules/.test(path)), []);
+    assert.deepEqual(
+      app.paths.filter((path) => /\.rs$|(?<!\.d)\.ts$|test|node_modules/.test(path)),
+      [],
+    );
   });
 
   it('works built, under a strict content security policy', async () => {

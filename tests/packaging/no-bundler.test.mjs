@@ -8,7 +8,8 @@ import { outcomeOf, startBrowser } from './browser.mjs';
 import { packageDirectory } from './fresh-app.mjs';
 import { serve } from './serve.mjs';
 
-const page = '<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/page.js"></script>';
+const page =
+  '<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/page.js"></script>';
 const script = `
 import { createInstance, loadModule } from './pkg/load.js';
 const modules = [await loadModule(), await loadModule(), await loadModule('/pkg/engine.wasm')];

@@ -11,7 +11,12 @@ const strictPolicy = [
   'img-src data:',
 ].join('; ');
 
-const types = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.json': 'application/json',
+};
 
 /**
  * Serves a directory on a free port until `close` is called.
@@ -32,7 +37,10 @@ export async function serve(directory, { typeOf = {}, fallback = false, hide = (
         if (fallback) return answer('/index.html');
         throw error;
       });
-      response.writeHead(200, { 'content-security-policy': strictPolicy, 'content-type': type ?? 'application/octet-stream' });
+      response.writeHead(200, {
+        'content-security-policy': strictPolicy,
+        'content-type': type ?? 'application/octet-stream',
+      });
       response.end(body);
     } catch {
       response.writeHead(404).end();
