@@ -1,0 +1,181 @@
+/** The engine's present instance, and its replacement after a panic. */
+
+import { engineClosed, type ManaError, toManaError } from './errors.js';
+import { Instance } from './instance.js';
+import type { ModuleSource } from './load.js';
+import type { Glue, RawEngine, RawHost, RawOptions } from './raw.js';
+
+/** Where modules and instances come from. */
+export interface Loader {
+  loadModule(source?: ModuleSource): Promise<WebAssembly.Module>;
+  createInstance(module: WebAssembly.Module): Glue;
+}
+
+/** What the connection tells the engine. */
+export interface ConnectionHandlers {
+  readonly getToken: RawHost['getToken'];
+  readonly event: (name: string, detail: unknown) => void;
+  /** The instance died; another one is on its way. */
+  readonly died: (error: ManaError) => void;
+  /** An instance took the place of another one. */
+  readonly replaced: (instance: Instance) => void;
+  /** No instance could take the place of the dead one; the next call, or a later moment, tries again. */
+  readonly failed: (error: ManaError) => void;
+}
+
+/** Deaths further apart than this (milliseconds) do not count as one series. */
+const SERIES_MS = 60_000;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 30_000;
+
+/** The way to the engine's WASM side: always one live instance, or one on its way. */
+export class Connection {
+  readonly #loader: Loader;
+  readonly #module: WebAssembly.Module;
+  readonly #handlers: ConnectionHandlers;
+  readonly #options: RawOptions;
+  #instance: Instance | undefined;
+  #opening: Promise<Instance> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #lastDeath = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  private constructor(loader: Loader, module: WebAssembly.Module, options: RawOptions, handlers: ConnectionHandlers) {
+    this.#loader = loader;
+    this.#module = module;
+    this.#options = options;
+    this.#handlers = handlers;
+  }
+
+  /** Loads the module and opens the database. */
+  static async open(
+    loader: Loader,
+    source: ModuleSource | undefined,
+    options: RawOptions,
+    handlers: ConnectionHandlers,
+  ): Promise<Connection> {
+    const connection = new Connection(loader, await loader.loadModule(source), options, handlers);
+    connection.#instance = await connection.#instantiate();
+    return connection;
+  }
+
+  /** What instances are opened with; changed as user and spaces change, so that a replacement knows them. */
+  get options(): RawOptions {
+    return this.#options;
+  }
+
+  /** The instance, unless it is just being replaced or the engine was closed. */
+  get instance(): Instance | undefined {
+    return this.#instance;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Works with the instance: in this turn when there is one, else as soon as there is. */
+  async with<T>(work: (instance: Instance) => Promise<T>): Promise<T> {
+    if (this.#instance) return work(this.#instance);
+    return work(await this.#replacement());
+  }
+
+  /** One call that answers with a promise. */
+  run<T>(work: (raw: RawEngine) => Promise<T>): Promise<T> {
+    return this.with((instance) => instance.run(work));
+  }
+
+  /** Closes; calls in flight end by themselves. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#retire((instance) => instance.call((raw) => raw.close()));
+  }
+
+  /** Deletes the database and closes. */
+  async destroy(force: boolean): Promise<void> {
+    await this.run((raw) => raw.destroy(force));
+    this.#closed = true;
+    this.#retire(() => {});
+  }
+
+  /** Deletes the database and opens a new one with what `options` now says. */
+  async recreate(force: boolean, change: Partial<RawOptions>): Promise<void> {
+    await this.run((raw) => raw.destroy(force));
+    this.#retire(() => {});
+    Object.assign(this.#options, change);
+    await this.#replacement();
+  }
+
+  #retire(last: (instance: Instance) => void): void {
+    clearTimeout(this.#timer);
+    const instance = this.#instance;
+    this.#instance = undefined;
+    if (!instance) return;
+    try {
+      last(instance);
+    } finally {
+      instance.retire();
+    }
+  }
+
+  async #replacement(): Promise<Instance> {
+    if (this.#closed) throw engineClosed();
+    clearTimeout(this.#timer);
+    this.#opening ??= this.#replace().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #replace(): Promise<Instance> {
+    try {
+      const instance = await this.#instantiate();
+      if (this.#closed) {
+        instance.call((raw) => raw.close());
+        throw engineClosed();
+      }
+      this.#instance = instance;
+      this.#handlers.replaced(instance);
+      return instance;
+    } catch (thrown) {
+      const error = toManaError(thrown);
+      if (!this.#closed) this.#retryLater(error);
+      throw error;
+    }
+  }
+
+  #retryLater(error: ManaError): void {
+    this.#failures += 1;
+    this.#handlers.failed(error);
+    this.#schedule();
+  }
+
+  /** Opens a new instance after a while that grows with each failure; a call that comes earlier does not wait for it. */
+  #schedule(): void {
+    const wait = this.#failures <= 1 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 4 ** (this.#failures - 2));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#replacement().catch(() => {}), wait);
+  }
+
+  #instantiate(): Promise<Instance> {
+    const { getToken, event } = this.#handlers;
+    const died = (instance: Instance, error: ManaError) => this.#died(instance, error);
+    // A copy: the options may change while the instance reads them.
+    return Instance.open(this.#loader.createInstance(this.#module), structuredClone(this.#options), {
+      getToken,
+      event,
+      died,
+    });
+  }
+
+  #died(instance: Instance, error: ManaError): void {
+    if (this.#instance !== instance) return;
+    this.#instance = undefined;
+    this.#handlers.died(error);
+    const now = performance.now();
+    this.#failures = now - this.#lastDeath < SERIES_MS ? this.#failures + 1 : 1;
+    this.#lastDeath = now;
+    this.#schedule();
+  }
+}

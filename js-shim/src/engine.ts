@@ -1,0 +1,176 @@
+/** `openEngine` and the engine it gives. */
+
+import { EngineAccess } from './access.js';
+import { Connection, type Loader } from './connection.js';
+import { ManaError } from './errors.js';
+import { Emitter } from './events.js';
+import { LiveQueries } from './live.js';
+import { rawOptions, rawSpaces, rawUser } from './options.js';
+import { writePromise } from './outcome.js';
+import { plain } from './proxies.js';
+import type { RawHost, RawStatus } from './raw.js';
+import { EngineSync } from './sync.js';
+import { AccessTable } from './table.js';
+import type {
+  Actor,
+  Conflict,
+  Conflicts,
+  Engine,
+  EngineEvents,
+  EngineOptions,
+  Inspector,
+  Key,
+  PrimaryKey,
+  Space,
+  Sync,
+  Table,
+  Transaction,
+  TransactionMode,
+  User,
+  WipeOptions,
+  Write,
+  Writer,
+} from './types.js';
+
+/** Opens the database with instances from `loader`; sync starts when the options name a server. */
+export async function openWith(loader: Loader, options: EngineOptions): Promise<Engine> {
+  const raw = rawOptions(options);
+  const events = new Emitter<EngineEvents>();
+  for (const [name, handler] of Object.entries(options.on ?? {})) {
+    events.on(name as keyof EngineEvents, handler as (detail: unknown) => void);
+  }
+  const live = new LiveQueries();
+  const parts: { connection?: Connection } = {};
+  const sync = new EngineSync(() => parts.connection as Connection);
+  const connection = await Connection.open(loader, options.module, raw, {
+    getToken: tokenSource(options),
+    event: (name, detail) => {
+      if (name === 'status') sync.report(detail as RawStatus);
+      else events.emit(name as keyof EngineEvents, detail as never);
+    },
+    died: (error) => live.died(error),
+    failed: (error) => live.failed(error),
+    replaced: (instance) => {
+      live.restart(false);
+      sync.resume(instance);
+    },
+  });
+  parts.connection = connection;
+  live.attach(connection);
+  try {
+    if (raw.sync) sync.start();
+    if (connection.instance) sync.report(connection.instance.call((instance) => instance.syncStatus()));
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return new OpenEngine(connection, live, events, sync);
+}
+
+/** Calls from one actor, or from the user when it is `null`. */
+class ActorWriter implements Writer {
+  readonly #connection: Connection;
+  readonly #live: LiveQueries;
+  readonly #access: EngineAccess;
+
+  constructor(connection: Connection, live: LiveQueries, actor: Actor | null) {
+    this.#connection = connection;
+    this.#live = live;
+    this.#access = new EngineAccess(connection, live, actor);
+  }
+
+  table<T extends object = Record<string, unknown>>(name: string): Table<T> {
+    return new AccessTable<T, PrimaryKey<T>>(this.#access, name);
+  }
+
+  transaction<R>(
+    mode: TransactionMode,
+    tables: string | readonly string[],
+    body: (tx: Transaction) => Promise<R> | R,
+  ): Write<R> {
+    const names = typeof tables === 'string' ? [tables] : [...tables];
+    const outcome = this.#access.transaction(mode, names, (access, abort) =>
+      body({ table: (name) => new AccessTable(access, name), abort }),
+    );
+    return writePromise(outcome);
+  }
+
+  as(actor: Actor): Writer {
+    return new ActorWriter(this.#connection, this.#live, plain(actor) as Actor);
+  }
+}
+
+class OpenEngine extends ActorWriter implements Engine {
+  readonly sync: Sync;
+  readonly conflicts: Conflicts;
+  readonly inspector: Inspector;
+  readonly #connection: Connection;
+  readonly #live: LiveQueries;
+  readonly #events: Emitter<EngineEvents>;
+
+  constructor(connection: Connection, live: LiveQueries, events: Emitter<EngineEvents>, sync: Sync) {
+    super(connection, live, null);
+    this.#connection = connection;
+    this.#live = live;
+    this.#events = events;
+    this.sync = sync;
+    this.conflicts = {
+      subscribe: (run) => events.on('conflict', run),
+      restore: (conflict: Conflict) => connection.run((raw) => raw.restoreConflict(plain(conflict))),
+    };
+    this.inspector = {
+      record: (table: string, key: Key) => connection.run((raw) => raw.inspect(table, plain(key))),
+      log: (limit = 100) => connection.run((raw) => raw.log(limit)),
+    };
+  }
+
+  on<Name extends keyof EngineEvents>(name: Name, handler: (detail: EngineEvents[Name]) => void): () => void {
+    return this.#events.on(name, handler);
+  }
+
+  async setUser(user: User | null, { wipe = false, force = false }: WipeOptions = {}): Promise<void> {
+    const next = rawUser(user);
+    try {
+      await this.#connection.run((raw) => raw.setUser(next));
+      this.#connection.options.user = next;
+    } catch (error) {
+      if (!wipe || !(error instanceof ManaError) || error.code !== 'other_user') throw error;
+      // The spaces were the former user's.
+      const change = { user: next, spaces: [], activeSpaceId: null };
+      await this.#connection.recreate(force, change);
+    }
+    this.#live.restart(true);
+  }
+
+  async setSpaces(spaces: readonly Space[]): Promise<void> {
+    const next = rawSpaces(spaces);
+    await this.#connection.run((raw) => raw.setSpaces(next));
+    this.#connection.options.spaces = next;
+    this.#live.restart(false);
+  }
+
+  async setActiveSpace(spaceId: string | null): Promise<void> {
+    await this.#connection.run(async (raw) => raw.setActiveSpace(spaceId));
+    this.#connection.options.activeSpaceId = spaceId;
+    this.#live.restart(true);
+  }
+
+  async signOut({ wipe = false, force = false }: WipeOptions = {}): Promise<void> {
+    if (wipe) await this.destroy({ force });
+    else this.close();
+  }
+
+  close(): void {
+    this.#live.close();
+    this.#connection.close();
+  }
+
+  async destroy({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    await this.#connection.destroy(force);
+    this.#live.close();
+  }
+}
+
+function tokenSource(options: EngineOptions): RawHost['getToken'] {
+  return async (reason) => (await options.sync?.getToken({ reason })) ?? null;
+}

@@ -1,0 +1,28 @@
+/** Whether two stored values are the same, so that rows which did not change can stay the same objects. */
+
+/** Compares by content what rows usually hold; two different objects of any other kind count as different. */
+export function equal(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (a instanceof Date) return b instanceof Date && a.getTime() === b.getTime();
+  if (Array.isArray(a)) return Array.isArray(b) && sameItems(a, b, equal);
+  return isPlain(a) && isPlain(b) && sameFields(a, b);
+}
+
+/** Whether two lists hold the same items in the same order. */
+export function sameItems<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean = Object.is): boolean {
+  return a.length === b.length && a.every((item, at) => same(item, b[at] as T));
+}
+
+function sameFields(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && equal(a[name], b[name]))
+  );
+}
+
+/** Whether a value is an object that consists of nothing but its fields. */
+export function isPlain(value: object): value is Record<string, unknown> {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -1,0 +1,107 @@
+/** `ManaError`: one class with a closed set of codes, for everything that can go wrong. */
+
+/** Every code a `ManaError` can have; docs/errors.md says what each means and what to do. */
+export const errorCodes = [
+  // Calls that cannot work as they are written
+  'already_exists',
+  'filter_failed',
+  'immutable_field',
+  'invalid_argument',
+  'invalid_record',
+  'invalid_schema',
+  'not_found',
+  'reserved_field',
+  'unique_on_synced',
+  'unknown_index',
+  'unknown_table',
+  'value_not_syncable',
+  // Storage and transactions
+  'closed',
+  'connection_lost',
+  'quota_exceeded',
+  'read_only_transaction',
+  'schema_too_new',
+  'transaction_aborted',
+  'transaction_inactive',
+  // Users, spaces and the server
+  'other_user',
+  'read_only_space',
+  'rejected',
+  'unknown_space',
+  'unsent_changes',
+  // The engine itself
+  'engine_load_failed',
+  'engine_panicked',
+  'internal',
+  'unsupported_environment',
+] as const;
+
+/** What went wrong, as a name that stays the same between versions. */
+export type ManaErrorCode = (typeof errorCodes)[number];
+
+/** What an error knows beside its code: the table, the path of a value, a call's name. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/** The engine's error: `code` says what went wrong, `retryable` whether the same call can work later. */
+export class ManaError extends Error {
+  override readonly name = 'ManaError';
+  /** What went wrong. */
+  readonly code: ManaErrorCode;
+  /** Whether the same call may work when it is made again later. */
+  readonly retryable: boolean;
+  /** Particulars, or `null`. */
+  readonly details: ErrorDetails | null;
+
+  constructor(code: ManaErrorCode, message: string, options: ManaErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details ?? null;
+  }
+}
+
+interface ManaErrorOptions {
+  readonly retryable?: boolean;
+  readonly details?: ErrorDetails | null;
+  readonly cause?: unknown;
+}
+
+const known: ReadonlySet<string> = new Set(errorCodes);
+
+/** Turns what an instance threw or rejected with into a `ManaError`; without a known code it is `internal`. */
+export function toManaError(thrown: unknown): ManaError {
+  if (thrown instanceof ManaError) return thrown;
+  const { code, retryable, details } = fieldsOf(thrown);
+  const message = messageOf(thrown);
+  if (typeof code !== 'string') return new ManaError('internal', message, { cause: thrown });
+  if (!known.has(code)) return new ManaError('internal', message, { cause: thrown, details: { code } });
+  return new ManaError(code as ManaErrorCode, message, {
+    retryable: retryable === true,
+    details: typeof details === 'object' ? (details as ErrorDetails | null) : null,
+    cause: thrown,
+  });
+}
+
+/** Shorthand for a call that can never work with what it was given. */
+export function invalidArgument(message: string, details: ErrorDetails | null = null): ManaError {
+  return new ManaError('invalid_argument', message, { details });
+}
+
+/** What every call in flight, and every later call of that instance, is answered with after a panic. */
+export function enginePanicked(message: string): ManaError {
+  const text = `The engine stopped (${message}) and is being replaced; nothing half-written was saved. Repeat the call.`;
+  return new ManaError('engine_panicked', text, { retryable: true, details: { message } });
+}
+
+/** What calls are answered with after `close()`. */
+export function engineClosed(): ManaError {
+  return new ManaError('closed', 'The engine was closed.');
+}
+
+function fieldsOf(thrown: unknown): Partial<Record<'code' | 'retryable' | 'details', unknown>> {
+  return typeof thrown === 'object' && thrown !== null ? thrown : {};
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,35 @@
+/** Handlers by event name; one that throws does not keep the others from being called. */
+
+type Handler = (detail: never) => void;
+
+/** The handlers of an engine's events. */
+export class Emitter<Events extends object> {
+  readonly #handlers = new Map<keyof Events, Set<Handler>>();
+
+  /** Adds a handler and gives the function that takes it away. */
+  on<Name extends keyof Events>(name: Name, handler: (detail: Events[Name]) => void): () => void {
+    // A wrapper of its own lets one function be added twice and taken away once.
+    const own: Handler = (detail) => handler(detail);
+    const handlers = this.#handlers.get(name) ?? new Set();
+    this.#handlers.set(name, handlers.add(own));
+    return () => handlers.delete(own);
+  }
+
+  /** Calls the handlers of that name. */
+  emit<Name extends keyof Events>(name: Name, detail: Events[Name]): void {
+    for (const handler of [...(this.#handlers.get(name) ?? [])]) guarded(handler as (detail: unknown) => void, detail);
+  }
+}
+
+/** Calls the app's function; what it throws is reported as an uncaught error instead of stopping the caller. */
+export function guarded<A>(run: (argument: A) => void, argument: A): void {
+  try {
+    run(argument);
+  } catch (error) {
+    if (typeof reportError === 'function') reportError(error);
+    else
+      queueMicrotask(() => {
+        throw error;
+      });
+  }
+}

@@ -1,0 +1,106 @@
+/** One instance of the WASM module with its open database; every promise it owes is settled even if it dies. */
+
+import { enginePanicked, type ManaError, toManaError } from './errors.js';
+import type { Glue, RawEngine, RawHost, RawOptions } from './raw.js';
+
+/** What an instance tells and asks its owner; `died` is called at most once. */
+export interface Owner {
+  readonly getToken: RawHost['getToken'];
+  readonly event: (name: string, detail: unknown) => void;
+  readonly died: (instance: Instance, error: ManaError) => void;
+}
+
+/** An instance. After a panic nothing of it settles any more, so each promise is raced against its death. */
+export class Instance {
+  readonly #owner: Owner;
+  readonly #inFlight = new Set<(error: ManaError) => void>();
+  #raw: RawEngine | undefined;
+  #death: ManaError | undefined;
+  #retired = false;
+
+  private constructor(owner: Owner) {
+    this.#owner = owner;
+  }
+
+  /** Opens the database in a fresh instance. */
+  static async open(glue: Glue, options: RawOptions, owner: Owner): Promise<Instance> {
+    const instance = new Instance(owner);
+    instance.#raw = await instance.track(() => glue.openEngine(options, instance.#host()));
+    return instance;
+  }
+
+  /** Calls into the instance; what it throws comes out as `ManaError`. */
+  call<T>(work: (raw: RawEngine) => T): T {
+    return this.#guard(() => work(this.#raw as RawEngine));
+  }
+
+  /** Calls something that answers with a promise. */
+  run<T>(work: (raw: RawEngine) => Promise<T>): Promise<T> {
+    return this.track(() => work(this.#raw as RawEngine));
+  }
+
+  /** The promise that `work` gives, or the instance's death, whichever comes first. */
+  track<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#inFlight.add(reject);
+      const settle = () => this.#inFlight.delete(reject);
+      try {
+        this.#guard(work).then(
+          (value) => {
+            settle();
+            resolve(value);
+          },
+          (error) => {
+            settle();
+            reject(this.#mapped(error));
+          },
+        );
+      } catch (error) {
+        settle();
+        reject(error);
+      }
+    });
+  }
+
+  /** Its events are no longer wanted: it was closed, or another takes its place. */
+  retire(): void {
+    this.#retired = true;
+  }
+
+  #host(): RawHost {
+    return {
+      getToken: (reason) => this.#owner.getToken(reason),
+      // Later, because the app's handlers may call the engine, which is in the middle of something now.
+      event: (name, detail) =>
+        queueMicrotask(() => {
+          if (!this.#retired) this.#owner.event(name, detail);
+        }),
+      panicked: (message) => this.#die(message),
+    };
+  }
+
+  #guard<T>(work: () => T): T {
+    if (this.#death) throw this.#death;
+    try {
+      return work();
+    } catch (error) {
+      throw this.#mapped(error);
+    }
+  }
+
+  #mapped(error: unknown): ManaError {
+    // A trap that no panic announced, such as a stack overflow: memory may be half-changed, so the instance is done for.
+    if (error instanceof WebAssembly.RuntimeError) this.#die(error.message);
+    return this.#death ?? toManaError(error);
+  }
+
+  #die(message: string): void {
+    if (this.#death) return;
+    const death = enginePanicked(message);
+    this.#death = death;
+    this.#retired = true;
+    for (const reject of this.#inFlight) reject(death);
+    this.#inFlight.clear();
+    this.#owner.died(this, death);
+  }
+}

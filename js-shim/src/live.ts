@@ -1,0 +1,83 @@
+/** Live queries: equal ones share one subscription, and all that a commit touched are told in one microtask. */
+
+import type { Connection } from './connection.js';
+import type { ManaError } from './errors.js';
+import type { TableInfo } from './fields.js';
+import { LiveSource } from './live-source.js';
+import { queryKey } from './query-key.js';
+import type { RawQuery } from './raw.js';
+
+let engines = 0;
+
+/** The live queries of one engine. */
+export class LiveQueries {
+  readonly #sources = new Map<string, LiveSource>();
+  readonly #prefix: string;
+  #changed = new Set<LiveSource>();
+  #connection: Connection | undefined;
+
+  constructor() {
+    engines += 1;
+    this.#prefix = `${engines}:`;
+  }
+
+  /** Sets where queries are answered. */
+  attach(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** The key of a query in this engine. */
+  key(query: RawQuery): string {
+    return this.#prefix + queryKey(query);
+  }
+
+  /** The subscription of a query, shared with all equal ones. */
+  source(key: string, table: TableInfo, query: RawQuery): LiveSource {
+    const known = this.#sources.get(key);
+    if (known) return known;
+    const source = new LiveSource(this, key, table, query);
+    this.#sources.set(key, source);
+    return source;
+  }
+
+  /** Forgets a subscription that nobody reads. */
+  drop(key: string, source: LiveSource): void {
+    if (this.#sources.get(key) === source) this.#sources.delete(key);
+  }
+
+  /** Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on. */
+  restart(forget: boolean): void {
+    for (const source of this.#sources.values()) source.restart(forget);
+  }
+
+  /** The instance died, and its subscriptions with it. */
+  died(error: ManaError): void {
+    for (const source of this.#sources.values()) source.died(error);
+  }
+
+  /** The engine cannot be reached for now. */
+  failed(error: ManaError): void {
+    for (const source of this.#sources.values()) source.failed(error);
+  }
+
+  /** The engine was closed: readers keep the last results. */
+  close(): void {
+    for (const source of this.#sources.values()) source.close();
+  }
+
+  /** All results become visible before the first reader is told, so that no reader sees two states of the database. */
+  schedule(source: LiveSource): void {
+    if (this.#changed.size === 0) queueMicrotask(() => this.#flush());
+    this.#changed.add(source);
+  }
+
+  #flush(): void {
+    const changed = [...this.#changed];
+    this.#changed = new Set();
+    for (const source of changed.filter((one) => one.apply())) source.notify();
+  }
+}

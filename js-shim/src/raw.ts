@@ -1,0 +1,139 @@
+/** The border to the WASM module: what the generated glue offers and what it calls. Not part of the public surface. */
+
+/** One instantiation of the engine's WASM module. */
+export interface Glue {
+  initSync(options: { module: WebAssembly.Module }): unknown;
+  openEngine(options: RawOptions, host: RawHost): Promise<RawEngine>;
+  version(): string;
+}
+
+/** The options with every key present: absent values are `null`. */
+export interface RawOptions {
+  name: string;
+  schema: { version: number; stores: Record<string, string> };
+  apps: Record<string, RawApp>;
+  user: RawUser | null;
+  spaces: RawSpace[];
+  activeSpaceId: string | null;
+  sync: { url: string } | null;
+  durability: 'relaxed' | 'strict';
+}
+
+export interface RawApp {
+  sync: 'eager' | 'lazy';
+  schemaVersion: number;
+  tables: Record<string, { dates: string[]; scope: 'space' | 'user'; syncName: string | null }>;
+}
+
+export interface RawUser {
+  id: string;
+  displayName: string | null;
+}
+
+export interface RawSpace {
+  id: string;
+  type: string;
+  role: string | null;
+}
+
+/** What an instance calls: none of these may throw. */
+export interface RawHost {
+  getToken(reason: 'start' | 'expired'): Promise<string | null>;
+  event(name: string, detail: unknown): void;
+  panicked(message: string): void;
+}
+
+/** A thrown value: an `Error` with these properties of its own. */
+export interface RawError extends Error {
+  code: string;
+  retryable: boolean;
+  details: Record<string, unknown> | null;
+}
+
+export type RawWriteKind = 'add' | 'put' | 'update' | 'delete' | 'restore' | 'clear';
+
+export interface RawQuery {
+  table: string;
+  index: string | null;
+  range: RawRange | null;
+  reverse: boolean;
+  limit: number | null;
+  offset: number;
+  includeDeleted: boolean;
+  acrossSpaces: boolean;
+}
+
+export interface RawRange {
+  lower: unknown;
+  upper: unknown;
+  lowerOpen: boolean;
+  upperOpen: boolean;
+  hasLower: boolean;
+  hasUpper: boolean;
+}
+
+export type RawRows = (object | undefined)[];
+
+/** The rows of a live query, or what went wrong with it. */
+export type RawCallback = (rows: object[] | undefined, error: RawError | undefined) => void;
+
+/** `count` is the number of rows that really changed. */
+export interface RawCounted {
+  keys: unknown[];
+  count: number;
+}
+
+/** `ticket` is `null` when there is nothing to push. */
+export interface RawWritten extends RawCounted {
+  ticket: number | null;
+}
+
+export interface RawEngine {
+  begin(mode: 'r' | 'rw', tables: string[], actor: object | null): RawTx;
+  write(kind: RawWriteKind, table: string, items: unknown[], actor: object | null): Promise<RawWritten>;
+  read(query: RawQuery): Promise<object[]>;
+  count(query: RawQuery): Promise<number>;
+  getMany(table: string, keys: unknown[]): Promise<RawRows>;
+  subscribe(query: RawQuery, callback: RawCallback): number;
+  unsubscribe(id: number): void;
+  syncStart(): void;
+  syncStop(): void;
+  syncNow(): Promise<void>;
+  syncStatus(): RawStatus;
+  whenSynced(ticket: number): Promise<void>;
+  unsentCount(): Promise<number>;
+  setUser(user: RawUser | null): Promise<void>;
+  setSpaces(spaces: RawSpace[]): Promise<void>;
+  setActiveSpace(id: string | null): void;
+  restoreConflict(conflict: unknown): Promise<void>;
+  inspect(table: string, key: unknown): Promise<{ record: object | null; log: object[] }>;
+  log(limit: number): Promise<object[]>;
+  close(): void;
+  destroy(force: boolean): Promise<void>;
+}
+
+export interface RawTx {
+  getMany(table: string, keys: unknown[]): Promise<RawRows>;
+  read(query: RawQuery): Promise<object[]>;
+  count(query: RawQuery): Promise<number>;
+  write(kind: RawWriteKind, table: string, items: unknown[]): Promise<RawCounted>;
+  commit(): Promise<RawWritten>;
+  abort(): void;
+}
+
+export interface RawStatus {
+  state:
+    | 'local'
+    | 'syncing'
+    | 'synced'
+    | 'offline'
+    | 'error'
+    | 'needs-auth'
+    | 'update-required'
+    | 'storage-full'
+    | 'billing-required'
+    | 'clock-ahead';
+  pending: number;
+  lastSyncedAt: string | null;
+  error: { code: string; message: string; retryAt: number | null } | null;
+}

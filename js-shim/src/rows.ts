@@ -1,0 +1,54 @@
+/** The rows of a live query: frozen, and the same objects as before where nothing changed. */
+
+import { equal, isPlain, sameItems } from './equality.js';
+import { revive, type TableInfo } from './fields.js';
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** What the last answer held, so that the next one can reuse it. */
+export class LiveRows {
+  readonly #table: TableInfo;
+  /** The finished form of rows by the raw row, as an engine that did not read a row again hands out the same object. */
+  readonly #finished = new WeakMap<object, Row>();
+  #rows: readonly Row[] = Object.freeze([]);
+  #byKey = new Map<unknown, Row>();
+
+  constructor(table: TableInfo) {
+    this.#table = table;
+  }
+
+  /** The finished rows of an answer; the same array as before when they are all the same. */
+  take(raw: readonly object[]): readonly object[] {
+    const rows = raw.map((row, at) => this.#finish(row, at));
+    if (sameItems(rows, this.#rows)) return this.#rows;
+    this.#rows = Object.freeze(rows);
+    this.#byKey = new Map(rows.map((row, at) => [this.#key(row, at), row]));
+    return this.#rows;
+  }
+
+  #finish(raw: object, at: number): Row {
+    const known = this.#finished.get(raw);
+    if (known) return known;
+    const fresh: Row = this.#table.dates.length > 0 ? revive(this.#table, { ...raw }) : { ...raw };
+    const before = this.#byKey.get(this.#key(fresh, at));
+    const row = before && equal(before, fresh) ? before : (frozen(fresh) as Row);
+    this.#finished.set(raw, row);
+    return row;
+  }
+
+  #key(row: Row, at: number): unknown {
+    const { keyField } = this.#table;
+    return keyField === undefined ? at : row[keyField];
+  }
+}
+
+/** Freezes plain objects and arrays all the way down; Dates, Maps and binary data have no way to be frozen. */
+function frozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  if (Array.isArray(value)) {
+    for (const item of value) frozen(item);
+  } else if (isPlain(value)) {
+    for (const name of Object.keys(value)) frozen(value[name]);
+  } else return value;
+  return Object.freeze(value);
+}

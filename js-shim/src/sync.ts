@@ -1,0 +1,62 @@
+/** The sync loop as the app sees it: started and stopped here, run by the engine. */
+
+import type { Connection } from './connection.js';
+import { engineClosed } from './errors.js';
+import type { Instance } from './instance.js';
+import type { RawStatus } from './raw.js';
+import { ValueStore } from './store.js';
+import type { Store, Sync, SyncStatus } from './types.js';
+
+/** What the status is until the engine has said something. */
+export const initialStatus: SyncStatus = Object.freeze({ state: 'local', pending: 0, lastSyncedAt: null, error: null });
+
+/** The sync of `Sync`. */
+export class EngineSync implements Sync {
+  readonly #status = new ValueStore<SyncStatus>(initialStatus);
+  readonly #connection: () => Connection;
+  #wanted = false;
+
+  constructor(connection: () => Connection) {
+    this.#connection = connection;
+  }
+
+  get status(): Store<SyncStatus> {
+    return this.#status;
+  }
+
+  start(): void {
+    this.#call((instance) => instance.call((raw) => raw.syncStart()));
+    this.#wanted = true;
+  }
+
+  stop(): void {
+    this.#call((instance) => instance.call((raw) => raw.syncStop()));
+    this.#wanted = false;
+  }
+
+  syncNow(): Promise<void> {
+    return this.#connection().run((raw) => raw.syncNow());
+  }
+
+  unsentCount(): Promise<number> {
+    return this.#connection().run((raw) => raw.unsentCount());
+  }
+
+  /** Takes over what an instance reports. */
+  report(status: RawStatus): void {
+    this.#status.set(Object.freeze({ ...status }));
+  }
+
+  /** Brings a new instance to where the last one was. */
+  resume(instance: Instance): void {
+    if (this.#wanted) instance.call((raw) => raw.syncStart());
+    this.report(instance.call((raw) => raw.syncStatus()));
+  }
+
+  /** While an instance is being replaced there is none; `resume` then does what was wanted. */
+  #call(work: (instance: Instance) => void): void {
+    const connection = this.#connection();
+    if (connection.closed) throw engineClosed();
+    if (connection.instance) work(connection.instance);
+  }
+}

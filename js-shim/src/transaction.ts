@@ -1,0 +1,147 @@
+/** Transactions: saved when their body returns, undone when it throws. */
+
+import { type Access, syncWaiter } from './access.js';
+import { invalidArgument, ManaError } from './errors.js';
+import type { TableInfo } from './fields.js';
+import type { Instance } from './instance.js';
+import type { Outcome } from './outcome.js';
+import type { RawCounted, RawQuery, RawRows, RawTx, RawWriteKind } from './raw.js';
+import type { TransactionMode } from './types.js';
+
+interface Scope {
+  readonly instance: Instance;
+  readonly mode: TransactionMode;
+  readonly tables: string[];
+  readonly actor: object | null;
+  readonly info: (table: string) => TableInfo;
+}
+
+type Body<V> = (access: Access, abort: () => void) => Promise<V> | V;
+
+/**
+ * Begins a transaction and runs `body` in the same turn: an IndexedDB transaction without requests ends with the turn
+ * it was created in.
+ */
+export function runTransaction<V>(scope: Scope, body: Body<V>): Promise<Outcome<V>> {
+  const raw = scope.instance.call((engine) => engine.begin(scope.mode, scope.tables, scope.actor));
+  return new TransactionAccess(scope, raw).run(body);
+}
+
+class TransactionAccess implements Access {
+  readonly #scope: Scope;
+  readonly #raw: RawTx;
+  readonly #calls = new Set<Promise<unknown>>();
+  #outcome: Promise<Outcome<unknown>> | undefined;
+  #over = false;
+  #aborted = false;
+
+  constructor(scope: Scope, raw: RawTx) {
+    this.#scope = scope;
+    this.#raw = raw;
+  }
+
+  run<V>(body: Body<V>): Promise<Outcome<V>> {
+    const outcome = this.#run(body);
+    this.#outcome = outcome;
+    return outcome;
+  }
+
+  info(table: string): TableInfo {
+    return this.#scope.info(table);
+  }
+
+  read(query: RawQuery): Promise<object[]> {
+    return this.#call(`${query.table}.toArray`, (raw) => raw.read(query));
+  }
+
+  count(query: RawQuery): Promise<number> {
+    return this.#call(`${query.table}.count`, (raw) => raw.count(query));
+  }
+
+  getMany(table: string, keys: unknown[]): Promise<RawRows> {
+    return this.#call(`${table}.get`, (raw) => raw.getMany(table, keys));
+  }
+
+  async write(kind: RawWriteKind, table: string, items: unknown[]): Promise<Outcome<RawCounted>> {
+    const value = await this.#call(`${table}.${kind}`, (raw) => raw.write(kind, table, items));
+    return { value, whenSynced: () => this.#whenSynced() };
+  }
+
+  async atomically<V>(_table: string, body: (access: Access) => Promise<V>): Promise<Outcome<V>> {
+    const value = await this.#tracked(body(this));
+    return { value, whenSynced: () => this.#whenSynced() };
+  }
+
+  live(): never {
+    throw invalidArgument('A live query outlives its transaction: make it from the engine.');
+  }
+
+  async #run<V>(body: Body<V>): Promise<Outcome<V>> {
+    let value: V;
+    try {
+      value = await body(this, () => this.#abort());
+      await this.#settled();
+      if (this.#aborted) throw aborted();
+    } catch (error) {
+      this.#rollBack();
+      throw this.#aborted ? aborted(error) : error;
+    }
+    return this.#commit(value);
+  }
+
+  async #commit<V>(value: V): Promise<Outcome<V>> {
+    this.#over = true;
+    const { instance } = this.#scope;
+    const { ticket } = await instance.track(() => this.#raw.commit());
+    return { value, whenSynced: syncWaiter(instance, ticket) };
+  }
+
+  #call<T>(name: string, work: (raw: RawTx) => Promise<T>): Promise<T> {
+    if (this.#aborted) return Promise.reject(aborted());
+    if (this.#over) return Promise.reject(over(name));
+    return this.#tracked(this.#scope.instance.track(() => work(this.#raw)));
+  }
+
+  #tracked<T>(call: Promise<T>): Promise<T> {
+    const settled = () => this.#calls.delete(call);
+    this.#calls.add(call);
+    call.then(settled, settled);
+    return call;
+  }
+
+  /** Waits for calls that the body started and did not wait for; the failure of one of them undoes the transaction. */
+  async #settled(): Promise<void> {
+    while (this.#calls.size > 0) await Promise.all(this.#calls);
+  }
+
+  #abort(): void {
+    if (this.#over) return;
+    this.#aborted = true;
+    this.#rollBack();
+  }
+
+  #rollBack(): void {
+    if (this.#over) return;
+    this.#over = true;
+    try {
+      this.#scope.instance.call(() => this.#raw.abort());
+    } catch {
+      // The instance died, and has aborted its transactions already.
+    }
+  }
+
+  async #whenSynced(): Promise<void> {
+    await (await this.#outcome)?.whenSynced();
+  }
+}
+
+function aborted(cause?: unknown): ManaError {
+  if (cause instanceof ManaError && cause.code === 'transaction_aborted') return cause;
+  return new ManaError('transaction_aborted', 'The transaction was aborted; nothing was saved.', { cause });
+}
+
+function over(call: string): ManaError {
+  return new ManaError('transaction_inactive', `${call} was called after its transaction had ended.`, {
+    details: { call },
+  });
+}

@@ -1,0 +1,486 @@
+/** The public types of the package. */
+
+import type { ManaError } from './errors.js';
+import type { ModuleSource } from './load.js';
+
+// ── Opening ──────────────────────────────────────────────────────────────────────────────────────
+
+/** What `openEngine` takes. */
+export interface EngineOptions {
+  /** The name of the IndexedDB database. */
+  readonly name: string;
+  /** The tables and their indexes. */
+  readonly schema: Schema;
+  /** Which tables sync, by app; tables not named here stay on this device. */
+  readonly apps?: Readonly<Record<string, AppOptions>>;
+  /** Who is signed in; `null` or left out: a guest. */
+  readonly user?: User | null;
+  /** The spaces the user is a member of. */
+  readonly spaces?: readonly Space[];
+  /** The space that queries see and new records go to; left out: the user's own. */
+  readonly activeSpaceId?: string | null;
+  /** The sync server; left out: nothing leaves this device. Given, sync starts when the engine is open. */
+  readonly sync?: SyncOptions | null;
+  /** `strict` waits until the disk has a write, `relaxed` (the default) until the operating system has it. */
+  readonly durability?: 'relaxed' | 'strict';
+  /** Handlers from the start: `blocked`, for one, comes before the engine is open. */
+  readonly on?: { readonly [Name in keyof EngineEvents]?: (detail: EngineEvents[Name]) => void };
+  /** Where the WASM module is, when the package's own address does not fit. */
+  readonly module?: ModuleSource;
+}
+
+/** The tables of the database. */
+export interface Schema {
+  /** The app's schema version: a whole number that grows when `stores` change. */
+  readonly version: number;
+  /** Primary key and indexes of each table in Dexie's syntax, such as `id, projectId, [spaceId+dueDate]`. */
+  readonly stores: Readonly<Record<string, string>>;
+}
+
+/** How the tables of one app sync. */
+export interface AppOptions {
+  /** `eager` (the default) syncs from the start, `lazy` when the app is first used. */
+  readonly sync?: 'eager' | 'lazy';
+  /** The version of the app's data as the server and other devices see it; 1 when left out. */
+  readonly schemaVersion?: number;
+  /** The tables that sync. */
+  readonly tables: Readonly<Record<string, TableOptions>>;
+}
+
+/** How one table syncs. */
+export interface TableOptions {
+  /** Fields that are Dates in the app and ISO strings on disk and on the wire. */
+  readonly dates?: readonly string[];
+  /** Whether records belong to a space (the default) or to the user. */
+  readonly scope?: 'space' | 'user';
+  /** The table's name on the wire, when it is another one. */
+  readonly syncName?: string;
+}
+
+/** A signed-in user. */
+export interface User {
+  /** The id the server knows. */
+  readonly id: string;
+  /** The name others see beside this user's edits. */
+  readonly displayName?: string;
+}
+
+/** A space the user is a member of. */
+export interface Space {
+  /** The space's id. */
+  readonly id: string;
+  /** What kind of space it is; `personal` is the user's own. */
+  readonly type: string;
+  /** What the user may do there, such as `owner`, `member` or `viewer`. */
+  readonly role?: string;
+}
+
+/** Where to sync and how to sign in there. */
+export interface SyncOptions {
+  /** The server's address. */
+  readonly url: string;
+  /** Gives the token for the server; asked again when the server no longer takes the last one. `null`: not signed in. */
+  readonly getToken: (request: TokenRequest) => Promise<string | null> | string | null;
+}
+
+/** Why a token is asked for. */
+export interface TokenRequest {
+  /** `start`: there is none yet; `expired`: the server refused the last one. */
+  readonly reason: 'start' | 'expired';
+}
+
+/** Who makes a change: kept with every field it writes, and sent along. */
+export interface Actor {
+  /** What kind of hand it is. */
+  readonly kind: 'user' | 'ai' | 'system';
+  /** Who it is. */
+  readonly principalId: string;
+  /** The name others see. */
+  readonly displayName?: string;
+  /** Anything else the app wants kept. */
+  readonly [key: string]: unknown;
+}
+
+// ── Field names and keys ─────────────────────────────────────────────────────────────────────────
+
+/** A value IndexedDB can order. */
+export type Key = string | number | Date | ArrayBuffer | ArrayBufferView | readonly Key[];
+
+/** Fields the engine adds to synced records, whether or not the app's type names them. */
+export type EngineField = 'id' | 'spaceId' | 'userId' | 'authorId' | 'visibility' | 'deletedAt' | '_updatedAtIndex';
+
+type Leaf =
+  | string
+  | number
+  | boolean
+  | bigint
+  | symbol
+  | null
+  | undefined
+  | Date
+  | Blob
+  | ArrayBuffer
+  | ArrayBufferView;
+type Opaque =
+  | Leaf
+  | readonly unknown[]
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | ((...args: never) => unknown);
+type PathIn<T, Depth extends 0[]> = {
+  [F in keyof T & string]: NonNullable<T[F]> extends Opaque
+    ? F
+    : Depth['length'] extends 3
+      ? F
+      : unknown extends T[F]
+        ? F
+        : F | `${F}.${PathIn<NonNullable<T[F]>, [...Depth, 0]>}`;
+}[keyof T & string];
+
+/** The name of a field of `T`, or a dotted path into one. */
+export type FieldPath<T> = PathIn<T, []>;
+
+/** The name of an index on one field of `T`. */
+export type IndexName<T> = FieldPath<T> | EngineField;
+
+type Parts<Text extends string> = Text extends `${infer First}+${infer Rest}` ? First | Parts<Rest> : Text;
+
+/** `Index` if it is a compound index such as `[spaceId+dueDate]` over fields of `T`, else `never`. */
+export type CompoundIndex<T, Index extends string> = Index extends `[${infer Inner}]`
+  ? Parts<Inner> extends IndexName<T>
+    ? Index
+    : never
+  : never;
+
+type KeyOf<V> = unknown extends V
+  ? Key
+  : V extends Date
+    ? Date | string
+    : V extends readonly (infer Item)[]
+      ? KeyOf<Item>
+      : V extends Key
+        ? V
+        : never;
+
+/** What an index on a field is asked for; of an array field, one of its items. */
+export type IndexKey<T, Field> = Field extends keyof T ? KeyOf<NonNullable<T[Field]>> : Key;
+
+/** The type of a table's primary key. */
+export type PrimaryKey<T> = T extends { readonly id?: infer Id }
+  ? NonNullable<Id> extends Key
+    ? NonNullable<Id>
+    : Key
+  : Key;
+
+/** A row as it is given to `add` and `put`: what the engine fills in may be left out. */
+export type NewRow<T> = { [F in keyof T as F extends EngineField ? never : F]: T[F] } & {
+  [F in keyof T as F extends EngineField ? F : never]?: T[F] | undefined;
+};
+
+/** New values for some fields; `undefined` removes a field, a dotted path changes a value inside one. */
+export type Changes<T> = { readonly [F in Exclude<keyof T & string, 'id'>]?: T[F] | undefined } & {
+  readonly [Path in Extract<FieldPath<T>, `${string}.${string}`>]?: unknown;
+};
+
+// ── Reading ──────────────────────────────────────────────────────────────────────────────────────
+
+/** What tables and queries have in common: each call gives a new query and leaves this one as it is. */
+export interface Readable<T> {
+  /** Only rows for which `test` holds; runs on finished rows, before `offset` and `limit`. */
+  filter<S extends T>(test: (row: T) => row is S): Query<S>;
+  filter(test: (row: T) => boolean): Query<T>;
+  /** At most `count` rows. */
+  limit(count: number): Query<T>;
+  /** Without the first `count` rows. */
+  offset(count: number): Query<T>;
+  /** In the opposite order. */
+  reverse(): Query<T>;
+  /** Deleted rows too; they have a `deletedAt`. */
+  includeDeleted(): Query<T>;
+  /** Rows of every space the user may see, not of the active one only. */
+  acrossSpaces(): Query<T>;
+  /** The first row, or `undefined`. */
+  first(): Promise<T | undefined>;
+  /** How many rows there are. */
+  count(): Promise<number>;
+  /** The rows. */
+  toArray(): Promise<T[]>;
+  /** A handle that follows the result as it changes. */
+  live(): LiveHandle<readonly Readonly<T>[]>;
+}
+
+/** A description of rows to read; nothing is read before one of the reading calls. */
+export interface Query<T> extends Readable<T> {
+  /** The same as `filter`. */
+  and(test: (row: T) => boolean): Query<T>;
+}
+
+/** The conditions an index can answer. */
+export interface WhereClause<T, K> {
+  /** Rows with that key. */
+  equals(key: K): Query<T>;
+  /** Rows with a greater key. */
+  above(key: K): Query<T>;
+  /** Rows with that key or a greater one. */
+  aboveOrEqual(key: K): Query<T>;
+  /** Rows with a smaller key. */
+  below(key: K): Query<T>;
+  /** Rows with that key or a smaller one. */
+  belowOrEqual(key: K): Query<T>;
+  /** Rows with a key from `lower` (included unless said otherwise) to `upper` (left out unless said otherwise). */
+  between(lower: K, upper: K, includeLower?: boolean, includeUpper?: boolean): Query<T>;
+  /** Rows whose key is a string that begins with `prefix`. */
+  startsWith(prefix: string): Query<T>;
+}
+
+/** One table. */
+export interface Table<T extends object = Record<string, unknown>, K = PrimaryKey<T>> extends Readable<T> {
+  /** The table's name. */
+  readonly name: string;
+  /** The row with that key in any space the user may see; `undefined` when there is none or it is deleted. */
+  get(key: K): Promise<T | undefined>;
+  /** The rows with those keys, in that order. */
+  bulkGet(keys: readonly K[]): Promise<(T | undefined)[]>;
+  /** Rows found by an index. */
+  where<F extends IndexName<T>>(index: F): WhereClause<T, IndexKey<T, F>>;
+  where<const I extends string>(index: I & CompoundIndex<T, I>): WhereClause<T, readonly Key[]>;
+  /** All rows that have the index's key, in its order. */
+  orderBy(index: IndexName<T>): Query<T>;
+  orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
+  /** All rows. */
+  toCollection(): Query<T>;
+  /** Inserts a row; fails with `already_exists` when there is one. Gives its key. */
+  add(row: NewRow<T>): Write<K>;
+  /** Inserts or replaces a row. A field left out is removed: to change a part of a row, use `update`. Gives its key. */
+  put(row: NewRow<T>): Write<K>;
+  /** Inserts rows, all or none. Gives the last key, or all of them. */
+  bulkAdd(rows: readonly NewRow<T>[], options: { readonly allKeys: true }): Write<K[]>;
+  bulkAdd(rows: readonly NewRow<T>[], options?: { readonly allKeys?: boolean }): Write<K | undefined>;
+  /** Inserts or replaces rows, all or none. Gives the last key, or all of them. */
+  bulkPut(rows: readonly NewRow<T>[], options: { readonly allKeys: true }): Write<K[]>;
+  bulkPut(rows: readonly NewRow<T>[], options?: { readonly allKeys?: boolean }): Write<K | undefined>;
+  /** Changes fields of a row. Gives 1 when something changed, else 0. */
+  update(key: K, changes: Changes<T>): Write<number>;
+  /** Reads a row, lets `edit` change it or answer with changes, and writes what differs, all in one transaction. */
+  update(key: K, edit: (row: T) => Changes<T> | undefined): Write<number>;
+  /** Deletes a row; on synced tables it can be restored. */
+  delete(key: K): Write<void>;
+  /** Deletes rows, all or none. */
+  bulkDelete(keys: readonly K[]): Write<void>;
+  /** Takes the deletion of a row back. */
+  restore(key: K): Write<void>;
+  /** Empties a local table. */
+  clear(): Write<void>;
+}
+
+/** Resolves when the write is saved on this device. */
+export interface Write<V> extends Promise<V> {
+  /** Resolves when the server has it; at once for what does not sync. Rejects with `rejected` when the server refuses it. */
+  readonly synced: Promise<void>;
+}
+
+/** `r` reads, `rw` reads and writes. */
+export type TransactionMode = 'r' | 'rw';
+
+/** Several reads and writes as one: all of them happen, or none. Only its own calls may be awaited inside. */
+export interface Transaction {
+  /** A table named when the transaction was begun. */
+  table<T extends object = Record<string, unknown>>(name: string): Table<T>;
+  /** Undoes everything; the transaction's promise rejects with `transaction_aborted`. */
+  abort(): void;
+}
+
+// ── Following changes ────────────────────────────────────────────────────────────────────────────
+
+/** A value that can be followed; `$store` in Svelte. */
+export interface Store<V> {
+  /** The value now. */
+  readonly current: V;
+  /** Calls `run` with the value now, at once, and with each later one; gives the function that ends it. */
+  subscribe(run: (value: V) => void): () => void;
+}
+
+/** `loading`: no result yet; `ready`: `current` is the result; `error`: see `error`, `current` is the last result. */
+export type LiveStatus = 'loading' | 'ready' | 'error';
+
+/** A result that follows the database: its rows are frozen, and those that did not change stay the same objects. */
+export interface LiveHandle<V> extends Store<V | undefined> {
+  /** The same text for all handles that share a subscription: those of queries that differ at most in JS filters. */
+  readonly key: string;
+  /** Whether there is a result. */
+  readonly status: LiveStatus;
+  /** What went wrong, while `status` is `error`. */
+  readonly error: ManaError | undefined;
+}
+
+/** What the sync loop is doing. */
+export type SyncState =
+  | 'local'
+  | 'syncing'
+  | 'synced'
+  | 'offline'
+  | 'error'
+  | 'needs-auth'
+  | 'update-required'
+  | 'storage-full'
+  | 'billing-required'
+  | 'clock-ahead';
+
+/** How far this device and the server agree. */
+export interface SyncStatus {
+  /** What the loop is doing; `local` when there is no server to sync with. */
+  readonly state: SyncState;
+  /** How many changes the server does not have yet. */
+  readonly pending: number;
+  /** When this device last had everything, as an ISO string. */
+  readonly lastSyncedAt: string | null;
+  /** What went wrong last, and when it is tried again (milliseconds since 1970). */
+  readonly error: { readonly code: string; readonly message: string; readonly retryAt: number | null } | null;
+}
+
+/** The sync loop. */
+export interface Sync {
+  /** What it is doing. */
+  readonly status: Store<SyncStatus>;
+  /** Starts it; `openEngine` does so when it is given `sync`. */
+  start(): void;
+  /** Stops it; changes are kept and sent after the next start. */
+  stop(): void;
+  /** Resolves when everything written so far is pushed and everything the server had is pulled. */
+  syncNow(): Promise<void>;
+  /** How many changes of this user the server does not have yet. */
+  unsentCount(): Promise<number>;
+}
+
+/** A value of this device that was replaced by one whose writer had not seen it. */
+export interface Conflict {
+  /** The table. */
+  readonly table: string;
+  /** The record. */
+  readonly id: string;
+  /** The field. */
+  readonly field: string;
+  /** The value that lost. */
+  readonly local: ConflictSide;
+  /** The value that won. */
+  readonly incoming: ConflictSide;
+}
+
+/** One of the two values of a conflict. */
+export interface ConflictSide {
+  /** The value as stored. */
+  readonly value: unknown;
+  /** When it was written: a stamp, as an ISO string. */
+  readonly at: string;
+  /** Who wrote it. */
+  readonly actor: Actor;
+}
+
+/** Edits of this user that lost against later ones. */
+export interface Conflicts {
+  /** Calls `run` with each conflict from now on; gives the function that ends it. */
+  subscribe(run: (conflict: Conflict) => void): () => void;
+  /** Writes the value that lost back, as a new edit. */
+  restore(conflict: Conflict): Promise<void>;
+}
+
+/** The rows of one table that one commit changed. */
+export interface TableChange {
+  /** The table. */
+  readonly table: string;
+  /** The keys of the rows. */
+  readonly ids: readonly Key[];
+}
+
+/** Particulars of an event. */
+export type EventDetail = Readonly<Record<string, unknown>> | null;
+
+/** The engine's events and what their handlers are called with. */
+export interface EngineEvents {
+  /** A commit changed rows, here or in another tab. */
+  readonly change: readonly TableChange[];
+  /** Another tab with an older version keeps the database from opening. */
+  readonly blocked: EventDetail;
+  /** Another tab wants to open a newer version; this engine is closing. */
+  readonly versionchange: EventDetail;
+  /** The engine was closed, by the app or because the browser or a newer version required it. */
+  readonly closed: EventDetail;
+  /** An edit of this user lost against a later one. */
+  readonly conflict: Conflict;
+  /** Changes from the server could not be applied and were set aside: why, and how many. */
+  readonly quarantine: { readonly code: string; readonly count: number };
+  /** The server refused a change for good; it was set aside. */
+  readonly 'dead-letter': { readonly eventId: string; readonly code: string; readonly message: string };
+  /** The server takes no token that `getToken` gives. */
+  readonly 'needs-auth': EventDetail;
+  /** This device's clock is wrong. */
+  readonly 'clock-skew': EventDetail;
+  /** There is no room left for what the server sent. */
+  readonly 'storage-full': EventDetail;
+  /** The server has data that this version of the app cannot read. */
+  readonly 'update-required': EventDetail;
+  /** The user is no longer a member of a space. */
+  readonly 'space-removed': EventDetail;
+  /** The server named the user's spaces. */
+  readonly spaces: readonly Space[];
+  /** The browser lost the database, with so many changes that the server did not have. */
+  readonly 'database-lost': { readonly unsent: number };
+  /** What the sync loop did, with counts and times, without contents. */
+  readonly telemetry: EventDetail;
+}
+
+// ── The engine ───────────────────────────────────────────────────────────────────────────────────
+
+/** What can be done in the name of an actor. */
+export interface Writer {
+  /** A table; `T` is the type of its rows. */
+  table<T extends object = Record<string, unknown>>(name: string): Table<T>;
+  /** Runs `body` in one transaction over `tables`: saved when it returns, undone when it throws. */
+  transaction<R>(
+    mode: TransactionMode,
+    tables: string | readonly string[],
+    body: (tx: Transaction) => Promise<R> | R,
+  ): Write<R>;
+  /** The same, with writes that carry `actor`. */
+  as(actor: Actor): Writer;
+}
+
+/** For developers' tools: what is stored, as it is stored. */
+export interface Inspector {
+  /** A record with its field metadata, and the entries of the change log that name it. */
+  record(table: string, key: Key): Promise<{ readonly record: object | null; readonly log: readonly object[] }>;
+  /** The newest entries of the change log, at most `limit` (100 when left out). */
+  log(limit?: number): Promise<readonly object[]>;
+}
+
+/** An open database. */
+export interface Engine extends Writer {
+  /** The sync loop. */
+  readonly sync: Sync;
+  /** Edits that lost against later ones. */
+  readonly conflicts: Conflicts;
+  /** What is stored, for developers' tools. */
+  readonly inspector: Inspector;
+  /** Calls `handler` at each event of that name; gives the function that ends it. */
+  on<Name extends keyof EngineEvents>(name: Name, handler: (detail: EngineEvents[Name]) => void): () => void;
+  /** Signs a user in. A database of another user answers `other_user`, or is deleted and made anew with `wipe`. */
+  setUser(user: User | null, options?: WipeOptions): Promise<void>;
+  /** Tells which spaces the user is a member of. */
+  setSpaces(spaces: readonly Space[]): Promise<void>;
+  /** Chooses the space that queries see and new records go to. */
+  setActiveSpace(spaceId: string | null): Promise<void>;
+  /** Closes; with `wipe` also deletes the database. */
+  signOut(options?: WipeOptions): Promise<void>;
+  /** Closes: calls in flight end, later ones reject with `closed`. */
+  close(): void;
+  /** Deletes the database; refuses with `unsent_changes` while the server lacks changes, unless forced. */
+  destroy(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+/** What becomes of the data of the user who leaves. */
+export interface WipeOptions {
+  /** Delete it from this device. */
+  readonly wipe?: boolean;
+  /** Delete it even if the server lacks changes. */
+  readonly force?: boolean;
+}
