@@ -1,0 +1,34 @@
+// Short messages at the edge of the page: what went wrong and what to do, or an offer to undo.
+
+export interface Toast {
+  readonly id: number;
+  readonly kind: 'info' | 'error';
+  readonly text: string;
+  /** What to do about it. */
+  readonly advice?: string;
+  /** The stable code of an error. */
+  readonly code?: string;
+  readonly action?: { readonly label: string; readonly run: () => void };
+}
+
+/** Milliseconds a message stays; errors stay until they are dismissed. */
+const infoStays = 8000;
+
+class Toasts {
+  list = $state.raw<readonly Toast[]>([]);
+  #nextId = 1;
+
+  show(toast: Omit<Toast, 'id'>): void {
+    const id = this.#nextId++;
+    // The same error again replaces the earlier message instead of piling up.
+    const others = this.list.filter((other) => !toast.code || other.code !== toast.code);
+    this.list = [...others.slice(-2), { ...toast, id }];
+    if (toast.kind === 'info') setTimeout(() => this.dismiss(id), infoStays);
+  }
+
+  dismiss(id: number): void {
+    this.list = this.list.filter((toast) => toast.id !== id);
+  }
+}
+
+export const toasts = new Toasts();
