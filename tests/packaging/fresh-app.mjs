@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify, stripVTControlCharacters } from 'node:util';
+import { gzipSync } from 'node:zlib';
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const root = join(here, '../..');
@@ -46,6 +47,7 @@ export async function makeApp() {
     name: 'app',
     private: true,
     type: 'module',
+    dependencies: { svelte: await lockedVersion('svelte') },
     devDependencies: { vite: await lockedVersion('vite') },
   };
   await writeFile(join(directory, 'package.json'), JSON.stringify(manifest));
@@ -58,6 +60,29 @@ export function vite(directory, ...args) {
   return run(process.execPath, [join(directory, 'node_modules/vite/bin/vite.js'), ...args], {
     cwd: directory,
   });
+}
+
+/** Type-checks the app's `types.ts` with one of this project's TypeScripts; rejects with what it prints. */
+export function typeCheck(directory, typescript, ...options) {
+  const compiler = join(root, 'node_modules', typescript, 'bin/tsc');
+  const strict = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
+  return run(process.execPath, [compiler, ...strict, ...options, 'types.ts'], { cwd: directory });
+}
+
+/** The gzipped size in bytes of a file of the installed package, bundled and minified with all it imports but `external`. */
+export async function shippedSize(directory, file, ...external) {
+  const source = join('node_modules/@mana/sync-engine', file);
+  if (!file.endsWith('.js')) return gzipSync(await readFile(join(directory, source)), { level: 9 }).length;
+  const options = [
+    '--minify',
+    '--format',
+    'es',
+    '--file',
+    'sized.js',
+    ...external.flatMap((name) => ['--external', name]),
+  ];
+  await run(process.execPath, ['node_modules/rolldown/bin/cli.mjs', source, ...options], { cwd: directory });
+  return gzipSync(await readFile(join(directory, 'sized.js')), { level: 9 }).length;
 }
 
 /** The version this project's lock file names: the registry then answers from npm's cache. */

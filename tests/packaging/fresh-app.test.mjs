@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { outcomeOf, startBrowser } from './browser.mjs';
-import { makeApp, run, vite } from './fresh-app.mjs';
+import { makeApp, run, shippedSize, typeCheck, vite } from './fresh-app.mjs';
 import { serve } from './serve.mjs';
 
 const works = { titles: ['Packed'], complaints: [] };
@@ -74,6 +74,26 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
   it('opens nothing when a server imports it, and says why it cannot run there', async () => {
     const said = await run(process.execPath, ['server.js'], { cwd: app.directory, timeout: 20_000 });
     assert.deepEqual(JSON.parse(said), { touched: [], code: 'unsupported_environment', name: 'ManaError' });
+  });
+
+  for (const typescript of ['@typescript/native', 'typescript']) {
+    it(`gives its types to ${typescript}, for bundlers and for Node's module resolution`, async () => {
+      await typeCheck(app.directory, typescript, '--module', 'esnext', '--moduleResolution', 'bundler');
+      await typeCheck(app.directory, typescript, '--module', 'nodenext', '--moduleResolution', 'nodenext');
+    });
+  }
+
+  it('stays within its size limits', async (context) => {
+    const limits = [
+      { limit: 160_000, parts: ['engine.wasm'] },
+      { limit: 14_000, parts: ['index.js', './glue.js'] },
+      { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
+    ];
+    for (const { limit, parts } of limits) {
+      const size = await shippedSize(app.directory, ...parts);
+      context.diagnostic(`${parts[0]}: ${size} bytes gzipped of ${limit}`);
+      assert.ok(size <= limit, `${parts[0]} is ${size} bytes gzipped; its limit is ${limit}`);
+    }
   });
 
   it('puts the module beside the app once', async () => {

@@ -6,5 +6,6 @@ for (const name of ['compile', 'compileStreaming', 'instantiate', 'instantiateSt
 globalThis.fetch = () => touched.push('fetch');
 
 const { openEngine } = await import('@mana/sync-engine');
+await import('@mana/sync-engine/svelte');
 const error = await openEngine({ name: 'x', schema: { version: 1, stores: {} }, apps: {} }).catch((caught) => caught);
 console.log(JSON.stringify({ touched, code: error.code, name: error.name }));
