@@ -2,19 +2,16 @@
 import { ManaError, type ManaErrorCode } from '@mana/sync-engine';
 
 const advice: Partial<Record<ManaErrorCode, string>> = {
-  blocked: 'Close the other tabs of this app and try again.',
+  already_exists: 'This task is already there.',
   closed: 'This device was signed out meanwhile. Sign in again.',
-  database_lost: 'The browser lost its database. What the server has will come back.',
+  connection_lost: 'The browser closed the database. Do it once more.',
+  engine_load_failed: 'Check the connection and reload the page.',
   engine_panicked: 'Nothing half-written was saved. Do it once more.',
-  key_exists: 'This task is already there.',
-  needs_auth: 'Sign in again.',
-  offline: 'Check the connection. Your changes are kept and will be sent later.',
+  not_found: 'This task is gone. Perhaps it was deleted on another device.',
   other_user: 'This database belongs to somebody else. Sign in as that user.',
   quota_exceeded: 'Free some space on this device and try again.',
   read_only_space: 'You may read this space, not write to it.',
   schema_too_new: 'A newer version of this app was used here. Reload the page.',
-  server_error: 'The server answered with something unusable. It will be tried again.',
-  storage_unavailable: 'This browser refuses to store data here. Leave private browsing or allow site data.',
   unsent_changes: 'Some changes have not reached the server. Go online and let them sync first.',
   unsupported_environment: 'Use a current browser with WebAssembly and IndexedDB.',
   value_not_syncable: 'Remove unusual characters from the text and try again.',
