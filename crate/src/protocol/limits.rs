@@ -18,3 +18,5 @@ pub const MAX_LOG_ROW_BYTES: usize = 256 * 1024;
 pub const MAX_PUSH_AHEAD_MS: u64 = 5 * 60 * 1000;
 /// How far a pulled stamp may be ahead of corrected time, in milliseconds; beyond it a change waits in quarantine.
 pub const MAX_PULL_AHEAD_MS: u64 = 24 * 60 * 60 * 1000;
+/// Largest single change in bytes of JSON a server takes; leaves room for the rest of a body of [`MAX_BODY_BYTES`].
+pub const MAX_CHANGE_BYTES: usize = 8 * 1024 * 1024;
