@@ -29,4 +29,4 @@ lint:
 fmt:
 	@scripts/setup --build
 	cargo fmt --all
-	node_modules/.bin/biome check --write .
+	node_modules/.bin/biome check --write --linter-enabled=false .
