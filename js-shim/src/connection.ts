@@ -23,8 +23,8 @@ export interface ConnectionHandlers {
   readonly failed: (error: ManaError) => void;
 }
 
-/** Deaths further apart than this (milliseconds) do not count as one series. */
-const SERIES_MS = 60_000;
+/** An instance that lived for so long (milliseconds) did its work: its death is no continuation of earlier failures. */
+const SOUND_MS = 10_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 30_000;
 
@@ -38,7 +38,7 @@ export class Connection {
   #opening: Promise<Instance> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
-  #lastDeath = Number.NEGATIVE_INFINITY;
+  #openedAt = 0;
   #closed = false;
 
   private constructor(loader: Loader, module: WebAssembly.Module, options: RawOptions, handlers: ConnectionHandlers) {
@@ -56,7 +56,7 @@ export class Connection {
     handlers: ConnectionHandlers,
   ): Promise<Connection> {
     const connection = new Connection(loader, await loader.loadModule(source), options, handlers);
-    connection.#instance = await connection.#instantiate();
+    connection.#take(await connection.#instantiate());
     return connection;
   }
 
@@ -135,7 +135,7 @@ export class Connection {
         instance.call((raw) => raw.close());
         throw engineClosed();
       }
-      this.#instance = instance;
+      this.#take(instance);
       this.#handlers.replaced(instance);
       return instance;
     } catch (thrown) {
@@ -143,6 +143,11 @@ export class Connection {
       if (!this.#closed) this.#retryLater(error);
       throw error;
     }
+  }
+
+  #take(instance: Instance): void {
+    this.#instance = instance;
+    this.#openedAt = performance.now();
   }
 
   #retryLater(error: ManaError): void {
@@ -173,9 +178,7 @@ export class Connection {
     if (this.#instance !== instance) return;
     this.#instance = undefined;
     this.#handlers.died(error);
-    const now = performance.now();
-    this.#failures = now - this.#lastDeath < SERIES_MS ? this.#failures + 1 : 1;
-    this.#lastDeath = now;
+    this.#failures = performance.now() - this.#openedAt < SOUND_MS ? this.#failures + 1 : 1;
     this.#schedule();
   }
 }

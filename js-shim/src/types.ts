@@ -152,18 +152,20 @@ export type CompoundIndex<T, Index extends string> = Index extends `[${infer Inn
     : never
   : never;
 
-type KeyOf<V> = unknown extends V
-  ? Key
-  : V extends Date
-    ? Date | string
-    : V extends readonly (infer Item)[]
-      ? KeyOf<Item>
-      : V extends Key
-        ? V
-        : never;
+type KeyOf<V> = V extends Date
+  ? Date | string
+  : V extends readonly (infer Item)[]
+    ? KeyOf<Item>
+    : V extends Key
+      ? V
+      : never;
 
 /** What an index on a field is asked for; of an array field, one of its items. */
-export type IndexKey<T, Field> = Field extends keyof T ? KeyOf<NonNullable<T[Field]>> : Key;
+export type IndexKey<T, Field> = Field extends keyof T
+  ? unknown extends T[Field]
+    ? Key
+    : KeyOf<NonNullable<T[Field]>>
+  : Key;
 
 /** The type of a table's primary key. */
 export type PrimaryKey<T> = T extends { readonly id?: infer Id }

@@ -1,0 +1,206 @@
+/** The engine itself: options, sync, events, users, and its end. */
+import { describe, expect, it, vi } from 'vitest';
+import { openWith } from '../src/engine.js';
+import type { EngineOptions } from '../src/types.js';
+import { microtasks, options, rawError, World } from './raw-double.js';
+
+async function opened(more: Partial<EngineOptions> = {}) {
+  const world = new World();
+  return { world, engine: await openWith(world, { ...options, ...more }) };
+}
+
+const sync = { url: 'http://localhost:1', getToken: async () => 'jwt' };
+
+describe('opening', () => {
+  it('gives_the_engine_every_option', async () => {
+    const { world } = await opened({ activeSpaceId: 's1', spaces: [{ id: 's1', type: 'personal' }], sync });
+    expect(world.instance.options).toEqual({
+      name: 'test',
+      schema: options.schema,
+      apps: {
+        todo: {
+          sync: 'eager',
+          schemaVersion: 1,
+          tables: { tasks: { dates: ['dueDate'], scope: 'space', syncName: null } },
+        },
+      },
+      user: { id: 'u1', displayName: null },
+      spaces: [{ id: 's1', type: 'personal', role: null }],
+      activeSpaceId: 's1',
+      sync: { url: 'http://localhost:1' },
+      durability: 'relaxed',
+    });
+  });
+
+  it('rejects_what_is_no_set_of_options', async () => {
+    await expect(openWith(new World(), {} as EngineOptions)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
+  it('rejects_with_the_engines_code', async () => {
+    const world = new World();
+    world.opening = () => {
+      throw rawError('schema_too_new');
+    };
+    await expect(openWith(world, options)).rejects.toMatchObject({ code: 'schema_too_new' });
+  });
+
+  it('hears_events_that_come_before_it_is_open', async () => {
+    const world = new World();
+    world.opening = (host) => host.event('blocked', null);
+    const blocked = vi.fn();
+    await openWith(world, { ...options, on: { blocked } });
+    expect(blocked).toHaveBeenCalledOnce();
+  });
+});
+
+describe('sync', () => {
+  it('starts_with_the_engine_only_when_there_is_a_server', async () => {
+    expect((await opened({ sync })).world.instance.callsOf('syncStart')).toHaveLength(1);
+    expect((await opened()).world.instance.callsOf('syncStart')).toHaveLength(0);
+  });
+
+  it('shows_its_status_as_a_store', async () => {
+    const { world, engine } = await opened({ sync });
+    const seen: unknown[] = [];
+    const off = engine.sync.status.subscribe((status) => seen.push(status.state));
+    expect(seen).toEqual(['local']);
+    world.instance.host.event('status', { state: 'syncing', pending: 2, lastSyncedAt: null, error: null });
+    expect(seen).toEqual(['local']);
+    await microtasks();
+    off();
+    world.instance.host.event('status', { state: 'synced', pending: 0, lastSyncedAt: 'now', error: null });
+    await microtasks();
+    expect(seen).toEqual(['local', 'syncing']);
+    expect(engine.sync.status.current).toEqual({ state: 'synced', pending: 0, lastSyncedAt: 'now', error: null });
+  });
+
+  it('is_stopped_started_and_asked', async () => {
+    const { world, engine } = await opened({ sync });
+    engine.sync.stop();
+    engine.sync.start();
+    await engine.sync.syncNow();
+    expect(await engine.sync.unsentCount()).toBe(3);
+    expect(world.instance.calls.map(([name]) => name)).toEqual(['syncStart', 'syncStop', 'syncStart', 'syncNow']);
+  });
+
+  it('asks_the_app_for_tokens_and_says_why', async () => {
+    const getToken = vi.fn(() => 'jwt');
+    const { world } = await opened({ sync: { url: 'http://localhost:1', getToken } });
+    expect(await world.instance.host.getToken('expired')).toBe('jwt');
+    expect(getToken).toHaveBeenCalledWith({ reason: 'expired' });
+  });
+});
+
+describe('events', () => {
+  it('reach_their_handlers_after_the_engines_own_work_is_done', async () => {
+    const { world, engine } = await opened();
+    const seen: unknown[] = [];
+    const off = engine.on('change', (changes) => seen.push(changes));
+    const detail = [{ table: 'tasks', ids: ['a'] }];
+    world.instance.host.event('change', detail);
+    expect(seen).toEqual([]);
+    await microtasks();
+    off();
+    world.instance.host.event('change', detail);
+    await microtasks();
+    expect(seen).toEqual([detail]);
+  });
+
+  it('reach_the_other_handlers_when_one_throws', async () => {
+    const { world, engine } = await opened();
+    vi.stubGlobal('reportError', () => {});
+    const heard = vi.fn();
+    engine.on('closed', () => {
+      throw new Error('mine');
+    });
+    engine.on('closed', heard);
+    world.instance.host.event('closed', null);
+    await microtasks();
+    vi.unstubAllGlobals();
+    expect(heard).toHaveBeenCalledOnce();
+  });
+
+  it('bring_conflicts_which_can_be_restored', async () => {
+    const { world, engine } = await opened();
+    const seen: object[] = [];
+    const off = engine.conflicts.subscribe((conflict) => {
+      seen.push(conflict);
+      void engine.conflicts.restore(conflict);
+    });
+    world.instance.host.event('conflict', { table: 'tasks', id: 'a', field: 'title' });
+    await microtasks();
+    off();
+    expect(seen).toHaveLength(1);
+    expect(world.instance.callsOf('restoreConflict')).toEqual([[{ table: 'tasks', id: 'a', field: 'title' }]]);
+  });
+});
+
+describe('users', () => {
+  const foreign = (world: World) => {
+    const first = world.instance;
+    world.before = (instance, call) => {
+      if (instance === first && call === 'setUser') throw rawError('other_user');
+    };
+  };
+
+  it('of_another_database_are_refused', async () => {
+    const { world, engine } = await opened();
+    foreign(world);
+    await expect(engine.setUser({ id: 'u2' })).rejects.toMatchObject({ code: 'other_user' });
+    expect(world.instances).toHaveLength(1);
+  });
+
+  it('get_a_new_database_when_the_app_says_so', async () => {
+    const { world, engine } = await opened({ sync, spaces: [{ id: 's1', type: 'personal' }] });
+    foreign(world);
+    await engine.setUser({ id: 'u2' }, { wipe: true });
+    expect(world.instances[0]?.callsOf('destroy')).toEqual([[false]]);
+    expect(world.instance.options).toMatchObject({ user: { id: 'u2' }, spaces: [], activeSpaceId: null });
+    expect(world.instance.callsOf('syncStart')).toHaveLength(1);
+    await engine.table('tasks').put({ id: 'a' });
+  });
+
+  it('leave_with_or_without_their_data', async () => {
+    const kept = await opened();
+    await kept.engine.signOut();
+    expect(kept.world.instance.calls).toEqual([['close']]);
+    const wiped = await opened();
+    await wiped.engine.signOut({ wipe: true, force: true });
+    expect(wiped.world.instance.calls).toEqual([['destroy', true]]);
+    await expect(wiped.engine.table('tasks').count()).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('stay_when_their_changes_are_unsent', async () => {
+    const { world, engine } = await opened();
+    world.before = (_, call) => {
+      if (call === 'destroy') throw rawError('unsent_changes');
+    };
+    await expect(engine.signOut({ wipe: true })).rejects.toMatchObject({ code: 'unsent_changes' });
+    expect(await engine.table('tasks').count()).toBe(0);
+  });
+});
+
+describe('closing', () => {
+  it('happens_once_and_later_calls_reject', async () => {
+    const { world, engine } = await opened();
+    engine.close();
+    engine.close();
+    expect(world.instance.callsOf('close')).toHaveLength(1);
+    await expect(engine.table('tasks').put({ id: 'a' })).rejects.toMatchObject({ code: 'closed' });
+    await expect(engine.transaction('r', 'tasks', () => 1)).rejects.toMatchObject({ code: 'closed' });
+    await expect(engine.sync.syncNow()).rejects.toMatchObject({ code: 'closed' });
+    expect(() => engine.sync.start()).toThrow(expect.objectContaining({ code: 'closed' }));
+  });
+});
+
+describe('the inspector', () => {
+  it('asks_for_what_is_stored', async () => {
+    const { world, engine } = await opened();
+    await engine.inspector.record('tasks', 'a');
+    await engine.inspector.log();
+    expect(world.instance.calls).toEqual([
+      ['inspect', 'tasks', 'a'],
+      ['log', 100],
+    ]);
+  });
+});

@@ -1,0 +1,289 @@
+/** A hand-made engine behind the raw border: just enough to watch what the shim does with it. */
+
+import type { Loader } from '../src/connection.js';
+import type {
+  Glue,
+  RawCallback,
+  RawCounted,
+  RawEngine,
+  RawHost,
+  RawOptions,
+  RawQuery,
+  RawStatus,
+  RawTx,
+  RawWriteKind,
+} from '../src/raw.js';
+import type { EngineOptions } from '../src/types.js';
+
+type Row = Record<string, unknown>;
+type Answer = { rows?: object[]; error?: unknown };
+
+/** The module shared by all instances of one double: nothing in it is ever run. */
+const emptyModule = new WebAssembly.Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+
+/** What an engine error looks like when it comes over the border. */
+export function rawError(code: string, retryable = false, details: Row | null = null): Error {
+  return Object.assign(new Error(`raw ${code}`), { code, retryable, details });
+}
+
+/** One instance: rows by table and id, and a record of the calls. */
+export class InstanceDouble implements RawEngine {
+  readonly options: RawOptions;
+  readonly host: RawHost;
+  readonly world: World;
+  readonly calls: unknown[][] = [];
+  readonly subscriptions = new Map<number, { query: RawQuery; callback: RawCallback }>();
+  readonly transactions: TxDouble[] = [];
+  dead = false;
+  #ids = 0;
+
+  constructor(world: World, options: RawOptions, host: RawHost) {
+    this.world = world;
+    this.options = options;
+    this.host = host;
+  }
+
+  /** What a Rust panic looks like from outside: the hook speaks, the call traps, and nothing settles any more. */
+  panic(): never {
+    this.dead = true;
+    this.host.panicked('planted');
+    throw new WebAssembly.RuntimeError('unreachable');
+  }
+
+  begin(mode: 'r' | 'rw', tables: string[], actor: object | null): RawTx {
+    this.#called('begin', mode, tables, actor);
+    const tx = new TxDouble(this);
+    this.transactions.push(tx);
+    return tx;
+  }
+
+  write(kind: RawWriteKind, table: string, items: unknown[], actor: object | null) {
+    this.#called('write', kind, table, items, actor);
+    return this.later(() => ({ ...this.world.apply(kind, table, items), ticket: 7 }));
+  }
+
+  read(query: RawQuery) {
+    this.#called('read', query);
+    return this.later(() => this.world.rows(query));
+  }
+
+  count(query: RawQuery) {
+    this.#called('count', query);
+    return this.later(() => this.world.rows(query).length);
+  }
+
+  getMany(table: string, keys: unknown[]) {
+    this.#called('getMany', table, keys);
+    return this.later(() => this.world.get(table, keys));
+  }
+
+  subscribe(query: RawQuery, callback: RawCallback): number {
+    this.#called('subscribe', query);
+    this.#ids += 1;
+    this.subscriptions.set(this.#ids, { query, callback });
+    return this.#ids;
+  }
+
+  unsubscribe(id: number): void {
+    this.#called('unsubscribe', id);
+    this.subscriptions.delete(id);
+  }
+
+  /** Answers every subscription, as after a commit. */
+  emit(answer: (query: RawQuery) => Answer = (query) => ({ rows: this.world.rows(query) })): void {
+    for (const { query, callback } of this.subscriptions.values()) {
+      const { rows, error } = answer(query);
+      callback(rows, error as never);
+    }
+  }
+
+  syncStart(): void {
+    this.#called('syncStart');
+  }
+  syncStop(): void {
+    this.#called('syncStop');
+  }
+  syncNow(): Promise<void> {
+    this.#called('syncNow');
+    return this.later(() => undefined);
+  }
+  syncStatus(): RawStatus {
+    return { state: 'local', pending: 0, lastSyncedAt: null, error: null };
+  }
+  whenSynced(ticket: number): Promise<void> {
+    this.#called('whenSynced', ticket);
+    return this.later(() => undefined);
+  }
+  unsentCount(): Promise<number> {
+    return this.later(() => 3);
+  }
+  setUser(user: RawOptions['user']): Promise<void> {
+    this.#called('setUser', user);
+    return this.later(() => undefined);
+  }
+  setSpaces(spaces: RawOptions['spaces']): Promise<void> {
+    this.#called('setSpaces', spaces);
+    return this.later(() => undefined);
+  }
+  setActiveSpace(id: string | null): void {
+    this.#called('setActiveSpace', id);
+  }
+  restoreConflict(conflict: unknown): Promise<void> {
+    this.#called('restoreConflict', conflict);
+    return this.later(() => undefined);
+  }
+  inspect(table: string, key: unknown) {
+    this.#called('inspect', table, key);
+    return this.later(() => ({ record: null, log: [] }));
+  }
+  log(limit: number): Promise<object[]> {
+    this.#called('log', limit);
+    return this.later(() => []);
+  }
+  close(): void {
+    this.#called('close');
+  }
+  destroy(force: boolean): Promise<void> {
+    this.#called('destroy', force);
+    return this.later(() => undefined);
+  }
+
+  /** The calls of that name, without it. */
+  callsOf(name: string): unknown[][] {
+    return this.calls.filter(([called]) => called === name).map(([, ...rest]) => rest);
+  }
+
+  #called(...call: unknown[]): void {
+    if (this.dead) throw new Error(`${call[0]} was called on a dead instance`);
+    this.calls.push(call);
+    this.world.before?.(this, String(call[0]), call.slice(1));
+  }
+
+  /** Answers in a later turn, unless the instance is dead by then. */
+  later<T>(value: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      setTimeout(() => {
+        if (this.dead || this.world.silent) return;
+        try {
+          resolve(value());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+}
+
+/** A transaction: its writes reach the world when it commits. */
+export class TxDouble implements RawTx {
+  readonly writes: [RawWriteKind, string, unknown[]][] = [];
+  state: 'open' | 'committed' | 'aborted' = 'open';
+  readonly #instance: InstanceDouble;
+
+  constructor(instance: InstanceDouble) {
+    this.#instance = instance;
+  }
+
+  getMany(table: string, keys: unknown[]) {
+    return this.#instance.later(() => this.#instance.world.get(table, keys));
+  }
+  read(query: RawQuery) {
+    return this.#instance.later(() => this.#instance.world.rows(query));
+  }
+  count(query: RawQuery) {
+    return this.#instance.later(() => this.#instance.world.rows(query).length);
+  }
+  write(kind: RawWriteKind, table: string, items: unknown[]): Promise<RawCounted> {
+    this.#instance.world.before?.(this.#instance, 'tx.write', [kind, table, items]);
+    this.writes.push([kind, table, items]);
+    return this.#instance.later(() => ({ keys: keysOf(kind, items), count: items.length }));
+  }
+  commit() {
+    this.state = 'committed';
+    return this.#instance.later(() => {
+      for (const [kind, table, items] of this.writes) this.#instance.world.apply(kind, table, items);
+      return { keys: [], count: this.writes.length, ticket: 9 };
+    });
+  }
+  abort(): void {
+    this.state = 'aborted';
+  }
+}
+
+/** What outlives instances: the stored rows, and what the test plants. */
+export class World implements Loader {
+  readonly instances: InstanceDouble[] = [];
+  readonly tables = new Map<string, Map<unknown, Row>>();
+  /** Called before each raw call: throws or panics as the test wants. */
+  before: ((instance: InstanceDouble, call: string, args: unknown[]) => void) | undefined;
+  /** Called before each opening of the database. */
+  opening: ((host: RawHost) => void) | undefined;
+  /** No promise of any instance settles. */
+  silent = false;
+
+  get instance(): InstanceDouble {
+    const last = this.instances.at(-1);
+    if (!last) throw new Error('no instance was opened');
+    return last;
+  }
+
+  async loadModule(): Promise<WebAssembly.Module> {
+    return emptyModule;
+  }
+
+  createInstance(): Glue {
+    return {
+      initSync: () => undefined,
+      version: () => 'double',
+      openEngine: async (options, host) => {
+        this.opening?.(host);
+        const instance = new InstanceDouble(this, options, host);
+        this.instances.push(instance);
+        return instance;
+      },
+    };
+  }
+
+  /** Rows of a table in the order of their ids, as new objects each time. */
+  rows(query: RawQuery): Row[] {
+    const all = [...(this.tables.get(query.table)?.values() ?? [])].map((row) => structuredClone(row));
+    all.sort((a, b) => String(a.id).localeCompare(String(b.id)));
+    if (query.reverse) all.reverse();
+    const end = query.limit === null ? undefined : query.offset + query.limit;
+    return all.slice(query.offset, end);
+  }
+
+  get(table: string, keys: unknown[]): (Row | undefined)[] {
+    return keys.map((key) => structuredClone(this.tables.get(table)?.get(key)));
+  }
+
+  apply(kind: RawWriteKind, table: string, items: unknown[]): RawCounted {
+    const rows = this.tables.get(table) ?? new Map<unknown, Row>();
+    this.tables.set(table, rows);
+    for (const item of items) {
+      if (kind === 'delete') rows.delete(item);
+      else if (kind === 'update') {
+        const [key, changes] = item as [unknown, Row];
+        rows.set(key, { ...rows.get(key), ...structuredClone(changes) });
+      } else rows.set((item as Row).id, structuredClone(item as Row));
+    }
+    return { keys: keysOf(kind, items), count: items.length };
+  }
+}
+
+function keysOf(kind: RawWriteKind, items: unknown[]): unknown[] {
+  return items.map((item) => (kind === 'add' || kind === 'put' ? (item as Row).id : item));
+}
+
+/** Options with a synced table that has dates, and a local one. */
+export const options: EngineOptions = {
+  name: 'test',
+  schema: { version: 1, stores: { tasks: 'id, projectId, [spaceId+dueDate], dueDate', drafts: '++id' } },
+  apps: { todo: { tables: { tasks: { dates: ['dueDate'] } } } },
+  user: { id: 'u1' },
+};
+
+/** Lets all microtasks run that are due, and those they queue. */
+export async function microtasks(): Promise<void> {
+  for (let i = 0; i < 50; i += 1) await null;
+}

@@ -1,0 +1,176 @@
+/** Held against the compiler, never run: what the types allow and what they refuse. */
+import {
+  type Engine,
+  type LiveHandle,
+  ManaError,
+  type ManaErrorCode,
+  openEngine,
+  type Table,
+  type TableOptions,
+} from '../src/index.js';
+import type { Glue, RawEngine, RawError } from '../src/raw.js';
+import { live, syncStatus } from '../src/svelte.svelte.js';
+
+interface Task {
+  id: string;
+  title: string;
+  status: 'open' | 'done';
+  estimate?: number;
+  done: boolean;
+  dueDate: Date | null;
+  tags: string[];
+  place: { city: string; at: { lat: number } } | null;
+}
+
+type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false;
+function same<A, B>(_: Same<A, B>): void {}
+
+export async function opening(): Promise<Engine> {
+  // @ts-expect-error: a name is needed
+  await openEngine({ schema: { version: 1, stores: {} } });
+  // @ts-expect-error: sync needs a way to get tokens
+  await openEngine({ name: 'm', schema: { version: 1, stores: {} }, sync: { url: 'http://x' } });
+  // @ts-expect-error: there is no such scope
+  const wrong: TableOptions = { scope: 'team' };
+  void wrong;
+  // @ts-expect-error: there is no such event
+  await openEngine({ name: 'm', schema: { version: 1, stores: {} }, on: { exploded: () => {} } });
+  return openEngine({
+    name: 'mana',
+    schema: { version: 1, stores: { tasks: 'id, projectId, [spaceId+dueDate]', drafts: '++id, taskId' } },
+    apps: {
+      todo: { sync: 'eager', tables: { tasks: { dates: ['dueDate'] }, settings: { scope: 'user', syncName: 's' } } },
+    },
+    user: { id: 'u1', displayName: 'First user' },
+    spaces: [{ id: 's1', type: 'personal' }],
+    activeSpaceId: 's1',
+    sync: { url: 'http://localhost:3050', getToken: async ({ reason }) => (reason === 'start' ? 'jwt' : null) },
+    durability: 'strict',
+    on: { blocked: () => {} },
+  });
+}
+
+export async function reading(tasks: Table<Task>): Promise<void> {
+  same<Awaited<ReturnType<typeof tasks.get>>, Task | undefined>(true);
+  same<Awaited<ReturnType<typeof tasks.toArray>>, Task[]>(true);
+  await tasks.where('status').equals('open').first();
+  await tasks.where('dueDate').above(new Date()).limit(3).toArray();
+  await tasks.where('dueDate').below('2026-01-01').count();
+  await tasks.where('tags').equals('home').toArray();
+  await tasks.where('place.city').startsWith('B').toArray();
+  await tasks.where('place.at.lat').between(1, 2).toArray();
+  await tasks.where('[spaceId+dueDate]').equals(['s1', new Date()]).toArray();
+  await tasks.orderBy('_updatedAtIndex').reverse().toArray();
+  await tasks.orderBy('[status+title]').acrossSpaces().includeDeleted().offset(1).toArray();
+  const open = await tasks.filter((task): task is Task & { status: 'open' } => task.status === 'open').toArray();
+  same<(typeof open)[number]['status'], 'open'>(true);
+  // @ts-expect-error: there is no such field
+  tasks.where('titel');
+  // @ts-expect-error: there is no such path
+  tasks.where('place.town');
+  // @ts-expect-error: one part of the index is no field
+  tasks.where('[spaceId+titel]');
+  // @ts-expect-error: there is no such field
+  tasks.orderBy('titel');
+  // @ts-expect-error: one part of the index is no field
+  tasks.orderBy('[status+nothing]');
+  // @ts-expect-error: the field holds one of two texts
+  tasks.where('status').equals('later');
+  // @ts-expect-error: booleans are no keys
+  tasks.where('done').equals(true);
+  // @ts-expect-error: the index is on the items
+  tasks.where('tags').equals(['home']);
+  // @ts-expect-error: the key is a text
+  await tasks.get(5);
+  // @ts-expect-error: a filter answers with a boolean
+  tasks.filter((task) => task.title);
+}
+
+export async function writing(tasks: Table<Task>): Promise<void> {
+  const row = { title: 'A', status: 'open', done: false, dueDate: null, tags: [], place: null } as const;
+  const write = tasks.add({ ...row, tags: [] });
+  same<Awaited<typeof write>, string>(true);
+  same<typeof write.synced, Promise<void>>(true);
+  await tasks.put({ ...row, tags: [], id: 'a' });
+  const keys = await tasks.bulkAdd([{ ...row, tags: [] }], { allKeys: true });
+  same<typeof keys, string[]>(true);
+  const last = await tasks.bulkPut([{ ...row, tags: [] }]);
+  same<typeof last, string | undefined>(true);
+  await tasks.update('a', { title: 'B', estimate: undefined, 'place.city': 'Bonn' });
+  await tasks.update('a', (task) => {
+    task.title += '!';
+  });
+  await tasks.update('a', (task) => ({ done: !task.done }));
+  // @ts-expect-error: the title is missing
+  tasks.add({ status: 'open', done: false, dueDate: null, tags: [], place: null });
+  // @ts-expect-error: there is no such field
+  tasks.update('a', { titel: 'B' });
+  // @ts-expect-error: the field holds a text
+  tasks.update('a', { title: 5 });
+  // @ts-expect-error: there is no such path
+  tasks.update('a', { 'place.town': 'Bonn' });
+  // @ts-expect-error: there is no such field
+  tasks.update('a', () => ({ titel: 'B' }));
+  // @ts-expect-error: a record keeps its id
+  tasks.update('a', { id: 'b' });
+}
+
+export async function untyped(engine: Engine): Promise<void> {
+  const things = engine.table('things');
+  await things.put({ anything: 1 });
+  await things.where('anything').equals('x').toArray();
+  await things.where('[a+b]').equals([1, 2]).toArray();
+  const drafts = engine.table<{ id?: number; taskId: string }>('drafts');
+  same<Awaited<ReturnType<typeof drafts.add>>, number>(true);
+}
+
+export async function transactions(engine: Engine): Promise<void> {
+  const run = engine.transaction('rw', ['tasks'], async (tx) => {
+    await tx.table<Task>('tasks').update('a', { done: true });
+    return tx.table<Task>('tasks').count();
+  });
+  same<Awaited<typeof run>, number>(true);
+  await run.synced;
+  await engine.as({ kind: 'ai', principalId: 'helper', model: 'm' }).table<Task>('tasks').delete('a');
+  // @ts-expect-error: there is no such mode
+  engine.transaction('w', 'tasks', () => 1);
+  // @ts-expect-error: there is no such kind of actor
+  engine.as({ kind: 'robot', principalId: 'x' });
+  // @ts-expect-error: a transaction begins no other one
+  engine.transaction('rw', 'tasks', (tx) => tx.transaction('rw', 'tasks', () => 1));
+}
+
+export function following(engine: Engine): void {
+  const handle = engine.table<Task>('tasks').orderBy('title').live();
+  same<typeof handle, LiveHandle<readonly Readonly<Task>[]>>(true);
+  const off: () => void = handle.subscribe((rows) => rows?.map((row) => row.title));
+  off();
+  const reactive = live(() => engine.table<Task>('tasks').where('status').equals('open'));
+  same<typeof reactive, LiveHandle<readonly Readonly<Task>[]>>(true);
+  live<Task>(() => undefined);
+  syncStatus(engine).current.state satisfies string;
+  engine.on('change', (changes) => changes[0]?.table);
+  engine.on('database-lost', ({ unsent }) => unsent.toFixed());
+  // @ts-expect-error: rows of a handle are frozen
+  if (handle.current?.[0]) handle.current[0].title = 'x';
+  // @ts-expect-error: the result of a handle is frozen
+  handle.current?.push();
+  // @ts-expect-error: there is no such event
+  engine.on('exploded', () => {});
+  // @ts-expect-error: the status is read only
+  engine.sync.status.current.pending = 5;
+}
+
+export function errors(error: unknown): ManaErrorCode | undefined {
+  if (!(error instanceof ManaError)) return undefined;
+  // @ts-expect-error: there is no such code
+  if (error.code === 'no_such_code') return undefined;
+  return error.retryable ? error.code : undefined;
+}
+
+// The border: what a store of the glue's values has to look like.
+export function border(glue: Glue, raw: RawEngine, error: RawError): string {
+  same<ReturnType<typeof glue.openEngine>, Promise<RawEngine>>(true);
+  same<ReturnType<typeof raw.begin>['abort'], () => void>(true);
+  return error.code;
+}
