@@ -3,7 +3,7 @@
 import { engineClosed, type ManaError, toManaError } from './errors.js';
 import { Instance } from './instance.js';
 import type { ModuleSource } from './load.js';
-import type { Glue, RawEngine, RawHost, RawOptions } from './raw.js';
+import type { Glue, RawEngine, RawNetwork, RawOptions } from './raw.js';
 
 /** Where modules and instances come from. */
 export interface Loader {
@@ -13,7 +13,7 @@ export interface Loader {
 
 /** What the connection tells the engine. */
 export interface ConnectionHandlers {
-  readonly getToken: RawHost['getToken'];
+  readonly network: RawNetwork;
   readonly event: (name: string, detail: unknown) => void;
   /** The instance died; another one is on its way. */
   readonly died: (error: ManaError) => void;
@@ -164,11 +164,11 @@ export class Connection {
   }
 
   #instantiate(): Promise<Instance> {
-    const { getToken, event } = this.#handlers;
+    const { network, event } = this.#handlers;
     const died = (instance: Instance, error: ManaError) => this.#died(instance, error);
     // A copy: the options may change while the instance reads them.
     return Instance.open(this.#loader.createInstance(this.#module), structuredClone(this.#options), {
-      getToken,
+      network,
       event,
       died,
     });

@@ -8,7 +8,7 @@ import { LiveQueries } from './live.js';
 import { rawOptions, rawSpaces, rawUser } from './options.js';
 import { writePromise } from './outcome.js';
 import { plain } from './proxies.js';
-import type { RawHost, RawStatus } from './raw.js';
+import type { RawNetwork, RawStatus } from './raw.js';
 import { EngineSync } from './sync.js';
 import { AccessTable } from './table.js';
 import type {
@@ -43,7 +43,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
   const parts: { connection?: Connection } = {};
   const sync = new EngineSync(() => parts.connection as Connection);
   const connection = await Connection.open(loader, options.module, raw, {
-    getToken: tokenSource(options),
+    network: network(options),
     event: (name, detail) => {
       if (name === 'status') sync.report(detail as RawStatus);
       else events.emit(name as keyof EngineEvents, detail as never);
@@ -171,6 +171,10 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 }
 
-function tokenSource(options: EngineOptions): RawHost['getToken'] {
-  return async (reason) => (await options.sync?.getToken({ reason })) ?? null;
+function network({ sync }: EngineOptions): RawNetwork {
+  return {
+    getToken: async (reason) => (await sync?.getToken({ reason })) ?? null,
+    fetch: sync?.fetch ?? null,
+    webSocket: sync?.webSocket ?? null,
+  };
 }

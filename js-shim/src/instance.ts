@@ -1,11 +1,11 @@
 /** One instance of the WASM module with its open database; every promise it owes is settled even if it dies. */
 
 import { enginePanicked, type ManaError, toManaError } from './errors.js';
-import type { Glue, RawEngine, RawHost, RawOptions } from './raw.js';
+import type { Glue, RawEngine, RawHost, RawNetwork, RawOptions } from './raw.js';
 
 /** What an instance tells and asks its owner; `died` is called at most once. */
 export interface Owner {
-  readonly getToken: RawHost['getToken'];
+  readonly network: RawNetwork;
   readonly event: (name: string, detail: unknown) => void;
   readonly died: (instance: Instance, error: ManaError) => void;
 }
@@ -69,7 +69,7 @@ export class Instance {
 
   #host(): RawHost {
     return {
-      getToken: (reason) => this.#owner.getToken(reason),
+      ...this.#owner.network,
       // Later, because the app's handlers may call the engine, which is in the middle of something now.
       event: (name, detail) =>
         queueMicrotask(() => {

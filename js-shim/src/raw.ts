@@ -41,7 +41,13 @@ export interface RawHost {
   getToken(reason: 'start' | 'expired'): Promise<string | null>;
   event(name: string, detail: unknown): void;
   panicked(message: string): void;
+  /** The app's own ways to the network; `null`: those of the platform. */
+  fetch: typeof globalThis.fetch | null;
+  webSocket: typeof globalThis.WebSocket | null;
 }
+
+/** What of the host is the app's, whatever the instance. */
+export type RawNetwork = Pick<RawHost, 'getToken' | 'fetch' | 'webSocket'>;
 
 /** A thrown value: an `Error` with these properties of its own. */
 export interface RawError extends Error {

@@ -81,6 +81,10 @@ export interface SyncOptions {
   readonly url: string;
   /** Gives the token for the server; asked again when the server no longer takes the last one. `null`: not signed in. */
   readonly getToken: (request: TokenRequest) => Promise<string | null> | string | null;
+  /** Used for requests instead of the global `fetch`. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Used for the connection that brings news instead of the global `WebSocket`. */
+  readonly webSocket?: typeof globalThis.WebSocket;
 }
 
 /** Why a token is asked for. */

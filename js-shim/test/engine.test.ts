@@ -83,6 +83,13 @@ describe('sync', () => {
     expect(world.instance.calls.map(([name]) => name)).toEqual(['syncStart', 'syncStop', 'syncStart', 'syncNow']);
   });
 
+  it('goes_through_the_apps_own_network', async () => {
+    const own = { fetch: vi.fn(), webSocket: class {} as unknown as typeof WebSocket };
+    const { world } = await opened({ sync: { ...sync, ...own } });
+    expect(world.instance.host).toMatchObject(own);
+    expect((await opened({ sync })).world.instance.host).toMatchObject({ fetch: null, webSocket: null });
+  });
+
   it('asks_the_app_for_tokens_and_says_why', async () => {
     const getToken = vi.fn(() => 'jwt');
     const { world } = await opened({ sync: { url: 'http://localhost:1', getToken } });
