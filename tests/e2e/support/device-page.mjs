@@ -1,0 +1,162 @@
+// The demo in one browser profile, as a person uses it: everything goes through what is on screen.
+import assert from 'node:assert/strict';
+
+/** Milliseconds for what has no bar of its own. */
+const patience = 10_000;
+
+/** What the browser itself says about servers that are not there or answer nonsense. */
+const networkNoise = /Failed to load resource|WebSocket connection to .* failed/;
+
+export class DevicePage {
+  /** @type {import('playwright-core').Page} */
+  page;
+  /** Errors in the console, thrown errors, violations of the content security policy. */
+  complaints = [];
+  #context;
+  #address;
+  #region;
+
+  constructor(context, address, region = 'This device') {
+    this.#context = context;
+    this.#address = address;
+    this.#region = region;
+  }
+
+  /** Opens the demo in a new page of the profile. */
+  async open() {
+    this.page = await this.#context.newPage();
+    this.page.setDefaultTimeout(patience);
+    this.page.on('console', (message) => message.type() === 'error' && this.complaints.push(message.text()));
+    this.page.on('pageerror', (error) => this.complaints.push(String(error)));
+    await this.page.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) => console.error(`refused: ${event.violatedDirective}`));
+    });
+    await this.page.goto(this.#address);
+  }
+
+  /** The second device on the same page. */
+  async openSecond() {
+    await this.page.getByRole('button', { name: 'Second device', exact: true }).click();
+    const second = new DevicePage(this.#context, this.#address, 'Second device');
+    second.page = this.page;
+    return second;
+  }
+
+  get pane() {
+    return this.page.getByRole('region', { name: this.#region, exact: true });
+  }
+
+  async signIn(name) {
+    await this.pane.getByRole('button', { name: `Continue as ${name}` }).click();
+    await this.newTask.waitFor();
+  }
+
+  async signOut() {
+    await this.pane.getByRole('button', { name: /^Account/ }).click();
+    await this.pane.getByRole('button', { name: 'Sign out' }).click();
+    await this.pane.getByRole('button', { name: 'Continue as Alice' }).waitFor();
+  }
+
+  get newTask() {
+    return this.pane.getByLabel('New task');
+  }
+
+  /** Adds a task and waits until it is said to be saved. */
+  async add(line) {
+    await this.newTask.fill(line);
+    await this.newTask.press('Enter');
+    await this.saved();
+  }
+
+  item(title) {
+    return this.pane.getByRole('listitem').filter({ has: this.page.getByText(title, { exact: true }) });
+  }
+
+  async sees(title, timeout = patience) {
+    await this.item(title).first().waitFor({ timeout });
+  }
+
+  async seesNo(title, timeout = patience) {
+    await this.item(title).waitFor({ state: 'detached', timeout });
+  }
+
+  async titles() {
+    return (await this.pane.locator('[data-task] .text').allTextContents()).sort();
+  }
+
+  /** Opens a task's editor, fills fields by their labels, closes it, and waits until that is said to be saved. */
+  async edit(title, fields) {
+    const item = this.item(title);
+    await item.locator('[data-task]').click();
+    for (const [label, value] of Object.entries(fields)) {
+      await this.pane.getByLabel(label, { exact: true }).fill(value);
+    }
+    await this.pane.getByRole('button', { name: 'Done editing' }).click();
+    await this.saved();
+  }
+
+  async delete(title) {
+    await this.item(title).hover();
+    await this.pane.getByRole('button', { name: `Delete: ${title}` }).click();
+    await this.saved();
+  }
+
+  async tick(title) {
+    await this.pane.getByLabel(`Done: ${title}`).check();
+    await this.saved();
+  }
+
+  /** Waits until the page says that everything shown is in the database. */
+  async saved() {
+    await this.pane.locator('[data-state="saved"]').waitFor();
+  }
+
+  get sync() {
+    return this.pane.locator('.sync');
+  }
+
+  /** Waits until the indicator shows one of the states, with that many changes waiting when a number is given. */
+  async syncs(states, { pending, timeout = patience } = {}) {
+    const wanted = [states].flat().map((state) => {
+      const count = pending === undefined ? '' : `[data-pending="${pending}"]`;
+      return `.sync[data-state="${state}"]${count}`;
+    });
+    try {
+      await this.pane.locator(wanted.join(',')).waitFor({ timeout });
+    } catch {
+      const [state, count] = await this.sync.evaluate((node) => [node.dataset.state, node.dataset.pending]);
+      assert.fail(`expected ${wanted.join(' or ')}, the indicator shows ${state} with ${count} pending`);
+    }
+  }
+
+  async synced(timeout) {
+    await this.syncs('synced', { pending: 0, timeout });
+  }
+
+  async setNetwork(connected) {
+    const control = this.pane.getByRole('switch', { name: 'Network' });
+    if ((await control.getAttribute('aria-checked')) !== String(connected)) await control.click();
+  }
+
+  async syncNow() {
+    await this.pane.getByRole('button', { name: /^Sync:/ }).click();
+    await this.pane.getByRole('button', { name: 'Sync now' }).click();
+    await this.page.keyboard.press('Escape');
+  }
+
+  /** Kills the page's process as a crash would, and opens the demo again in the same profile. */
+  async crash() {
+    const session = await this.#context.newCDPSession(this.page);
+    const gone = this.page.waitForEvent('crash');
+    session.send('Page.crash').catch(() => {});
+    await gone;
+    await this.page.close();
+    await this.open();
+  }
+
+  /** Fails on any console error, thrown error or policy violation; `network` allows those about the network. */
+  assertQuiet({ network = false } = {}) {
+    const complaints = network ? this.complaints.filter((text) => !networkNoise.test(text)) : this.complaints;
+    assert.deepEqual(complaints, []);
+  }
+}

@@ -1,0 +1,71 @@
+// Everything an end-to-end test needs: the built demo, the real server, a browser, and people at devices.
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { startDemo } from './demo.mjs';
+import { DevicePage } from './device-page.mjs';
+import { SyncServer } from './sync-server.mjs';
+
+const flags = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export class World {
+  demo;
+  server;
+  browser;
+  #contexts = [];
+
+  static async start() {
+    const world = new World();
+    try {
+      [world.demo, world.browser] = await Promise.all([startDemo(), startBrowser()]);
+      world.server = await SyncServer.start(world.demo.url);
+      return world;
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
+  }
+
+  async stop() {
+    await this.leave();
+    await this.browser?.close();
+    await this.server?.remove();
+    await this.demo?.stop();
+  }
+
+  /** Closes all devices, so that the next test starts with new ones. */
+  async leave() {
+    await Promise.all(this.#contexts.splice(0).map((context) => context.close()));
+  }
+
+  /**
+   * A browser profile of its own with the demo open.
+   *
+   * @param {{ server?: string, context?: import('playwright-core').BrowserContextOptions }} [options]
+   *   `server`: the address of the sync server when it is another one than the world's
+   */
+  async device({ server = this.server.url, context = {} } = {}) {
+    const opened = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, ...context });
+    this.#contexts.push(opened);
+    const device = new DevicePage(opened, `${this.demo.url}/?server=${encodeURIComponent(server)}`);
+    await device.open();
+    return device;
+  }
+}
+
+function startBrowser() {
+  const executablePath = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
+  if (!executablePath) throw new Error('Chromium is missing. Run: make setup');
+  return chromium.launch({
+    executablePath,
+    chromiumSandbox: process.getuid?.() !== 0,
+    args: flags,
+    timeout: 60_000,
+  });
+}

@@ -1,0 +1,198 @@
+// What a person meets: keyboard, screen reader, finger, small and large screens, light and dark.
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { World } from '../support/world.mjs';
+
+const phone = { viewport: { width: 375, height: 760 }, hasTouch: true, isMobile: true };
+const desktop = { viewport: { width: 1280, height: 860 } };
+
+describe('the look of the demo', { timeout: 240_000 }, () => {
+  let world;
+  let shots;
+
+  before(async () => {
+    world = await World.start();
+    shots = process.env.SCREENSHOT_DIR ?? (await mkdtemp(join(tmpdir(), 'mana-screenshots-')));
+    await mkdir(shots, { recursive: true });
+    console.log(`screenshots: ${shots}`);
+  });
+  after(() => world?.stop());
+  afterEach(() => world.leave());
+
+  it('tasks_can_be_added_edited_ticked_and_deleted_with_the_keyboard_alone', async () => {
+    const device = await world.device();
+    const { keyboard } = device.page;
+    await tabTo(device, 'Continue as Bob');
+    await keyboard.press('Enter');
+    await device.newTask.waitFor();
+    await keyboard.press('n');
+    await keyboard.type('First by key');
+    await keyboard.press('Enter');
+    await keyboard.type('Second by key');
+    await keyboard.press('Enter');
+    await device.sees('Second by key');
+
+    await keyboard.press('ArrowDown');
+    await keyboard.press('Enter');
+    await keyboard.press('Control+a');
+    await keyboard.type('First, renamed');
+    await keyboard.press('Enter');
+    await device.sees('First, renamed');
+    assert.match(await focused(device), /First, renamed/);
+
+    await keyboard.press('x');
+    await device.seesNo('First, renamed');
+    await device.page.waitForFunction(() => document.activeElement.textContent.includes('Second by key'));
+    await keyboard.press('Delete');
+    await device.seesNo('Second by key');
+    await tabTo(device, 'Undo');
+    await keyboard.press('Enter');
+    await device.sees('Second by key');
+    await keyboard.press('?');
+    await device.page.getByRole('dialog').waitFor();
+    await keyboard.press('Escape');
+    device.assertQuiet();
+  });
+
+  for (const [size, options] of [
+    ['375', phone],
+    ['1280', desktop],
+  ]) {
+    for (const colorScheme of ['light', 'dark']) {
+      it(`${size}_pixels_wide_and_${colorScheme}_it_is_accessible_and_nothing_jumps`, async () => {
+        const device = await world.device({ context: { ...options, colorScheme } });
+        await device.page.evaluate(watchLayoutShifts);
+        const look = async (name) => {
+          await settled(device.page);
+          await device.page.screenshot({ path: join(shots, `${size}-${colorScheme}-${name}.png`) });
+          await assertAccessible(device.page, name);
+          await assertFits(device.page, name);
+        };
+        await look('1-sign-in');
+        await device.signIn('Alice');
+        await device.synced();
+        await fill(device);
+        await look('2-list');
+        await device.item('Book the train to Lyon').locator('[data-task]').click();
+        await look('3-editor');
+        await device.pane.getByRole('button', { name: 'Inspect', exact: true }).click();
+        await device.page.getByRole('row', { name: /^title/ }).waitFor();
+        await look('4-inspector');
+        await device.page.getByRole('button', { name: 'Close the inspector' }).click();
+        await device.pane.getByRole('button', { name: 'Done editing' }).click();
+        await device.openSecond();
+        await device.setNetwork(false);
+        await device.add('Written in a tunnel');
+        await device.syncs(['offline', 'error']);
+        await look('5-second-device');
+        await device.pane.getByRole('button', { name: /^Sync:/ }).click();
+        await look('6-sync-state');
+        if (size === '375') await assertTouchable(device.page);
+        assert.ok((await device.page.evaluate(() => window.shifts)) < 0.1, 'the layout shifted');
+        device.assertQuiet();
+      });
+    }
+  }
+
+  it('the_theme_switch_overrides_the_system_and_survives_a_reload', async () => {
+    const device = await world.device({ context: { colorScheme: 'dark' } });
+    const background = () => device.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const dark = await background();
+    await device.page.getByRole('button', { name: 'Theme: system' }).click();
+    const light = await background();
+    assert.notEqual(light, dark);
+    await device.page.reload();
+    assert.equal(await background(), light);
+  });
+
+  it('an_empty_list_offers_examples', async () => {
+    const device = await world.device({ server: 'http://127.0.0.1:1' });
+    await device.pane.getByRole('button', { name: 'Use without an account' }).click();
+    await device.page.getByRole('button', { name: 'Add a few examples' }).click();
+    await device.sees('Water the plants');
+    await device.pane.getByRole('button', { name: /^Home/ }).click();
+    await device.seesNo('Send the invoice');
+  });
+});
+
+/** Enough tasks for a screenshot; those that an earlier size has added are kept. */
+async function fill(device) {
+  if ((await device.titles()).includes('Find a good book')) return;
+  const lines = [
+    'Water the plants today #Home',
+    'Book the train to Lyon tomorrow #Trip',
+    'Send the invoice friday #Work',
+    'Renew the passport before the trip, because the office has long queues in spring #Trip',
+    'Find a good book',
+    'Buy coffee today',
+  ];
+  for (const line of lines) await device.add(line);
+  await device.edit('Book the train to Lyon', { Notes: 'A seat at the window' });
+  await device.tick('Buy coffee');
+  await device.synced();
+}
+
+/** Presses Tab until the element with that name has the focus. */
+async function tabTo(device, name) {
+  for (let presses = 0; presses < 40; presses += 1) {
+    await device.page.keyboard.press('Tab');
+    if ((await focused(device)).includes(name)) return;
+  }
+  assert.fail(`Tab never reached ${name}`);
+}
+
+function focused(device) {
+  return device.page.evaluate(() => {
+    const { activeElement: element } = document;
+    return `${element?.getAttribute('aria-label') ?? ''} ${element?.textContent ?? ''}`;
+  });
+}
+
+function watchLayoutShifts() {
+  window.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+  }).observe({ type: 'layout-shift', buffered: true });
+}
+
+/** Waits for animations to end. */
+function settled(page) {
+  return page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((animation) => animation.effect.getTiming().iterations !== Number.POSITIVE_INFINITY)
+        .map((animation) => animation.finished.catch(() => {})),
+    ).then(() => {}),
+  );
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function assertAccessible(page, name) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
+  assert.deepEqual(found, [], `axe on ${name}`);
+}
+
+async function assertFits(page, name) {
+  const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+  assert.ok(!(scrollWidth > clientWidth), `${name} scrolls sideways`);
+}
+
+/** Everything that can be touched is at least 44 pixels wide and high. */
+async function assertTouchable(page) {
+  const small = await page.locator('button, input, textarea').evaluateAll((elements) =>
+    elements
+      .filter((element) => element.checkVisibility())
+      .map((element) => ({ element, box: element.getBoundingClientRect() }))
+      .filter(({ box }) => box.width < 44 || box.height < 44)
+      .map(({ element, box }) => `${element.outerHTML.slice(0, 80)} ${box.width}×${box.height}`),
+  );
+  assert.deepEqual(small, []);
+}
