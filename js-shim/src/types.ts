@@ -178,9 +178,11 @@ export type PrimaryKey<T> = T extends { readonly id?: infer Id }
     : Key
   : Key;
 
+type FilledIn = EngineField | 'updatedAt';
+
 /** A row as it is given to `add` and `put`: what the engine fills in may be left out. */
-export type NewRow<T> = { [F in keyof T as F extends EngineField ? never : F]: T[F] } & {
-  [F in keyof T as F extends EngineField ? F : never]?: T[F] | undefined;
+export type NewRow<T> = { [F in keyof T as F extends FilledIn ? never : F]: T[F] } & {
+  [F in keyof T as F extends FilledIn ? F : never]?: T[F] | undefined;
 };
 
 /** New values for some fields; `undefined` removes a field, a dotted path changes a value inside one. */
