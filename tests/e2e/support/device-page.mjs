@@ -139,7 +139,7 @@ export class DevicePage {
   }
 
   async syncNow() {
-    await this.pane.getByRole('button', { name: /^Sync:/ }).click();
+    await this.pane.getByRole('button', { name: /^Sync: / }).click();
     await this.pane.getByRole('button', { name: 'Sync now' }).click();
     await this.page.keyboard.press('Escape');
   }

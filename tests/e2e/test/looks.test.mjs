@@ -46,7 +46,7 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
 
     await keyboard.press('x');
     await device.seesNo('First, renamed');
-    await device.page.waitForFunction(() => document.activeElement.textContent.includes('Second by key'));
+    await device.pane.locator('[data-task]:focus').filter({ hasText: 'Second by key' }).waitFor();
     await keyboard.press('Delete');
     await device.seesNo('Second by key');
     await tabTo(device, 'Undo');
@@ -89,7 +89,7 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
         await device.add('Written in a tunnel');
         await device.syncs(['offline', 'error']);
         await look('5-second-device');
-        await device.pane.getByRole('button', { name: /^Sync:/ }).click();
+        await device.pane.getByRole('button', { name: /^Sync: / }).click();
         await look('6-sync-state');
         if (size === '375') await assertTouchable(device.page);
         assert.ok((await device.page.evaluate(() => window.shifts)) < 0.1, 'the layout shifted');
