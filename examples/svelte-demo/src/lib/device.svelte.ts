@@ -3,6 +3,7 @@ import { type Engine, openEngine } from '@mana/sync-engine';
 import { explain } from './advice.ts';
 import { serverUrl } from './config.ts';
 import { Network } from './network.svelte.ts';
+import { announce } from './notices.ts';
 import { readSetting, writeSetting } from './storage.ts';
 import type { Task } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
@@ -65,7 +66,7 @@ export class Device {
     const engine = this.engine;
     writeSetting(`${this.id}:user`, null);
     this.#reset();
-    await engine?.signOut();
+    await engine?.signOut().catch((error: unknown) => this.#tell('Signing out', error));
   }
 
   /** Closes the database; the session stays for the next visit. */
@@ -97,7 +98,7 @@ export class Device {
       return true;
     } catch (error) {
       this.#last = 'failed';
-      toasts.show({ kind: 'error', ...explain(doing, error) });
+      this.#tell(doing, error);
       return false;
     } finally {
       this.#running -= 1;
@@ -110,11 +111,24 @@ export class Device {
     const generation = this.#generation;
     try {
       const engine = await this.#openEngine(user);
-      if (generation === this.#generation) this.engine = engine;
+      if (generation === this.#generation) this.#use(engine);
       else engine.close();
     } catch (error) {
       if (generation === this.#generation) this.failure = error;
     }
+  }
+
+  #use(engine: Engine): void {
+    this.engine = engine;
+    announce(this, engine);
+    // Not by this page, which lets go of an engine before it closes it: a tab with a newer version needs the database.
+    engine.on('closed', () => {
+      if (this.engine === engine) this.failure = new Error('The database was closed');
+    });
+  }
+
+  #tell(doing: string, error: unknown): void {
+    toasts.show({ kind: 'error', ...explain(doing, error) });
   }
 
   #openEngine(user: SampleUser | null): Promise<Engine> {
