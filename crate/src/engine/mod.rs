@@ -1,3 +1,276 @@
 //! The engine: write, apply and read paths, live queries and the sync driver, generic over store, network and host.
 
+mod apply;
+mod config;
+mod driver;
+mod epoch;
+mod error;
+mod events;
+#[cfg(feature = "planted-faults")]
+pub mod faults;
+mod live;
+mod local;
+mod log;
+mod outbox;
 pub mod ports;
+mod prepare;
+mod read;
+mod rebase;
+mod restamp;
+mod rows;
+mod stamps;
+mod status;
+mod write;
+
+pub use apply::{Applied, Page};
+pub use driver::Driver;
+pub use config::{Config, GUEST, Table, User};
+pub use error::{Error, Kind, Result};
+pub use events::{Conflict, Event, Side, TableChange};
+pub use live::Subscription;
+pub use outbox::{Batch, Frozen, Settled};
+pub use read::Query;
+pub use status::{State, Status, Trouble};
+pub use write::{Write, Writer, Written};
+
+use crate::clock::Clock;
+use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
+use epoch::{Epoch, JumpWatch, fresh_id};
+use ports::Host;
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// One record's part of a commit: what it was and what it is now.
+pub struct Touched<R> {
+    /// The table.
+    pub table: String,
+    /// The record's key.
+    pub key: Key,
+    /// Before, where that is known.
+    pub old: Option<R>,
+    /// After; `None` when it is gone.
+    pub new: Option<R>,
+}
+
+/// The local half: a database with its change log. The sync driver works on top of it.
+pub struct Engine<S: Store, H: Host> {
+    store: S,
+    host: H,
+    config: RefCell<Config>,
+    clock: RefCell<Clock>,
+    watch: JumpWatch,
+    identity: Identity,
+    live: live::Live<S::Row>,
+    pending: Cell<usize>,
+    listener: RefCell<Rc<dyn Fn(Event)>>,
+    on_logged: RefCell<Option<Rc<dyn Fn()>>>,
+    waiters: RefCell<Vec<outbox::Waiter>>,
+}
+
+/// Who this client is to the server.
+#[derive(Debug, Clone)]
+struct Identity {
+    install: String,
+    session: RefCell<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Install {
+    id: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner {
+    user_id: String,
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Opens the engine over a store that has the configured tables and the engine's own.
+    ///
+    /// `first_tab`: no other tab has this database open, so a new clock epoch begins. Fails with
+    /// [`Kind::OtherUser`] when the database belongs to somebody else.
+    pub async fn open(store: S, host: H, config: Config, first_tab: bool) -> Result<Rc<Self>> {
+        let tx = store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
+        check_owner(&tx, &config).await?;
+        let install = match rows::read::<_, Install>(&tx, rows::INSTALL, "").await? {
+            Some(install) => install.id,
+            None => fresh_id(&host),
+        };
+        rows::write(&tx, rows::INSTALL, "", &Install { id: install.clone() })?;
+        let last: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
+        if first_tab || last.is_none() {
+            rows::write(&tx, rows::CLOCK, "", &Epoch::begin(&host, last.as_ref()))?;
+        }
+        let pending = outbox::count(&tx, config.user_id()).await?;
+        tx.commit().await?;
+        let session = fresh_id(&host);
+        Ok(Rc::new(Self {
+            store,
+            host,
+            config: RefCell::new(config),
+            clock: RefCell::default(),
+            watch: JumpWatch::default(),
+            identity: Identity { install, session: RefCell::new(session) },
+            live: live::Live::default(),
+            pending: Cell::new(pending),
+            listener: RefCell::new(Rc::new(|_| {})),
+            on_logged: RefCell::new(None),
+            waiters: RefCell::default(),
+        }))
+    }
+
+    /// Calls `listener` with everything that happens from now on.
+    pub fn listen(&self, listener: impl Fn(Event) + 'static) {
+        *self.listener.borrow_mut() = Rc::new(listener);
+    }
+
+    /// Calls `hook` after every commit that logged changes.
+    pub fn on_logged(&self, hook: impl Fn() + 'static) {
+        *self.on_logged.borrow_mut() = Some(Rc::new(hook));
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// What the app has set.
+    pub fn config(&self) -> std::cell::Ref<'_, Config> {
+        self.config.borrow()
+    }
+
+    /// The client id, `<install id>.<session id>`.
+    pub fn client_id(&self) -> String {
+        format!("{}.{}", self.identity.install, self.identity.session.borrow())
+    }
+
+    /// A new session id: before every read from the beginning, because servers of protocol 1 leave a client's own
+    /// changes out.
+    pub(crate) fn renew_session(&self) {
+        *self.identity.session.borrow_mut() = fresh_id(&self.host);
+    }
+
+    /// The id made together with this database.
+    pub fn install_id(&self) -> &str {
+        &self.identity.install
+    }
+
+    /// Changes the server does not have yet.
+    pub fn pending(&self) -> usize {
+        self.pending.get()
+    }
+
+    /// Sets the space that new records go to and queries look at.
+    pub fn set_active_space(self: &Rc<Self>, space: Option<crate::model::SpaceId>) {
+        self.config.borrow_mut().active_space = space;
+        self.live.invalidate_all();
+        live::schedule(self);
+    }
+
+    /// Sets the spaces the user is a member of.
+    pub fn set_spaces(self: &Rc<Self>, spaces: Vec<crate::model::Space>) {
+        self.config.borrow_mut().spaces = spaces;
+        self.live.invalidate_all();
+        live::schedule(self);
+    }
+
+    /// Signs a user in on a guest's database, or changes the shown name. Another user needs another database.
+    pub async fn set_user(self: &Rc<Self>, user: Option<User>) -> Result<()> {
+        let tx = self.store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
+        if let Some(user) = &user {
+            claim(&tx, user.id.as_str()).await?;
+        }
+        let id = user.as_ref().map_or(GUEST, |user| user.id.as_str()).to_owned();
+        let pending = outbox::count(&tx, &id).await?;
+        tx.commit().await?;
+        self.pending.set(pending);
+        self.config.borrow_mut().user = user;
+        self.live.invalidate_all();
+        live::schedule(self);
+        Ok(())
+    }
+
+    /// Ends the engine's use of the store; what is committing finishes.
+    pub fn close(&self) {
+        self.live.clear();
+        self.waiters.borrow_mut().clear();
+        self.store.close();
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        let listener = Rc::clone(&self.listener.borrow());
+        listener(event);
+    }
+
+    /// Tells live queries, the app and the sync driver what a transaction did.
+    pub(crate) fn committed(self: &Rc<Self>, touched: &[Touched<S::Row>], logged: usize) {
+        self.pending.set(self.pending.get() + logged);
+        self.live.mark(touched);
+        live::schedule(self);
+        let changes = table_changes(touched);
+        if !changes.is_empty() {
+            self.emit(Event::Change(changes));
+        }
+        let hook = self.on_logged.borrow().clone();
+        if let Some(hook) = hook.filter(|_| logged > 0) {
+            hook();
+        }
+    }
+
+    /// Takes note of a commit another tab made: which tables, which keys, how many changes it logged.
+    pub fn committed_elsewhere(self: &Rc<Self>, changes: Vec<TableChange>, pending: usize) {
+        self.pending.set(pending);
+        self.live.mark_tables(&changes);
+        live::schedule(self);
+        self.emit(Event::Change(changes));
+    }
+}
+
+fn table_changes<R>(touched: &[Touched<R>]) -> Vec<TableChange> {
+    let mut changes: Vec<TableChange> = Vec::new();
+    for record in touched {
+        match changes.iter_mut().find(|change| change.table == record.table) {
+            Some(change) => change.keys.push(record.key.clone()),
+            None => changes.push(TableChange { table: record.table.clone(), keys: vec![record.key.clone()] }),
+        }
+    }
+    changes
+}
+
+async fn check_owner<Tx: Transaction>(tx: &Tx, config: &Config) -> Result<()> {
+    match &config.user {
+        Some(user) => claim(tx, user.id.as_str()).await,
+        None => Ok(()),
+    }
+}
+
+/// A database belongs to the first user who signs in on it.
+async fn claim<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
+    match rows::read::<_, Owner>(tx, rows::OWNER, "").await? {
+        Some(owner) if owner.user_id != user_id => Err(Error::new(
+            Kind::OtherUser,
+            "this database belongs to another user: open one with another name, or wipe it first",
+        )),
+        Some(_) => Ok(()),
+        None => rows::write(tx, rows::OWNER, "", &Owner { user_id: user_id.to_owned() }),
+    }
+}
+
+/// The smallest key in the change log, to know which tickets are settled.
+pub(crate) async fn oldest_logged<Tx: Transaction>(tx: &Tx) -> Result<Option<f64>> {
+    let first = tx.scan(CHANGE_LOG, &Scan { limit: Some(1), ..Scan::default() }, &|_| true).await?;
+    Ok(first.first().and_then(|row| row.get("seq")).and_then(|seq| crate::store::RowValue::as_number(&seq)))
+}
+
+/// All rows of the change log as JSON, in order.
+pub(crate) async fn log_json<Tx: Transaction>(tx: &Tx) -> Result<Vec<serde_json::Value>> {
+    let rows = tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?;
+    Ok(rows.iter().filter_map(|row| row.to_json().ok()).collect())
+}

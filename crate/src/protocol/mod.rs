@@ -1,4 +1,9 @@
 //! Protocol 2: wire types with their limits, and the push and pull machines. Nothing here waits or touches storage.
 
+pub mod backoff;
+pub mod http;
 pub mod limits;
+pub mod machine;
+pub mod reply;
+pub mod state;
 pub mod wire;

@@ -37,6 +37,10 @@ pub trait RowValue: Clone + 'static {
     fn travelling(&self, path: &str) -> Result<Self, Malformed> {
         travelling(self, path)
     }
+    /// About how many bytes the value takes as JSON.
+    fn weight(&self) -> usize {
+        self.to_json().map_or(0, |json| json.to_string().len())
+    }
     /// A text value.
     fn text(text: &str) -> Self {
         Self::from_json(&Value::String(text.to_owned()))

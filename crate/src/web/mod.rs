@@ -1,1 +1,22 @@
 //! The browser side of each trait: IndexedDB, fetch, WebSocket, locks, channels, time. It decides nothing.
+
+mod fetch;
+mod gzip;
+mod host;
+pub mod indexeddb;
+mod js;
+mod js_json;
+mod js_row;
+mod locks;
+mod panic;
+mod registry;
+mod socket;
+mod tabs;
+
+pub use fetch::{BrowserNetwork, NetworkOptions};
+pub use host::BrowserHost;
+pub use indexeddb::{Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database};
+pub use js_row::JsRow;
+pub use panic::on_panic;
+pub use registry::abort_open_transactions;
+pub use tabs::BrowserTabs;

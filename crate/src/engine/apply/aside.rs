@@ -1,0 +1,150 @@
+//! Changes that cannot be applied now: parked until their record's insert comes, or quarantined.
+
+use super::super::error::Result;
+use super::super::rows;
+use crate::model::Change;
+use crate::store::Transaction;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most changes kept in quarantine per user; the oldest make room and are counted.
+const MAX_QUARANTINED: usize = 1000;
+/// Most records with parked changes per space; the oldest make room.
+const MAX_PARKED: usize = 1000;
+/// Most parked changes of one record.
+const MAX_PARKED_CHANGES: usize = 200;
+
+/// Why a change was quarantined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It is not a change.
+    Malformed,
+    /// Its table is not known here; a newer app may know it.
+    UnknownTable,
+    /// It was written by a newer version of the app.
+    SchemaTooNew,
+    /// It is stamped too far ahead of the server's clock.
+    ClockAhead,
+    /// Its record belongs to another space.
+    SpaceMismatch,
+}
+
+impl Reason {
+    /// The code apps see.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownTable => "unknown_table",
+            Self::SchemaTooNew => "schema_too_new",
+            Self::ClockAhead => "clock_ahead",
+            Self::SpaceMismatch => "space_mismatch",
+        }
+    }
+
+    fn may_pass_later(self) -> bool {
+        matches!(self, Self::UnknownTable | Self::SchemaTooNew | Self::ClockAhead)
+    }
+}
+
+/// A change on its way to quarantine.
+pub struct Aside {
+    /// Why.
+    pub reason: Reason,
+    change: Value,
+    message: String,
+}
+
+impl Aside {
+    /// Puts `change` aside.
+    pub fn new(reason: Reason, change: Value, message: &str) -> Self {
+        Self { reason, change, message: message.to_owned() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Quarantined {
+    user_id: String,
+    reason: Reason,
+    message: String,
+    change: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parked {
+    user_id: String,
+    space: Option<String>,
+    changes: Vec<Value>,
+}
+
+/// Stores changes in quarantine under their event ids; `spare_id` names those without a usable one.
+pub async fn quarantine<Tx: Transaction>(tx: &Tx, aside: &[Aside], user_id: &str, spare_id: String) -> Result<()> {
+    if aside.is_empty() {
+        return Ok(());
+    }
+    for (at, put_aside) in aside.iter().enumerate() {
+        let key = put_aside.change["eventId"].as_str().map_or_else(|| format!("{spare_id}.{at}"), str::to_owned);
+        let row = Quarantined {
+            user_id: user_id.to_owned(),
+            reason: put_aside.reason,
+            message: put_aside.message.clone(),
+            change: put_aside.change.clone(),
+        };
+        rows::write(tx, rows::QUARANTINE, &key, &row)?;
+    }
+    let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
+    for (key, _) in held.iter().take(held.len().saturating_sub(MAX_QUARANTINED)) {
+        rows::remove(tx, rows::QUARANTINE, key)?;
+    }
+    Ok(())
+}
+
+/// Quarantined changes that may pass now, with their keys.
+pub async fn replayable<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<(String, Value)>> {
+    let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
+    let held = held.into_iter().filter(|(_, row)| row.user_id == user_id && row.reason.may_pass_later());
+    Ok(held.map(|(key, row)| (key, row.change)).collect())
+}
+
+fn parked_key(table: &str, id: &str) -> String {
+    format!("{table}/{id}")
+}
+
+/// Parks a change of a record whose insert has not come.
+pub async fn park<Tx: Transaction>(tx: &Tx, table: &str, change: &Change, user_id: &str) -> Result<()> {
+    let key = parked_key(table, change.id.as_str());
+    let space = change.space_id.as_ref().map(ToString::to_string);
+    let known: Option<Parked> = rows::read(tx, rows::PARKED, &key).await?;
+    let is_new = known.is_none();
+    let mut parked = known.unwrap_or(Parked { user_id: user_id.to_owned(), space: space.clone(), changes: Vec::new() });
+    let json = change.to_json();
+    if !parked.changes.contains(&json) && parked.changes.len() < MAX_PARKED_CHANGES {
+        parked.changes.push(json);
+    }
+    rows::write(tx, rows::PARKED, &key, &parked)?;
+    if is_new {
+        make_room(tx, space).await?;
+    }
+    Ok(())
+}
+
+async fn make_room<Tx: Transaction>(tx: &Tx, space: Option<String>) -> Result<()> {
+    let all: Vec<(String, Parked)> = rows::read_all(tx, rows::PARKED).await?;
+    let mut same: Vec<_> = all.into_iter().filter(|(_, parked)| parked.space == space).collect();
+    same.sort_by_key(|(_, parked)| parked.changes.first().and_then(|change| change["at"].as_str().map(str::to_owned)));
+    for (key, _) in same.iter().take(same.len().saturating_sub(MAX_PARKED)) {
+        rows::remove(tx, rows::PARKED, key)?;
+    }
+    Ok(())
+}
+
+/// Takes the changes parked for a record, oldest first.
+pub async fn take_parked<Tx: Transaction>(tx: &Tx, table: &str, id: &str) -> Result<Vec<Value>> {
+    let key = parked_key(table, id);
+    let Some(parked) = rows::read::<_, Parked>(tx, rows::PARKED, &key).await? else { return Ok(Vec::new()) };
+    rows::remove(tx, rows::PARKED, &key)?;
+    Ok(parked.changes)
+}

@@ -1,0 +1,251 @@
+//! The apply path, the only way in for changes from outside: a page with its cursor, in one transaction.
+//!
+//! Validate each change (bad ones are quarantined and counted) → read the touched records → merge in order → put
+//! records, parked changes, quarantine and cursor → commit → tell conflicts and live queries. A crash leaves the page
+//! together with its cursor, or neither.
+
+mod aside;
+mod record;
+
+pub use aside::Reason;
+
+use super::epoch::{self, Epoch};
+use super::error::Result;
+use super::events::{Conflict, Event};
+use super::ports::Host;
+use super::rebase::Seen;
+use super::{Engine, Touched, outbox, rows};
+use crate::model::{Change, Malformed};
+use crate::protocol::limits::MAX_PULL_AHEAD_MS;
+use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
+pub(super) use record::insert_of;
+use record::{Effect, Lost, Work};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Changes that came together.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The changes, in order, as the wire carries them.
+    pub changes: Vec<Value>,
+    /// Where the next page begins; stored with the page. `None` for replayed changes.
+    pub cursor: Option<String>,
+    /// The first pull of a database: nothing local can have lost, so no conflicts are reported.
+    pub hydrating: bool,
+    /// A full pull under way: its name, under which the records that came are noted.
+    pub rebase: Option<String>,
+    /// Keys of quarantined changes this page replays; what fails again goes back.
+    pub replayed: Vec<String>,
+}
+
+/// What a page did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Applied {
+    /// Records that changed.
+    pub records: usize,
+    /// Changes put aside, by reason.
+    pub aside: BTreeMap<Reason, usize>,
+    /// Local values that lost.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A change that names a table of this app.
+struct Valid {
+    table: String,
+    change: Change,
+}
+
+type Works<R> = BTreeMap<(String, String), Work<R>>;
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Applies a page. `None`: the clock's offset is not known now, so nothing was applied; measure it and come again.
+    pub async fn apply(self: &std::rc::Rc<Self>, page: Page) -> Result<Option<Applied>> {
+        let (parsed, mut aside) = self.parse_all(&page.changes);
+        let tables: BTreeSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
+        let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
+        let tx = self.store.begin(Mode::Write, &stores)?;
+        let (epoch, works) = futures_util::future::join(
+            epoch::current(&tx, &self.host, &self.watch),
+            self.load(&tx, &parsed),
+        )
+        .await;
+        let (epoch, mut works) = (epoch?, works?);
+        if epoch.offset.is_none() {
+            return Ok(None);
+        }
+        let valid = self.hold_back_future(parsed, &epoch, &mut aside);
+        let mut tally = record::Tally::default();
+        let mut seen = Seen::default();
+        for valid in &valid {
+            seen.add(&valid.table, &valid.change);
+        }
+        for Valid { table, change } in valid {
+            self.merge_one(&tx, &mut works, &table, change, &mut tally, &mut aside).await?;
+        }
+        if let (Some(rebase), Some(cursor)) = (&page.rebase, &page.cursor) {
+            seen.write(&tx, rebase, cursor)?;
+        }
+        let touched = self.finish(&tx, works, &tally, &aside, &page).await?;
+        let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };
+        tx.commit().await?;
+        Ok(Some(self.tell(&touched, conflicts, aside)))
+    }
+
+    fn parse_all(&self, changes: &[Value]) -> (Vec<Valid>, Vec<aside::Aside>) {
+        let (mut valid, mut aside) = (Vec::with_capacity(changes.len()), Vec::new());
+        for json in changes {
+            match self.parse(json) {
+                Ok(change) => valid.push(change),
+                Err((reason, malformed)) => aside.push(aside::Aside::new(reason, json.clone(), &malformed.to_string())),
+            }
+        }
+        (valid, aside)
+    }
+
+    fn parse(&self, json: &Value) -> std::result::Result<Valid, (Reason, Malformed)> {
+        let change = Change::parse(json.clone()).map_err(|malformed| (Reason::Malformed, malformed))?;
+        let config = self.config();
+        let Some((name, table)) = config.local_table(change.app.as_str(), change.table.as_str()) else {
+            return Err((Reason::UnknownTable, Malformed::new("table", "is not known to this version of the app")));
+        };
+        let known = table.sync.as_ref().map_or(0, |sync| sync.schema_version);
+        if change.schema_version > known {
+            return Err((Reason::SchemaTooNew, Malformed::new("schemaVersion", "is newer than this version of the app")));
+        }
+        Ok(Valid { table: name.to_owned(), change })
+    }
+
+    /// The stored records the changes name, read in one go per table.
+    async fn load(&self, tx: &S::Tx, parsed: &[Valid]) -> Result<Works<S::Row>> {
+        let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for valid in parsed {
+            wanted.entry(&valid.table).or_default().insert(valid.change.id.as_str());
+        }
+        let reads = wanted.into_iter().map(|(table, ids)| async move {
+            let keys: Vec<Key> = ids.iter().map(|id| Key::text(id)).collect();
+            let rows = tx.get_many(table, &keys).await?;
+            Ok::<_, super::Error>(ids.into_iter().zip(rows).map(move |(id, row)| ((table.to_owned(), id.to_owned()), Work::new(row))).collect::<Vec<_>>())
+        });
+        let read = futures_util::future::try_join_all(reads).await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    fn hold_back_future(&self, parsed: Vec<Valid>, epoch: &Epoch, aside: &mut Vec<aside::Aside>) -> Vec<Valid> {
+        let latest = epoch.now_ms(self.host.now_ms()) + MAX_PULL_AHEAD_MS;
+        let (valid, ahead): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|valid| {
+            valid.change.at.ms() <= latest && valid.change.fields.values().all(|edit| edit.at.ms() <= latest)
+        });
+        let message = "is stamped more than 24 h ahead of the server's clock";
+        aside.extend(ahead.into_iter().map(|v| aside::Aside::new(Reason::ClockAhead, v.change.to_json(), message)));
+        valid
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one page, taken apart for the borrow checker")]
+    async fn merge_one(
+        &self,
+        tx: &S::Tx,
+        works: &mut Works<S::Row>,
+        table: &str,
+        change: Change,
+        tally: &mut record::Tally,
+        aside: &mut Vec<aside::Aside>,
+    ) -> Result<()> {
+        let work = works.entry((table.to_owned(), change.id.to_string())).or_insert_with(|| Work::new(None));
+        let effect = record::apply(work, table, &change, &self.config(), tally);
+        match effect {
+            Effect::Done => {}
+            Effect::Created => {
+                // What was parked for it follows its insert, oldest first.
+                for json in aside::take_parked(tx, table, change.id.as_str()).await? {
+                    if let Ok(change) = Change::parse(json) {
+                        record::apply(work, table, &change, &self.config(), tally);
+                    }
+                }
+            }
+            Effect::Park => aside::park(tx, table, &change, self.config().user_id()).await?,
+            Effect::OtherSpace(displaced) => {
+                let loser = displaced.map_or_else(|| change.to_json(), |displaced| displaced.to_json());
+                aside.push(aside::Aside::new(Reason::SpaceMismatch, loser, "belongs to another space"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(
+        &self,
+        tx: &S::Tx,
+        works: Works<S::Row>,
+        tally: &record::Tally,
+        aside: &[aside::Aside],
+        page: &Page,
+    ) -> Result<Vec<Touched<S::Row>>> {
+        let user = self.config().user_id().to_owned();
+        if !tally.lost.is_empty() {
+            outbox::keep_before(tx, &tally.lost).await?;
+        }
+        let mut touched = Vec::new();
+        for ((table, id), work) in works {
+            touched.extend(work.store(tx, table, id)?);
+        }
+        for key in &page.replayed {
+            rows::remove(tx, rows::QUARANTINE, key)?;
+        }
+        aside::quarantine(tx, aside, &user, epoch::fresh_id(&self.host)).await?;
+        if let Some(cursor) = &page.cursor {
+            rows::write(tx, rows::CURSOR, &user, &json!({ "cursor": cursor }))?;
+        }
+        Ok(touched)
+    }
+
+    fn tell(self: &std::rc::Rc<Self>, touched: &[Touched<S::Row>], conflicts: Vec<Conflict>, aside: Vec<aside::Aside>) -> Applied {
+        let mut counts = BTreeMap::new();
+        for put_aside in aside {
+            *counts.entry(put_aside.reason).or_insert(0) += 1;
+        }
+        self.committed(touched, 0);
+        for conflict in &conflicts {
+            self.emit(Event::Conflict(conflict.clone()));
+        }
+        for (reason, count) in &counts {
+            self.emit(Event::Quarantine { code: reason.code(), count: *count });
+        }
+        Applied { records: touched.len(), aside: counts, conflicts }
+    }
+
+    /// The cursor of the last page applied.
+    pub async fn cursor(&self) -> Result<Option<String>> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
+        let row: Option<Value> = rows::read(&tx, rows::CURSOR, &user).await?;
+        Ok(row.and_then(|row| row["cursor"].as_str().map(str::to_owned)))
+    }
+
+    /// Tries quarantined changes again that a newer app or a later hour may be able to apply.
+    pub async fn replay_quarantine(self: &std::rc::Rc<Self>) -> Result<Option<Applied>> {
+        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
+        let held = aside::replayable(&tx, self.config().user_id()).await?;
+        drop(tx);
+        if held.is_empty() {
+            return Ok(Some(Applied::default()));
+        }
+        let (replayed, changes) = held.into_iter().unzip();
+        self.apply(Page { changes, replayed, ..Page::default() }).await
+    }
+}
+
+/// A change without `prev` is in conflict only with values that were never sent.
+async fn confirm<Tx: Transaction>(tx: &Tx, tally: record::Tally) -> Result<Vec<Conflict>> {
+    let mut conflicts = tally.conflicts;
+    if !tally.suspects.is_empty() {
+        let unsent = outbox::unsent_fields(tx).await?;
+        let is_unsent = |sync_name: &str, c: &Conflict| unsent.contains(&(sync_name.to_owned(), c.id.clone(), c.field.clone()));
+        conflicts.extend(tally.suspects.into_iter().filter(|(name, c)| is_unsent(name, c)).map(|(_, c)| c));
+    }
+    Ok(conflicts)
+}
+
+pub(super) fn lost_fields(lost: &[Lost]) -> BTreeSet<(&str, &str)> {
+    lost.iter().map(|lost| (lost.table.as_str(), lost.id.as_str())).collect()
+}
+
+pub(super) use record::Lost as LostValue;

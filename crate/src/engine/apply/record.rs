@@ -1,0 +1,210 @@
+//! Merging one change into one record.
+
+use super::super::config::Config;
+use super::super::error::Result;
+use super::super::events::{Conflict, Side};
+use super::super::stamps::{FieldMeta, Mark, StoredRecord, source_of, stamp_of};
+use super::super::Touched;
+use crate::merge::{Outcome, merge};
+use crate::model::{
+    Change, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, is_hidden,
+};
+use crate::store::{Key, Row, RowValue, Transaction};
+use std::collections::BTreeMap;
+
+/// A record while a page is applied to it.
+pub struct Work<R> {
+    original: Option<R>,
+    row: Option<R>,
+    changed: bool,
+}
+
+/// What a change did to its record.
+pub enum Effect {
+    /// It was merged.
+    Done,
+    /// It made the record.
+    Created,
+    /// The record's insert has not come.
+    Park,
+    /// It belongs to another space than the record; where it has the stronger claim, what it displaced.
+    OtherSpace(Option<Box<Change>>),
+}
+
+/// An incoming value that lost to a local one: the newest of them becomes what a discarded edit falls back to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lost {
+    /// The table's name on the wire.
+    pub table: String,
+    /// The record.
+    pub id: String,
+    /// The field.
+    pub field: String,
+    /// The value and when it was written.
+    pub edit: Edit,
+}
+
+/// What a page's merges add up to.
+#[derive(Default)]
+pub struct Tally {
+    /// Incoming values that lost to values of this device.
+    pub lost: Vec<Lost>,
+    /// Conflicts that are certain.
+    pub conflicts: Vec<Conflict>,
+    /// Conflicts only if the local value was never sent, with the table's name on the wire.
+    pub suspects: Vec<(String, Conflict)>,
+}
+
+impl<R: Row> Work<R> {
+    /// A record as stored, or none.
+    pub fn new(row: Option<R>) -> Self {
+        Self { original: row.clone(), row, changed: false }
+    }
+
+    /// Puts the record if it changed.
+    pub fn store<Tx: Transaction<Row = R>>(self, tx: &Tx, table: String, id: String) -> Result<Option<Touched<R>>> {
+        if !self.changed {
+            return Ok(None);
+        }
+        match &self.row {
+            Some(row) => tx.put(&table, row, None)?,
+            None => tx.delete(&table, &Key::text(&id))?,
+        }
+        Ok(Some(Touched { table, key: Key::Text(id), old: self.original, new: self.row }))
+    }
+
+    fn replace(&mut self, row: Option<R>) {
+        self.row = row;
+        self.changed = true;
+    }
+}
+
+/// Merges `change` into the record.
+pub fn apply<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &Config, tally: &mut Tally) -> Effect {
+    let outcome = {
+        let view = work.row.as_ref().map(|row| StoredRecord::new(row, |space| config.wire_space(space)));
+        merge(change, view.as_ref())
+    };
+    match outcome {
+        Outcome::Create => {
+            work.replace(Some(from_change(change, config)));
+            Effect::Created
+        }
+        Outcome::Park => Effect::Park,
+        Outcome::Remove => {
+            work.replace(None);
+            Effect::Done
+        }
+        Outcome::SpaceMismatch => other_space(work, change, config),
+        Outcome::Take(fields) => {
+            if let Some(row) = work.row.take() {
+                note_losses(&row, table, change, &fields, tally);
+                let (row, changed) = take(row, change, &fields);
+                work.row = Some(row);
+                work.changed |= changed;
+            }
+            Effect::Done
+        }
+    }
+}
+
+/// A new record with all fields of an insert.
+pub fn from_change<R: Row>(change: &Change, config: &Config) -> R {
+    let mut row = R::empty();
+    row.set_text(ID, change.id.as_str());
+    match &change.space_id {
+        Some(space) => row.set_text(SPACE_ID, &config.stored_space(space.as_str())),
+        None => row.set_text(USER_ID, config.user_id()),
+    }
+    let fixed = |name: &FieldName| matches!(name.as_str(), ID | SPACE_ID | USER_ID);
+    let fields: Vec<FieldName> = change.fields.keys().filter(|name| !fixed(name)).cloned().collect();
+    take(row, change, &fields).0
+}
+
+fn take<R: Row>(row: R, change: &Change, fields: &[FieldName]) -> (R, bool) {
+    if fields.is_empty() {
+        return (row, false);
+    }
+    let mut meta = FieldMeta::of(Some(&row));
+    let mut row = row.shallow_copy();
+    // Fields written together share one mark, which structured clone then stores once.
+    let mut marks: BTreeMap<Stamp, Mark<R::Value>> = BTreeMap::new();
+    for name in fields {
+        let Some(edit) = change.fields.get(name) else { continue };
+        let mark = marks.entry(edit.at).or_insert_with(|| Mark::replayed(edit.at, change.actor.as_ref()));
+        row.set(name.as_str(), R::Value::from_json(&edit.value));
+        meta.mark(name.as_str(), mark);
+    }
+    meta.write(&mut row);
+    (row, true)
+}
+
+fn note_losses<R: Row>(row: &R, table: &str, change: &Change, taken: &[FieldName], tally: &mut Tally) {
+    for (name, edit) in &change.fields {
+        let field = name.as_str();
+        let (Some(at), Some((origin, actor))) = (stamp_of(row, field), source_of(row, field)) else { continue };
+        if origin == Origin::ServerReplay.as_str() {
+            continue;
+        }
+        if !taken.contains(name) {
+            if edit.at < at {
+                let (table, id) = (change.table.to_string(), change.id.to_string());
+                tally.lost.push(Lost { table, id, field: field.to_owned(), edit: edit.clone() });
+            }
+            continue;
+        }
+        let local = row.get(field).and_then(|value| value.to_json().ok()).unwrap_or_default();
+        let unseen = edit.prev.is_none_or(|prev| prev < at);
+        if origin != Origin::User.as_str() || !unseen || crate::model::same_json(&local, &edit.value) {
+            continue;
+        }
+        let incoming_actor = change.actor.as_ref().map(crate::model::Actor::to_json).unwrap_or_default();
+        let conflict = Conflict {
+            table: table.to_owned(),
+            id: change.id.to_string(),
+            field: field.to_owned(),
+            local: Side { value: local, at: at.to_string(), actor },
+            incoming: Side { value: edit.value.clone(), at: edit.at.to_string(), actor: incoming_actor },
+        };
+        match edit.prev {
+            Some(_) => tally.conflicts.push(conflict),
+            None => tally.suspects.push((change.table.to_string(), conflict)),
+        }
+    }
+}
+
+/// The user's own scope beats a shared one; of two shared claims the space with the smaller id is shown.
+fn other_space<R: Row>(work: &mut Work<R>, change: &Change, config: &Config) -> Effect {
+    let Some(row) = &work.row else { return Effect::OtherSpace(None) };
+    let own = config.personal_alias();
+    let strength = |space: Option<String>| match space {
+        Some(space) if space != own => (1, space),
+        _ => (0, String::new()),
+    };
+    let stored = strength(row.text(SPACE_ID).map(|space| config.wire_space(&space)));
+    let incoming = strength(change.space_id.as_ref().map(ToString::to_string));
+    if change.op != Op::Insert || incoming >= stored {
+        return Effect::OtherSpace(None);
+    }
+    let displaced = insert_of(row, change, config);
+    work.replace(Some(from_change(change, config)));
+    Effect::OtherSpace(Some(Box::new(displaced)))
+}
+
+/// An insert that says everything a stored record says, each field with its own stamp. Names, ids and schema version
+/// are `like`'s.
+pub fn insert_of<R: Row>(row: &R, like: &Change, config: &Config) -> Change {
+    let mut fields = BTreeMap::new();
+    let meta_names = row.get(FIELD_META).and_then(|meta| meta.as_row()).map(|meta| meta.names()).unwrap_or_default();
+    for name in meta_names.iter().filter(|name| !is_hidden(name)) {
+        let value = row.get(name).and_then(|value| value.to_json().ok()).unwrap_or_default();
+        if let (Ok(field), Some(at)) = (FieldName::parse(name.as_str()), stamp_of(row, name)) {
+            fields.insert(field, Edit { value, at, prev: None });
+        }
+    }
+    let at = fields.values().map(|edit| edit.at).max().unwrap_or(Stamp::EPOCH);
+    let space = row.text(SPACE_ID).and_then(|space| crate::model::SpaceId::parse(config.wire_space(&space)).ok());
+    let visibility = row.text(crate::model::VISIBILITY).map(Into::into).unwrap_or_default();
+    Change { op: Op::Insert, at, fields, space_id: space, visibility, group: None, user_id: None, ..like.clone() }
+}
+

@@ -1,0 +1,195 @@
+//! What an app tells the engine when it opens it: tables, user, spaces. Parsed once, then valid.
+
+use super::error::{Error, Kind, Result};
+use crate::model::{
+    KeyPath, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, personal_alias,
+};
+use crate::store::ENGINE_STORES;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Stands for the user in records written before anybody signed in.
+pub const GUEST: &str = "guest";
+
+/// A table: its store and how it syncs; without sync it is local.
+#[derive(Debug)]
+pub struct Table {
+    /// The store.
+    pub spec: StoreSpec,
+    /// How it syncs.
+    pub sync: Option<TableSync>,
+}
+
+/// The signed-in user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's id.
+    pub id: UserId,
+    /// Shown beside changes.
+    pub display_name: Option<String>,
+}
+
+/// Everything the app has set.
+#[derive(Debug)]
+pub struct Config {
+    /// The database's name.
+    pub name: String,
+    /// The tables by local name.
+    pub tables: BTreeMap<String, Rc<Table>>,
+    /// The signed-in user; `None` is a guest.
+    pub user: Option<User>,
+    /// Spaces the user is a member of.
+    pub spaces: Vec<Space>,
+    /// The space new records go to and queries look at.
+    pub active_space: Option<SpaceId>,
+}
+
+impl Config {
+    /// Checks that tables and sync settings fit together.
+    pub fn new(name: &str, stores: Vec<StoreSpec>, mut sync: BTreeMap<String, TableSync>) -> Result<Self> {
+        let mut tables = BTreeMap::new();
+        for spec in stores {
+            check_table_name(&spec.name)?;
+            let sync = sync.remove(&spec.name);
+            if sync.is_some() {
+                check_synced(&spec)?;
+            }
+            tables.insert(spec.name.clone(), Rc::new(Table { spec, sync }));
+        }
+        if let Some(missing) = sync.keys().next() {
+            return Err(invalid(missing, "is named under apps but not in schema.stores: add it to the schema"));
+        }
+        check_sync_names(&tables)?;
+        Ok(Self { name: name.to_owned(), tables, user: None, spaces: Vec::new(), active_space: None })
+    }
+
+    /// The table of that name.
+    pub fn table(&self, name: &str) -> Result<Rc<Table>> {
+        self.tables.get(name).cloned().ok_or_else(|| {
+            Error::new(Kind::UnknownTable, format!("there is no table {name}: add it to schema.stores"))
+                .with(json!({ "name": name }))
+        })
+    }
+
+    /// The local name of a table on the wire.
+    #[must_use]
+    pub fn local_table(&self, app: &str, sync_name: &str) -> Option<(&str, &Rc<Table>)> {
+        self.tables.iter().map(|(name, table)| (name.as_str(), table)).find(|(_, table)| {
+            table.sync.as_ref().is_some_and(|s| s.app.as_str() == app && s.sync_name.as_str() == sync_name)
+        })
+    }
+
+    /// The id written into records: the user's, or [`GUEST`].
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        self.user.as_ref().map_or(GUEST, |user| user.id.as_str())
+    }
+
+    /// The real id of the user's own space, where the app knows it.
+    #[must_use]
+    pub fn personal_space(&self) -> Option<&SpaceId> {
+        self.spaces.iter().find(|space| space.is_personal()).map(|space| &space.id)
+    }
+
+    /// The space as the wire names it: the user's own space is always `_personal:<user>`.
+    #[must_use]
+    pub fn wire_space(&self, stored: &str) -> String {
+        if self.personal_space().is_some_and(|id| id.as_str() == stored) {
+            return self.personal_alias();
+        }
+        stored.to_owned()
+    }
+
+    /// The space as records keep it: the real id of the user's own space, where it is known.
+    #[must_use]
+    pub fn stored_space(&self, wire: &str) -> String {
+        match self.personal_space() {
+            Some(real) if wire == self.personal_alias() => real.to_string(),
+            _ => wire.to_owned(),
+        }
+    }
+
+    /// `_personal:<user>`.
+    #[must_use]
+    pub fn personal_alias(&self) -> String {
+        match &self.user {
+            Some(user) => personal_alias(&user.id),
+            None => format!("{PERSONAL_PREFIX}{GUEST}"),
+        }
+    }
+
+    /// The space new records go to, as records keep it.
+    #[must_use]
+    pub fn home_space(&self) -> String {
+        let active = self.active_space.as_ref().map(|id| self.stored_space(id.as_str()));
+        active.unwrap_or_else(|| self.stored_space(&self.personal_alias()))
+    }
+
+    /// Refuses a space the user may not write to.
+    pub fn check_writable_space(&self, stored: &str) -> Result<()> {
+        if self.wire_space(stored) == self.personal_alias() {
+            return Ok(());
+        }
+        match self.spaces.iter().find(|space| space.id.as_str() == stored) {
+            None => Err(Error::new(
+                Kind::UnknownSpace,
+                format!("the user is not known to be a member of the space {stored}: pass it to setSpaces first; nothing was written"),
+            )
+            .with(json!({ "spaceId": stored }))),
+            Some(space) if space.is_read_only() => Err(Error::new(
+                Kind::ReadOnlySpace,
+                format!("the user may only read in the space {stored}; nothing was written"),
+            )
+            .with(json!({ "spaceId": stored }))),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Synced tables by app, as a pull asks for them.
+    #[must_use]
+    pub fn collections(&self) -> BTreeMap<crate::model::AppId, Vec<TableName>> {
+        let mut apps: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for sync in self.tables.values().filter_map(|table| table.sync.as_ref()) {
+            apps.entry(sync.app.clone()).or_default().push(sync.sync_name.clone());
+        }
+        apps
+    }
+}
+
+fn check_table_name(name: &str) -> Result<()> {
+    if ENGINE_STORES.iter().any(|(engine, _)| *engine == name) {
+        return Err(invalid(name, "is the engine's own: choose another name"));
+    }
+    Ok(())
+}
+
+fn check_synced(spec: &StoreSpec) -> Result<()> {
+    if spec.primary.key_path != Some(KeyPath::Single("id".into())) || spec.primary.auto_increment {
+        return Err(invalid(&spec.name, "syncs, so its primary key must be 'id': ids are made on the device"));
+    }
+    if let Some(unique) = spec.indexes.iter().find(|index| index.unique) {
+        let message = format!(
+            "{}.{} is unique on a table that syncs: two devices may create the same value offline; take the & away",
+            spec.name, unique.name
+        );
+        return Err(Error::new(Kind::UniqueOnSynced, message).with(json!({ "table": spec.name, "index": unique.name })));
+    }
+    Ok(())
+}
+
+fn check_sync_names(tables: &BTreeMap<String, Rc<Table>>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for (name, table) in tables {
+        if let Some(sync) = &table.sync
+            && !seen.insert((sync.app.clone(), sync.sync_name.clone()))
+        {
+            return Err(invalid(name, "has a syncName that another table of its app has too"));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(name: &str, reason: &str) -> Error {
+    Error::new(Kind::InvalidSchema, format!("the table {name} {reason}")).with(json!({ "table": name }))
+}

@@ -1,0 +1,420 @@
+//! Runs the sync machine: carries out its effects and feeds it what comes of them.
+
+use super::apply::Page;
+use super::error::{Error, Kind, Result};
+use super::events::Event;
+use super::outbox::{Batch, Frozen};
+use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
+use super::status::{State, Status, Trouble};
+use super::{Engine, rebase};
+use crate::model::ClientId;
+use crate::protocol::backoff::wait_ms;
+use crate::protocol::limits::MAX_PAGE;
+use crate::protocol::machine::{Effect, Input, Machine, Problem, SettledAs};
+use crate::protocol::wire::{ClientFrame, PROTOCOL, PullAnswer, PullRequest, PushRequest, ServerFrame};
+use crate::store::Store;
+use futures_channel::oneshot;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::rc::{Rc, Weak};
+
+/// The sync driver of one engine. Only the leading tab starts it.
+pub struct Driver<S: Store, H: Host, T: Transport> {
+    engine: Rc<Engine<S, H>>,
+    transport: Rc<T>,
+    machine: RefCell<Machine>,
+    token: RefCell<Option<String>>,
+    batch: RefCell<Option<Batch>>,
+    status: RefCell<Status>,
+    /// Counts starts and stops: what an earlier run began is not listened to.
+    run: Cell<u64>,
+    /// Counts wishes to be woken: only the newest counts.
+    alarm: Cell<u64>,
+    rounds: RefCell<Vec<oneshot::Sender<Result<()>>>>,
+    socket: RefCell<Option<Box<dyn Socket>>>,
+    socket_failures: Cell<u32>,
+    heard: Cell<bool>,
+}
+
+/// A silent connection is asked for a sign of life this often, in milliseconds; one that gives none is opened anew.
+const HEARTBEAT_MS: u64 = 30_000;
+
+impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
+    /// A driver at rest.
+    pub fn new(engine: &Rc<Engine<S, H>>, transport: T) -> Rc<Self> {
+        let driver = Rc::new(Self {
+            engine: Rc::clone(engine),
+            transport: Rc::new(transport),
+            machine: RefCell::default(),
+            token: RefCell::default(),
+            batch: RefCell::default(),
+            status: RefCell::new(Status { pending: engine.pending(), ..Status::default() }),
+            run: Cell::new(0),
+            alarm: Cell::new(0),
+            rounds: RefCell::default(),
+            socket: RefCell::default(),
+            socket_failures: Cell::new(0),
+            heard: Cell::new(false),
+        });
+        let weak = Rc::downgrade(&driver);
+        engine.on_logged(move || {
+            if let Some(driver) = weak.upgrade() {
+                driver.refresh_pending();
+                driver.feed(Input::Logged);
+            }
+        });
+        driver
+    }
+
+    /// Begins to sync.
+    pub fn start(self: &Rc<Self>) {
+        if self.run.get() % 2 == 0 {
+            self.run.set(self.run.get() + 1);
+            self.feed(Input::Start);
+        }
+    }
+
+    /// Stops; nothing that is under way changes anything any more.
+    pub fn stop(self: &Rc<Self>) {
+        if self.run.get() % 2 == 1 {
+            self.run.set(self.run.get() + 1);
+            self.socket.borrow_mut().take();
+            self.token.borrow_mut().take();
+            self.feed(Input::Stop);
+            self.finish_rounds(&Err(Error::new(Kind::Closed, "sync was stopped: call start")));
+        }
+    }
+
+    /// Whether it was started and not stopped.
+    pub fn is_running(&self) -> bool {
+        self.run.get() % 2 == 1
+    }
+
+    /// A hint that there may be news.
+    pub fn nudge(self: &Rc<Self>) {
+        self.feed(Input::Nudge);
+    }
+
+    /// Ends every wait: the network is back, or the tab is looked at again.
+    pub fn hurry(self: &Rc<Self>) {
+        self.feed(Input::SyncNow);
+    }
+
+    /// Pushes and pulls; resolves when both have succeeded once, fails with the reason when they did not.
+    pub async fn sync_now(self: &Rc<Self>) -> Result<()> {
+        if !self.is_running() {
+            return Err(Error::new(Kind::Closed, "sync is not running: call start"));
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.rounds.borrow_mut().push(sender);
+        self.feed(Input::SyncNow);
+        receiver.await.unwrap_or_else(|_| Err(Error::new(Kind::Closed, "the engine was closed")))
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Shows the number of unsent changes anew.
+    pub fn refresh_pending(&self) {
+        let mut status = self.status();
+        status.pending = self.engine.pending();
+        self.show(status);
+    }
+
+    fn feed(self: &Rc<Self>, input: Input) {
+        let mut random = [0; 8];
+        self.engine.host().random(&mut random);
+        let now = self.engine.host().now_ms();
+        let effects = self.machine.borrow_mut().step(input, now, u64::from_le_bytes(random));
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    /// Feeds what `task` comes to, unless the driver was stopped meanwhile.
+    fn later(self: &Rc<Self>, task: impl Future<Output = Input> + 'static) {
+        let (driver, run) = (Rc::clone(self), self.run.get());
+        self.engine.host().spawn(Box::pin(async move {
+            let input = task.await;
+            if driver.run.get() == run {
+                driver.feed(input);
+            }
+        }));
+    }
+
+    fn perform(self: &Rc<Self>, effect: Effect) {
+        let this = Rc::clone(self);
+        match effect {
+            Effect::GetToken(refused) => self.later(async move { this.get_token(refused).await }),
+            Effect::AskTime => self.later(async move { this.ask_time().await }),
+            Effect::SettleClock { offset, server_ms } => self.later(async move {
+                stored(this.engine.settle_clock(offset, server_ms).await, |()| Input::ClockSettled)
+            }),
+            Effect::Freeze => self.later(async move { this.freeze().await }),
+            Effect::Push => self.later(async move { Input::Pushed(this.push().await) }),
+            Effect::Settle(settlement) => self.later(async move { this.settle(&settlement).await }),
+            Effect::Pull => self.later(async move { this.pull().await }),
+            Effect::Apply(page) => self.later(async move { this.apply(page).await }),
+            Effect::BeginRebase(reason) => self.later(async move {
+                stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep)
+            }),
+            Effect::EndRebase => {
+                self.later(async move { stored(rebase::end(&this.engine).await, |()| Input::RebaseStep) });
+            }
+            Effect::WakeAt(at) => self.wake_at(at),
+            Effect::Status(shown, problem) => self.show_state(shown, problem),
+            Effect::RoundDone => self.finish_rounds(&Ok(())),
+        }
+    }
+
+    fn wake_at(self: &Rc<Self>, at: u64) {
+        let alarm = self.alarm.get() + 1;
+        self.alarm.set(alarm);
+        let (driver, run) = (Rc::clone(self), self.run.get());
+        let slept = self.engine.host().sleep(at.saturating_sub(self.engine.host().now_ms()));
+        self.engine.host().spawn(Box::pin(async move {
+            slept.await;
+            if driver.alarm.get() == alarm && driver.run.get() == run {
+                driver.feed(Input::Timer);
+            }
+        }));
+    }
+
+    async fn get_token(self: &Rc<Self>, refused: bool) -> Input {
+        let reason = if refused { TokenReason::Expired } else { TokenReason::Start };
+        let token = self.transport.token(reason).await;
+        let found = token.is_some();
+        *self.token.borrow_mut() = token;
+        if found && self.socket.borrow().is_none() {
+            self.open_socket();
+        }
+        Input::Token(found)
+    }
+
+    async fn ask_time(&self) -> Input {
+        let asked_at = self.engine.host().now_ms();
+        let request = Request { method: Method::Get, path: "/health", body: None, token: None };
+        Input::Time(self.transport.send(request).await, asked_at)
+    }
+
+    async fn freeze(&self) -> Input {
+        stored(self.engine.freeze().await, |frozen| match frozen {
+            Frozen::ClockUnknown => Input::ClockUnknown,
+            Frozen::Nothing => Input::Frozen(BTreeSet::new()),
+            Frozen::Batch(batch) => {
+                let ids = batch.ids.clone();
+                *self.batch.borrow_mut() = Some(batch);
+                Input::Frozen(ids)
+            }
+        })
+    }
+
+    async fn push(&self) -> std::result::Result<Response, NoAnswer> {
+        let batch = self.batch.borrow().clone();
+        let Some(batch) = batch else { return Err(NoAnswer("there is no frozen batch".into())) };
+        let request = PushRequest {
+            protocol: PROTOCOL,
+            client_id: self.client_id()?,
+            personal_space_id: self.engine.config().personal_space().cloned(),
+            schema_version: batch.schema_version,
+            changes: batch.changes,
+        };
+        self.post("/v2/push", serde_json::to_string(&request)).await
+    }
+
+    async fn settle(&self, settlement: &crate::protocol::reply::Settlement) -> Input {
+        let batch = self.batch.borrow_mut().take();
+        let Some(batch) = batch else { return Input::Settled(SettledAs::Done) };
+        let settled = self.engine.settle(&batch, settlement).await;
+        self.refresh_pending();
+        stored(settled, |settled| {
+            Input::Settled(if settled.update_required { SettledAs::UpdateRequired } else { SettledAs::Done })
+        })
+    }
+
+    async fn pull(&self) -> Input {
+        let cursor = match self.engine.cursor().await {
+            Ok(cursor) => cursor,
+            Err(error) => return storage_failed(&error),
+        };
+        let client_id = match self.client_id() {
+            Ok(client_id) => client_id,
+            Err(error) => return Input::Pulled(Err(error)),
+        };
+        let config_apps = self.engine.config().collections();
+        let request = PullRequest {
+            protocol: PROTOCOL,
+            client_id,
+            personal_space_id: self.engine.config().personal_space().cloned(),
+            cursor,
+            apps: config_apps,
+            limit: MAX_PAGE,
+        };
+        Input::Pulled(self.post("/v2/pull", serde_json::to_string(&request)).await)
+    }
+
+    async fn post(
+        &self,
+        path: &'static str,
+        body: std::result::Result<String, serde_json::Error>,
+    ) -> std::result::Result<Response, NoAnswer> {
+        let body = body.map_err(|error| NoAnswer(error.to_string()))?;
+        let token = self.token.borrow().clone();
+        self.transport.send(Request { method: Method::Post, path, body: Some(body), token }).await
+    }
+
+    fn client_id(&self) -> std::result::Result<ClientId, NoAnswer> {
+        ClientId::parse(self.engine.client_id()).map_err(|malformed| NoAnswer(malformed.to_string()))
+    }
+
+    async fn apply(&self, answer: PullAnswer) -> Input {
+        let rebase = match rebase::current(&self.engine).await {
+            Ok(rebase) => rebase,
+            Err(error) => return storage_failed(&error),
+        };
+        let hydrating = match self.engine.cursor().await {
+            Ok(cursor) => cursor.is_none(),
+            Err(error) => return storage_failed(&error),
+        };
+        let spaces = answer.spaces.clone();
+        let page = Page { changes: answer.changes, cursor: Some(answer.cursor), hydrating, rebase, replayed: Vec::new() };
+        let applied = self.engine.apply(page).await;
+        stored(applied, |applied| {
+            if applied.is_none() {
+                return Input::ClockUnknown;
+            }
+            self.engine.emit(Event::Spaces(spaces));
+            Input::Applied
+        })
+    }
+
+    fn show_state(&self, shown: State, problem: Option<Problem>) {
+        if let Some(problem) = &problem {
+            let message = format!("sync did not finish: {}", problem.message);
+            let kind = if shown == State::Offline { Kind::Offline } else { Kind::SyncFailed };
+            self.finish_rounds(&Err(Error::new(kind, message).with(serde_json::json!({ "code": problem.code }))));
+        }
+        let mut status = self.status();
+        if shown == State::Synced {
+            status.last_synced_at = Some(self.engine.host().now_ms());
+        }
+        status.state = shown;
+        status.pending = self.engine.pending();
+        // The last failure stays visible while it is tried again.
+        if shown != State::Syncing {
+            status.trouble = problem.map(|p| Trouble { code: p.code, message: p.message, retry_at: p.retry_at });
+        }
+        self.show(status);
+    }
+
+    fn show(&self, status: Status) {
+        if *self.status.borrow() != status {
+            *self.status.borrow_mut() = status.clone();
+            self.engine.emit(Event::Status(status));
+        }
+    }
+
+    fn finish_rounds(&self, result: &Result<()>) {
+        for sender in self.rounds.borrow_mut().drain(..) {
+            // The receiver is gone when nobody waits any more.
+            let _ = sender.send(result.clone());
+        }
+    }
+
+    fn open_socket(self: &Rc<Self>) {
+        let (weak, run) = (Rc::downgrade(self), self.run.get());
+        let socket = self.transport.connect("/ws", Box::new(move |event| socket_event(&weak, run, event)));
+        *self.socket.borrow_mut() = Some(socket);
+    }
+
+    fn on_socket(self: &Rc<Self>, event: SocketEvent) {
+        self.heard.set(true);
+        match event {
+            SocketEvent::Open => {
+                let token = self.token.borrow().clone().unwrap_or_default();
+                self.send_frame(&ClientFrame::Auth { token });
+            }
+            SocketEvent::Text(text) => self.on_frame(&text),
+            SocketEvent::Closed => self.reopen_socket(),
+        }
+    }
+
+    fn on_frame(self: &Rc<Self>, text: &str) {
+        match serde_json::from_str(text) {
+            Ok(ServerFrame::AuthOk) => {
+                self.socket_failures.set(0);
+                // Subscribed first, read now: what was committed in between is not missed.
+                self.feed(Input::Nudge);
+                self.keep_alive();
+            }
+            Ok(ServerFrame::SyncAvailable { .. } | ServerFrame::SpacesChanged) => self.feed(Input::Nudge),
+            Ok(ServerFrame::Pong | ServerFrame::Error { .. }) | Err(_) => {}
+        }
+    }
+
+    fn send_frame(&self, frame: &ClientFrame) {
+        if let (Some(socket), Ok(text)) = (&*self.socket.borrow(), serde_json::to_string(frame)) {
+            socket.send(&text);
+        }
+    }
+
+    fn keep_alive(self: &Rc<Self>) {
+        let (weak, run) = (Rc::downgrade(self), self.run.get());
+        let first = self.engine.host().sleep(HEARTBEAT_MS);
+        self.engine.host().spawn(Box::pin(async move {
+            let mut slept = first;
+            loop {
+                slept.await;
+                let Some(driver) = weak.upgrade().filter(|d| d.run.get() == run && d.socket.borrow().is_some()) else {
+                    return;
+                };
+                if !driver.heard.replace(false) {
+                    driver.reopen_socket();
+                    return;
+                }
+                driver.send_frame(&ClientFrame::Ping);
+                slept = driver.engine.host().sleep(HEARTBEAT_MS);
+            }
+        }));
+    }
+
+    fn reopen_socket(self: &Rc<Self>) {
+        self.socket.borrow_mut().take();
+        let failures = self.socket_failures.get() + 1;
+        self.socket_failures.set(failures);
+        let mut random = [0; 8];
+        self.engine.host().random(&mut random);
+        let slept = self.engine.host().sleep(wait_ms(failures, None, u64::from_le_bytes(random)));
+        let (weak, run) = (Rc::downgrade(self), self.run.get());
+        self.engine.host().spawn(Box::pin(async move {
+            slept.await;
+            if let Some(driver) = weak.upgrade().filter(|d| d.run.get() == run && d.socket.borrow().is_none()) {
+                driver.open_socket();
+            }
+        }));
+    }
+}
+
+fn socket_event<S: Store, H: Host, T: Transport>(driver: &Weak<Driver<S, H, T>>, run: u64, event: SocketEvent) {
+    if let Some(driver) = driver.upgrade().filter(|driver| driver.run.get() == run) {
+        driver.on_socket(event);
+    }
+}
+
+fn stored<T>(result: Result<T>, then: impl FnOnce(T) -> Input) -> Input {
+    match result {
+        Ok(value) => then(value),
+        Err(error) => storage_failed(&error),
+    }
+}
+
+fn storage_failed(error: &Error) -> Input {
+    Input::StorageFailed {
+        code: error.kind().code().to_owned(),
+        message: error.to_string(),
+        full: error.kind() == Kind::QuotaExceeded,
+    }
+}

@@ -1,0 +1,74 @@
+//! What the engine tells the app while it works.
+
+use crate::engine::status::Status;
+use crate::store::Key;
+use serde_json::Value;
+
+/// One table's part of a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableChange {
+    /// The table.
+    pub table: String,
+    /// The keys of the records that changed.
+    pub keys: Vec<Key>,
+}
+
+/// An incoming value that replaced a local one its writer had not seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// The table.
+    pub table: String,
+    /// The record.
+    pub id: String,
+    /// The field.
+    pub field: String,
+    /// The local value that lost, its stamp and its actor.
+    pub local: Side,
+    /// The value that won, its stamp and its actor.
+    pub incoming: Side,
+}
+
+/// One side of a conflict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Side {
+    /// The value as stored.
+    pub value: Value,
+    /// When it was written.
+    pub at: String,
+    /// Who wrote it.
+    pub actor: Value,
+}
+
+/// Something the app may want to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A transaction was committed here or in another tab.
+    Change(Vec<TableChange>),
+    /// The sync status changed.
+    Status(Status),
+    /// A local value lost.
+    Conflict(Conflict),
+    /// Incoming changes were put aside: how many, and why.
+    Quarantine {
+        /// The code of the reason.
+        code: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// An outgoing change was refused for good.
+    DeadLetter {
+        /// The change's id.
+        event_id: String,
+        /// The server's code.
+        code: String,
+        /// The server's words.
+        message: String,
+    },
+    /// The server names the spaces the user is a member of.
+    Spaces(Vec<crate::model::Space>),
+    /// The database was found new although this browser had one: changes nobody has sent are gone.
+    DatabaseLost {
+        /// How many changes were waiting when it was last seen.
+        unsent: u64,
+    },
+}

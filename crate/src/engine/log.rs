@@ -1,0 +1,207 @@
+//! The change log: what a transaction did, in the same transaction as the records.
+//!
+//! One row per transaction and app (split at 200 changes or 256 KB), with what all its changes share standing once:
+//! `{ seq, userId, appId, schemaVersion, clockEpoch, clockOffset, at, actor, origin, changes: […], sentAt? }`. A change in it:
+//! `{ eventId, table, id, op, at?, data | fields, spaceId?, visibility, group? }`, `fields` = `{ [f]: { value, at, prev?,
+//! before? } }`. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
+
+use super::error::Result;
+use crate::model::{AppId, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility};
+use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
+use crate::store::{CHANGE_LOG, Key, Row, RowValue, Transaction};
+
+/// One edited field of an update.
+pub struct LoggedEdit<V> {
+    /// The field.
+    pub name: String,
+    /// The value as stored; `null` for a removed field.
+    pub value: V,
+    /// The stamp it replaced.
+    pub prev: Option<Stamp>,
+    /// The value it replaced.
+    pub before: V,
+}
+
+/// What a logged change carries.
+pub enum Payload<R: Row> {
+    /// All fields of an insert.
+    Insert(R),
+    /// The edited fields of an update.
+    Update(Vec<LoggedEdit<R::Value>>),
+    /// A delete; the stamp of the `deletedAt` it replaced.
+    Delete(Option<Stamp>),
+}
+
+/// A change waiting for its transaction to end.
+pub struct Logged<R: Row> {
+    /// The change's id.
+    pub event_id: EventId,
+    /// The app.
+    pub app: AppId,
+    /// The version of the app's data.
+    pub schema_version: u32,
+    /// The table's name on the wire.
+    pub table: TableName,
+    /// The record.
+    pub id: String,
+    /// When.
+    pub at: Stamp,
+    /// What.
+    pub payload: Payload<R>,
+    /// The record's space as the wire names it.
+    pub space: Option<String>,
+    /// Who may see the record.
+    pub visibility: Visibility,
+    /// About how many bytes the values take as JSON.
+    pub bytes: usize,
+}
+
+impl<R: Row> Logged<R> {
+    /// Whether this is a change of that record which a later update in the same transaction may join.
+    pub fn takes_updates_of(&self, sync: &TableSync, id: &str, at: Stamp) -> bool {
+        self.id == id
+            && self.app == sync.app
+            && self.table == sync.sync_name
+            && self.at == at
+            && !matches!(self.payload, Payload::Delete(_))
+    }
+
+    /// Takes up a later edit of the same transaction; of a field edited twice the first `prev` and `before` stay.
+    pub fn join(&mut self, edit: LoggedEdit<R::Value>) {
+        match &mut self.payload {
+            Payload::Insert(data) => data.set(&edit.name, edit.value),
+            Payload::Update(edits) => match edits.iter_mut().find(|earlier| earlier.name == edit.name) {
+                Some(earlier) => earlier.value = edit.value,
+                None => edits.push(edit),
+            },
+            Payload::Delete(_) => {}
+        }
+    }
+
+    fn op(&self) -> Op {
+        match self.payload {
+            Payload::Insert(_) => Op::Insert,
+            Payload::Update(_) => Op::Update,
+            Payload::Delete(_) => Op::Delete,
+        }
+    }
+
+    fn into_row(self, shared_at: Stamp) -> R {
+        let mut row = R::empty();
+        row.set_text("eventId", self.event_id.as_str());
+        row.set_text("table", self.table.as_str());
+        row.set_text("id", &self.id);
+        row.set_text("op", self.op().as_str());
+        if self.at != shared_at {
+            row.set_text("at", &self.at.to_string());
+        }
+        if let Some(space) = &self.space {
+            row.set_text("spaceId", space);
+        }
+        row.set_text("visibility", self.visibility.as_str());
+        match self.payload {
+            Payload::Insert(data) => row.set("data", data.into_value()),
+            Payload::Update(edits) => row.set("fields", fields_value(edits, self.at)),
+            Payload::Delete(prev) => {
+                row.set_text("deletedAt", &self.at.to_string());
+                if let Some(prev) = prev {
+                    row.set_text("prev", &prev.to_string());
+                }
+            }
+        }
+        row
+    }
+}
+
+fn fields_value<V: RowValue>(edits: Vec<LoggedEdit<V>>, at: Stamp) -> V {
+    let mut fields = V::Row::empty();
+    for edit in edits {
+        let mut field = V::Row::empty();
+        field.set("value", edit.value);
+        field.set_text("at", &at.to_string());
+        let mut before = V::Row::empty();
+        before.set("value", edit.before);
+        if let Some(prev) = edit.prev {
+            field.set_text("prev", &prev.to_string());
+            before.set_text("at", &prev.to_string());
+        }
+        field.set("before", before.into_value());
+        fields.set(&edit.name, field.into_value());
+    }
+    fields.into_value()
+}
+
+/// Who wrote, and under which clock.
+pub struct Author<'a, V> {
+    /// The signed-in user's id.
+    pub user_id: &'a str,
+    /// The actor as a value.
+    pub actor: &'a V,
+    /// The actor's origin.
+    pub origin: Origin,
+    /// The clock's epoch.
+    pub epoch: &'a str,
+    /// The offset that is part of the stamps, in milliseconds.
+    pub offset: i64,
+}
+
+/// Puts the rows of one transaction's changes; gives the key of the last row, and how many changes were logged.
+pub async fn append<Tx: Transaction>(
+    tx: &Tx,
+    author: &Author<'_, <Tx::Row as Row>::Value>,
+    changes: Vec<Logged<Tx::Row>>,
+) -> Result<Option<(f64, usize)>> {
+    let count = changes.len();
+    let mut last = None;
+    for (app, schema_version, chunk) in chunks(changes) {
+        let row = log_row(author, &app, schema_version, chunk);
+        if let Key::Number(seq) = tx.insert(CHANGE_LOG, &row, None).await? {
+            last = Some((seq, count));
+        }
+    }
+    Ok(last)
+}
+
+fn log_row<R: Row>(author: &Author<'_, R::Value>, app: &AppId, schema_version: u32, changes: Vec<Logged<R>>) -> R {
+    let at = changes.first().map_or(Stamp::EPOCH, |change| change.at);
+    let mut row = R::empty();
+    row.set_text("userId", author.user_id);
+    row.set_text("appId", app.as_str());
+    row.set("schemaVersion", R::Value::number(f64::from(schema_version)));
+    row.set_text("clockEpoch", author.epoch);
+    #[expect(clippy::cast_precision_loss, reason = "offsets stay far below 2^53 ms")]
+    row.set("clockOffset", R::Value::number(author.offset as f64));
+    row.set_text("at", &at.to_string());
+    row.set("actor", author.actor.clone());
+    row.set_text("origin", author.origin.as_str());
+    let changes = changes.into_iter().map(|change| change.into_row(at).into_value()).collect();
+    row.set("changes", R::Value::list(changes));
+    row
+}
+
+type Chunk<R> = (AppId, u32, Vec<Logged<R>>);
+
+/// Splits by app and at the limits of a row, keeping the order within an app.
+fn chunks<R: Row>(changes: Vec<Logged<R>>) -> Vec<Chunk<R>> {
+    let mut chunks: Vec<(Chunk<R>, usize)> = Vec::new();
+    for change in changes {
+        let fits = |(chunk, bytes): &(Chunk<R>, usize)| {
+            chunk.0 == change.app
+                && chunk.1 == change.schema_version
+                && chunk.2.len() < MAX_LOG_ROW_CHANGES
+                && bytes + change.bytes <= MAX_LOG_ROW_BYTES
+        };
+        let newest = chunks.iter_mut().rev().find(|(chunk, _)| chunk.0 == change.app);
+        match newest {
+            Some(chunk) if fits(chunk) => {
+                chunk.1 += change.bytes;
+                chunk.0.2.push(change);
+            }
+            _ => {
+                let bytes = change.bytes;
+                chunks.push(((change.app.clone(), change.schema_version, vec![change]), bytes));
+            }
+        }
+    }
+    chunks.into_iter().map(|(chunk, _)| chunk).collect()
+}

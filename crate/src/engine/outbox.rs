@@ -1,0 +1,298 @@
+//! The way out: change-log rows are frozen into batches, and taken off when the server has named their changes.
+//!
+//! A frozen row (`sentAt`) is sent again byte for byte until it is answered, so a lost answer costs nothing. What was
+//! never sent may still be merged: several updates of one record travel as one.
+
+mod coalesce;
+mod row;
+
+pub use row::{LogRow, LoggedChange};
+
+use super::apply::{LostValue, lost_fields};
+use super::epoch;
+use super::error::{Error, Kind, Result};
+use super::events::Event;
+use super::ports::Host;
+use super::{Engine, oldest_logged, rows};
+use crate::model::{Change, EventId, Stamp};
+use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
+use crate::protocol::reply::Settlement;
+use crate::protocol::wire::{Rejection, RejectionCode};
+use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
+use futures_channel::oneshot;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Frozen changes on their way to the server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The log rows they lie in.
+    pub seqs: Vec<f64>,
+    /// The changes as the wire carries them.
+    pub changes: Vec<Value>,
+    /// Their ids.
+    pub ids: BTreeSet<EventId>,
+    /// The newest schema version among them.
+    pub schema_version: u32,
+}
+
+/// What freezing found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frozen {
+    /// Nothing waits to be sent.
+    Nothing,
+    /// The clock's offset is not known: measure it first.
+    ClockUnknown,
+    /// These changes.
+    Batch(Batch),
+}
+
+/// What an answer meant for the log.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settled {
+    /// A rejection says the app is too old to push.
+    pub update_required: bool,
+    /// A rejection says this device's clock is wrong: a new epoch began.
+    pub clock_ahead: bool,
+}
+
+/// Somebody waiting until the server has everything up to a log row.
+pub struct Waiter {
+    ticket: f64,
+    sender: oneshot::Sender<Result<()>>,
+}
+
+/// Counts the user's changes in the log.
+pub async fn count<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<usize> {
+    let mine = |row: &Tx::Row| row.text("userId").as_deref() == Some(user_id);
+    let rows = tx.scan(CHANGE_LOG, &Scan::default(), &mine).await?;
+    Ok(rows.iter().filter_map(|row| row.get("changes")?.as_list()).map(|changes| changes.len()).sum())
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Freezes the next batch: what was frozen before and not answered, else the oldest unsent rows, merged.
+    pub async fn freeze(&self) -> Result<Frozen> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
+        if epoch::current(&tx, &self.host, &self.watch).await?.offset.is_none() {
+            tx.commit().await?;
+            return Ok(Frozen::ClockUnknown);
+        }
+        let mine = |row: &S::Row| row.text("userId").as_deref() == Some(&user);
+        let scan = Scan { limit: Some(MAX_PUSH_CHANGES), ..Scan::default() };
+        let rows = parse_rows(&tx.scan(CHANGE_LOG, &scan, &mine).await?);
+        let resend = rows.iter().any(|row| row.sent_at.is_some());
+        let mut chosen = choose(rows, resend);
+        if !resend {
+            let emptied = coalesce::merge(&mut chosen, || epoch::fresh_id(&self.host));
+            self.pending.set(self.pending.get().saturating_sub(emptied.merged));
+            for seq in emptied.seqs {
+                tx.delete(CHANGE_LOG, &Key::Number(seq))?;
+            }
+            let sent_at = Stamp::at_ms(self.host.now_ms()).to_string();
+            for row in &mut chosen {
+                row.sent_at = Some(sent_at.clone());
+                row.put(&tx)?;
+            }
+        }
+        tx.commit().await?;
+        Ok(if chosen.is_empty() { Frozen::Nothing } else { Frozen::Batch(batch_of(&chosen)) })
+    }
+
+    /// Takes off the log what an answer names: exactly that.
+    pub async fn settle(self: &Rc<Self>, batch: &Batch, settlement: &Settlement) -> Result<Settled> {
+        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
+        let keys: Vec<Key> = batch.seqs.iter().map(|seq| Key::Number(*seq)).collect();
+        let rows: Vec<LogRow> = tx.get_many(CHANGE_LOG, &keys).await?.iter().flatten().filter_map(LogRow::parse).collect();
+        let rejected: BTreeMap<&str, &Rejection> =
+            settlement.rejected.iter().map(|rejection| (rejection.event_id.as_str(), rejection)).collect();
+        let mut outcome = Outcome::default();
+        for row in rows {
+            self.settle_row(&tx, row, settlement, &rejected, &mut outcome)?;
+        }
+        if outcome.settled.clock_ahead {
+            let last = epoch::current(&tx, &self.host, &self.watch).await?;
+            rows::write(&tx, rows::CLOCK, "", &epoch::Epoch::begin(&self.host, Some(&last)))?;
+        }
+        let oldest = oldest_logged(&tx).await?;
+        tx.commit().await?;
+        self.pending.set(self.pending.get().saturating_sub(outcome.removed));
+        self.wake_waiters(oldest, &outcome.refused);
+        for (_, rejection) in outcome.refused {
+            let code = code_of(rejection.code);
+            self.emit(Event::DeadLetter { event_id: rejection.event_id, code, message: rejection.message });
+        }
+        Ok(outcome.settled)
+    }
+
+    fn settle_row(
+        &self,
+        tx: &S::Tx,
+        mut row: LogRow,
+        settlement: &Settlement,
+        rejected: &BTreeMap<&str, &Rejection>,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let before = row.changes.len();
+        let mut kept = Vec::new();
+        for mut change in std::mem::take(&mut row.changes) {
+            let id = change.event_id().to_owned();
+            match rejected.get(id.as_str()) {
+                None if settlement.accepted.iter().any(|accepted| accepted.as_str() == id) => {}
+                None => kept.push(change),
+                Some(rejection) => match fate(rejection.code) {
+                    Fate::Again => {
+                        change.set_event_id(epoch::fresh_id(&self.host));
+                        row.sent_at = None;
+                        outcome.settled.clock_ahead |= rejection.code == RejectionCode::ClockAhead;
+                        kept.push(change);
+                    }
+                    Fate::AfterUpdate => {
+                        row.sent_at = None;
+                        outcome.settled.update_required = true;
+                        kept.push(change);
+                    }
+                    Fate::Letter => {
+                        self.write_letter(tx, &row, &change, rejection)?;
+                        outcome.refused.push((row.seq, (*rejection).clone()));
+                    }
+                },
+            }
+        }
+        outcome.removed += before - kept.len();
+        row.changes = kept;
+        if row.changes.is_empty() { Ok(tx.delete(CHANGE_LOG, &Key::Number(row.seq))?) } else { row.put(tx) }
+    }
+
+    fn write_letter(&self, tx: &S::Tx, row: &LogRow, change: &LoggedChange, rejection: &Rejection) -> Result<()> {
+        let letter = json!({
+            "userId": row.user_id,
+            "code": code_of(rejection.code),
+            "message": rejection.message,
+            "at": Stamp::at_ms(self.host.now_ms()).to_string(),
+            "row": row.without_changes(),
+            "change": change.0,
+        });
+        rows::write(tx, rows::LETTER, change.event_id(), &letter)
+    }
+
+    /// Resolves when the server has everything up to the log row `ticket`; fails when it refused some of that row.
+    pub async fn when_synced(&self, ticket: f64) -> Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        let tx = self.store.begin(Mode::Read, &[CHANGE_LOG])?;
+        let oldest = oldest_logged(&tx).await?;
+        if oldest.is_none_or(|oldest| oldest > ticket) {
+            return Ok(());
+        }
+        self.waiters.borrow_mut().push(Waiter { ticket, sender });
+        receiver.await.unwrap_or_else(|_| Err(Error::new(Kind::Closed, "the engine was closed before this was synced")))
+    }
+
+    /// Tells waiters that another tab, or this one, settled everything before `oldest`.
+    pub fn wake_waiters(&self, oldest: Option<f64>, refused: &[(f64, Rejection)]) {
+        let mut waiters = self.waiters.borrow_mut();
+        for waiter in std::mem::take(&mut *waiters) {
+            if oldest.is_some_and(|oldest| oldest <= waiter.ticket) {
+                waiters.push(waiter);
+                continue;
+            }
+            let refusal = refused.iter().find(|(seq, _)| (*seq - waiter.ticket).abs() < 0.5);
+            let result = refusal.map_or(Ok(()), |(_, rejection)| {
+                Err(Error::new(Kind::Rejected, format!("the server refused this change: {}", rejection.message))
+                    .with(json!({ "code": code_of(rejection.code) })))
+            });
+            // The receiver is gone when nobody waits any more.
+            let _ = waiter.sender.send(result);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Outcome {
+    settled: Settled,
+    removed: usize,
+    refused: Vec<(f64, Rejection)>,
+}
+
+enum Fate {
+    Again,
+    AfterUpdate,
+    Letter,
+}
+
+fn fate(code: RejectionCode) -> Fate {
+    match code {
+        RejectionCode::EventIdReused | RejectionCode::ClockAhead | RejectionCode::VisibilityMismatch => Fate::Again,
+        RejectionCode::SchemaTooNew => Fate::AfterUpdate,
+        RejectionCode::InvalidChange
+        | RejectionCode::NotAMember
+        | RejectionCode::ReadOnly
+        | RejectionCode::SpaceMismatch
+        | RejectionCode::NotTheAuthor
+        | RejectionCode::TooLarge => Fate::Letter,
+    }
+}
+
+fn code_of(code: RejectionCode) -> String {
+    serde_json::to_value(code).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn parse_rows<R: Row>(rows: &[R]) -> Vec<LogRow> {
+    rows.iter().filter_map(LogRow::parse).collect()
+}
+
+/// Whole rows from the oldest on, up to the limits of a push: frozen ones only when there are any.
+fn choose(rows: Vec<LogRow>, resend: bool) -> Vec<LogRow> {
+    let (mut changes, mut bytes) = (0, 0);
+    let mut chosen = Vec::new();
+    for row in rows.into_iter().filter(|row| row.sent_at.is_some() == resend) {
+        let size: usize = row.changes.iter().map(LoggedChange::bytes).sum();
+        let full = changes + row.changes.len() > MAX_PUSH_CHANGES || bytes + size > MAX_PUSH_BYTES;
+        if full && !chosen.is_empty() {
+            break;
+        }
+        changes += row.changes.len();
+        bytes += size;
+        chosen.push(row);
+    }
+    chosen
+}
+
+fn batch_of(rows: &[LogRow]) -> Batch {
+    let changes: Vec<Value> = rows.iter().flat_map(|row| row.changes.iter().map(|change| change.to_wire(row))).collect();
+    let ids = changes.iter().filter_map(|change| EventId::parse(change["eventId"].as_str()?).ok()).collect();
+    let schema_version = rows.iter().map(|row| row.schema_version).max().unwrap_or(1);
+    Batch { seqs: rows.iter().map(|row| row.seq).collect(), changes, ids, schema_version }
+}
+
+/// An incoming value that lost to an unsent one becomes what a discarded edit falls back to, when it is newer.
+pub async fn keep_before<Tx: Transaction>(tx: &Tx, lost: &[LostValue]) -> Result<()> {
+    let records = lost_fields(lost);
+    for mut row in parse_rows(&tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?) {
+        let mut changed = false;
+        for change in row.changes.iter_mut().filter(|change| records.contains(&(change.table(), change.id()))) {
+            let (table, id) = (change.table().to_owned(), change.id().to_owned());
+            for lost in lost.iter().filter(|lost| lost.table == table && lost.id == id) {
+                changed |= change.raise_before(&lost.field, &lost.edit);
+            }
+        }
+        if changed {
+            row.put(tx)?;
+        }
+    }
+    Ok(())
+}
+
+/// The fields of records the server does not have yet: (table on the wire, record, field).
+pub async fn unsent_fields<Tx: Transaction>(tx: &Tx) -> Result<BTreeSet<(String, String, String)>> {
+    let rows = parse_rows(&tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?);
+    let changes = rows.iter().flat_map(|row| row.changes.iter().map(move |change| change.to_wire(row)));
+    let parsed = changes.filter_map(|json| Change::parse(json).ok());
+    Ok(parsed
+        .flat_map(|change| {
+            let (table, id) = (change.table.to_string(), change.id.to_string());
+            change.fields.into_keys().map(move |field| (table.clone(), id.clone(), field.into()))
+        })
+        .collect())
+}

@@ -1,0 +1,69 @@
+//! Merging unsent updates of one record, so that an hour of typing travels as one change.
+
+use super::row::{LogRow, LoggedChange};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What merging left behind.
+pub struct Emptied {
+    /// Rows without changes, to be deleted.
+    pub seqs: Vec<f64>,
+    /// Changes that went into earlier ones.
+    pub merged: usize,
+}
+
+/// Where the newest update of a record stands that later ones may join: row and change.
+type Open = BTreeMap<(String, String, String), (usize, usize)>;
+
+/// Merges later updates into earlier ones of the same record, actor, origin and schema version, never across an
+/// insert, a delete or a group. A merged change gets a fresh id; each field keeps its first `prev` and `before`.
+pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Emptied {
+    let mut open = Open::new();
+    let mut merged = 0;
+    for at in 0..rows.len() {
+        let changes = std::mem::take(&mut rows[at].changes);
+        for change in changes {
+            let record = (rows[at].app_id.clone(), change.table().to_owned(), change.id().to_owned());
+            let may_join = change.op() == "update" && !change.is_grouped();
+            let target = open.get(&record).copied().filter(|(row, _)| may_join && alike(&rows[*row], &rows[at]));
+            if let Some((row, index)) = target {
+                let stamp = change.at(&rows[at]);
+                join(&mut rows[row].changes[index], change, &json!(stamp));
+                rows[row].changes[index].set_event_id(fresh_id());
+                merged += 1;
+                continue;
+            }
+            if may_join {
+                open.insert(record, (at, rows[at].changes.len()));
+            } else {
+                open.remove(&record);
+            }
+            rows[at].changes.push(change);
+        }
+    }
+    let seqs = rows.iter().filter(|row| row.changes.is_empty()).map(|row| row.seq).collect();
+    rows.retain(|row| !row.changes.is_empty());
+    Emptied { seqs, merged }
+}
+
+fn alike(a: &LogRow, b: &LogRow) -> bool {
+    a.actor == b.actor && a.origin == b.origin && a.schema_version == b.schema_version && a.clock_epoch == b.clock_epoch
+}
+
+fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
+    let edits = later.fields_mut().map(std::mem::take).unwrap_or_default();
+    if let Some(fields) = earlier.fields_mut() {
+        for (name, mut edit) in edits {
+            if let (Some(first), Some(edit)) = (fields.get(&name).and_then(Value::as_object), edit.as_object_mut()) {
+                for kept in ["prev", "before"] {
+                    match first.get(kept) {
+                        Some(value) => edit.insert(kept.to_owned(), value.clone()),
+                        None => edit.remove(kept),
+                    };
+                }
+            }
+            fields.insert(name, edit);
+        }
+    }
+    earlier.0.insert("at".into(), stamp.clone());
+}

@@ -1,0 +1,160 @@
+//! A row of the change log as JSON: read, rewritten, and turned into what the wire carries.
+
+use super::super::error::Result;
+use crate::model::{DELETED_AT, Edit, Stamp};
+use crate::store::{CHANGE_LOG, Row, Transaction};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// A row of the change log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogRow {
+    /// Its key.
+    pub seq: f64,
+    /// Whose changes these are.
+    pub user_id: String,
+    /// The app.
+    pub app_id: String,
+    /// The version of the app's data.
+    pub schema_version: u32,
+    /// The clock epoch the stamps were made in.
+    pub clock_epoch: String,
+    /// The offset that is part of the stamps, in milliseconds.
+    #[serde(default)]
+    pub clock_offset: i64,
+    /// The stamp of every change that has none of its own.
+    pub at: Stamp,
+    /// Who wrote.
+    pub actor: Value,
+    /// What kind of hand wrote.
+    pub origin: String,
+    /// The changes.
+    pub changes: Vec<LoggedChange>,
+    /// Set before the row is first sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<String>,
+}
+
+/// A change in a log row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoggedChange(pub Map<String, Value>);
+
+impl LogRow {
+    /// Reads a stored row.
+    pub fn parse<R: Row>(row: &R) -> Option<Self> {
+        row.to_json().ok().and_then(|json| serde_json::from_value(json).ok())
+    }
+
+    /// Stores the row under its key.
+    pub fn put<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        if let Some(row) = Tx::Row::from_json(&json) {
+            tx.put(CHANGE_LOG, &row, None)?;
+        }
+        Ok(())
+    }
+
+    /// Stores the row under a new key.
+    pub async fn append<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
+        let mut json = serde_json::to_value(self).unwrap_or_default();
+        if let Some(map) = json.as_object_mut() {
+            map.remove("seq");
+        }
+        if let Some(row) = Tx::Row::from_json(&json) {
+            tx.insert(CHANGE_LOG, &row, None).await?;
+        }
+        Ok(())
+    }
+
+    /// What the row says about all its changes.
+    pub fn without_changes(&self) -> Value {
+        serde_json::to_value(Self { changes: Vec::new(), ..self.clone() }).unwrap_or_default()
+    }
+}
+
+impl LoggedChange {
+    fn text(&self, key: &str) -> &str {
+        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The change's id.
+    pub fn event_id(&self) -> &str {
+        self.text("eventId")
+    }
+
+    /// Gives the change another id.
+    pub fn set_event_id(&mut self, id: String) {
+        self.0.insert("eventId".into(), id.into());
+    }
+
+    /// The table's name on the wire.
+    pub fn table(&self) -> &str {
+        self.text("table")
+    }
+
+    /// The record.
+    pub fn id(&self) -> &str {
+        self.text("id")
+    }
+
+    /// `insert`, `update` or `delete`.
+    pub fn op(&self) -> &str {
+        self.text("op")
+    }
+
+    /// Whether the change is accepted or rejected together with others.
+    pub fn is_grouped(&self) -> bool {
+        self.0.contains_key("group")
+    }
+
+    /// When it was written.
+    pub fn at(&self, row: &LogRow) -> Stamp {
+        self.0.get("at").and_then(Value::as_str).and_then(|text| Stamp::parse(text).ok()).unwrap_or(row.at)
+    }
+
+    /// The edited fields of an update.
+    pub fn fields_mut(&mut self) -> Option<&mut Map<String, Value>> {
+        self.0.get_mut("fields").and_then(Value::as_object_mut)
+    }
+
+    /// About how many bytes it takes on the wire.
+    pub fn bytes(&self) -> usize {
+        serde_json::to_string(&self.0).map_or(0, |text| text.len())
+    }
+
+    /// Makes `edit` the value this change's edit of `field` falls back to, when it is newer than the one kept.
+    pub fn raise_before(&mut self, field: &str, edit: &Edit) -> bool {
+        let Some(logged) = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut)
+        else {
+            return false;
+        };
+        let kept = logged.get("before").and_then(|before| before["at"].as_str()).and_then(|at| Stamp::parse(at).ok());
+        if kept.is_some_and(|kept| kept >= edit.at) {
+            return false;
+        }
+        logged.insert("before".into(), json!({ "value": edit.value, "at": edit.at }));
+        true
+    }
+
+    /// The change as the wire carries it: complete in itself, and without what stays on the device.
+    pub fn to_wire(&self, row: &LogRow) -> Value {
+        let mut wire = self.0.clone();
+        wire.insert("app".into(), row.app_id.clone().into());
+        wire.insert("schemaVersion".into(), row.schema_version.into());
+        wire.insert("actor".into(), row.actor.clone());
+        wire.insert("origin".into(), row.origin.clone().into());
+        wire.entry("at").or_insert_with(|| json!(row.at));
+        for field in wire.get_mut("fields").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+            if let Some(field) = field.as_object_mut() {
+                field.remove("before");
+            }
+        }
+        if let Some(prev) = wire.remove("prev") {
+            let at = wire["at"].clone();
+            wire.insert("fields".into(), json!({ DELETED_AT: { "value": at, "at": at, "prev": prev } }));
+        }
+        Value::Object(wire)
+    }
+}

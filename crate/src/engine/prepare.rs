@@ -1,0 +1,147 @@
+//! Checking and shaping the rows an app hands over, before any transaction writes them.
+
+use super::config::Config;
+use super::error::{Error, Kind, Result};
+use super::stamps::stamp_of;
+use crate::model::{
+    DELETED_AT, FieldName, ID, Malformed, SPACE_ID, Stamp, UPDATED_AT, VISIBILITY, Visibility, is_hidden, is_immutable,
+};
+use crate::store::{Row, RowValue};
+use serde_json::json;
+
+/// A field with the value as it will be stored; `None` takes the field away.
+pub struct Field<V> {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Option<V>,
+}
+
+/// The fields of a whole record (for `add` and `put`): hidden and derived ones dropped, values checked.
+pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
+    row.names().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT && name != ID).filter_map(|name| {
+        let value = row.get(&name)?;
+        Some(checked_field(name, Some(&value)))
+    }).collect()
+}
+
+/// The top-level fields that changes such as `{ title: …, 'address.city': … }` give a stored record.
+pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Value>>> {
+    let mut target = stored.shallow_copy();
+    let mut names: Vec<String> = Vec::new();
+    for path in changes.names().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT) {
+        set_path(&mut target, &path, changes.get(&path));
+        let top = path.split('.').next().unwrap_or(&path).to_owned();
+        if !names.contains(&top) {
+            names.push(top);
+        }
+    }
+    names.into_iter().map(|name| {
+        let value = target.get(&name);
+        checked_field(name, value.as_ref())
+    }).collect()
+}
+
+/// Gives the value at a path such as `a.b`, copying the objects on the way.
+pub fn set_path<R: Row>(row: &mut R, path: &str, value: Option<R::Value>) {
+    match path.split_once('.') {
+        Some((head, rest)) => {
+            let mut inner = row.get(head).and_then(|v| v.as_row()).map_or_else(R::empty, |inner| inner.shallow_copy());
+            set_path(&mut inner, rest, value);
+            row.set(head, inner.into_value());
+        }
+        None => match value {
+            Some(value) => row.set(path, value),
+            None => row.remove(path),
+        },
+    }
+}
+
+fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V>> {
+    FieldName::parse(name.as_str()).map_err(|malformed| not_syncable(&name, &malformed))?;
+    if name == DELETED_AT && value.is_some_and(|value| !value.is_null()) {
+        let message = "deletedAt is written by delete(id) and restore(id) only; nothing was written";
+        return Err(Error::new(Kind::ReservedField, message).with(json!({ "field": name })));
+    }
+    let value = value.map(|value| value.travelling(&name)).transpose();
+    let value = value.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
+    Ok(Field { name, value })
+}
+
+fn not_syncable(path: &str, malformed: &Malformed) -> Error {
+    let message = format!("the value at {path} {}: tables that sync hold JSON values only; nothing was written", malformed.reason);
+    Error::new(Kind::ValueNotSyncable, message).with(json!({ "path": path }))
+}
+
+/// What differs between a stored record and new fields of it; `whole`: fields that are not named are taken away.
+pub fn differences<R: Row>(stored: &R, fields: Vec<Field<R::Value>>, whole: bool, config: &Config) -> Result<Vec<Field<R::Value>>> {
+    let mut edits = Vec::new();
+    if whole {
+        let named = |name: &str| fields.iter().any(|field| field.name == name);
+        let left_out = stored.names().into_iter().filter(|name| !keeps_itself(name) && !named(name));
+        edits.extend(left_out.filter(|name| !is_null_in(stored, name)).map(|name| Field { name, value: None }));
+    }
+    for field in fields {
+        let old = stored.get(&field.name);
+        let same = match (&old, &field.value) {
+            (Some(old), Some(new)) => old.same(new),
+            (None, None) => true,
+            // A field that was taken away elsewhere is stored as null: taking it away again is no edit.
+            (Some(old), None) => old.is_null(),
+            (None, Some(_)) => false,
+        };
+        if !same && !is_fixed_alike(&field, old.as_ref(), config)? {
+            edits.push(field);
+        }
+    }
+    Ok(edits)
+}
+
+/// Fields `put` may leave out: the engine's, and those that never change.
+fn keeps_itself(name: &str) -> bool {
+    is_hidden(name) || is_immutable(name) || matches!(name, DELETED_AT | VISIBILITY | UPDATED_AT)
+}
+
+fn is_null_in<R: Row>(row: &R, name: &str) -> bool {
+    row.get(name).is_none_or(|value| value.is_null())
+}
+
+/// Whether a differing field is one that must not change but means the same: another name of one's own space, or
+/// `deletedAt: null` on a live record.
+fn is_fixed_alike<V: RowValue>(field: &Field<V>, old: Option<&V>, config: &Config) -> Result<bool> {
+    let name = field.name.as_str();
+    if name == DELETED_AT {
+        return Ok(true);
+    }
+    if !is_immutable(name) && name != VISIBILITY {
+        return Ok(false);
+    }
+    let text = |value: Option<&V>| value.and_then(RowValue::as_text).unwrap_or_default();
+    let (old, new) = (text(old), text(field.value.as_ref()));
+    let alike = match name {
+        SPACE_ID => config.wire_space(&old) == config.wire_space(&new),
+        VISIBILITY => Visibility::from(old) == Visibility::from(new),
+        _ => false,
+    };
+    if alike {
+        return Ok(true);
+    }
+    let message = format!("{name} keeps the value its record was created with; nothing was written");
+    Err(Error::new(Kind::ImmutableField, message).with(json!({ "field": name })))
+}
+
+/// Whether a record is a tombstone.
+pub fn is_deleted<R: Row>(row: &R) -> bool {
+    !is_null_in(row, DELETED_AT)
+}
+
+/// The greatest stamp of a record's fields, its tombstone's included.
+pub fn newest_stamp<R: Row>(row: &R) -> Option<Stamp> {
+    let mut names = row.names();
+    names.push(DELETED_AT.to_owned());
+    // A removed field has a stamp but no value, so the metadata's own names count too.
+    if let Some(meta) = row.get(crate::model::FIELD_META).and_then(|meta| meta.as_row()) {
+        names.extend(meta.names());
+    }
+    names.iter().filter_map(|name| stamp_of(row, name)).max()
+}

@@ -1,0 +1,159 @@
+//! The read path: rows of a table by index and range, as the signed-in user may see them.
+
+use super::config::{Config, Table};
+use super::error::{Error, Kind, Result};
+use super::ports::Host;
+use super::prepare::is_deleted;
+use super::{Engine, log_json};
+use crate::model::{AUTHOR_ID, SPACE_ID, Scope, USER_ID, VISIBILITY};
+use crate::store::{CHANGE_LOG, Key, KeyRange, Mode, Row, Scan, Store, Transaction};
+use serde_json::{Value, json};
+
+/// A query that names everything it depends on, so that equal queries can be told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Query {
+    /// The table.
+    pub table: String,
+    /// The index to go by; `None` is the primary key.
+    pub index: Option<String>,
+    /// The keys wanted.
+    pub range: Option<KeyRange>,
+    /// From the greatest key down.
+    pub reverse: bool,
+    /// Rows to pass over.
+    pub offset: usize,
+    /// Most rows.
+    pub limit: Option<usize>,
+    /// Tombstones too.
+    pub include_deleted: bool,
+    /// Rows of every space the user may see, not of the active one only.
+    pub across_spaces: bool,
+}
+
+/// Which rows of a table a query may see.
+pub struct Sight {
+    deleted: bool,
+    scope: Option<Scope>,
+    user: String,
+    /// Names under which rows of the wanted space are stored; `None` is every space.
+    spaces: Option<Vec<String>>,
+    /// Rows without space are the user's own.
+    own: bool,
+}
+
+impl Sight {
+    /// What a query over `table` sees.
+    pub fn new(config: &Config, table: &Table, include_deleted: bool, across_spaces: bool) -> Self {
+        let home = config.home_space();
+        let own = config.wire_space(&home) == config.personal_alias();
+        let mut spaces = vec![home];
+        if own {
+            spaces.push(config.personal_alias());
+        }
+        Self {
+            deleted: include_deleted,
+            scope: table.sync.as_ref().map(|sync| sync.scope),
+            user: config.user_id().to_owned(),
+            spaces: (!across_spaces).then_some(spaces),
+            own: own || across_spaces,
+        }
+    }
+
+    /// What access by id sees: live rows of every space.
+    pub fn by_id(config: &Config, table: &Table) -> Self {
+        Self::new(config, table, false, true)
+    }
+
+    /// Whether the row may be seen.
+    pub fn sees<R: Row>(&self, row: &R) -> bool {
+        let Some(scope) = self.scope else { return true };
+        if !self.deleted && is_deleted(row) {
+            return false;
+        }
+        match scope {
+            Scope::User => row.text(USER_ID).is_none_or(|user| user == self.user),
+            Scope::Space => self.sees_space(row) && self.sees_private(row),
+        }
+    }
+
+    fn sees_space<R: Row>(&self, row: &R) -> bool {
+        match (&self.spaces, row.text(SPACE_ID)) {
+            (None, _) => true,
+            (Some(_), None) => self.own,
+            (Some(spaces), Some(space)) => spaces.contains(&space),
+        }
+    }
+
+    fn sees_private<R: Row>(&self, row: &R) -> bool {
+        row.text(VISIBILITY).as_deref() != Some("private")
+            || row.text(AUTHOR_ID).is_none_or(|author| author == self.user)
+    }
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Runs a query.
+    pub async fn read(&self, query: &Query) -> Result<Vec<S::Row>> {
+        self.check_query(query)?;
+        let tx = self.store.begin(Mode::Read, &[&query.table])?;
+        self.read_in(&tx, query).await
+    }
+
+    /// Runs a query in a transaction.
+    pub async fn read_in(&self, tx: &S::Tx, query: &Query) -> Result<Vec<S::Row>> {
+        let table = self.check_query(query)?;
+        if query.range.as_ref().is_some_and(KeyRange::is_empty) {
+            return Ok(Vec::new());
+        }
+        let sight = Sight::new(&self.config(), &table, query.include_deleted, query.across_spaces);
+        let scan = Scan {
+            index: query.index.clone(),
+            range: query.range.clone(),
+            reverse: query.reverse,
+            offset: query.offset,
+            limit: query.limit,
+        };
+        Ok(tx.scan(&query.table, &scan, &|row| sight.sees(row)).await?)
+    }
+
+    /// The live rows of these keys, in their order.
+    pub async fn get_many(&self, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
+        self.config().table(table)?;
+        let tx = self.store.begin(Mode::Read, &[table])?;
+        self.get_many_in(&tx, table, keys).await
+    }
+
+    /// The live rows of these keys, in a transaction.
+    pub async fn get_many_in(&self, tx: &S::Tx, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
+        let sight = Sight::by_id(&self.config(), &*self.config().table(table)?);
+        let rows = tx.get_many(table, keys).await?;
+        Ok(rows.into_iter().map(|row| row.filter(|row| sight.sees(row))).collect())
+    }
+
+    /// A record as stored, with its hidden fields, and the rows of the change log that name it.
+    pub async fn inspect(&self, table: &str, key: &Key) -> Result<(Option<S::Row>, Vec<Value>)> {
+        let info = self.config().table(table)?;
+        let tx = self.store.begin(Mode::Read, &[table, CHANGE_LOG])?;
+        let record = tx.get(table, key).await?;
+        let (Some(sync), Key::Text(id)) = (&info.sync, key) else { return Ok((record, Vec::new())) };
+        let rows = log_json(&tx).await?;
+        let names = |change: &Value| change["table"] == json!(sync.sync_name) && change["id"] == json!(id);
+        let rows = rows.into_iter().filter(|row| row["changes"].as_array().is_some_and(|all| all.iter().any(names)));
+        Ok((record, rows.collect()))
+    }
+
+    /// The oldest rows of the change log.
+    pub async fn log_rows(&self, limit: usize) -> Result<Vec<Value>> {
+        let tx = self.store.begin(Mode::Read, &[CHANGE_LOG])?;
+        let rows = tx.scan(CHANGE_LOG, &Scan { limit: Some(limit), ..Scan::default() }, &|_| true).await?;
+        Ok(rows.iter().filter_map(|row| row.to_json().ok()).collect())
+    }
+
+    fn check_query(&self, query: &Query) -> Result<std::rc::Rc<Table>> {
+        let table = self.config().table(&query.table)?;
+        if let Some(index) = query.index.as_deref().filter(|index| table.spec.index(index).is_none()) {
+            let message = format!("{} has no index {index}: add it to schema.stores", query.table);
+            return Err(Error::new(Kind::UnknownIndex, message).with(json!({ "table": query.table, "index": index })));
+        }
+        Ok(table)
+    }
+}

@@ -1,0 +1,62 @@
+//! The engine's own rows in `_engine`, each under `[kind + key]`.
+
+use super::error::Result;
+use crate::store::{ENGINE, Key, KeyRange, Row, Scan, Transaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// `{ id }`: this database's identity, made with it.
+pub const INSTALL: &str = "install";
+/// `{ userId }`: whose database this is.
+pub const OWNER: &str = "owner";
+/// The clock's epoch and its offset to the server; see `epoch.rs`.
+pub const CLOCK: &str = "clock";
+/// `{ cursor }` per user: where the next page begins.
+pub const CURSOR: &str = "cursor";
+/// Incoming changes that could not be applied, by event id.
+pub const QUARANTINE: &str = "quarantine";
+/// Changes of records whose insert has not come, by table and id.
+pub const PARKED: &str = "parked";
+/// Outgoing changes the server refused for good, by event id.
+pub const LETTER: &str = "letter";
+/// A full pull under way.
+pub const REBASE: &str = "rebase";
+
+/// Reads one row.
+pub async fn read<Tx: Transaction, T: DeserializeOwned>(tx: &Tx, kind: &str, key: &str) -> Result<Option<T>> {
+    let row = tx.get(ENGINE, &Key::pair(kind, key)).await?;
+    Ok(row.and_then(|row| parse(&row)))
+}
+
+/// Reads all rows of a kind, with their keys.
+pub async fn read_all<Tx: Transaction, T: DeserializeOwned>(tx: &Tx, kind: &str) -> Result<Vec<(String, T)>> {
+    let range = KeyRange { lower: Some((Key::pair(kind, ""), false)), upper: Some((Key::pair(kind, "\u{FFFF}"), false)) };
+    let scan = Scan { range: Some(range), ..Scan::default() };
+    let rows = tx.scan(ENGINE, &scan, &|_| true).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.text("key")?, parse(row)?))).collect())
+}
+
+/// Writes one row.
+pub fn write<Tx: Transaction>(tx: &Tx, kind: &str, key: &str, value: &impl Serialize) -> Result<()> {
+    let mut map = match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    map.insert("kind".into(), kind.into());
+    map.insert("key".into(), key.into());
+    // The map was just made, so the row is an object.
+    if let Some(row) = Tx::Row::from_json(&Value::Object(map)) {
+        tx.put(ENGINE, &row, None)?;
+    }
+    Ok(())
+}
+
+/// Removes one row.
+pub fn remove<Tx: Transaction>(tx: &Tx, kind: &str, key: &str) -> Result<()> {
+    Ok(tx.delete(ENGINE, &Key::pair(kind, key))?)
+}
+
+fn parse<R: Row, T: DeserializeOwned>(row: &R) -> Option<T> {
+    row.to_json().ok().and_then(|json| serde_json::from_value(json).ok())
+}

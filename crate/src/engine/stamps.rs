@@ -1,0 +1,118 @@
+//! Reading and writing the field metadata of a record.
+
+use crate::merge::RecordView;
+use crate::model::{Actor, FIELD_META, Origin, SPACE_ID, Stamp, UPDATED_AT_INDEX};
+use crate::store::{Row, RowValue};
+use serde_json::Value;
+
+/// One stamp object, shared by all fields of a write: structured clone then stores it once.
+#[derive(Clone)]
+pub struct Mark<V> {
+    /// When.
+    pub at: Stamp,
+    value: V,
+}
+
+impl<V: RowValue> Mark<V> {
+    /// `{ at, actor, origin }`.
+    pub fn new(at: Stamp, actor: &V, origin: Origin) -> Self {
+        let mut mark = V::Row::empty();
+        mark.set_text("at", &at.to_string());
+        mark.set("actor", actor.clone());
+        mark.set_text("origin", origin.as_str());
+        Self { at, value: mark.into_value() }
+    }
+
+    /// The mark of a change from the server.
+    pub fn replayed(at: Stamp, actor: Option<&Actor>) -> Self {
+        let actor = actor.map_or_else(|| serde_json::json!({ "kind": "user" }), Actor::to_json);
+        Self::new(at, &V::from_json(&actor), Origin::ServerReplay)
+    }
+}
+
+/// The metadata of a record being changed; written back once.
+pub struct FieldMeta<R: Row> {
+    meta: R,
+    newest: Option<Stamp>,
+}
+
+impl<R: Row> FieldMeta<R> {
+    /// The metadata of a stored record, or none yet.
+    pub fn of(row: Option<&R>) -> Self {
+        let meta = row.and_then(|row| row.get(FIELD_META)).and_then(|value| value.as_row());
+        let newest = row.and_then(|row| row.text(UPDATED_AT_INDEX)).and_then(|text| Stamp::parse(&text).ok());
+        Self { meta: meta.map_or_else(R::empty, |meta| meta.shallow_copy()), newest }
+    }
+
+    /// Marks a field as written.
+    pub fn mark(&mut self, field: &str, mark: &Mark<R::Value>) {
+        self.meta.set(field, mark.value.clone());
+        self.newest = self.newest.max(Some(mark.at));
+    }
+
+    /// Finds the newest stamp anew, after marks were moved back in time.
+    pub fn renew(&mut self) {
+        let stamp = |name: &String| Stamp::parse(&self.meta.get(name)?.as_row()?.text("at")?).ok();
+        self.newest = self.meta.names().iter().filter_map(stamp).max();
+    }
+
+    /// Puts the metadata into the record.
+    pub fn write(self, row: &mut R) {
+        row.set(FIELD_META, self.meta.into_value());
+        if let Some(newest) = self.newest {
+            row.set_text(UPDATED_AT_INDEX, &newest.to_string());
+        }
+    }
+}
+
+/// The mark of a field, as stored.
+fn mark_of<R: Row>(row: &R, field: &str) -> Option<R> {
+    row.get(FIELD_META)?.as_row()?.get(field)?.as_row()
+}
+
+/// The stamp of a field.
+pub fn stamp_of<R: Row>(row: &R, field: &str) -> Option<Stamp> {
+    Stamp::parse(&mark_of(row, field)?.text("at")?).ok()
+}
+
+/// Where a field's value came from, and by whom.
+pub fn source_of<R: Row>(row: &R, field: &str) -> Option<(String, Value)> {
+    let mark = mark_of(row, field)?;
+    let actor = mark.get("actor").and_then(|actor| actor.to_json().ok()).unwrap_or_default();
+    Some((mark.text("origin")?, actor))
+}
+
+/// The actor and origin of a field's mark, to mark it anew.
+pub fn mark_parts<R: Row>(row: &R, field: &str) -> Option<(R::Value, Origin)> {
+    let mark = mark_of(row, field)?;
+    let origin = serde_json::from_value(Value::String(mark.text("origin")?)).ok()?;
+    Some((mark.get("actor")?, origin))
+}
+
+/// A stored record as merging sees it. Stamps are read once, because merging asks for every field.
+pub struct StoredRecord<'a, R: Row> {
+    row: &'a R,
+    meta: Option<R>,
+    space: Option<String>,
+}
+
+impl<'a, R: Row> StoredRecord<'a, R> {
+    /// `wire_space` names a stored space as the wire does.
+    pub fn new(row: &'a R, wire_space: impl Fn(&str) -> String) -> Self {
+        let meta = row.get(FIELD_META).and_then(|value| value.as_row());
+        let space = row.text(SPACE_ID).map(|stored| wire_space(&stored));
+        Self { row, meta, space }
+    }
+}
+
+impl<R: Row> RecordView for StoredRecord<'_, R> {
+    fn stamp(&self, field: &str) -> Option<Stamp> {
+        Stamp::parse(&self.meta.as_ref()?.get(field)?.as_row()?.text("at")?).ok()
+    }
+    fn value(&self, field: &str) -> Value {
+        self.row.get(field).and_then(|value| value.to_json().ok()).unwrap_or_default()
+    }
+    fn space(&self) -> Option<String> {
+        self.space.clone()
+    }
+}

@@ -1,0 +1,33 @@
+//! What the sync indicator shows.
+
+pub use crate::protocol::state::State;
+
+/// The last failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A stable code.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// When it is tried again, in device milliseconds since 1970; `None` when something must change first.
+    pub retry_at: Option<u64>,
+}
+
+/// The sync status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The state.
+    pub state: State,
+    /// Changes the server does not have yet.
+    pub pending: usize,
+    /// When a full exchange last succeeded, in device milliseconds since 1970.
+    pub last_synced_at: Option<u64>,
+    /// The last failure, until an exchange succeeds.
+    pub trouble: Option<Trouble>,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { state: State::Local, pending: 0, last_synced_at: None, trouble: None }
+    }
+}

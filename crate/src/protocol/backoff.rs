@@ -1,0 +1,36 @@
+//! Waiting times after failures: exponential with full jitter, so that a thousand clients do not return at once.
+
+/// The first ceiling in milliseconds.
+const BASE_MS: u64 = 500;
+/// The last ceiling in milliseconds.
+const MAX_MS: u64 = 60_000;
+
+/// Milliseconds to wait after the `failures`-th failure in a row (counted from 1): at random between zero and a ceiling
+/// that doubles from 500 ms to 60 s, but never less than the server asked for. `random` is any 64 random bits.
+#[must_use]
+pub fn wait_ms(failures: u32, retry_after_ms: Option<u64>, random: u64) -> u64 {
+    let ceiling = BASE_MS.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(MAX_MS);
+    (random % (ceiling + 1)).max(retry_after_ms.unwrap_or(0).min(MAX_MS * 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn waits_stay_below_the_ceiling_and_above_what_the_server_asked(failures in 1u32..200, asked in prop::option::of(0u64..100_000), random in any::<u64>()) {
+            let waited = wait_ms(failures, asked, random);
+            prop_assert!(waited <= MAX_MS.max(asked.unwrap_or(0)));
+            prop_assert!(waited >= asked.unwrap_or(0));
+        }
+    }
+
+    #[test]
+    fn the_ceiling_doubles() {
+        assert_eq!(wait_ms(1, None, 500), 500);
+        assert_eq!(wait_ms(2, None, 1000), 1000);
+        assert_eq!(wait_ms(99, None, 60_000), 60_000);
+    }
+}

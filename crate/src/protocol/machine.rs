@@ -1,0 +1,441 @@
+//! The sync loop as a state machine: inputs in, effects out; nothing here waits, stores or sends.
+//!
+//! One exchange is under way at a time: the clock's offset when it is unknown, then pushes until the log is empty, then
+//! pulls while there is more, then rest. A failure waits with full jitter and starts over; nothing but a typed answer
+//! makes the machine drop, reject or expire anything.
+
+use super::backoff::wait_ms;
+use super::http::{NoAnswer, Response};
+use super::reply::{Failure, Settlement, health_answer, pull_answer, push_answer};
+use super::state::State;
+use super::wire::{ExpiryReason, PullAnswer};
+use crate::model::EventId;
+use std::collections::{BTreeSet, VecDeque};
+
+/// A push goes out this many milliseconds after the last write. Short, because what is written while a push is under
+/// way travels together anyway, and people watch two screens.
+const DEBOUNCE_MS: u64 = 150;
+/// Steady writing does not put a push off for longer than this many milliseconds.
+const MAX_DEBOUNCE_MS: u64 = 1000;
+/// Without nudges the server is asked this often, in milliseconds.
+const POLL_MS: u64 = 30_000;
+/// Two samples of the server's clock must agree this well, in milliseconds.
+const AGREEMENT_MS: u64 = 5000;
+
+/// What the machine is told.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Begin.
+    Start,
+    /// End; whatever is under way is forgotten.
+    Stop,
+    /// Push and pull now, whatever timers say.
+    SyncNow,
+    /// A local write was logged.
+    Logged,
+    /// The server, the network or another tab hints that there is news.
+    Nudge,
+    /// The time asked for with [`Effect::WakeAt`] has come.
+    Timer,
+    /// The token, or that there is none.
+    Token(bool),
+    /// The answer to [`Effect::AskTime`], with the device's time when it was asked.
+    Time(Result<Response, NoAnswer>, u64),
+    /// The offset is stored and unsent rows carry it.
+    ClockSettled,
+    /// The answer to [`Effect::Freeze`]: the ids of the frozen changes; empty when nothing waits.
+    Frozen(BTreeSet<EventId>),
+    /// The clock's offset is not known (any more).
+    ClockUnknown,
+    /// The answer to [`Effect::Push`].
+    Pushed(Result<Response, NoAnswer>),
+    /// The log says what the answer meant: whether the app is too old.
+    Settled(SettledAs),
+    /// The answer to [`Effect::Pull`].
+    Pulled(Result<Response, NoAnswer>),
+    /// The page is stored.
+    Applied,
+    /// A full pull has begun, or ended.
+    RebaseStep,
+    /// Storage failed; `full`: the device has no room.
+    StorageFailed {
+        /// A stable code.
+        code: String,
+        /// A sentence for people.
+        message: String,
+        /// Whether the device has no room.
+        full: bool,
+    },
+}
+
+/// What settling a push found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettledAs {
+    /// Everything named was taken off.
+    Done,
+    /// The server knows this app only in a newer version.
+    UpdateRequired,
+}
+
+/// What the machine wants done. All but `WakeAt`, `Status` and `RoundDone` answer with an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Get a token; `true`: the last one was refused.
+    GetToken(bool),
+    /// `GET /health`.
+    AskTime,
+    /// Store the offset (server time minus device time, ms) and bring unsent rows up to it.
+    SettleClock {
+        /// The measured offset in milliseconds.
+        offset: i64,
+        /// The server's clock now, in milliseconds since 1970.
+        server_ms: u64,
+    },
+    /// Freeze the next batch.
+    Freeze,
+    /// Send the frozen batch.
+    Push,
+    /// Take what the answer names off the log.
+    Settle(Settlement),
+    /// Ask for the page after the stored cursor.
+    Pull,
+    /// Store a page.
+    Apply(PullAnswer),
+    /// Begin a full pull.
+    BeginRebase(ExpiryReason),
+    /// End a full pull, if one is under way: what did not come is dealt with.
+    EndRebase,
+    /// Send [`Input::Timer`] at this device time (ms since 1970); replaces an earlier wish.
+    WakeAt(u64),
+    /// Show this.
+    Status(State, Option<Problem>),
+    /// Everything was pushed and pulled once since the requests so far.
+    RoundDone,
+}
+
+/// A failure to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// A stable code.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// When it is tried again, in device time.
+    pub retry_at: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Stopped,
+    /// Waiting for a timer or a hint; after a failure hints do not cut the wait short, except `SyncNow`.
+    Resting { failed: bool },
+    Token,
+    Asking,
+    SettlingClock,
+    Freezing,
+    Pushing(BTreeSet<EventId>),
+    Settling,
+    Pulling,
+    Applying { more: bool },
+    Rebasing { more: bool },
+    Ending,
+    /// Nothing goes on until the app does something.
+    Blocked,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Machine {
+    phase: Phase,
+    has_token: bool,
+    token_refused: bool,
+    clock_known: bool,
+    samples: VecDeque<i64>,
+    failures: u32,
+    /// A hint came while an exchange was under way: once more round.
+    again: bool,
+    /// When the first write not yet pushed was logged.
+    waiting_since: Option<u64>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Stopped,
+            has_token: false,
+            token_refused: false,
+            clock_known: true,
+            samples: VecDeque::new(),
+            failures: 0,
+            again: false,
+            waiting_since: None,
+        }
+    }
+}
+
+impl Machine {
+    /// Takes one input; `now` is the device's time in ms since 1970, `random` any 64 random bits.
+    pub fn step(&mut self, input: Input, now: u64, random: u64) -> Vec<Effect> {
+        match input {
+            Input::Stop => self.stop(),
+            _ if self.phase == Phase::Stopped && !matches!(input, Input::Start) => Vec::new(),
+            Input::Start | Input::SyncNow => self.urge(),
+            Input::Logged => self.hint(now, DEBOUNCE_MS),
+            Input::Nudge => self.hint(now, 0),
+            Input::Timer => self.timer(),
+            Input::Token(found) => self.token(found),
+            Input::Time(reply, asked_at) => self.time(reply, asked_at, now, random),
+            Input::ClockSettled => self.clock_settled(),
+            Input::Frozen(ids) => self.frozen(ids),
+            Input::ClockUnknown => self.clock_unknown(),
+            Input::Pushed(reply) => self.pushed(reply, now, random),
+            Input::Settled(how) => self.settled(how),
+            Input::Pulled(reply) => self.pulled(reply, now, random),
+            Input::Applied => self.applied(),
+            Input::RebaseStep => self.rebased(now),
+            Input::StorageFailed { code, message, full } => self.storage_failed(code, message, full, now, random),
+        }
+    }
+
+    fn stop(&mut self) -> Vec<Effect> {
+        *self = Self::default();
+        vec![Effect::Status(State::Local, None)]
+    }
+
+    /// Start and `syncNow` cut every wait short.
+    fn urge(&mut self) -> Vec<Effect> {
+        match self.phase {
+            Phase::Stopped | Phase::Resting { .. } | Phase::Blocked => self.begin(),
+            _ => {
+                self.again = true;
+                Vec::new()
+            }
+        }
+    }
+
+    fn hint(&mut self, now: u64, delay: u64) -> Vec<Effect> {
+        match self.phase {
+            Phase::Resting { failed: false } if delay == 0 => self.begin(),
+            Phase::Resting { failed: false } => {
+                let since = *self.waiting_since.get_or_insert(now);
+                vec![Effect::WakeAt((now + delay).min(since + MAX_DEBOUNCE_MS))]
+            }
+            Phase::Stopped | Phase::Resting { failed: true } | Phase::Blocked => Vec::new(),
+            _ => {
+                self.again = true;
+                Vec::new()
+            }
+        }
+    }
+
+    fn timer(&mut self) -> Vec<Effect> {
+        match self.phase {
+            Phase::Resting { .. } => self.begin(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn begin(&mut self) -> Vec<Effect> {
+        self.again = false;
+        self.waiting_since = None;
+        let mut effects = vec![Effect::Status(State::Syncing, None)];
+        effects.extend(self.next_exchange());
+        effects
+    }
+
+    fn next_exchange(&mut self) -> Vec<Effect> {
+        if !self.has_token {
+            self.phase = Phase::Token;
+            return vec![Effect::GetToken(self.token_refused)];
+        }
+        if !self.clock_known {
+            self.phase = Phase::Asking;
+            return vec![Effect::AskTime];
+        }
+        self.phase = Phase::Freezing;
+        vec![Effect::Freeze]
+    }
+
+    fn token(&mut self, found: bool) -> Vec<Effect> {
+        if self.phase != Phase::Token {
+            return Vec::new();
+        }
+        if found {
+            self.has_token = true;
+            return self.next_exchange();
+        }
+        self.block(State::NeedsAuth, "needs_auth", "there is no valid token: sign in again")
+    }
+
+    fn time(&mut self, reply: Result<Response, NoAnswer>, asked_at: u64, now: u64, random: u64) -> Vec<Effect> {
+        if self.phase != Phase::Asking {
+            return Vec::new();
+        }
+        let health = match health_answer(reply) {
+            Ok(health) => health,
+            Err(failure) => return self.failed(failure, now, random),
+        };
+        let server = health.timestamp.ms();
+        let device = u64::midpoint(asked_at, now);
+        let offset = i64::try_from(server).unwrap_or(0) - i64::try_from(device).unwrap_or(0);
+        let agreed = self.samples.back().is_some_and(|last| last.abs_diff(offset) <= AGREEMENT_MS);
+        self.samples.push_back(offset);
+        if !agreed {
+            return vec![Effect::AskTime];
+        }
+        self.samples.clear();
+        self.phase = Phase::SettlingClock;
+        vec![Effect::SettleClock { offset, server_ms: server }]
+    }
+
+    fn clock_unknown(&mut self) -> Vec<Effect> {
+        self.clock_known = false;
+        self.samples.clear();
+        self.next_exchange()
+    }
+
+    fn clock_settled(&mut self) -> Vec<Effect> {
+        if self.phase != Phase::SettlingClock {
+            return Vec::new();
+        }
+        self.clock_known = true;
+        self.next_exchange()
+    }
+
+    fn frozen(&mut self, ids: BTreeSet<EventId>) -> Vec<Effect> {
+        if self.phase != Phase::Freezing {
+            return Vec::new();
+        }
+        if ids.is_empty() {
+            self.phase = Phase::Pulling;
+            return vec![Effect::Pull];
+        }
+        self.phase = Phase::Pushing(ids);
+        vec![Effect::Push]
+    }
+
+    fn pushed(&mut self, reply: Result<Response, NoAnswer>, now: u64, random: u64) -> Vec<Effect> {
+        let Phase::Pushing(sent) = &self.phase else { return Vec::new() };
+        match push_answer(reply, sent) {
+            Err(failure) => self.failed(failure, now, random),
+            Ok(settlement) => {
+                self.succeeded();
+                self.phase = Phase::Settling;
+                vec![Effect::Settle(settlement)]
+            }
+        }
+    }
+
+    fn settled(&mut self, how: SettledAs) -> Vec<Effect> {
+        if self.phase != Phase::Settling {
+            return Vec::new();
+        }
+        match how {
+            SettledAs::Done => self.next_exchange(),
+            SettledAs::UpdateRequired => {
+                self.block(State::UpdateRequired, "update_required", "this version of the app is too old to sync: update it")
+            }
+        }
+    }
+
+    fn pulled(&mut self, reply: Result<Response, NoAnswer>, now: u64, random: u64) -> Vec<Effect> {
+        if self.phase != Phase::Pulling {
+            return Vec::new();
+        }
+        match pull_answer(reply) {
+            Err(Failure::Expired(reason)) => {
+                self.phase = Phase::Rebasing { more: true };
+                vec![Effect::BeginRebase(reason)]
+            }
+            Err(failure) => self.failed(failure, now, random),
+            Ok(page) => {
+                self.succeeded();
+                self.phase = Phase::Applying { more: page.has_more };
+                vec![Effect::Apply(page)]
+            }
+        }
+    }
+
+    fn applied(&mut self) -> Vec<Effect> {
+        match self.phase {
+            Phase::Applying { more: true } => {
+                self.phase = Phase::Pulling;
+                vec![Effect::Pull]
+            }
+            Phase::Applying { more: false } => {
+                self.phase = Phase::Ending;
+                vec![Effect::EndRebase]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn rebased(&mut self, now: u64) -> Vec<Effect> {
+        match self.phase {
+            Phase::Rebasing { .. } => {
+                self.phase = Phase::Pulling;
+                vec![Effect::Pull]
+            }
+            Phase::Ending if self.again => self.begin(),
+            Phase::Ending => {
+                self.phase = Phase::Resting { failed: false };
+                vec![Effect::Status(State::Synced, None), Effect::RoundDone, Effect::WakeAt(now + POLL_MS)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.failures = 0;
+        self.token_refused = false;
+    }
+
+    fn failed(&mut self, failure: Failure, now: u64, random: u64) -> Vec<Effect> {
+        match failure {
+            Failure::Unauthorized if self.token_refused => {
+                self.block(State::NeedsAuth, "needs_auth", "the server refused a fresh token: sign in again")
+            }
+            Failure::Unauthorized => {
+                self.has_token = false;
+                self.token_refused = true;
+                self.next_exchange()
+            }
+            Failure::PaymentRequired => self.block(State::BillingRequired, "billing_required", "the account must be paid for"),
+            Failure::Refused { code, message } => self.rest_after(State::Error, code, message, None, now, random),
+            Failure::Expired(_) => {
+                self.rest_after(State::Error, "bad_answer".into(), "410 outside a pull".into(), None, now, random)
+            }
+            Failure::Later { code, message, retry_after_ms } => {
+                let shown = if code == "offline" { State::Offline } else { State::Error };
+                self.rest_after(shown, code.into(), message, retry_after_ms, now, random)
+            }
+        }
+    }
+
+    fn storage_failed(&mut self, code: String, message: String, full: bool, now: u64, random: u64) -> Vec<Effect> {
+        let shown = if full { State::StorageFull } else { State::Error };
+        self.rest_after(shown, code, message, None, now, random)
+    }
+
+    fn rest_after(
+        &mut self,
+        shown: State,
+        code: String,
+        message: String,
+        retry_after_ms: Option<u64>,
+        now: u64,
+        random: u64,
+    ) -> Vec<Effect> {
+        self.failures += 1;
+        self.phase = Phase::Resting { failed: true };
+        let at = now + wait_ms(self.failures, retry_after_ms, random);
+        vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
+    }
+
+    fn block(&mut self, shown: State, code: &str, message: &str) -> Vec<Effect> {
+        self.phase = Phase::Blocked;
+        self.has_token = false;
+        let problem = Problem { code: code.to_owned(), message: message.to_owned(), retry_at: None };
+        vec![Effect::Status(shown, Some(problem))]
+    }
+}

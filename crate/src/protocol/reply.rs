@@ -1,0 +1,179 @@
+//! Reading answers: status, content type, size and shape are checked before anything is believed.
+//!
+//! Only a typed protocol answer may drop, reject or expire anything; everything else means "later".
+
+use super::http::{NoAnswer, Response};
+use super::limits::MAX_BODY_BYTES;
+use super::wire::{ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
+use crate::model::EventId;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Why an exchange gave nothing to act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Try again later: no network, overload, or an answer that is not the protocol's.
+    Later {
+        /// A stable code: `offline`, `busy`, `server_error`, `bad_answer`.
+        code: &'static str,
+        /// A sentence for people.
+        message: String,
+        /// What the server asked for, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// The token was refused.
+    Unauthorized,
+    /// The account must be paid for first.
+    PaymentRequired,
+    /// The cursor cannot be followed any more: everything is pulled from the beginning.
+    Expired(ExpiryReason),
+    /// The server refuses the request as such, in a typed answer.
+    Refused {
+        /// The server's code.
+        code: String,
+        /// The server's words.
+        message: String,
+    },
+}
+
+/// An answer to a push that names every sent change exactly once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// Changes the server has.
+    pub accepted: BTreeSet<EventId>,
+    /// Changes it does not take.
+    pub rejected: Vec<Rejection>,
+    /// The server's clock, in milliseconds since 1970.
+    pub server_ms: u64,
+}
+
+/// Reads the answer to a push of the changes `sent`.
+pub fn push_answer(reply: Result<Response, NoAnswer>, sent: &BTreeSet<EventId>) -> Result<Settlement, Failure> {
+    let answer: PushAnswer = typed(reply)?;
+    let accepted: BTreeSet<EventId> = answer.accepted.iter().cloned().collect();
+    let rejected: BTreeSet<&str> = answer.rejected.iter().map(|rejection| rejection.event_id.as_str()).collect();
+    let named = accepted.len() + rejected.len();
+    let all_named = sent.iter().all(|id| accepted.contains(id) != rejected.contains(id.as_str()));
+    if !all_named || named != sent.len() || named != answer.accepted.len() + answer.rejected.len() {
+        return Err(bad("the push answer does not name every sent change exactly once"));
+    }
+    Ok(Settlement { accepted, rejected: answer.rejected, server_ms: answer.server_time.ms() })
+}
+
+/// Reads a page.
+pub fn pull_answer(reply: Result<Response, NoAnswer>) -> Result<PullAnswer, Failure> {
+    let answer: PullAnswer = typed(reply)?;
+    if answer.cursor.is_empty() || (answer.has_more && answer.changes.is_empty()) {
+        return Err(bad("the page has no cursor, or promises more without bringing anything"));
+    }
+    Ok(answer)
+}
+
+/// Reads a health answer; `None` for a server that speaks another protocol.
+pub fn health_answer(reply: Result<Response, NoAnswer>) -> Result<Health, Failure> {
+    let json = success(reply)?;
+    let health: Health = serde_json::from_value(json).map_err(|error| bad(&error.to_string()))?;
+    if health.protocol == Some(PROTOCOL) { Ok(health) } else { Err(bad("the server does not speak protocol 2")) }
+}
+
+fn typed<T: DeserializeOwned>(reply: Result<Response, NoAnswer>) -> Result<T, Failure> {
+    let json = success(reply)?;
+    if json.get("protocol").and_then(Value::as_u64) != Some(u64::from(PROTOCOL)) {
+        return Err(bad("the answer does not carry protocol 2"));
+    }
+    serde_json::from_value(json).map_err(|error| bad(&error.to_string()))
+}
+
+fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
+    let response = reply.map_err(|NoAnswer(message)| Failure::Later { code: "offline", message, retry_after_ms: None })?;
+    let json = read_json(&response);
+    match (response.status, json) {
+        (200, Some(json)) => Ok(json),
+        (401, _) => Err(Failure::Unauthorized),
+        (402, _) => Err(Failure::PaymentRequired),
+        (status, json) => Err(not_success(status, json, response.retry_after_ms)),
+    }
+}
+
+fn read_json(response: &Response) -> Option<Value> {
+    let is_json = response.content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
+    let fits = response.body.len() <= 2 * MAX_BODY_BYTES;
+    (is_json && fits).then(|| serde_json::from_str(&response.body).ok()).flatten()
+}
+
+fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) -> Failure {
+    let later = |code, message: String| Failure::Later { code, message, retry_after_ms };
+    let typed: Option<ErrorAnswer> = json.and_then(|json| serde_json::from_value(json).ok());
+    match (status, typed.filter(|answer| answer.protocol == PROTOCOL)) {
+        (410, Some(ErrorAnswer { reason: Some(reason), code, .. })) if code == "cursor_expired" => Failure::Expired(reason),
+        (408 | 429 | 503, answer) => later("busy", answer.map_or_else(|| format!("status {status}"), |a| a.message)),
+        (400..=499, Some(answer)) => Failure::Refused { code: answer.code, message: answer.message },
+        (500..=599, _) => later("server_error", format!("status {status}")),
+        _ => later("bad_answer", format!("status {status} without a protocol answer")),
+    }
+}
+
+fn bad(message: &str) -> Failure {
+    Failure::Later { code: "bad_answer", message: message.to_owned(), retry_after_ms: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn response(status: u16, content_type: &str, body: &str) -> Result<Response, NoAnswer> {
+        Ok(Response { status, content_type: content_type.into(), retry_after_ms: None, body: body.into() })
+    }
+
+    fn json_reply(status: u16, body: &Value) -> Result<Response, NoAnswer> {
+        response(status, "application/json; charset=utf-8", &body.to_string())
+    }
+
+    fn event(n: u8) -> EventId {
+        EventId::from_parts(u64::from(n), &[n; 10])
+    }
+
+    fn answer(accepted: &[EventId]) -> Value {
+        json!({ "protocol": 2, "accepted": accepted, "rejected": [], "serverTime": "2026-01-01T00:00:00.000Z" })
+    }
+
+    #[test]
+    fn only_a_complete_push_answer_is_believed() {
+        let sent = BTreeSet::from([event(1), event(2)]);
+        assert!(push_answer(json_reply(200, &answer(&[event(1), event(2)])), &sent).is_ok());
+        for wrong in [&[event(1)][..], &[event(1), event(1)], &[event(1), event(2), event(3)], &[event(1), event(3)]] {
+            assert!(push_answer(json_reply(200, &answer(wrong)), &sent).is_err());
+        }
+    }
+
+    #[test]
+    fn html_cut_json_and_strangers_mean_later() {
+        let sent = BTreeSet::new();
+        let whole = answer(&[]).to_string();
+        let strange = [
+            response(200, "text/html", "<h1>Sign in to the airport</h1>"),
+            response(200, "text/html", &whole),
+            response(200, "application/json", &whole[..whole.len() - 3]),
+            response(200, "application/json", ""),
+            json_reply(200, &json!({ "protocol": 3 })),
+            json_reply(200, &json!([])),
+            json_reply(404, &json!({ "error": "not found" })),
+            json_reply(500, &json!({ "protocol": 2, "code": "x", "message": "y" })),
+            response(301, "", ""),
+            Err(NoAnswer("refused".into())),
+        ];
+        for reply in strange {
+            assert!(matches!(push_answer(reply.clone(), &sent), Err(Failure::Later { .. })), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_typed_answer_expires_a_cursor() {
+        let expired = json!({ "protocol": 2, "code": "cursor_expired", "message": "", "reason": "retention" });
+        assert_eq!(pull_answer(json_reply(410, &expired)), Err(Failure::Expired(ExpiryReason::Retention)));
+        assert!(matches!(pull_answer(response(410, "text/html", "gone")), Err(Failure::Later { .. })));
+        assert!(matches!(pull_answer(json_reply(410, &json!({ "code": "cursor_expired" }))), Err(Failure::Later { .. })));
+    }
+}

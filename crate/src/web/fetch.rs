@@ -1,0 +1,213 @@
+//! The network of a window or worker: fetch for requests, the app's callback for tokens, WebSocket for nudges.
+
+use super::gzip::gzip;
+use super::host::sleep;
+use super::js;
+use super::socket::BrowserSocket;
+use crate::engine::ports::{Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
+use crate::protocol::limits::MAX_BODY_BYTES;
+use futures_util::FutureExt;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use js_sys::{Function, Object, Reflect, Uint8Array};
+use std::pin::pin;
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{AbortController, AbortSignal, Url};
+
+/// How long a request or a token may take, in milliseconds.
+const LIMIT_MS: u64 = 30_000;
+/// Bodies larger than this are compressed.
+const GZIP_OVER_BYTES: usize = 16 * 1024;
+/// Larger answers are not read to their end.
+const MAX_ANSWER_BYTES: usize = MAX_BODY_BYTES * 2;
+
+/// Where the server is, and what the app brings of its own.
+#[derive(Debug, Clone)]
+pub struct NetworkOptions {
+    /// The server's URL; relative ones count from the page.
+    pub base: String,
+    /// Used instead of the global `fetch`.
+    pub fetch: Option<Function>,
+    /// Used instead of the global `WebSocket`.
+    pub web_socket: Option<Function>,
+    /// Called with `{ reason: "start" | "expired" }`; gives a token or a promise of one.
+    pub get_token: Option<Function>,
+}
+
+/// The browser's network.
+#[derive(Debug, Clone)]
+pub struct BrowserNetwork(Rc<NetworkOptions>);
+
+impl BrowserNetwork {
+    /// A network that speaks to the server at `options.base`.
+    #[must_use]
+    pub fn new(options: NetworkOptions) -> Self {
+        let base = absolute(&options.base).trim_end_matches('/').to_owned();
+        Self(Rc::new(NetworkOptions { base, ..options }))
+    }
+}
+
+impl Transport for BrowserNetwork {
+    fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, NoAnswer>> {
+        let options = Rc::clone(&self.0);
+        async move {
+            let controller = Cancel(AbortController::new().map_err(no_answer)?);
+            let exchange = exchange(&options, &request, controller.0.signal());
+            match select(pin!(exchange), pin!(sleep(LIMIT_MS))).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => Err(NoAnswer("no answer within 30 s".to_owned())),
+            }
+        }
+        .boxed_local()
+    }
+
+    fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Option<String>> {
+        let options = Rc::clone(&self.0);
+        async move {
+            match select(pin!(ask_token(&options, reason)), pin!(sleep(LIMIT_MS))).await {
+                Either::Left((token, _)) => token,
+                Either::Right(_) => None,
+            }
+        }
+        .boxed_local()
+    }
+
+    fn connect(&self, path: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket> {
+        let url = format!("{}{path}", web_socket_url(&self.0.base));
+        Box::new(BrowserSocket::open(&url, self.0.web_socket.clone(), on_event))
+    }
+}
+
+/// Ends a request that is still under way when nobody waits for it any longer.
+struct Cancel(AbortController);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function that takes the error")]
+fn no_answer(thrown: JsValue) -> NoAnswer {
+    NoAnswer(js::describe(&thrown))
+}
+
+fn absolute(base: &str) -> String {
+    let page = js::global("location").and_then(|location| js::property(&location, "href"));
+    let page = page.and_then(|href| href.as_string()).unwrap_or_default();
+    Url::new_with_base(base, &page).or_else(|_| Url::new(base)).map_or_else(|_| base.to_owned(), |url| url.href())
+}
+
+fn web_socket_url(base: &str) -> String {
+    match base.split_once("://") {
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some(("http", rest)) => format!("ws://{rest}"),
+        _ => base.to_owned(),
+    }
+}
+
+async fn exchange(options: &NetworkOptions, request: &Request, signal: AbortSignal) -> Result<Response, NoAnswer> {
+    let fetch = options.fetch.clone().or_else(|| js::global_function("fetch"));
+    let fetch = fetch.ok_or_else(|| NoAnswer("there is no fetch".to_owned()))?;
+    let init = init(request, signal).await;
+    let url = JsValue::from_str(&format!("{}{}", options.base, request.path));
+    let returned = fetch.call2(&JsValue::UNDEFINED, &url, &init).map_err(no_answer)?;
+    let response = js::settled(returned).await.map_err(no_answer)?;
+    let (content_type, retry_after) = (header(&response, "content-type"), header(&response, "retry-after"));
+    Ok(Response {
+        status: status(&response)?,
+        content_type: content_type.unwrap_or_default(),
+        retry_after_ms: retry_after.and_then(|text| text.trim().parse().ok()).map(|s: u64| s.saturating_mul(1000)),
+        body: body(&response).await?,
+    })
+}
+
+async fn init(request: &Request, signal: AbortSignal) -> Object {
+    let (init, headers) = (Object::new(), Object::new());
+    set(&headers, "Accept", "application/json");
+    if let Some(token) = &request.token {
+        set(&headers, "Authorization", &format!("Bearer {token}"));
+    }
+    if let Some(text) = &request.body {
+        set(&headers, "Content-Type", "application/json");
+        let packed = if text.len() > GZIP_OVER_BYTES { gzip(text).await } else { None };
+        if packed.is_some() {
+            set(&headers, "Content-Encoding", "gzip");
+        }
+        set(&init, "body", packed.map_or_else(|| JsValue::from_str(text), JsValue::from));
+    }
+    set(&init, "method", match request.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+    });
+    set(&init, "headers", headers);
+    set(&init, "cache", "no-store");
+    set(&init, "signal", signal);
+    init
+}
+
+fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
+    // Setting a property of a new plain object cannot fail.
+    let _ = Reflect::set(object, &JsValue::from_str(name), &value.into());
+}
+
+fn status(response: &JsValue) -> Result<u16, NoAnswer> {
+    let status = js::property(response, "status").and_then(|status| status.as_f64());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    let checked = status.filter(|status| (100.0..1000.0).contains(status)).map(|status| status as u16);
+    checked.ok_or_else(|| NoAnswer("the answer has no status".to_owned()))
+}
+
+fn header(response: &JsValue, name: &str) -> Option<String> {
+    let headers = js::property(response, "headers")?;
+    js::call(&headers, "get", &[JsValue::from_str(name)]).ok()?.as_string()
+}
+
+async fn body(response: &JsValue) -> Result<String, NoAnswer> {
+    let bytes = match js::property(response, "body").filter(|body| js::function(body, "getReader").is_some()) {
+        Some(stream) => read(&stream).await?,
+        // An empty answer, or one of the app's own `fetch` that does not stream.
+        None => return text(response).await,
+    };
+    String::from_utf8(bytes).map_err(|_| NoAnswer("the answer is not UTF-8".to_owned()))
+}
+
+async fn text(response: &JsValue) -> Result<String, NoAnswer> {
+    let read = js::settled(js::call(response, "text", &[]).map_err(no_answer)?).await.map_err(no_answer)?;
+    let text = read.as_string().unwrap_or_default();
+    if text.len() > MAX_ANSWER_BYTES { Err(too_large()) } else { Ok(text) }
+}
+
+fn too_large() -> NoAnswer {
+    NoAnswer(format!("the answer is larger than {MAX_ANSWER_BYTES} bytes"))
+}
+
+async fn read(stream: &JsValue) -> Result<Vec<u8>, NoAnswer> {
+    let reader = js::call(stream, "getReader", &[]).map_err(no_answer)?;
+    let mut bytes = Vec::new();
+    loop {
+        let step = js::settled(js::call(&reader, "read", &[]).map_err(no_answer)?).await.map_err(no_answer)?;
+        let Some(chunk) = js::property(&step, "value").and_then(|chunk| chunk.dyn_into::<Uint8Array>().ok()) else {
+            return Ok(bytes);
+        };
+        let start = bytes.len();
+        let end = start + chunk.length() as usize;
+        if end > MAX_ANSWER_BYTES {
+            let _ = js::call(&reader, "cancel", &[]);
+            return Err(too_large());
+        }
+        bytes.resize(end, 0);
+        chunk.copy_to(&mut bytes[start..]);
+    }
+}
+
+async fn ask_token(options: &NetworkOptions, reason: TokenReason) -> Option<String> {
+    let question = Object::new();
+    set(&question, "reason", match reason {
+        TokenReason::Start => "start",
+        TokenReason::Expired => "expired",
+    });
+    let returned = options.get_token.as_ref()?.call1(&JsValue::UNDEFINED, &question).ok()?;
+    let token = js::settled(returned).await.ok()?.as_string()?;
+    (!token.is_empty()).then_some(token)
+}

@@ -1,0 +1,18 @@
+//! The store in IndexedDB, in Dexie's layout.
+//!
+//! Written directly over web-sys: `indexed_db_futures` has transactions that borrow their database, where ours must be
+//! `'static` (a page's `transaction(…)` drives one across calls), shows no raw transaction for the panic hook to abort,
+//! and costs 21 KB gzipped.
+
+mod connection;
+mod error;
+mod keys;
+mod open;
+mod request;
+mod scan;
+mod transaction;
+mod upgrade;
+
+pub use connection::{Durability, IndexedDb, StoreEvent};
+pub use open::{OpenError, OpenOptions, delete_database};
+pub use transaction::IndexedDbTransaction;

@@ -1,0 +1,158 @@
+//! Requests, tokens and sockets, against stand-ins for what the app may bring.
+
+use crate::support::{Heard, impatient_timers, js};
+use mana_sync_engine::engine::ports::{Method, NoAnswer, Request, Response, SocketEvent, TokenReason, Transport};
+use mana_sync_engine::web::{BrowserNetwork, NetworkOptions};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn options() -> NetworkOptions {
+    NetworkOptions { base: "https://sync.test/base/".to_owned(), fetch: None, web_socket: None, get_token: None }
+}
+
+fn network(fetch: &str) -> BrowserNetwork {
+    BrowserNetwork::new(NetworkOptions { fetch: Some(js(fetch).unchecked_into()), ..options() })
+}
+
+fn post(body: &str) -> Request {
+    Request { method: Method::Post, path: "/v2/push", body: Some(body.to_owned()), token: Some("t".to_owned()) }
+}
+
+fn get() -> Request {
+    Request { method: Method::Get, path: "/v2/pull", body: None, token: None }
+}
+
+async fn refused(fetch: &str) -> NoAnswer {
+    network(fetch).send(get()).await.expect_err("no answer")
+}
+
+#[wasm_bindgen_test]
+async fn a_request_says_what_it_must() {
+    let fetch = "async (url, init) => new Response(JSON.stringify([url, init.method, init.headers, init.body, init.cache]), \
+        { status: 201, headers: { 'Content-Type': 'application/json; charset=utf-8', 'Retry-After': '7' } })";
+    let answer = network(fetch).send(post("{\"a\":1}")).await.expect("answers");
+    assert_eq!(answer, Response {
+        status: 201,
+        content_type: "application/json; charset=utf-8".to_owned(),
+        retry_after_ms: Some(7000),
+        body: r#"["https://sync.test/base/v2/push","POST",{"Accept":"application/json","Authorization":"Bearer t","Content-Type":"application/json"},"{\"a\":1}","no-store"]"#.to_owned(),
+    });
+    let answer = network(fetch).send(get()).await.expect("answers");
+    assert_eq!(answer.body, r#"["https://sync.test/base/v2/pull","GET",{"Accept":"application/json"},null,"no-store"]"#);
+}
+
+#[wasm_bindgen_test]
+async fn large_bodies_are_compressed_where_the_browser_can() {
+    let fetch = "async (url, init) => { const gzip = init.headers['Content-Encoding'];
+        const text = gzip ? await new Response(new Blob([init.body]).stream().pipeThrough(new DecompressionStream(gzip))).text()
+            : init.body; return new Response(`${gzip} ${init.body.byteLength < 1000} ${text}`) }";
+    let large = "ä".repeat(20_000);
+    assert_eq!(network(fetch).send(post(&large)).await.expect("answers").body, format!("gzip true {large}"));
+    assert_eq!(network(fetch).send(post("small")).await.expect("answers").body, "undefined false small");
+    let _patch = crate::support::Patched::new("globalThis", "CompressionStream", "{ value: undefined }");
+    assert_eq!(network(fetch).send(post(&large)).await.expect("answers").body, format!("undefined false {large}"));
+}
+
+#[wasm_bindgen_test]
+async fn whatever_goes_wrong_is_no_answer() {
+    assert_eq!(refused("async () => { throw new TypeError('Failed to fetch') }").await.0, "TypeError: Failed to fetch");
+    assert_eq!(refused("() => { throw new Error('at once') }").await.0, "Error: at once");
+    for fetch in [
+        "async () => undefined",
+        "async () => ({ status: 0 })",
+        "async () => new Response(new Uint8Array([255, 254]))",
+        "async () => new Response(new ReadableStream({ pull(c) { c.error(new Error('cut')) } }))",
+    ] {
+        refused(fetch).await;
+    }
+}
+
+#[wasm_bindgen_test]
+async fn answers_without_a_stream_are_read_as_text() {
+    let plain = "() => ({ status: 204, headers: new Headers(), body: null, text: async () => '' })";
+    let answer = network(plain).send(get()).await.expect("answers");
+    assert_eq!((answer.status, answer.body.as_str(), answer.content_type.as_str()), (204, "", ""));
+    let answer = network("async () => ({ status: 200, text: () => 'own' })").send(get()).await.expect("answers");
+    assert_eq!(answer.body, "own");
+}
+
+#[wasm_bindgen_test]
+async fn an_endless_answer_is_cut_off() {
+    js("globalThis.cancelled = false");
+    let endless = "async () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(4 * 1024 * 1024)) },
+        cancel() { cancelled = true } }))";
+    assert!(refused(endless).await.0.contains("larger"));
+    assert_eq!(js("cancelled"), true);
+}
+
+#[wasm_bindgen_test]
+async fn a_request_without_answer_ends_and_is_taken_back() {
+    js("globalThis.aborted = false");
+    let _timers = impatient_timers();
+    let silent = "(url, init) => new Promise(() => init.signal.addEventListener('abort', () => { aborted = true }))";
+    assert_eq!(refused(silent).await.0, "no answer within 30 s");
+    assert_eq!(js("aborted"), true);
+}
+
+#[wasm_bindgen_test]
+async fn the_apps_callback_gives_tokens() {
+    let token = async |callback: Option<&str>, reason| {
+        let get_token = callback.map(|callback| js(callback).unchecked_into());
+        BrowserNetwork::new(NetworkOptions { get_token, ..options() }).token(reason).await
+    };
+    assert_eq!(token(Some("({ reason }) => reason"), TokenReason::Start).await.as_deref(), Some("start"));
+    assert_eq!(token(Some("async ({ reason }) => reason"), TokenReason::Expired).await.as_deref(), Some("expired"));
+    for none in ["() => null", "async () => ''", "() => { throw 1 }", "async () => { throw 1 }", "() => 5"] {
+        assert_eq!(token(Some(none), TokenReason::Start).await, None, "{none}");
+    }
+    assert_eq!(token(None, TokenReason::Start).await, None);
+    let _timers = impatient_timers();
+    assert_eq!(token(Some("() => new Promise(() => {})"), TokenReason::Start).await, None, "it never settles");
+}
+
+const SOCKET: &str = "globalThis.FakeSocket = class {
+    constructor(url) { this.url = url; this.sent = []; globalThis.last = this }
+    send(text) { this.sent.push(text) }
+    close() { this.closed = true }
+    emit(type, data) { this[`on${type}`]?.({ type, data }) }
+}";
+
+#[wasm_bindgen_test]
+async fn a_socket_reports_what_happens_and_ends_once() {
+    let web_socket = Some(js(SOCKET).unchecked_into());
+    let network = BrowserNetwork::new(NetworkOptions { web_socket, ..options() });
+    let heard = Heard::new();
+    let events = heard.clone();
+    let socket = network.connect("/v2/nudge", Box::new(move |event| events.note(event)));
+    assert_eq!(js("last.url"), "wss://sync.test/base/v2/nudge");
+    js("last.emit('open')");
+    socket.send("hello");
+    js("last.emit('message', 'nudge'), last.emit('message', new Blob([])), last.emit('close'), last.emit('close')");
+    assert_eq!(heard.all(), [SocketEvent::Open, SocketEvent::Text("nudge".to_owned()), SocketEvent::Closed]);
+    socket.send("too late");
+    assert_eq!(js("last.sent.join()"), "hello");
+}
+
+#[wasm_bindgen_test]
+async fn a_dropped_socket_is_closed_and_silent() {
+    let web_socket = Some(js(SOCKET).unchecked_into());
+    let network = BrowserNetwork::new(NetworkOptions { base: "http://sync.test".to_owned(), web_socket, ..options() });
+    let heard = Heard::new();
+    let events = heard.clone();
+    drop(network.connect("/v2/nudge", Box::new(move |event| events.note(event))));
+    assert_eq!(js("last.url"), "ws://sync.test/v2/nudge");
+    js("last.emit('open'), last.emit('close')");
+    assert_eq!(js("last.closed"), true);
+    assert!(heard.all().is_empty());
+}
+
+#[wasm_bindgen_test]
+async fn a_socket_that_cannot_be_made_ends_in_a_later_turn() {
+    let web_socket = Some(js("class { constructor() { throw new Error('no') } }").unchecked_into());
+    let network = BrowserNetwork::new(NetworkOptions { web_socket, ..options() });
+    let heard = Heard::new();
+    let events = heard.clone();
+    let _socket = network.connect("/v2/nudge", Box::new(move |event| events.note(event)));
+    assert!(heard.all().is_empty());
+    assert_eq!(heard.wait_for(1).await, [SocketEvent::Closed]);
+}
