@@ -136,10 +136,14 @@ async fn init(request: &Request, signal: AbortSignal) -> Object {
         }
         set(&init, "body", packed.map_or_else(|| JsValue::from_str(text), JsValue::from));
     }
-    set(&init, "method", match request.method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-    });
+    set(
+        &init,
+        "method",
+        match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        },
+    );
     set(&init, "headers", headers);
     set(&init, "cache", "no-store");
     set(&init, "signal", signal);
@@ -203,10 +207,14 @@ async fn read(stream: &JsValue) -> Result<Vec<u8>, NoAnswer> {
 
 async fn ask_token(options: &NetworkOptions, reason: TokenReason) -> Option<String> {
     let question = Object::new();
-    set(&question, "reason", match reason {
-        TokenReason::Start => "start",
-        TokenReason::Expired => "expired",
-    });
+    set(
+        &question,
+        "reason",
+        match reason {
+            TokenReason::Start => "start",
+            TokenReason::Expired => "expired",
+        },
+    );
     let returned = options.get_token.as_ref()?.call1(&JsValue::UNDEFINED, &question).ok()?;
     let token = js::settled(returned).await.ok()?.as_string()?;
     (!token.is_empty()).then_some(token)

@@ -20,7 +20,11 @@ pub struct BrowserHost;
 
 impl Host for BrowserHost {
     fn now_ms(&self) -> u64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clock before 1970 counts as 1970")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a clock before 1970 counts as 1970"
+        )]
         let now = Date::now() as u64;
         now
     }
@@ -73,11 +77,7 @@ async fn timer(ms: u64) {
         let _ = fire.send(());
     });
     #[expect(clippy::cast_precision_loss, reason = "at most 2^31")]
-    let started = js::call(
-        &js_sys::global(),
-        "setTimeout",
-        &[callback.as_ref().clone(), JsValue::from_f64(ms as f64)],
-    );
+    let started = js::call(&js_sys::global(), "setTimeout", &[callback.as_ref().clone(), JsValue::from_f64(ms as f64)]);
     let _running = Timer(started.expect("windows and workers have setTimeout"));
     let _ = fired.await;
 }

@@ -35,6 +35,25 @@ pub fn construct(constructor: &Function, arguments: &[JsValue]) -> Result<JsValu
     Reflect::construct(constructor, &arguments.iter().collect::<Array>())
 }
 
+thread_local! {
+    static KEYS: Function = object_function("keys");
+    static ASSIGN: Function = object_function("assign");
+}
+
+fn object_function(name: &str) -> Function {
+    global("Object").and_then(|object| function(&object, name)).expect("every engine has it")
+}
+
+/// `Object.keys`, for objects whose keys may be computed and fail: js-sys' own would throw through our frames.
+pub fn keys(object: &JsValue) -> Result<Array, JsValue> {
+    KEYS.with(|keys| keys.call1(&JsValue::UNDEFINED, object)).map(JsCast::unchecked_into)
+}
+
+/// `Object.assign`, for objects whose fields may be computed and fail.
+pub fn assign(target: &JsValue, source: &JsValue) -> Result<(), JsValue> {
+    ASSIGN.with(|assign| assign.call2(&JsValue::UNDEFINED, target, source)).map(drop)
+}
+
 /// Name and message of whatever was thrown.
 pub fn name_and_message(thrown: &JsValue) -> (String, String) {
     let text = |field: &str| property(thrown, field).and_then(|value| value.as_string());

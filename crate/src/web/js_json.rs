@@ -1,5 +1,6 @@
 //! JavaScript values as JSON, strictly: what JSON would lose or change is refused, with its path.
 
+use super::js;
 use super::js_row::well_formed_text;
 use crate::model::{MAX_DEPTH, Malformed};
 use js_sys::{Array, JsString, Object, Reflect};
@@ -38,7 +39,15 @@ fn walk(value: &JsValue, depth: usize) -> Result<Value, Malformed> {
     if depth >= MAX_DEPTH {
         return Err(refused("is nested deeper than 64 levels"));
     }
-    if Array::is_array(value) { array(value.unchecked_ref(), depth) } else { object(value.unchecked_ref(), depth) }
+    // Asked first, because it is what fails cleanly for a revoked proxy.
+    let prototype = Reflect::get_prototype_of(value).map_err(|_| unreadable())?;
+    if Array::is_array(value) {
+        array(value.unchecked_ref(), depth)
+    } else if is_plain(&prototype) {
+        object(value, depth)
+    } else {
+        Err(refused("is not a plain object or array"))
+    }
 }
 
 fn kind_of(value: &JsValue) -> &'static str {
@@ -57,6 +66,10 @@ fn refused(reason: &str) -> Malformed {
     Malformed::new("", reason)
 }
 
+fn unreadable() -> Malformed {
+    refused("cannot be read")
+}
+
 fn at(step: &str, inner: Malformed) -> Malformed {
     Malformed { path: format!("{step}{}", inner.path), reason: inner.reason }
 }
@@ -72,21 +85,18 @@ fn finite(number: f64) -> Result<Value, Malformed> {
 fn array(items: &Array, depth: usize) -> Result<Value, Malformed> {
     let mut list = Vec::new();
     for index in 0..items.length() {
-        let item = Reflect::get_u32(items, index).map_err(|_| refused("cannot be read"));
+        let item = Reflect::get_u32(items, index).map_err(|_| unreadable());
         let json = item.and_then(|item| walk(&item, depth + 1));
         list.push(json.map_err(|inner| at(&format!("[{index}]"), inner))?);
     }
     Ok(Value::Array(list))
 }
 
-fn object(object: &Object, depth: usize) -> Result<Value, Malformed> {
-    if !is_plain(object) {
-        return Err(refused("is not a plain object or array"));
-    }
+fn object(object: &JsValue, depth: usize) -> Result<Value, Malformed> {
     let mut map = Map::new();
-    for key in Object::keys(object) {
+    for key in js::keys(object).map_err(|_| unreadable())? {
         let name = well_formed_text(&key).ok_or_else(|| refused("has a name that is not well-formed text"))?;
-        let value = Reflect::get(object, &key).map_err(|_| at(&format!(".{name}"), refused("cannot be read")))?;
+        let value = Reflect::get(object, &key).map_err(|_| at(&format!(".{name}"), unreadable()))?;
         if value.is_undefined() {
             continue;
         }
@@ -96,10 +106,9 @@ fn object(object: &Object, depth: usize) -> Result<Value, Malformed> {
     Ok(Value::Object(map))
 }
 
-/// Whether the object's prototype is `null` or some realm's `Object.prototype`.
-fn is_plain(object: &Object) -> bool {
-    let Ok(prototype) = Reflect::get_prototype_of(object) else { return false };
-    prototype.is_null() || OBJECT_PROTOTYPE.with(|ours| *ours == prototype) || is_object_prototype(&prototype)
+/// Whether a prototype is that of a plain object: `null` or some realm's `Object.prototype`.
+fn is_plain(prototype: &Object) -> bool {
+    prototype.is_null() || OBJECT_PROTOTYPE.with(|ours| ours == prototype) || is_object_prototype(prototype)
 }
 
 /// Another realm's `Object.prototype` ends its chain, as does that of a class extending `null`; only it has these.

@@ -1,6 +1,6 @@
 //! Rows that are JavaScript objects: fields are read and set by interned names, values stay JavaScript's own.
 
-use super::js_json;
+use super::{js, js_json};
 use crate::model::{Malformed, same_json};
 use crate::store::{Row, RowValue, travelling};
 use js_sys::{Array, ArrayBuffer, Date, JSON, JsString, Object, Reflect, Uint8Array};
@@ -100,17 +100,21 @@ impl Row for JsRow {
     }
 
     fn names(&self) -> Vec<String> {
-        let keys = Object::keys(&self.0).into_iter();
+        let keys = js::keys(&self.0).unwrap_or_default().into_iter();
         let present = keys.filter(|key| Reflect::get(&self.0, key).is_ok_and(|value| !value.is_undefined()));
         present.filter_map(|key| key.as_string()).collect()
     }
 
+    /// An object with a field that fails to be read is not copied: storing it says what is wrong with it.
     fn shallow_copy(&self) -> Self {
         let copy = Object::new();
-        if Object::has_own(&self.0, &name(PROTO)) {
-            return Object::from_entries(&Object::entries(&self.0)).map_or(Self(copy), Self);
+        let copied = js::assign(&copy, &self.0).is_ok();
+        if copied && Object::has_own(&self.0, &name(PROTO)) {
+            // Assigned above, it became the copy's prototype.
+            let _ = Reflect::set_prototype_of(&copy, &Object::get_prototype_of(&Object::new()));
+            define(&copy, PROTO, Reflect::get(&self.0, &name(PROTO)).unwrap_or_default());
         }
-        Self(Object::assign(&copy, &self.0))
+        if copied { Self(copy) } else { self.clone() }
     }
 
     fn into_value(self) -> JsValue {

@@ -46,7 +46,9 @@ impl BrowserTabs {
 
     fn wait(&self, name: &str, mode: LockMode) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
         let granted = locks::request(&self.named(name), mode, false);
-        granted.map(|granted| granted.expect("only a request for what is available is answered with nothing")).boxed_local()
+        granted
+            .map(|granted| granted.expect("only a request for what is available is answered with nothing"))
+            .boxed_local()
     }
 }
 

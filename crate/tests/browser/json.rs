@@ -16,7 +16,10 @@ fn refused(expression: &str) -> String {
 
 #[wasm_bindgen_test]
 fn plain_values_are_what_they_are() {
-    assert_eq!(json_of("({ a: [1, 'two', null, true, 1.5], b: {} })"), json!({ "a": [1, "two", null, true, 1.5], "b": {} }));
+    assert_eq!(
+        json_of("({ a: [1, 'two', null, true, 1.5], b: {} })"),
+        json!({ "a": [1, "two", null, true, 1.5], "b": {} })
+    );
     assert_eq!(json_of("[-0, 0.1, 2 ** 53, -(2 ** 53)]"), json!([0, 0.1, 1_i64 << 53, -(1_i64 << 53)]));
     assert_eq!(json_of("2 ** 60"), json!(1_152_921_504_606_846_976.0_f64), "beyond 2^53 a number is a double");
     assert_eq!(json_of("'\\u{1F600} \\ufffd'"), json!("\u{1F600} \u{FFFD}"), "a real replacement character is text");
@@ -102,7 +105,9 @@ fn values_travel_as_they_are_or_not_at_all() {
 
 #[wasm_bindgen_test]
 fn json_becomes_what_javascript_would_parse() {
-    for text in ["null", "true", "1.5", "9007199254740993", "\"\u{1F600}\"", "[1,{\"a\":[]}]", "{\"__proto__\":{\"x\":1}}"] {
+    for text in
+        ["null", "true", "1.5", "9007199254740993", "\"\u{1F600}\"", "[1,{\"a\":[]}]", "{\"__proto__\":{\"x\":1}}"]
+    {
         let value = JsValue::from_json(&serde_json::from_str(text).unwrap());
         let parsed = js_sys::JSON::parse(text).unwrap();
         assert_eq!(js_sys::JSON::stringify(&value).unwrap(), js_sys::JSON::stringify(&parsed).unwrap(), "{text}");
@@ -117,7 +122,9 @@ fn sameness_is_that_of_json() {
         assert!(same(a, b) && same(b, a), "{a} and {b}");
     }
     assert!(same("{ a: 1, b: [1, { c: null }] }", "{ b: [1, { c: null }], a: 1, d: undefined }"));
-    for (a, b) in [("1", "'1'"), ("0", "false"), ("null", "0"), ("'a'", "'b'"), ("[1]", "[2]"), ("[]", "{}"), ("1", "[1]")] {
+    for (a, b) in
+        [("1", "'1'"), ("0", "false"), ("null", "0"), ("'a'", "'b'"), ("[1]", "[2]"), ("[]", "{}"), ("1", "[1]")]
+    {
         assert!(!same(a, b) && !same(b, a), "{a} and {b}");
     }
     for stray in ["NaN", "Infinity", "'\\ud800'", "1n", "new Date(0)", "() => 1", "Symbol.iterator"] {

@@ -38,7 +38,10 @@ async fn a_request_says_what_it_must() {
         body: r#"["https://sync.test/base/v2/push","POST",{"Accept":"application/json","Authorization":"Bearer t","Content-Type":"application/json"},"{\"a\":1}","no-store"]"#.to_owned(),
     });
     let answer = network(fetch).send(get()).await.expect("answers");
-    assert_eq!(answer.body, r#"["https://sync.test/base/v2/pull","GET",{"Accept":"application/json"},null,"no-store"]"#);
+    assert_eq!(
+        answer.body,
+        r#"["https://sync.test/base/v2/pull","GET",{"Accept":"application/json"},null,"no-store"]"#
+    );
 }
 
 #[wasm_bindgen_test]
@@ -79,7 +82,8 @@ async fn answers_without_a_stream_are_read_as_text() {
 #[wasm_bindgen_test]
 async fn an_endless_answer_is_cut_off() {
     js("globalThis.cancelled = false");
-    let endless = "async () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(4 * 1024 * 1024)) },
+    let endless =
+        "async () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(4 * 1024 * 1024)) },
         cancel() { cancelled = true } }))";
     assert!(refused(endless).await.0.contains("larger"));
     assert_eq!(js("cancelled"), true);

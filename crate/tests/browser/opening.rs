@@ -1,8 +1,6 @@
 //! Opening: versions, upgrades, databases made by others, and browsers that do not let us.
 
-use crate::support::{
-    Heard, Patched, call_async, delete, fresh_name, get, impatient_timers, open, put, row, try_open,
-};
+use crate::support::{Heard, Patched, call_async, delete, fresh_name, get, impatient_timers, open, put, row, try_open};
 use mana_sync_engine::store::{Key, KeyRange, Mode, Row, Scan, Store, Transaction};
 use mana_sync_engine::web::{IndexedDb, OpenError};
 use serde_json::json;
@@ -183,7 +181,8 @@ async fn scans_by_the_primary_keys_name_go_by_it() {
 
 #[wasm_bindgen_test]
 async fn a_browser_without_usable_indexeddb_is_told_apart() {
-    let absent = ["{ value: undefined }", "{ value: null }", "{ get() { throw new DOMException('no', 'SecurityError') } }"];
+    let absent =
+        ["{ value: undefined }", "{ value: null }", "{ get() { throw new DOMException('no', 'SecurityError') } }"];
     for descriptor in absent {
         let _patch = Patched::new("globalThis", "indexedDB", descriptor);
         assert_eq!(refused("none", 1, &[]).await.code(), "storage_unavailable", "{descriptor}");

@@ -53,6 +53,15 @@ fn a_copy_has_its_own_fields_and_the_same_values() {
 }
 
 #[wasm_bindgen_test]
+fn a_field_that_fails_to_be_read_breaks_nothing() {
+    let row = object("{ a: 1, get b() { throw new Error('no') } }");
+    assert_eq!(row.get("b"), None);
+    assert_eq!(row.names(), ["a"]);
+    assert_eq!(row.shallow_copy().text("id"), None);
+    assert_eq!(Row::to_json(&row.shallow_copy()).expect_err("is refused").path, ".b");
+}
+
+#[wasm_bindgen_test]
 fn values_are_told_apart() {
     assert_eq!(js("'a'").as_text().as_deref(), Some("a"));
     assert_eq!(js("'\\ud800'").as_text(), None, "no text that Rust can hold");
@@ -84,9 +93,8 @@ fn values_that_are_no_keys_are_none() {
     for stray in ["true", "null", "{}", "NaN", "new Date(NaN)", "['a', null]", "'\\udfff'"] {
         assert!(Key::of(&js(stray)).is_none(), "{stray}");
     }
-    assert_eq!(Key::of(&js("['a', new Date(1), new Uint8Array([7])]")), Some(Key::List(vec![
-        Key::text("a"),
-        Key::Date(1.0),
-        Key::Bytes(vec![7]),
-    ])));
+    assert_eq!(
+        Key::of(&js("['a', new Date(1), new Uint8Array([7])]")),
+        Some(Key::List(vec![Key::text("a"), Key::Date(1.0), Key::Bytes(vec![7]),]))
+    );
 }

@@ -184,11 +184,7 @@ async fn attempt(
 }
 
 /// Waits for the outcome of an open or delete request.
-async fn follow(
-    request: &IdbOpenDbRequest,
-    stores: Rc<[StoreSpec]>,
-    events: OnStoreEvent,
-) -> Result<JsValue, Refusal> {
+async fn follow(request: &IdbOpenDbRequest, stores: Rc<[StoreSpec]>, events: OnStoreEvent) -> Result<JsValue, Refusal> {
     let (send, mut outcome) = oneshot::channel();
     let alive = Rc::new(Cell::new(false));
     let attempt = Attempt {

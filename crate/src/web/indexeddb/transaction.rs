@@ -94,7 +94,9 @@ impl Shared {
     /// Why the browser aborted the transaction. Without a reason it was not asked to: the connection was cut.
     fn reason(&self) -> StoreError {
         match self.tx.error().map(|error| store_error(&error, "commit")) {
-            Some(StoreError::Aborted) | None => StoreError::ConnectionLost("the browser aborted the transaction".into()),
+            Some(StoreError::Aborted) | None => {
+                StoreError::ConnectionLost("the browser aborted the transaction".into())
+            }
             Some(error) => error,
         }
     }

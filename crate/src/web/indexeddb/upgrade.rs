@@ -66,9 +66,7 @@ fn create_index(store: &IdbObjectStore, index: &IndexSpec) -> Result<(), OpenErr
     options.set_unique(index.unique);
     options.set_multi_entry(index.multi_entry);
     let made = match &index.key_path {
-        Some(KeyPath::Single(path)) => {
-            store.create_index_with_str_and_optional_parameters(&index.name, path, &options)
-        }
+        Some(KeyPath::Single(path)) => store.create_index_with_str_and_optional_parameters(&index.name, path, &options),
         Some(path @ KeyPath::Compound(_)) => {
             let paths = key_path_to_js(path);
             store.create_index_with_str_sequence_and_optional_parameters(&index.name, &paths, &options)
