@@ -1,0 +1,159 @@
+//! Keys, spaces and memberships of the identity service, kept beside the change log so that they survive a restart.
+
+use crate::auth::KeyPair;
+use crate::clock;
+use crate::log::sqlite::Database;
+use crate::members::{Lookup, Memberships, SpaceList, Unavailable};
+use mana_sync_engine::model::{RecordId, Space, SpaceId, UserId};
+use sqlx::{Error, Row};
+
+/// The type of a space that is one person's own.
+const PERSONAL: &str = "personal";
+/// The role of who may change a space's members.
+const OWNER: &str = "owner";
+
+/// The identity service's data.
+#[derive(Clone)]
+pub struct DevStore {
+    database: Database,
+}
+
+/// Why a change of spaces or members is not made.
+#[derive(Debug)]
+pub enum Refused {
+    /// There is no such space, or it is not the caller's to see.
+    NoSuchSpace,
+    /// The caller is not the space's owner.
+    NotTheOwner,
+    /// A personal space has one member for ever, and a person has one personal space.
+    Personal,
+    /// A space keeps at least one owner.
+    LastOwner,
+    /// The store failed.
+    Failed(String),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl DevStore {
+    /// Opens the store, making its tables where they are missing.
+    pub async fn open(database: Database) -> Result<Self, Error> {
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&database.writer).await?;
+        Ok(Self { database })
+    }
+
+    /// The signing key, made when it is first asked for: tokens outlive a restart.
+    pub async fn key(&self) -> Result<KeyPair, Error> {
+        let mut seed = [0; 32];
+        clock::random(&mut seed);
+        let insert = "INSERT INTO dev_key (one, seed) VALUES (1, ?) ON CONFLICT DO NOTHING";
+        sqlx::query(insert).bind(seed.as_slice()).execute(&self.database.writer).await?;
+        let stored: Vec<u8> = sqlx::query_scalar("SELECT seed FROM dev_key").fetch_one(&self.database.writer).await?;
+        let seed = <[u8; 32]>::try_from(stored).map_err(|_| Error::Decode("a key of another length".into()))?;
+        Ok(KeyPair::from_seed(seed))
+    }
+
+    /// Makes a space whose owner is `owner`.
+    pub async fn create_space(&self, owner: &UserId, name: &str, kind: &str) -> Result<SpaceId, Refused> {
+        let mut random = [0; 10];
+        clock::random(&mut random);
+        let id = RecordId::from_parts(clock::now().ms(), &random).to_string();
+        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        if kind == PERSONAL {
+            let taken =
+                "SELECT COUNT(*) FROM dev_members JOIN dev_spaces ON id = space_id WHERE user_id = ? AND type = ?";
+            let query = sqlx::query_scalar::<_, i64>(taken).bind(owner.as_str()).bind(PERSONAL);
+            if query.fetch_one(&mut *transaction).await? > 0 {
+                return Err(Refused::Personal);
+            }
+        }
+        let insert = sqlx::query("INSERT INTO dev_spaces (id, name, type) VALUES (?, ?, ?)");
+        insert.bind(&id).bind(name).bind(kind).execute(&mut *transaction).await?;
+        let insert = sqlx::query("INSERT INTO dev_members (space_id, user_id, role) VALUES (?, ?, ?)");
+        insert.bind(&id).bind(owner.as_str()).bind(OWNER).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        SpaceId::parse(id).map_err(|e| Refused::Failed(e.to_string()))
+    }
+
+    /// Makes `member` a member with this role, or with `None` no member any more. Owners do so, and everybody may leave.
+    pub async fn set_member(
+        &self,
+        (caller, space): (&UserId, &SpaceId),
+        member: &UserId,
+        role: Option<&str>,
+    ) -> Result<(), Refused> {
+        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let query = sqlx::query(
+            "SELECT m.user_id, m.role, s.type FROM dev_members AS m JOIN dev_spaces AS s
+            ON s.id = m.space_id WHERE m.space_id = ?",
+        );
+        let members = query.bind(space.as_str()).fetch_all(&mut *transaction).await?;
+        let mut roles: Vec<(String, String)> = Vec::new();
+        for row in &members {
+            roles.push((row.try_get(0)?, row.try_get(1)?));
+        }
+        let kind = members.first().map(|row| row.try_get::<String, _>(2)).transpose()?;
+        check(&roles, kind.as_deref(), (caller, member), role)?;
+        let delete = sqlx::query("DELETE FROM dev_members WHERE space_id = ? AND user_id = ?");
+        delete.bind(space.as_str()).bind(member.as_str()).execute(&mut *transaction).await?;
+        if let Some(role) = role {
+            let insert = sqlx::query("INSERT INTO dev_members (space_id, user_id, role) VALUES (?, ?, ?)");
+            insert.bind(space.as_str()).bind(member.as_str()).bind(role).execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// A person's spaces with their names.
+    pub async fn named_spaces(&self, user: &UserId) -> Result<Vec<(Space, String)>, Error> {
+        let query = sqlx::query(
+            "SELECT s.id, s.type, m.role, s.name FROM dev_members AS m JOIN dev_spaces AS s
+            ON s.id = m.space_id WHERE m.user_id = ? ORDER BY s.id",
+        );
+        let rows = query.bind(user.as_str()).fetch_all(&self.database.readers).await?;
+        let mut spaces = Vec::new();
+        for row in rows {
+            let id = SpaceId::parse(row.try_get::<String, _>(0)?).map_err(|e| Error::Decode(Box::new(e)))?;
+            spaces.push((Space { id, kind: row.try_get(1)?, role: row.try_get(2)? }, row.try_get(3)?));
+        }
+        Ok(spaces)
+    }
+}
+
+/// The rules of membership; `roles` are the space's members, none when there is no such space.
+fn check(
+    roles: &[(String, String)],
+    kind: Option<&str>,
+    (caller, member): (&UserId, &UserId),
+    role: Option<&str>,
+) -> Result<(), Refused> {
+    let role_of = |user: &UserId| roles.iter().find(|(id, _)| id == user.as_str()).map(|(_, role)| role.as_str());
+    let leaves = caller == member && role.is_none();
+    match role_of(caller) {
+        None => return Err(Refused::NoSuchSpace),
+        Some(OWNER) => {}
+        Some(_) if leaves => {}
+        Some(_) => return Err(Refused::NotTheOwner),
+    }
+    if kind == Some(PERSONAL) {
+        return Err(Refused::Personal);
+    }
+    let owners = roles.iter().filter(|(_, role)| role == OWNER).count();
+    if role_of(member) == Some(OWNER) && role != Some(OWNER) && owners == 1 {
+        return Err(Refused::LastOwner);
+    }
+    Ok(())
+}
+
+impl Memberships for DevStore {
+    fn spaces_of<'a>(&'a self, user: &'a UserId) -> Lookup<'a> {
+        Box::pin(async move {
+            let as_of = clock::now();
+            let named = self.named_spaces(user).await.map_err(|e| Unavailable(e.to_string()))?;
+            Ok(SpaceList { spaces: named.into_iter().map(|(space, _)| space).collect(), as_of })
+        })
+    }
+}

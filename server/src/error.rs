@@ -1,0 +1,109 @@
+//! Errors as clients see them: a status, a stable code, a sentence; never what happened inside.
+
+use crate::log::{LogError, PullError};
+use crate::members::Unavailable;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mana_sync_engine::protocol::wire::{ErrorAnswer, ExpiryReason, PROTOCOL};
+
+/// An answer that is not a success.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    reason: Option<ExpiryReason>,
+    retry_after: Option<u16>,
+}
+
+impl ApiError {
+    /// An error with a status, a code of its own and a sentence for people.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), reason: None, retry_after: None }
+    }
+
+    /// 400 `invalid_request`: the request as a whole is not what it should be.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// 401 `unauthorized`: no token, or one that is not good (any more).
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid bearer token is needed")
+    }
+
+    /// 403 `forbidden`.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 413 `too_large`.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 410 `cursor_expired`, with its reason.
+    #[must_use]
+    pub fn cursor_expired(reason: ExpiryReason) -> Self {
+        let message = "the cursor cannot be followed any more: read from the beginning";
+        Self { reason: Some(reason), ..Self::new(StatusCode::GONE, "cursor_expired", message) }
+    }
+
+    /// 503 with `Retry-After`, in seconds.
+    pub fn later(code: &'static str, message: impl Into<String>, seconds: u16) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
+    }
+
+    /// 500 `internal`; the cause goes to the log only.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; try again later")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let answer =
+            ErrorAnswer { protocol: PROTOCOL, code: self.code.to_owned(), message: self.message, reason: self.reason };
+        let mut response = (self.status, Json(answer)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<LogError> for ApiError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Busy(_) | LogError::Conflict => Self::later("busy", "the server is busy; try again", 1),
+            LogError::Failed(cause) => {
+                tracing::error!(%cause, "the change log failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<PullError> for ApiError {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Expired(reason) => Self::cursor_expired(reason),
+            PullError::Log(error) => error.into(),
+        }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        tracing::warn!(cause = %error.0, "memberships are unavailable");
+        Self::later("memberships_unavailable", "memberships cannot be looked up at present", 5)
+    }
+}

@@ -1,0 +1,83 @@
+//! The routes of protocol 2, and what holds for all of them: typed errors, exact origins, limited bodies.
+
+mod body;
+mod origin;
+mod pull;
+mod push;
+mod ws;
+
+pub use body::Input;
+pub use origin::Origins;
+
+use crate::clock;
+use crate::error::ApiError;
+use crate::server::AppState;
+use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use mana_sync_engine::protocol::wire::{Health, PROTOCOL};
+use std::any::Any;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::trace::TraceLayer;
+
+/// How long a browser may remember a preflight's answer.
+const PREFLIGHT: Duration = Duration::from_secs(600);
+
+/// All routes of the server.
+pub fn router(app: AppState) -> Router {
+    let mut router = Router::new()
+        .route("/health", get(health))
+        .route("/v2/push", post(push::push))
+        .route("/v2/pull", post(pull::pull))
+        .route("/ws", get(ws::all_apps))
+        .route("/ws/{app}", get(ws::one_app));
+    if app.dev.is_some() {
+        router = router.merge(crate::dev::routes());
+    }
+    router
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
+        })
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(cors(&app))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .with_state(app)
+}
+
+async fn health() -> Response {
+    let health = Health {
+        status: "ok".to_owned(),
+        service: "mana-sync".to_owned(),
+        protocol: Some(PROTOCOL),
+        timestamp: clock::now(),
+    };
+    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(health)).into_response()
+}
+
+fn cors(app: &AppState) -> CorsLayer {
+    let origins = app.origins.clone();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allow(origin)))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT)
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::internal().into_response()
+}
+
+/// Method and route of a request, for the log: a path itself can hold ids.
+fn span(request: &Request<Body>) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    tracing::debug_span!("request", method = %request.method(), route)
+}

@@ -1,0 +1,216 @@
+//! `GET /ws` and `GET /ws/{app}`: one person's connection that is told when there is something to pull.
+
+use crate::auth::Identity;
+use crate::clock;
+use crate::error::ApiError;
+use crate::hub::{Nudge, Subscription};
+use crate::server::{App, AppState};
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use mana_sync_engine::model::AppId;
+use mana_sync_engine::protocol::wire::{ClientFrame, ServerFrame};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Largest frame of a client; tokens are a few hundred bytes.
+const MAX_FRAME: usize = 64 * 1024;
+/// How often the server asks whether the other side is still there.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Nothing heard for this long, not even an answer to a heartbeat: the connection is dead.
+const SILENCE: Duration = Duration::from_secs(75);
+/// How long a frame may take to be sent.
+const SENDING: Duration = Duration::from_secs(10);
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+pub(super) async fn all_apps(app: State<AppState>, headers: HeaderMap, up: Upgrade) -> Result<Response, ApiError> {
+    accept(app.0, &headers, up, None)
+}
+
+pub(super) async fn one_app(
+    app: State<AppState>,
+    Path(only): Path<AppId>,
+    headers: HeaderMap,
+    up: Upgrade,
+) -> Result<Response, ApiError> {
+    accept(app.0, &headers, up, Some(only))
+}
+
+fn accept(app: AppState, headers: &HeaderMap, up: Upgrade, only: Option<AppId>) -> Result<Response, ApiError> {
+    // Browsers always say where a page comes from; a client without an origin is no page.
+    if headers.get(header::ORIGIN).is_some_and(|origin| !app.origins.allow(origin)) {
+        return Err(ApiError::forbidden("this origin may not connect"));
+    }
+    let up = up.map_err(|_| {
+        ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this path takes WebSocket connections")
+    })?;
+    let up = up.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
+    Ok(up.on_upgrade(move |socket| async move {
+        let mut connection = Connection { app: &app, socket, heard: Instant::now() };
+        let end = connection.run(only).await;
+        connection.close(end).await;
+    }))
+}
+
+/// Why a connection ends.
+enum End {
+    /// The other side went away.
+    Gone,
+    /// The server stops.
+    Stopping,
+    /// The client did something it may not, or its time is over; the code says which.
+    Refused(&'static str),
+}
+
+struct Connection<'a> {
+    app: &'a App,
+    socket: WebSocket,
+    heard: Instant,
+}
+
+impl Connection<'_> {
+    async fn run(&mut self, only: Option<AppId>) -> End {
+        match self.serve(only).await {
+            Ok(()) => End::Gone,
+            Err(end) => end,
+        }
+    }
+
+    async fn serve(&mut self, only: Option<AppId>) -> Result<(), End> {
+        let mut identity = self.authenticate().await?;
+        let mut nudges = self.app.hub.subscribe(identity.user.clone(), only);
+        self.listen_to_spaces(&identity, &nudges).await?;
+        // Only now: who reads after this frame misses nothing.
+        self.send(&ServerFrame::AuthOk).await?;
+        let mut stopping = self.app.stopping.clone();
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        loop {
+            tokio::select! {
+                frame = self.socket.recv() => self.receive(frame, &mut identity).await?,
+                nudge = nudges.next() => self.tell(nudge, &identity, &nudges).await?,
+                () = sleep_until(end_of(&identity)) => return Err(End::Refused("token_expired")),
+                _ = heartbeat.tick() => self.beat().await?,
+                () = stopped(&mut stopping) => return Err(End::Stopping),
+            }
+        }
+    }
+
+    /// Waits for the token, and not for longer than it may take: a connection that says nothing ends by this timer.
+    async fn authenticate(&mut self) -> Result<Identity, End> {
+        let deadline = Instant::now() + self.app.socket_auth;
+        let mut stopping = self.app.stopping.clone();
+        loop {
+            let frame = tokio::select! {
+                frame = self.socket.recv() => frame,
+                () = sleep_until(deadline) => return Err(End::Refused("auth_timeout")),
+                () = stopped(&mut stopping) => return Err(End::Stopping),
+            };
+            match self.client_frame(frame)? {
+                Some(ClientFrame::Auth { token }) => {
+                    return self.app.tokens.verify(&token).ok_or(End::Refused("unauthorized"));
+                }
+                Some(ClientFrame::Ping) => self.send(&ServerFrame::Pong).await?,
+                None => {}
+            }
+        }
+    }
+
+    async fn receive(
+        &mut self,
+        frame: Option<Result<Message, axum::Error>>,
+        identity: &mut Identity,
+    ) -> Result<(), End> {
+        match self.client_frame(frame)? {
+            None => Ok(()),
+            Some(ClientFrame::Ping) => self.send(&ServerFrame::Pong).await,
+            Some(ClientFrame::Auth { token }) => {
+                let renewed = self.app.tokens.verify(&token).ok_or(End::Refused("unauthorized"))?;
+                if renewed.user != identity.user {
+                    return Err(End::Refused("other_user"));
+                }
+                *identity = renewed;
+                self.send(&ServerFrame::AuthOk).await
+            }
+        }
+    }
+
+    /// What the client said; `None` for frames below the protocol. Text that is no frame ends the connection.
+    fn client_frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<Option<ClientFrame>, End> {
+        let Some(Ok(message)) = frame else { return Err(End::Gone) };
+        self.heard = Instant::now();
+        match message {
+            Message::Text(text) => serde_json::from_str(&text).map(Some).map_err(|_| End::Refused("invalid_frame")),
+            Message::Binary(_) => Err(End::Refused("invalid_frame")),
+            Message::Close(_) => Err(End::Gone),
+            Message::Ping(_) | Message::Pong(_) => Ok(None),
+        }
+    }
+
+    async fn tell(&mut self, nudge: Option<Nudge>, identity: &Identity, nudges: &Subscription) -> Result<(), End> {
+        match nudge {
+            None => Err(End::Refused("too_slow")),
+            Some(Nudge::Available { app, tables }) => {
+                self.send(&ServerFrame::SyncAvailable { app_id: app, tables }).await
+            }
+            Some(Nudge::SpacesChanged) => {
+                self.listen_to_spaces(identity, nudges).await?;
+                self.send(&ServerFrame::SpacesChanged).await
+            }
+        }
+    }
+
+    async fn listen_to_spaces(&mut self, identity: &Identity, nudges: &Subscription) -> Result<(), End> {
+        let list = self.app.memberships.spaces_of(&identity.user).await;
+        let list = list.map_err(|_| End::Refused("memberships_unavailable"))?;
+        nudges.set_spaces(list.spaces.into_iter().filter(|space| !space.is_personal()).map(|space| space.id).collect());
+        Ok(())
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        if self.heard.elapsed() > SILENCE {
+            return Err(End::Gone);
+        }
+        self.transmit(Message::Ping(Vec::new().into())).await
+    }
+
+    async fn send(&mut self, frame: &ServerFrame) -> Result<(), End> {
+        let text = serde_json::to_string(frame).map_err(|_| End::Gone)?;
+        self.transmit(Message::Text(text.into())).await
+    }
+
+    async fn transmit(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SENDING, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    async fn close(mut self, end: End) {
+        let (code, reason) = match end {
+            End::Gone => (close_code::NORMAL, ""),
+            End::Stopping => (close_code::AWAY, "stopping"),
+            End::Refused(reason) => {
+                // Either way the connection is over.
+                let _ = self.send(&ServerFrame::Error { tables: vec![reason.to_owned()] }).await;
+                (close_code::POLICY, reason)
+            }
+        };
+        let _ = self.transmit(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    }
+}
+
+/// Waits until the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server was dropped, which is the same.
+    drop(stopping.wait_for(|stop| *stop).await);
+}
+
+/// The moment a token ends, on the clock that timers use.
+fn end_of(identity: &Identity) -> Instant {
+    let left_ms = identity.expires.saturating_mul(1000).saturating_sub(clock::now().ms());
+    Instant::now() + Duration::from_millis(left_ms.min(u64::from(u32::MAX)))
+}

@@ -1,0 +1,76 @@
+//! What every store of the change log must do, as a suite of tests: a store that passes may be used.
+//!
+//! [`store`] calls each method of the traits and holds it to its words; [`rules`] and [`visibility`] drive push and
+//! pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
+//! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log.
+
+pub mod concurrency;
+pub mod fixtures;
+pub mod rules;
+pub mod store;
+pub mod visibility;
+
+/// Makes one test of each case of the contract, for the store that `$open` opens.
+#[macro_export]
+macro_rules! change_log_contract {
+    ($open:path) => {
+        $crate::change_log_contract!(@cases $open, store, [
+            the_epoch_stays_the_same,
+            a_stream_without_rows_stands_nowhere,
+            rows_come_back_as_they_were_written,
+            a_position_that_does_not_follow_is_refused,
+            a_dropped_transaction_leaves_nothing,
+            a_snapshot_sees_one_moment,
+            an_event_of_one_user_is_stored_once_in_all_streams,
+            heads_are_kept_and_replaced,
+            a_span_gives_its_tables_between_its_ends,
+            a_span_is_cut_by_count_and_by_bytes,
+            rows_of_private_records_are_for_their_author,
+            tags_are_found_where_there_are_rows,
+            a_horizon_is_kept,
+            ids_with_quotes_and_commas_name_nothing_else,
+        ]);
+        $crate::change_log_contract!(@cases $open, rules, [
+            a_push_comes_back_in_a_pull,
+            a_lost_answer_stores_nothing_twice,
+            an_event_id_names_one_change_for_ever,
+            an_id_sent_twice_in_one_push_is_answered_once,
+            one_bad_change_does_not_stop_the_others,
+            a_group_is_taken_whole_or_not_at_all,
+            outsiders_and_viewers_write_nothing,
+            all_mentions_of_a_space_agree,
+            the_personal_space_travels_under_its_alias,
+            stamps_ahead_of_the_server_are_refused,
+            a_schema_newer_than_the_server_is_refused,
+            every_page_size_gives_every_row_once,
+            a_table_added_later_comes_from_its_beginning,
+            a_space_joined_later_comes_from_its_beginning,
+            fewer_tables_leave_the_others_where_they_were,
+            a_large_change_makes_a_page_of_its_own,
+            a_cursor_of_another_log_is_refused,
+            a_cursor_ahead_of_the_log_is_refused,
+            a_cursor_behind_the_horizon_is_refused,
+        ]);
+        $crate::change_log_contract!(@cases $open, visibility, [
+            private_records_are_served_and_written_by_their_author_only,
+            hiding_a_record_withdraws_it_from_the_others,
+            showing_a_record_sends_it_to_the_others,
+            only_an_insert_of_the_author_changes_visibility,
+            the_first_insert_says_who_the_author_is,
+            private_news_is_told_to_the_author_only,
+        ]);
+        $crate::change_log_contract!(@cases $open, concurrency, [
+            writers_at_once_and_a_paging_reader_miss_nothing,
+            one_push_sent_by_many_at_once_is_stored_once,
+        ]);
+    };
+    (@cases $open:path, $module:ident, [$($case:ident),* $(,)?]) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let (_guard, log) = $open().await;
+                $crate::log::contract::$module::$case(log).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,204 @@
+//! A change log in memory: for simulations and for tests of the rules. It needs no runtime and never really waits.
+
+use super::{
+    ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot, Span,
+    StreamId, StreamState, Tag, Transaction, is_visible,
+};
+use mana_sync_engine::model::{EventId, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OwnedMutexGuard;
+
+#[derive(Clone, Default)]
+struct Stream {
+    rows: BTreeMap<u64, Arc<LogRow>>,
+    horizon: u64,
+}
+
+impl Stream {
+    fn pos(&self) -> u64 {
+        self.rows.last_key_value().map_or(0, |(pos, _)| *pos)
+    }
+}
+
+#[derive(Clone)]
+struct State {
+    epoch: Epoch,
+    streams: BTreeMap<StreamId, Stream>,
+    events: BTreeMap<(UserId, EventId), ContentHash>,
+    heads: BTreeMap<RecordKey, Head>,
+}
+
+/// A change log in memory; clones share one log.
+#[derive(Clone)]
+pub struct MemoryLog {
+    state: Arc<Mutex<Arc<State>>>,
+    writer: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl MemoryLog {
+    /// An empty log with this epoch.
+    #[must_use]
+    pub fn new(epoch: Epoch) -> Self {
+        let state = State { epoch, streams: BTreeMap::new(), events: BTreeMap::new(), heads: BTreeMap::new() };
+        Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }
+    }
+
+    /// A log of its own with the same contents, as a backup restored elsewhere.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.present())), writer: Arc::default() }
+    }
+
+    /// How many rows the log holds, in all streams.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.present().streams.values().map(|stream| stream.rows.len()).sum()
+    }
+
+    fn present(&self) -> Arc<State> {
+        // The state is only ever replaced whole, so it is sound even where a holder of the lock panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ChangeLog for MemoryLog {
+    type Snapshot = MemorySnapshot;
+    type Transaction = MemoryTransaction;
+
+    async fn snapshot(&self) -> Result<MemorySnapshot, LogError> {
+        Ok(MemorySnapshot(self.present()))
+    }
+
+    async fn transaction(&self) -> Result<MemoryTransaction, LogError> {
+        let turn = self.writer.clone().lock_owned().await;
+        Ok(MemoryTransaction {
+            log: self.clone(),
+            base: self.present(),
+            rows: Vec::new(),
+            heads: BTreeMap::new(),
+            horizons: BTreeMap::new(),
+            _turn: turn,
+        })
+    }
+}
+
+/// The state at one moment.
+pub struct MemorySnapshot(Arc<State>);
+
+impl Snapshot for MemorySnapshot {
+    async fn epoch(&mut self) -> Result<Epoch, LogError> {
+        Ok(self.0.epoch)
+    }
+
+    async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+        let state = |stream: &Stream| StreamState {
+            pos: stream.pos(),
+            tag: stream.rows.last_key_value().map(|(_, row)| row.tag),
+            horizon: stream.horizon,
+            folded_through: 0,
+        };
+        Ok(streams.iter().filter_map(|id| Some((id.clone(), state(self.0.streams.get(id)?)))).collect())
+    }
+
+    async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+        let tag = |stream: &StreamId, pos: &u64| Some(self.0.streams.get(stream)?.rows.get(pos)?.tag);
+        Ok(positions.iter().filter_map(|(stream, pos)| Some((stream.clone(), tag(stream, pos)?))).collect())
+    }
+
+    async fn rows(&mut self, span: &Span<'_>) -> Result<Rows, LogError> {
+        let mut found = Rows { complete: true, ..Rows::default() };
+        let Some(stream) = self.0.streams.get(span.stream).filter(|_| span.after < span.through) else {
+            return Ok(found);
+        };
+        for (pos, row) in stream.rows.range(span.after + 1..=span.through) {
+            let visible = is_visible(row.change.op, &row.user, self.0.heads.get(&row.key()), span.reader);
+            if !visible || !span.collections.contains(&row.collection()) {
+                continue;
+            }
+            if found.rows.len() == span.limit || (found.bytes >= span.max_bytes && !found.rows.is_empty()) {
+                found.complete = false;
+                break;
+            }
+            found.bytes += row.change.to_json().to_string().len();
+            let change = mana_sync_engine::model::Change { group: None, ..row.change.clone() };
+            found.rows.push(ServedRow { pos: *pos, tag: row.tag, change });
+        }
+        Ok(found)
+    }
+}
+
+/// Writes that wait for `commit`. Applied there and not to a copy of the state: the log would be copied at every push.
+pub struct MemoryTransaction {
+    log: MemoryLog,
+    base: Arc<State>,
+    rows: Vec<LogRow>,
+    heads: BTreeMap<RecordKey, Head>,
+    horizons: BTreeMap<StreamId, u64>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl MemoryTransaction {
+    fn pos(&self, stream: &StreamId) -> u64 {
+        let written = self.rows.iter().rev().find(|row| row.stream == *stream).map(|row| row.pos);
+        written.unwrap_or_else(|| self.base.streams.get(stream).map_or(0, Stream::pos))
+    }
+
+    fn is_taken(&self, row: &LogRow) -> bool {
+        let same = |other: &LogRow| other.user == row.user && other.change.event_id == row.change.event_id;
+        self.base.events.contains_key(&(row.user.clone(), row.change.event_id.clone())) || self.rows.iter().any(same)
+    }
+}
+
+impl Transaction for MemoryTransaction {
+    async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
+        Ok(streams.iter().map(|stream| (stream.clone(), self.pos(stream))).collect())
+    }
+
+    async fn known(&mut self, user: &UserId, events: &BTreeSet<EventId>) -> Result<KnownEvents, LogError> {
+        let hash = |event: &EventId| self.base.events.get(&(user.clone(), event.clone())).copied();
+        Ok(events.iter().filter_map(|event| Some((event.clone(), hash(event)?))).collect())
+    }
+
+    async fn heads(&mut self, keys: &BTreeSet<RecordKey>) -> Result<BTreeMap<RecordKey, Head>, LogError> {
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), self.base.heads.get(key)?.clone()))).collect())
+    }
+
+    async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
+        for row in rows {
+            if self.is_taken(row) {
+                return Err(LogError::Conflict);
+            }
+            if row.pos != self.pos(&row.stream) + 1 {
+                return Err(LogError::Failed(format!("position {} does not follow", row.pos)));
+            }
+            self.rows.push(row.clone());
+        }
+        Ok(())
+    }
+
+    async fn put_heads(&mut self, heads: &BTreeMap<RecordKey, Head>) -> Result<(), LogError> {
+        self.heads.extend(heads.clone());
+        Ok(())
+    }
+
+    async fn set_horizon(&mut self, stream: &StreamId, horizon: u64) -> Result<(), LogError> {
+        self.horizons.insert(stream.clone(), horizon);
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), LogError> {
+        drop(self.base);
+        let mut shared = self.log.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = Arc::make_mut(&mut shared);
+        for row in self.rows {
+            state.events.insert((row.user.clone(), row.change.event_id.clone()), row.hash);
+            state.streams.entry(row.stream.clone()).or_default().rows.insert(row.pos, Arc::new(row));
+        }
+        state.heads.extend(self.heads);
+        for (stream, horizon) in self.horizons {
+            state.streams.entry(stream).or_default().horizon = horizon;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! The change log: what a store of it promises, and the rules of push and pull over any store.
+//!
+//! A store (SQLite, memory) keeps rows, counters and heads and decides nothing. What is accepted, which stream it goes
+//! to, who is served what and where a page ends is decided once, in `admit`, `decide`, `push`, `cursor` and `pull`,
+//! without time, randomness or I/O of their own. [`contract`] is the test suite that every store passes.
+
+mod access;
+mod admit;
+mod columns;
+pub mod contract;
+mod cursor;
+mod decide;
+pub mod memory;
+mod pull;
+mod push;
+pub mod sqlite;
+mod types;
+
+pub use access::Caller;
+pub use admit::Sent;
+pub use cursor::{Cursor, Mark};
+pub use pull::{Pull, PullError, PullPage};
+pub use push::{Push, PushOutcome};
+pub use types::*;
+
+use mana_sync_engine::model::{AppId, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Why a store could not do what it was asked. It says nothing about the request: the same request may work later.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store is busy or out of connections.
+    #[error("the change log is busy: {0}")]
+    Busy(String),
+    /// Another transaction took the same event id; the push can be tried again from its start.
+    #[error("another transaction wrote the same event")]
+    Conflict,
+    /// The store failed.
+    #[error("the change log failed: {0}")]
+    Failed(String),
+}
+
+/// A store of the change log.
+///
+/// Its promises, checked by [`contract`]: a transaction is seen by later snapshots whole or not at all, and survives a
+/// crash once `commit` has returned; a dropped transaction leaves nothing; a snapshot sees one moment however long it
+/// is used; positions of a stream have no gaps and become visible in their order.
+pub trait ChangeLog: Send + Sync + 'static {
+    /// A view of one moment.
+    type Snapshot: Snapshot;
+    /// A transaction that writes.
+    type Transaction: Transaction;
+
+    /// Opens a view of this moment.
+    fn snapshot(&self) -> impl Future<Output = Result<Self::Snapshot, LogError>> + Send;
+
+    /// Opens a transaction that writes.
+    fn transaction(&self) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
+}
+
+/// A view of one moment of the log.
+pub trait Snapshot: Send {
+    /// The log's epoch: the same for as long as its data lives.
+    fn epoch(&mut self) -> impl Future<Output = Result<Epoch, LogError>> + Send;
+
+    /// Where these streams stand; a stream without rows is left out.
+    fn streams(
+        &mut self,
+        streams: &BTreeSet<StreamId>,
+    ) -> impl Future<Output = Result<BTreeMap<StreamId, StreamState>, LogError>> + Send;
+
+    /// The tags of the rows at these positions; where there is no row, the stream is left out.
+    fn tags(
+        &mut self,
+        positions: &BTreeMap<StreamId, u64>,
+    ) -> impl Future<Output = Result<BTreeMap<StreamId, Tag>, LogError>> + Send;
+
+    /// The rows of a span that its reader may see ([`is_visible`]), oldest first. At least one when there is one,
+    /// however large it is.
+    fn rows(&mut self, span: &Span<'_>) -> impl Future<Output = Result<Rows, LogError>> + Send;
+}
+
+/// A transaction that writes.
+pub trait Transaction: Send + Sized {
+    /// Holds these streams against every other transaction until this one ends, and gives their newest positions (0 for
+    /// a new stream). Called once, first: what is read afterwards cannot change any more.
+    fn lock(
+        &mut self,
+        streams: &BTreeSet<StreamId>,
+    ) -> impl Future<Output = Result<BTreeMap<StreamId, u64>, LogError>> + Send;
+
+    /// Which of these events of this user are in the log, in any stream.
+    fn known(
+        &mut self,
+        user: &UserId,
+        events: &BTreeSet<mana_sync_engine::model::EventId>,
+    ) -> impl Future<Output = Result<KnownEvents, LogError>> + Send;
+
+    /// The heads of these records; a record without head is left out.
+    fn heads(
+        &mut self,
+        keys: &BTreeSet<RecordKey>,
+    ) -> impl Future<Output = Result<BTreeMap<RecordKey, Head>, LogError>> + Send;
+
+    /// Adds rows; their streams are locked and their positions follow on the newest.
+    fn append(&mut self, rows: &[LogRow]) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Stores heads, in place of those there are.
+    fn put_heads(&mut self, heads: &BTreeMap<RecordKey, Head>) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Sets a stream's horizon: rows up to there are removed or may be.
+    fn set_horizon(&mut self, stream: &StreamId, horizon: u64) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Makes everything durable and visible, or fails and leaves nothing.
+    fn commit(self) -> impl Future<Output = Result<(), LogError>> + Send;
+}
+
+/// Where random bytes come from.
+pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// The rules of push and pull over a store.
+pub struct SyncLog<L> {
+    log: L,
+    random: Randomness,
+    max_schema: BTreeMap<AppId, u32>,
+}
+
+impl<L: ChangeLog> SyncLog<L> {
+    /// Rules over `log`; `max_schema` holds the newest schema version taken of an app, an app not in it has no limit.
+    pub fn new(log: L, random: Randomness, max_schema: BTreeMap<AppId, u32>) -> Self {
+        Self { log, random, max_schema }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &L {
+        &self.log
+    }
+}

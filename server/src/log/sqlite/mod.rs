@@ -1,0 +1,118 @@
+//! The change log in an SQLite file: one writer, many readers, durable at commit.
+//!
+//! Write-ahead logging lets readers keep their moment while the writer goes on; `synchronous = FULL` makes a commit
+//! survive a power cut. One connection writes, so a transaction holds every stream by itself.
+
+mod read;
+mod write;
+
+use super::{ChangeLog, Epoch, LogError, Randomness};
+use mana_sync_engine::model::Malformed;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlitePool};
+use std::str::FromStr;
+use std::time::Duration;
+
+pub use read::SqliteSnapshot;
+pub use write::SqliteTransaction;
+
+/// The newest layout this version knows, kept in `PRAGMA user_version`.
+const LAYOUT: i64 = 1;
+const READERS: u32 = 4;
+/// How long a request waits for its turn before the server says that it is busy.
+const TURN: Duration = Duration::from_secs(10);
+
+/// An open SQLite file, shared by everything that keeps data in it.
+#[derive(Clone)]
+pub struct Database {
+    /// The one connection that writes.
+    pub writer: SqlitePool,
+    /// Connections that only read.
+    pub readers: SqlitePool,
+}
+
+impl Database {
+    /// Opens `url` (`sqlite://path`), makes the file and its tables where they are missing.
+    pub async fn open(url: &str) -> Result<Self, LogError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|e| LogError::Failed(format!("'{url}' is no SQLite URL: {e}")))?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(TURN);
+        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(TURN);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        let layout: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&writer).await?;
+        if layout > LAYOUT {
+            return Err(LogError::Failed(format!("{url} was written by a newer version of mana-sync")));
+        }
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&writer).await?;
+        sqlx::raw_sql("PRAGMA user_version = 1").execute(&writer).await?;
+        let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Closes all connections; the file is whole and may be copied afterwards.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// The change log in a [`Database`].
+#[derive(Clone)]
+pub struct SqliteLog {
+    database: Database,
+    epoch: Epoch,
+}
+
+impl SqliteLog {
+    /// The log in this database; a new one gets a random epoch.
+    pub async fn open(database: Database, random: &Randomness) -> Result<Self, LogError> {
+        let mut fresh = Epoch([0; 16]);
+        random(&mut fresh.0);
+        let insert = "INSERT INTO log_epoch (one, epoch) VALUES (1, ?) ON CONFLICT DO NOTHING";
+        sqlx::query(insert).bind(fresh.to_string()).execute(&database.writer).await?;
+        let row = sqlx::query("SELECT epoch FROM log_epoch").fetch_one(&database.writer).await?;
+        let epoch = Epoch::try_from(row.try_get::<String, _>(0)?)?;
+        Ok(Self { database, epoch })
+    }
+}
+
+impl ChangeLog for SqliteLog {
+    type Snapshot = SqliteSnapshot;
+    type Transaction = SqliteTransaction;
+
+    async fn snapshot(&self) -> Result<SqliteSnapshot, LogError> {
+        SqliteSnapshot::begin(&self.database.readers, self.epoch).await
+    }
+
+    async fn transaction(&self) -> Result<SqliteTransaction, LogError> {
+        SqliteTransaction::begin(&self.database.writer).await
+    }
+}
+
+impl From<sqlx::Error> for LogError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut => Self::Busy("no connection became free".into()),
+            sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended code.
+            sqlx::Error::Database(inner)
+                if inner
+                    .code()
+                    .and_then(|code| code.parse::<i32>().ok())
+                    .is_some_and(|c| matches!(c & 0xff, 5 | 6)) =>
+            {
+                Self::Busy(error.to_string())
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<Malformed> for LogError {
+    fn from(error: Malformed) -> Self {
+        Self::Failed(format!("damaged data: {error}"))
+    }
+}

@@ -1,0 +1,52 @@
+-- The change log. `stream` and `pos` order the rows; (user_id, id) makes a push idempotent.
+CREATE TABLE IF NOT EXISTS sync_changes (
+  id             TEXT    NOT NULL,
+  app_id         TEXT    NOT NULL,
+  table_name     TEXT    NOT NULL,
+  record_id      TEXT    NOT NULL,
+  user_id        TEXT    NOT NULL CHECK (user_id <> ''),
+  op             TEXT    NOT NULL,
+  data           TEXT    NOT NULL,
+  field_meta     TEXT    NOT NULL,
+  client_id      TEXT    NOT NULL,
+  created_at     TEXT    NOT NULL,
+  schema_version INTEGER NOT NULL,
+  actor          TEXT,
+  origin         TEXT    NOT NULL,
+  space_id       TEXT,
+  stream         TEXT    NOT NULL,
+  pos            INTEGER NOT NULL,
+  tag            BLOB    NOT NULL,
+  visibility     TEXT    NOT NULL,
+  at             TEXT    NOT NULL,
+  content_hash   BLOB    NOT NULL,
+  UNIQUE (user_id, id),
+  UNIQUE (stream, pos)
+);
+
+-- Where each stream stands. `pos` counts on when rows are removed, so a position is never given twice.
+CREATE TABLE IF NOT EXISTS streams (
+  stream         TEXT    NOT NULL PRIMARY KEY,
+  pos            INTEGER NOT NULL DEFAULT 0,
+  horizon        INTEGER NOT NULL DEFAULT 0,
+  folded_through INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- Author, present visibility and deletion of each record.
+CREATE TABLE IF NOT EXISTS sync_records (
+  stream     TEXT    NOT NULL,
+  app_id     TEXT    NOT NULL,
+  table_name TEXT    NOT NULL,
+  record_id  TEXT    NOT NULL,
+  author     TEXT,
+  visibility TEXT    NOT NULL,
+  deleted    INTEGER,
+  deleted_at TEXT,
+  PRIMARY KEY (stream, app_id, table_name, record_id)
+) WITHOUT ROWID;
+
+-- One row: the log's epoch.
+CREATE TABLE IF NOT EXISTS log_epoch (
+  one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  epoch TEXT    NOT NULL
+);

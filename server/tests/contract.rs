@@ -1,0 +1,41 @@
+//! Every store of the change log passes the contract.
+
+use mana_sync::change_log_contract;
+use mana_sync::log::contract::fixtures::randomness;
+use mana_sync::log::memory::MemoryLog;
+use mana_sync::log::sqlite::{Database, SqliteLog};
+use mana_sync::log::{Epoch, LogError};
+
+mod in_memory {
+    use super::{Epoch, MemoryLog, change_log_contract};
+
+    async fn open() -> ((), MemoryLog) {
+        ((), MemoryLog::new(Epoch([1; 16])))
+    }
+
+    change_log_contract!(open);
+}
+
+mod in_sqlite {
+    use super::{Database, SqliteLog, change_log_contract, randomness};
+
+    async fn open() -> (tempfile::TempDir, SqliteLog) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite://{}", folder.path().join("log.db").display());
+        let database = Database::open(&url).await.expect("a database");
+        let log = SqliteLog::open(database, &randomness(1)).await.expect("a log");
+        (folder, log)
+    }
+
+    change_log_contract!(open);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite://{}", folder.path().join("log.db").display());
+    let database = Database::open(&url).await.expect("a database");
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&database.writer).await.expect("a pragma");
+    database.close().await;
+    assert!(matches!(Database::open(&url).await, Err(LogError::Failed(_))));
+}
