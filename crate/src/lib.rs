@@ -14,4 +14,6 @@ pub mod protocol;
 pub mod store;
 
 #[cfg(target_arch = "wasm32")]
+mod bindings;
+#[cfg(target_arch = "wasm32")]
 pub mod web;

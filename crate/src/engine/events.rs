@@ -42,8 +42,20 @@ pub struct Side {
 /// Something the app may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A transaction was committed here or in another tab.
-    Change(Vec<TableChange>),
+    /// A transaction was committed, here or in another tab.
+    Change {
+        /// What changed.
+        changes: Vec<TableChange>,
+        /// How many changes it logged, when it was committed here; `None`: another tab told.
+        logged: Option<usize>,
+    },
+    /// An answer of the server was worked into the log. For other tabs, not for apps.
+    Settled {
+        /// The oldest row of the log that is left.
+        oldest: Option<f64>,
+        /// Log rows with changes that were refused for good.
+        refused: Vec<(f64, crate::protocol::wire::Rejection)>,
+    },
     /// The sync status changed.
     Status(Status),
     /// A local value lost.

@@ -80,7 +80,7 @@ impl<R: Row> LiveQuery<R> {
         }
         let Some(range) = &self.query.range else { return true };
         if self.goes_by_primary() {
-            return range.contains(&record.key);
+            return stands_for_any(&record.key) || range.contains(&record.key);
         }
         [&record.old, &record.new].into_iter().flatten().any(|row| self.lists(row, range))
     }
@@ -91,12 +91,17 @@ impl<R: Row> LiveQuery<R> {
     }
 
     fn may_list(&self, key: &Key) -> bool {
-        !self.goes_by_primary() || self.query.range.as_ref().is_none_or(|range| range.contains(key))
+        !self.goes_by_primary() || stands_for_any(key) || self.query.range.as_ref().is_none_or(|range| range.contains(key))
     }
 
     fn goes_by_primary(&self) -> bool {
         self.query.index.as_ref().is_none_or(|name| *name == self.spec.primary.name)
     }
+}
+
+/// An empty list stands for keys that are not known.
+fn stands_for_any(key: &Key) -> bool {
+    matches!(key, Key::List(keys) if keys.is_empty())
 }
 
 impl<S: Store, H: Host> Engine<S, H> {

@@ -18,6 +18,7 @@ mod read;
 mod rebase;
 mod restamp;
 mod rows;
+mod session;
 mod stamps;
 mod status;
 mod write;
@@ -30,6 +31,7 @@ pub use events::{Conflict, Event, Side, TableChange};
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use read::Query;
+pub use session::Session;
 pub use status::{State, Status, Trouble};
 pub use write::{Write, Writer, Written};
 
@@ -216,7 +218,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         live::schedule(self);
         let changes = table_changes(touched);
         if !changes.is_empty() {
-            self.emit(Event::Change(changes));
+            self.emit(Event::Change { changes, logged: Some(logged) });
         }
         let hook = self.on_logged.borrow().clone();
         if let Some(hook) = hook.filter(|_| logged > 0) {
@@ -225,11 +227,21 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Takes note of a commit another tab made: which tables, which keys, how many changes it logged.
-    pub fn committed_elsewhere(self: &Rc<Self>, changes: Vec<TableChange>, pending: usize) {
-        self.pending.set(pending);
+    pub fn committed_elsewhere(self: &Rc<Self>, changes: Vec<TableChange>, logged: usize) {
+        self.pending.set(self.pending.get() + logged);
         self.live.mark_tables(&changes);
         live::schedule(self);
-        self.emit(Event::Change(changes));
+        self.emit(Event::Change { changes, logged: None });
+        let hook = self.on_logged.borrow().clone();
+        if let Some(hook) = hook.filter(|_| logged > 0) {
+            hook();
+        }
+    }
+
+    /// Takes note of an answer another tab worked into the log.
+    pub fn settled_elsewhere(&self, oldest: Option<f64>, refused: &[(f64, crate::protocol::wire::Rejection)], pending: usize) {
+        self.pending.set(pending);
+        self.wake_waiters(oldest, refused);
     }
 }
 

@@ -117,8 +117,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let oldest = oldest_logged(&tx).await?;
         tx.commit().await?;
-        self.pending.set(self.pending.get().saturating_sub(outcome.removed));
+        // An empty log settles what tabs may have counted differently.
+        self.pending.set(oldest.map_or(0, |_| self.pending.get().saturating_sub(outcome.removed)));
         self.wake_waiters(oldest, &outcome.refused);
+        self.emit(Event::Settled { oldest, refused: outcome.refused.clone() });
         for (_, rejection) in outcome.refused {
             let code = code_of(rejection.code);
             self.emit(Event::DeadLetter { event_id: rejection.event_id, code, message: rejection.message });

@@ -13,8 +13,9 @@ use crate::model::{
     VISIBILITY, Visibility,
 };
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
-use futures_util::lock::Mutex;
+use futures_util::lock::{Mutex, MutexGuard};
 use serde_json::json;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -54,6 +55,9 @@ pub struct Writer<S: Store, H: Host> {
     origin: Origin,
     /// Writes of one transaction take turns: each sees what the one before it did.
     open: Mutex<Option<Open<S>>>,
+    /// How many calls were made: a transaction that is asked for nothing in a turn has lost its caller.
+    calls: Cell<u64>,
+    abandoned: Cell<bool>,
 }
 
 pub(super) struct Open<S: Store> {
@@ -91,6 +95,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             actor: Value::<S>::from_json(&actor.to_json()),
             origin: actor.origin(),
             open: Mutex::new(Some(open)),
+            calls: Cell::new(0),
+            abandoned: Cell::new(false),
         })
     }
 
@@ -98,7 +104,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub async fn write(&self, table: &str, write: Write<S::Row>) -> Result<Written> {
         let table_name = table;
         let table = self.engine.config().table(table)?;
-        let mut guard = self.open.lock().await;
+        let mut guard = self.enter("write").await?;
         let open = guard.as_mut().ok_or_else(|| ended("write"))?;
         let written = match &table.sync {
             None => super::local::write(open, &table, write).await?,
@@ -113,7 +119,7 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     /// Runs `read` on the transaction, after the writes before it.
     pub async fn read<T>(&self, read: impl AsyncFnOnce(&S::Tx) -> Result<T>) -> Result<T> {
-        let guard = self.open.lock().await;
+        let guard = self.enter("read").await?;
         let open = guard.as_ref().ok_or_else(|| ended("read"))?;
         read(&open.tx).await
     }
@@ -121,7 +127,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     /// Logs what was written and ends the transaction. Resolves when everything is stored; live queries and the sync
     /// driver are told then.
     pub async fn commit(&self) -> Result<Written> {
-        let mut guard = self.open.lock().await;
+        let mut guard = self.enter("commit").await?;
         let mut open = guard.take().ok_or_else(|| ended("commit"))?;
         let mut ticket = None;
         let mut logged = 0;
@@ -150,6 +156,28 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub async fn abort(&self) {
         if let Some(open) = self.open.lock().await.take() {
             open.tx.abort();
+        }
+    }
+
+    /// Takes the transaction for a call.
+    async fn enter(&self, call: &'static str) -> Result<MutexGuard<'_, Option<Open<S>>>> {
+        self.calls.set(self.calls.get() + 1);
+        let guard = self.open.lock().await;
+        if self.abandoned.get() { Err(ended(call)) } else { Ok(guard) }
+    }
+
+    /// Aborts the transaction if nothing is asked of it in its next turn. For transactions an app's own code drives,
+    /// after each of its calls: code that awaits anything else would let IndexedDB commit the records without their
+    /// log.
+    pub async fn watch(&self) {
+        let seen = self.calls.get();
+        let pulse = self.open.lock().await.as_ref().map(|open| open.tx.pulse());
+        if let Some(pulse) = pulse {
+            pulse.await;
+            if self.calls.get() == seen {
+                self.abandoned.set(true);
+                self.abort().await;
+            }
         }
     }
 

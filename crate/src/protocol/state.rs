@@ -1,7 +1,10 @@
 //! The states of sync, as the machine reaches them and the indicator shows them.
 
+use serde::{Deserialize, Serialize};
+
 /// The state of sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// No sync is set up, or it was stopped.
     Local,

@@ -24,6 +24,7 @@ pub async fn run<S: Store, F: Future<Output = S>>(open: impl Fn(Vec<StoreSpec>) 
     a_row_without_key_is_refused(&open(tables()).await).await;
     readers_do_not_write(&open(tables()).await).await;
     unknown_stores_and_indexes_are_named(&open(tables()).await).await;
+    a_pulse_leaves_the_transaction_usable(&open(tables()).await).await;
     a_closed_store_says_so(&open(tables()).await).await;
 }
 
@@ -238,6 +239,15 @@ async fn unknown_stores_and_indexes_are_named<S: Store>(store: &S) {
     let tx = store.begin(Mode::Read, &["items"]).expect("begins");
     let scan = Scan { index: Some("nothing".into()), ..Scan::default() };
     assert!(matches!(tx.scan("items", &scan, &|_| true).await, Err(StoreError::NotFound(_))));
+}
+
+async fn a_pulse_leaves_the_transaction_usable<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    tx.put("items", &row(&json!({ "id": "a" })), None).expect("puts");
+    tx.pulse().await;
+    tx.put("items", &row(&json!({ "id": "b" })), None).expect("puts");
+    tx.commit().await.expect("commits");
+    assert!(read(store, "a").await.is_some() && read(store, "b").await.is_some());
 }
 
 async fn a_closed_store_says_so<S: Store>(store: &S) {

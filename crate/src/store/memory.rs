@@ -330,6 +330,10 @@ impl Transaction for MemoryTransaction {
         Ok(())
     }
 
+    fn pulse(&self) -> impl Future<Output = ()> + 'static {
+        std::future::ready(())
+    }
+
     async fn commit(self) -> Result<(), StoreError> {
         self.turn("commit").await?;
         if let Some(error) = self.violates_unique() {

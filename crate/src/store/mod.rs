@@ -146,6 +146,9 @@ pub trait Transaction: 'static {
     /// Asks for all rows of a store to be removed.
     fn clear(&self, store: &str) -> Result<(), StoreError>;
 
+    /// Resolves in the transaction's next turn: whoever awaits only this transaction has made the next request by then.
+    fn pulse(&self) -> impl Future<Output = ()> + 'static;
+
     /// Ends the transaction; all of it is stored when this resolves with `Ok`, nothing otherwise.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>>;
 

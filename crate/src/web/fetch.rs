@@ -30,7 +30,7 @@ pub struct NetworkOptions {
     pub fetch: Option<Function>,
     /// Used instead of the global `WebSocket`.
     pub web_socket: Option<Function>,
-    /// Called with `{ reason: "start" | "expired" }`; gives a token or a promise of one.
+    /// Called with `"start"` or `"expired"`; gives a token or a promise of one.
     pub get_token: Option<Function>,
 }
 
@@ -126,7 +126,7 @@ async fn init(request: &Request, signal: AbortSignal) -> Object {
     let (init, headers) = (Object::new(), Object::new());
     set(&headers, "Accept", "application/json");
     if let Some(token) = &request.token {
-        set(&headers, "Authorization", &format!("Bearer {token}"));
+        set(&headers, "Authorization", format!("Bearer {token}"));
     }
     if let Some(text) = &request.body {
         set(&headers, "Content-Type", "application/json");
@@ -206,16 +206,11 @@ async fn read(stream: &JsValue) -> Result<Vec<u8>, NoAnswer> {
 }
 
 async fn ask_token(options: &NetworkOptions, reason: TokenReason) -> Option<String> {
-    let question = Object::new();
-    set(
-        &question,
-        "reason",
-        match reason {
-            TokenReason::Start => "start",
-            TokenReason::Expired => "expired",
-        },
-    );
-    let returned = options.get_token.as_ref()?.call1(&JsValue::UNDEFINED, &question).ok()?;
+    let reason = match reason {
+        TokenReason::Start => "start",
+        TokenReason::Expired => "expired",
+    };
+    let returned = options.get_token.as_ref()?.call1(&JsValue::UNDEFINED, &reason.into()).ok()?;
     let token = js::settled(returned).await.ok()?.as_string()?;
     (!token.is_empty()).then_some(token)
 }

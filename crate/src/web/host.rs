@@ -25,14 +25,14 @@ impl Host for BrowserHost {
             clippy::cast_sign_loss,
             reason = "a clock before 1970 counts as 1970"
         )]
-        let now = Date::now() as u64;
+        let now = system_ms() as u64;
         now
     }
 
     fn monotonic_ms(&self) -> f64 {
         let performance = js::global("performance");
         let now = performance.and_then(|performance| js::call(&performance, "now", &[]).ok());
-        now.and_then(|now| now.as_f64()).unwrap_or_else(Date::now)
+        now.and_then(|now| now.as_f64()).unwrap_or_else(system_ms)
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -52,6 +52,11 @@ impl Host for BrowserHost {
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         wasm_bindgen_futures::spawn_local(task);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+fn system_ms() -> f64 {
+    Date::now()
 }
 
 /// Resolves after at least `ms` milliseconds; never once the instance is dead, whose tasks rest for ever.
@@ -87,6 +92,6 @@ struct Timer(JsValue);
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        let _ = js::call(&js_sys::global(), "clearTimeout", &[self.0.clone()]);
+        let _ = js::call(&js_sys::global(), "clearTimeout", std::slice::from_ref(&self.0));
     }
 }

@@ -75,7 +75,7 @@ fn at(step: &str, inner: Malformed) -> Malformed {
 }
 
 fn finite(number: f64) -> Result<Value, Malformed> {
-    if number.trunc() == number && number.abs() <= MAX_EXACT {
+    if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 2^53 fits")]
         return Ok(Value::from(number as i64));
     }

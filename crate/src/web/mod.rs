@@ -15,7 +15,7 @@ mod tabs;
 
 pub use fetch::{BrowserNetwork, NetworkOptions};
 pub use host::BrowserHost;
-pub use indexeddb::{Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database};
+pub use indexeddb::{key_to_js, Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database};
 pub use js_row::JsRow;
 pub use panic::on_panic;
 pub use registry::abort_open_transactions;

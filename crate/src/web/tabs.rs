@@ -11,18 +11,21 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BroadcastChannel, MessageEvent};
 
+/// Gets every message of a channel.
+type Listener = Closure<dyn Fn(MessageEvent)>;
+
 const MESSAGE: &str = "message";
 
 /// The tabs that share one database. Without `navigator.locks` every tab counts as alone; without `BroadcastChannel`
 /// nothing is heard.
 pub struct BrowserTabs {
     prefix: String,
-    channel: Option<Channel>,
+    line: Option<Line>,
 }
 
-struct Channel {
+struct Line {
     channel: BroadcastChannel,
-    listeners: RefCell<Vec<Closure<dyn Fn(MessageEvent)>>>,
+    listeners: RefCell<Vec<Listener>>,
     _registration: Registration,
 }
 
@@ -32,12 +35,12 @@ impl BrowserTabs {
     pub fn new(database: &str) -> Self {
         let name = format!("mana:{database}");
         let channel = js::global("BroadcastChannel").and_then(|_| BroadcastChannel::new(&name).ok());
-        let channel = channel.map(|channel| Channel {
+        let line = channel.map(|channel| Line {
             _registration: Registration::new(Resource::Channel(channel.clone())),
             listeners: RefCell::default(),
             channel,
         });
-        Self { prefix: name, channel }
+        Self { prefix: name, line }
     }
 
     fn named(&self, name: &str) -> String {
@@ -66,27 +69,27 @@ impl Tabs for BrowserTabs {
     }
 
     fn post(&self, text: &str) {
-        if let Some(channel) = &self.channel {
+        if let Some(line) = &self.line {
             // Throws only when the channel is closed, and then nobody listens.
-            let _ = channel.channel.post_message(&JsValue::from_str(text));
+            let _ = line.channel.post_message(&JsValue::from_str(text));
         }
     }
 
     fn listen(&self, on_text: Box<dyn Fn(String)>) {
-        let Some(channel) = &self.channel else { return };
+        let Some(line) = &self.line else { return };
         let listener = Closure::new(move |event: MessageEvent| {
             if let Some(text) = event.data().as_string() {
                 on_text(text);
             }
         });
         let function = listener.as_js_value().unchecked_ref();
-        if channel.channel.add_event_listener_with_callback(MESSAGE, function).is_ok() {
-            channel.listeners.borrow_mut().push(listener);
+        if line.channel.add_event_listener_with_callback(MESSAGE, function).is_ok() {
+            line.listeners.borrow_mut().push(listener);
         }
     }
 }
 
-impl Drop for Channel {
+impl Drop for Line {
     fn drop(&mut self) {
         for listener in self.listeners.take() {
             let function = listener.as_js_value().unchecked_ref();

@@ -38,7 +38,7 @@ async fn awaiting_something_else_ends_a_transaction_and_the_next_call_is_named()
     put(&db, "items", &row(&json!({ "id": "other" }))).await;
     let key = Key::text("a");
     assert_eq!(tx.get("items", &key).await.err(), Some(StoreError::Inactive("get")));
-    assert_eq!(tx.get_many("items", &[key.clone()]).await.err(), Some(StoreError::Inactive("get")));
+    assert_eq!(tx.get_many("items", std::slice::from_ref(&key)).await.err(), Some(StoreError::Inactive("get")));
     assert_eq!(tx.scan("items", &Scan::default(), &|_| true).await.err(), Some(StoreError::Inactive("scan")));
     assert_eq!(tx.put("items", &row(&json!({ "id": "a" })), None), Err(StoreError::Inactive("put")));
     assert_eq!(tx.delete("items", &key), Err(StoreError::Inactive("delete")));

@@ -108,8 +108,8 @@ impl IndexedDb {
     fn transaction(&self, mode: Mode, stores: &[&str]) -> Result<IdbTransaction, JsValue> {
         let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
         let mode = JsValue::from_str(if mode == Mode::Write { "readwrite" } else { "readonly" });
-        let made = self.0.begin.call3(&self.0.db, &names, &mode, &self.0.options)?;
-        Ok(made.unchecked_into())
+        let begun = self.0.begin.call3(&self.0.db, &names, &mode, &self.0.options)?;
+        Ok(begun.unchecked_into())
     }
 }
 

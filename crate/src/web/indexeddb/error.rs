@@ -4,7 +4,7 @@ use crate::store::StoreError;
 use crate::web::js;
 use wasm_bindgen::JsValue;
 
-/// How WebKit says that its storage process has gone; it has no name of its own for that.
+/// How Safari says that its storage process has gone; it has no name of its own for that.
 const SERVER_LOST: &str = "Connection to Indexed Database server lost";
 
 /// The error that was thrown by, or is the outcome of, `call`.

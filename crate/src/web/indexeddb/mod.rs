@@ -8,11 +8,15 @@ mod connection;
 mod error;
 mod keys;
 mod open;
+mod open_error;
 mod request;
 mod scan;
+mod shared;
 mod transaction;
 mod upgrade;
 
 pub use connection::{Durability, IndexedDb, StoreEvent};
-pub use open::{OpenError, OpenOptions, delete_database};
+pub use open::{OpenOptions, delete_database};
+pub use keys::key_to_js;
+pub use open_error::OpenError;
 pub use transaction::IndexedDbTransaction;

@@ -4,7 +4,7 @@
 //! the transaction itself, because errors bubble.
 
 use super::error::store_error;
-use super::transaction::Shared;
+use super::shared::Shared;
 use crate::store::StoreError;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -3,7 +3,7 @@
 use super::error::store_error;
 use super::keys::range_to_js;
 use super::request::Answer;
-use super::transaction::Shared;
+use super::shared::Shared;
 use super::upgrade::key_path_name;
 use crate::store::{KeyRange, Scan, StoreError};
 use crate::web::JsRow;

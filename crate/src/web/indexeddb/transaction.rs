@@ -2,184 +2,14 @@
 
 use super::error::store_error;
 use super::keys::{key_from_js, key_to_js};
-use super::request::{Answer, Waiting};
+use super::request::Answer;
 use super::scan;
+use super::shared::Shared;
 use crate::store::{Key, Scan, StoreError, Transaction};
 use crate::web::JsRow;
-use crate::web::registry::{Registration, Resource};
-use js_sys::Function;
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::rc::{Rc, Weak};
-use std::task::{Poll, Waker};
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, IdbObjectStore, IdbRequest, IdbTransaction};
-
-enum Outcome {
-    Running,
-    Complete,
-    Failed(StoreError),
-}
-
-/// A transaction and everything that waits for it.
-pub(super) struct Shared {
-    tx: IdbTransaction,
-    outcome: RefCell<Outcome>,
-    stores: RefCell<Vec<(Box<str>, IdbObjectStore)>>,
-    pub(super) waiting: Waiting,
-    committing: RefCell<Option<Waker>>,
-    on_event: Closure<dyn Fn(Event)>,
-    registration: Cell<Option<Registration>>,
-}
-
-impl Shared {
-    fn new(tx: IdbTransaction) -> Rc<Self> {
-        let shared = Rc::new_cyclic(|weak: &Weak<Self>| {
-            let weak = weak.clone();
-            Self {
-                registration: Cell::new(Some(Registration::new(Resource::Transaction(tx.clone())))),
-                tx,
-                outcome: RefCell::new(Outcome::Running),
-                stores: RefCell::default(),
-                waiting: Waiting::default(),
-                committing: RefCell::default(),
-                on_event: Closure::new(move |event: Event| {
-                    if let Some(shared) = weak.upgrade() {
-                        shared.take_event(&event);
-                    }
-                }),
-            }
-        });
-        shared.listen(Some(shared.handler()));
-        shared
-    }
-
-    /// The one function all events come to.
-    pub fn handler(&self) -> &Function {
-        self.on_event.as_js_value().unchecked_ref()
-    }
-
-    fn listen(&self, handler: Option<&Function>) {
-        self.tx.set_oncomplete(handler);
-        self.tx.set_onabort(handler);
-        self.tx.set_onerror(handler);
-    }
-
-    fn take_event(&self, event: &Event) {
-        match event.type_().as_str() {
-            "success" => {
-                if let Some(request) = event.target() {
-                    self.waiting.settle(&request);
-                }
-            }
-            "error" => self.note_failed_request(event),
-            "complete" => self.end(Outcome::Complete),
-            // Every other event is the transaction's `abort`.
-            _ => self.end(Outcome::Failed(self.reason())),
-        }
-    }
-
-    /// The first request that fails is the reason why the transaction does; those after it only say `AbortError`.
-    fn note_failed_request(&self, event: &Event) {
-        let request = event.target().and_then(|target| target.dyn_into::<IdbRequest>().ok());
-        let Some(error) = request.and_then(|request| request.error().ok().flatten()) else { return };
-        let error = store_error(&error, "commit");
-        let mut outcome = self.outcome.borrow_mut();
-        if matches!(*outcome, Outcome::Running) && error != StoreError::Aborted {
-            *outcome = Outcome::Failed(error);
-        }
-    }
-
-    /// Why the browser aborted the transaction. Without a reason it was not asked to: the connection was cut.
-    fn reason(&self) -> StoreError {
-        match self.tx.error().map(|error| store_error(&error, "commit")) {
-            Some(StoreError::Aborted) | None => {
-                StoreError::ConnectionLost("the browser aborted the transaction".into())
-            }
-            Some(error) => error,
-        }
-    }
-
-    fn end(&self, outcome: Outcome) {
-        let mut current = self.outcome.borrow_mut();
-        if matches!(*current, Outcome::Running) {
-            *current = outcome;
-        }
-        drop(current);
-        self.listen(None);
-        self.registration.take();
-        self.waiting.wake_all();
-        if let Some(waker) = self.committing.take() {
-            waker.wake();
-        }
-    }
-
-    /// Aborts because of `error`, which becomes the outcome unless there is one.
-    fn fail(&self, error: &StoreError) {
-        if matches!(*self.outcome.borrow(), Outcome::Running) {
-            // Throws where the transaction has finished and its `complete` is on the way.
-            let _ = self.tx.abort();
-        }
-        self.end(Outcome::Failed(error.clone()));
-    }
-
-    /// Whether requests can still be made.
-    pub fn check(&self, call: &'static str) -> Result<(), StoreError> {
-        match &*self.outcome.borrow() {
-            Outcome::Running => Ok(()),
-            Outcome::Complete => Err(StoreError::Inactive(call)),
-            Outcome::Failed(error) => Err(error.clone()),
-        }
-    }
-
-    /// The named store.
-    pub fn store(&self, name: &str, call: &'static str) -> Result<IdbObjectStore, StoreError> {
-        self.check(call)?;
-        let mut stores = self.stores.borrow_mut();
-        if let Some((_, store)) = stores.iter().find(|(known, _)| **known == *name) {
-            return Ok(store.clone());
-        }
-        let store = self.tx.object_store(name).map_err(|thrown| match store_error(&thrown, call) {
-            StoreError::NotFound(_) => StoreError::NotFound(name.to_owned()),
-            other => other,
-        })?;
-        stores.push((name.into(), store.clone()));
-        Ok(store)
-    }
-
-    fn write(
-        &self,
-        store: &str,
-        call: &'static str,
-        request: impl FnOnce(&IdbObjectStore) -> Result<Result<IdbRequest, JsValue>, StoreError>,
-    ) -> Result<IdbRequest, StoreError> {
-        self.check(call)?;
-        let made = self.store(store, call).and_then(|store| request(&store));
-        made.and_then(|made| made.map_err(|thrown| store_error(&thrown, call))).inspect_err(|error| self.fail(error))
-    }
-
-    fn put(&self, store: &str, call: &'static str, row: &JsRow, key: Option<&Key>) -> Result<IdbRequest, StoreError> {
-        self.write(store, call, |store| {
-            Ok(match key {
-                None => store.put(row.as_object()),
-                Some(key) => store.put_with_key(row.as_object(), &key_to_js(key)?),
-            })
-        })
-    }
-
-    async fn ended(&self) -> Result<(), StoreError> {
-        poll_fn(|cx| match &*self.outcome.borrow() {
-            Outcome::Complete => Poll::Ready(Ok(())),
-            Outcome::Failed(error) => Poll::Ready(Err(error.clone())),
-            Outcome::Running => {
-                *self.committing.borrow_mut() = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        })
-        .await
-    }
-}
+use std::future::Future;
+use std::rc::Rc;
+use web_sys::{IdbRequest, IdbTransaction};
 
 /// A transaction of an [`super::IndexedDb`].
 pub struct IndexedDbTransaction {
@@ -195,6 +25,21 @@ impl IndexedDbTransaction {
     fn ask(&self, store: &str, key: &Key) -> Result<IdbRequest, StoreError> {
         let key = key_to_js(key)?;
         self.shared.store(store, "get")?.get(&key).map_err(|thrown| store_error(&thrown, "get"))
+    }
+
+    fn request_put(
+        &self,
+        store: &str,
+        call: &'static str,
+        row: &JsRow,
+        key: Option<&Key>,
+    ) -> Result<IdbRequest, StoreError> {
+        self.shared.write(store, call, |store| {
+            Ok(match key {
+                None => store.put(row.as_object()),
+                Some(key) => store.put_with_key(row.as_object(), &key_to_js(key)?),
+            })
+        })
     }
 
     /// Asks for all in this turn; requests are answered in order, so the last one's answer means all have theirs.
@@ -236,11 +81,11 @@ impl Transaction for IndexedDbTransaction {
     }
 
     fn put(&self, store: &str, row: &JsRow, key: Option<&Key>) -> Result<(), StoreError> {
-        self.shared.put(store, "put", row, key).map(drop)
+        self.request_put(store, "put", row, key).map(drop)
     }
 
     fn insert(&self, store: &str, row: &JsRow, key: Option<&Key>) -> impl Future<Output = Result<Key, StoreError>> {
-        let asked = self.shared.put(store, "insert", row, key);
+        let asked = self.request_put(store, "insert", row, key);
         async move {
             let made = Answer::new(&self.shared, asked?, "insert").await?;
             key_from_js(&made).inspect_err(|error| self.shared.fail(error))
@@ -255,13 +100,22 @@ impl Transaction for IndexedDbTransaction {
         self.shared.write(store, "clear", |store| Ok(store.clear())).map(drop)
     }
 
+    fn pulse(&self) -> impl Future<Output = ()> + 'static {
+        // Which row does not matter, nor whether it is there.
+        let asked = self
+            .ask(&self.shared.any_store(), &Key::Number(0.0))
+            .map(|request| Answer::new(&self.shared, request, "pulse"));
+        async move {
+            if let Ok(answer) = asked {
+                // A transaction that has ended needs no pulse.
+                let _ = answer.await;
+            }
+        }
+    }
+
     async fn commit(mut self) -> Result<(), StoreError> {
         self.committing = true;
-        // Saves the browser waiting for further requests. It throws where the transaction can no longer be used, which
-        // then ends by itself, and is absent from old browsers, where every transaction does.
-        #[expect(deprecated, reason = "web-sys marks what its source once lacked; browsers have had it since 2021")]
-        let _ = self.shared.tx.commit();
-        self.shared.ended().await
+        self.shared.commit().await
     }
 
     fn abort(&self) {
@@ -272,7 +126,7 @@ impl Transaction for IndexedDbTransaction {
 impl Drop for IndexedDbTransaction {
     fn drop(&mut self) {
         if self.committing {
-            self.shared.listen(None);
+            self.shared.leave();
         } else {
             self.shared.fail(&StoreError::Aborted);
         }

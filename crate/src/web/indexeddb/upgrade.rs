@@ -109,6 +109,7 @@ fn same_index(stored: &IdbIndex, declared: &IndexSpec) -> Result<bool, OpenError
         && Some(path) == declared.key_path.as_ref().map(key_path_text))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "used as a function that takes the error")]
 fn refused(thrown: JsValue) -> OpenError {
     OpenError::Store(store_error(&thrown, "open"))
 }

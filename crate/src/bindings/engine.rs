@@ -1,0 +1,351 @@
+//! `RawEngine`: an open engine.
+
+use super::convert;
+use super::error::{invalid, not_opened, thrown};
+use super::options::{self, Options, RawSpace, RawUser};
+use super::signals::Signals;
+use super::transaction::{Inner, RawTx, SharedEngine};
+use crate::engine::ports::{LockGuard, Tabs};
+use crate::engine::{Engine, Error, Event, Kind, Session, Write, Writer};
+use crate::model::Actor;
+use crate::store::Row;
+use crate::web::{
+    BrowserHost, BrowserNetwork, BrowserTabs, IndexedDb, JsRow, NetworkOptions, OpenOptions, StoreEvent,
+    delete_database, on_panic,
+};
+use js_sys::{Array, Function, Object, Promise};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::future_to_promise;
+
+type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTabs>;
+
+/// An open engine.
+#[wasm_bindgen]
+pub struct RawEngine {
+    session: Rc<BrowserSession>,
+    name: String,
+    closed: Cell<bool>,
+    signals: RefCell<Option<Signals>>,
+    /// Tells other tabs that this one has the database open.
+    presence: RefCell<Option<Box<dyn LockGuard>>>,
+}
+
+impl RawEngine {
+    pub(super) async fn open(options: &JsValue, host: JsValue) -> Result<Self, JsValue> {
+        let parsed: Options = options::read(options, "openEngine")?;
+        on_panic(function(&host, "panicked")?);
+        let tell = teller(&function(&host, "event")?);
+        let tabs = BrowserTabs::new(&parsed.name);
+        let only = tabs.try_lock("open").await;
+        let first_tab = only.is_some();
+        drop(only);
+        let presence = tabs.share_lock("open").await;
+        let on_store = Rc::clone(&tell);
+        let store = IndexedDb::open(OpenOptions {
+            name: parsed.name.clone(),
+            version: parsed.schema.version,
+            stores: parsed.all_stores()?,
+            durability: parsed.durability(),
+            events: Rc::new(move |event| store_event(&on_store, event)),
+        });
+        let store = store.await.map_err(not_opened)?;
+        let engine = Engine::open(store, BrowserHost, parsed.config()?, first_tab).await.map_err(|e| thrown(&e))?;
+        let network = parsed.sync.as_ref().map(|sync| network(&sync.url, &host)).transpose()?;
+        let session = Session::new(&engine, network, tabs, move |event: Event| {
+            if let Some((name, detail)) = convert::event(&event) {
+                tell(name, detail);
+            }
+        });
+        let hurried = Rc::downgrade(&session);
+        let signals = Signals::listen(move || {
+            if let Some(session) = hurried.upgrade() {
+                session.hurry();
+            }
+        });
+        Ok(Self {
+            session,
+            name: parsed.name,
+            closed: Cell::new(false),
+            signals: RefCell::new(Some(signals)),
+            presence: RefCell::new(Some(presence)),
+        })
+    }
+
+    fn engine(&self) -> Result<SharedEngine, JsValue> {
+        if self.closed.get() {
+            return Err(thrown(&Error::new(Kind::Closed, "the engine is closed: open it again")));
+        }
+        Ok(Rc::clone(self.session.engine()))
+    }
+
+    /// A promise of what `task` makes of the engine.
+    fn promise<F>(&self, task: impl FnOnce(SharedEngine) -> F + 'static) -> Promise
+    where
+        F: Future<Output = Result<JsValue, JsValue>> + 'static,
+    {
+        let engine = self.engine();
+        future_to_promise(async move { task(engine?).await })
+    }
+}
+
+#[wasm_bindgen]
+impl RawEngine {
+    /// Begins a transaction in this turn.
+    pub fn begin(&self, mode: &str, tables: &JsValue, actor: &JsValue) -> Result<RawTx, JsValue> {
+        let engine = self.engine()?;
+        let tables = table_names(tables)?;
+        let names: Vec<&str> = tables.iter().map(String::as_str).collect();
+        match mode {
+            "r" => Ok(RawTx::new(engine.clone(), Inner::read(&engine, &names).map_err(|e| thrown(&e))?)),
+            "rw" => {
+                let writer = Writer::begin(&engine, &names, parse_actor(actor)?).map_err(|e| thrown(&e))?;
+                Ok(RawTx::new(engine, Inner::Write(Rc::new(writer))))
+            }
+            other => Err(invalid(&format!("there is no transaction mode {other}: use 'r' or 'rw'"))),
+        }
+    }
+
+    /// One write in a transaction of its own.
+    pub fn write(&self, kind: String, table: String, items: JsValue, actor: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let write = convert::write(&kind, &items)?;
+            let actor = parse_actor(&actor)?;
+            let written = write_alone(&engine, &table, write, actor).await.map_err(|e| thrown(&e))?;
+            Ok(convert::written(&written))
+        })
+    }
+
+    /// The rows of a query.
+    pub fn read(&self, query: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let rows = engine.read(&convert::query(&query)?).await.map_err(|e| thrown(&e))?;
+            Ok(convert::rows_out(rows.into_iter().map(Some).collect()))
+        })
+    }
+
+    /// The number of rows of a query.
+    pub fn count(&self, query: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let rows = engine.read(&convert::query(&query)?).await.map_err(|e| thrown(&e))?;
+            Ok(convert::count(rows.len()))
+        })
+    }
+
+    /// The live rows of these keys, in their order.
+    #[wasm_bindgen(js_name = getMany)]
+    pub fn get_many(&self, table: String, keys: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let rows = engine.get_many(&table, &convert::keys(&keys)?).await.map_err(|e| thrown(&e))?;
+            Ok(convert::rows_out(rows))
+        })
+    }
+
+    /// Calls back with the rows of a query, now and after every commit that may change them.
+    pub fn subscribe(&self, query: &JsValue, callback: Function) -> Result<u32, JsValue> {
+        let subscribed = self.engine()?.subscribe(convert::query(query)?, move |result| {
+            let (rows, error) = match result {
+                Ok(rows) => (convert::rows_out(rows.into_iter().map(Some).collect()), JsValue::UNDEFINED),
+                Err(error) => (JsValue::UNDEFINED, thrown(&error)),
+            };
+            // What the app's callback throws is the app's; the engine goes on.
+            let _ = callback.call2(&JsValue::UNDEFINED, &rows, &error);
+        });
+        subscribed.map_err(|e| thrown(&e))
+    }
+
+    /// Ends a live query.
+    pub fn unsubscribe(&self, id: u32) {
+        self.session.engine().unsubscribe(id);
+    }
+
+    /// Takes part in sync.
+    #[wasm_bindgen(js_name = syncStart)]
+    pub fn sync_start(&self) {
+        if !self.closed.get() {
+            self.session.sync_start();
+        }
+    }
+
+    /// Takes no part in sync any more.
+    #[wasm_bindgen(js_name = syncStop)]
+    pub fn sync_stop(&self) {
+        self.session.sync_stop();
+    }
+
+    /// Pushes and pulls; resolves when both have succeeded.
+    #[wasm_bindgen(js_name = syncNow)]
+    pub fn sync_now(&self) -> Promise {
+        let session = Rc::clone(&self.session);
+        self.promise(move |_| async move {
+            session.sync_now().await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
+        })
+    }
+
+    /// The sync status.
+    #[wasm_bindgen(js_name = syncStatus)]
+    pub fn sync_status(&self) -> JsValue {
+        convert::status(&self.session.status())
+    }
+
+    /// Resolves when the server has everything up to a ticket.
+    #[wasm_bindgen(js_name = whenSynced)]
+    pub fn when_synced(&self, ticket: f64) -> Promise {
+        self.promise(move |engine| async move {
+            engine.when_synced(ticket).await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
+        })
+    }
+
+    /// The number of changes the server does not have yet.
+    #[wasm_bindgen(js_name = unsentCount)]
+    pub fn unsent_count(&self) -> Promise {
+        self.promise(|engine| async move { Ok(convert::count(engine.pending())) })
+    }
+
+    /// Signs a user in on a guest's database, or renames the user.
+    #[wasm_bindgen(js_name = setUser)]
+    pub fn set_user(&self, user: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let raw: Option<RawUser> = options::read(&user, "user")?;
+            let user = raw.as_ref().map(options::user).transpose()?;
+            engine.set_user(user).await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
+        })
+    }
+
+    /// Sets the spaces the user is a member of.
+    #[wasm_bindgen(js_name = setSpaces)]
+    pub fn set_spaces(&self, spaces: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let raw: Vec<RawSpace> = options::read(&spaces, "spaces")?;
+            engine.set_spaces(options::spaces(&raw)?);
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Sets the space new records go to and queries look at; `null`: the user's own.
+    #[wasm_bindgen(js_name = setActiveSpace)]
+    pub fn set_active_space(&self, id: Option<String>) -> Result<(), JsValue> {
+        let space = id.as_deref().map(options::space_id).transpose()?;
+        self.engine()?.set_active_space(space);
+        Ok(())
+    }
+
+    /// Writes the local value of a conflict back, as a new edit.
+    #[wasm_bindgen(js_name = restoreConflict)]
+    pub fn restore_conflict(&self, conflict: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let text = |key: &str| convert::get(&conflict, key).as_string();
+            let (Some(table), Some(id), Some(field)) = (text("table"), text("id"), text("field")) else {
+                return Err(invalid("this is not a conflict"));
+            };
+            let mut changes = JsRow::new(Object::new());
+            changes.set(&field, convert::get(&convert::get(&conflict, "local"), "value"));
+            let key = crate::store::Key::Text(id);
+            let written = write_alone(&engine, &table, Write::Update(vec![(key, changes)]), None).await;
+            written.map(|_| JsValue::UNDEFINED).map_err(|e| thrown(&e))
+        })
+    }
+
+    /// A record as stored, and the rows of the change log that name it.
+    pub fn inspect(&self, table: String, key: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let (record, log) = engine.inspect(&table, &convert::key(&key)?).await.map_err(|e| thrown(&e))?;
+            let record = record.map_or(JsValue::NULL, |row| row.as_object().clone().into());
+            Ok(convert::inspected(&record, &log))
+        })
+    }
+
+    /// The oldest rows of the change log.
+    pub fn log(&self, limit: f64) -> Promise {
+        self.promise(move |engine| async move {
+            let rows = engine.log_rows(convert::whole(limit, "limit")?).await.map_err(|e| thrown(&e))?;
+            Ok(rows.iter().map(convert::json_out).collect::<Array>().into())
+        })
+    }
+
+    /// Ends the engine; what is committing finishes.
+    pub fn close(&self) {
+        if !self.closed.replace(true) {
+            self.signals.borrow_mut().take();
+            self.session.close();
+            self.presence.borrow_mut().take();
+        }
+    }
+
+    /// Closes the engine and deletes the database; refuses while changes are unsent, unless forced.
+    pub fn destroy(&self, force: bool) -> Promise {
+        let pending = self.session.engine().pending();
+        if pending > 0 && !force {
+            let message = format!("{pending} changes are not on the server yet: sync first, or force to lose them");
+            let error = Error::new(Kind::UnsentChanges, message).with(serde_json::json!({ "pending": pending }));
+            return Promise::reject(&thrown(&error));
+        }
+        self.close();
+        let name = self.name.clone();
+        future_to_promise(async move {
+            delete_database(&name, Rc::new(|_| {})).await.map_err(not_opened)?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+async fn write_alone(
+    engine: &SharedEngine,
+    table: &str,
+    write: Write<JsRow>,
+    actor: Option<Actor>,
+) -> crate::engine::Result<crate::engine::Written> {
+    let writer = Writer::begin(engine, &[table], actor)?;
+    let mut written = writer.write(table, write).await?;
+    written.ticket = writer.commit().await?.ticket;
+    Ok(written)
+}
+
+fn table_names(tables: &JsValue) -> Result<Vec<String>, JsValue> {
+    let names = convert::items(tables, "tables")?;
+    names.iter().map(|name| name.as_string().ok_or_else(|| invalid("a table's name must be a text"))).collect()
+}
+
+fn parse_actor(actor: &JsValue) -> Result<Option<Actor>, JsValue> {
+    if actor.is_null() || actor.is_undefined() {
+        return Ok(None);
+    }
+    let json = crate::store::RowValue::to_json(actor).map_err(|malformed| thrown(&malformed.into()))?;
+    Actor::parse(json).map(Some).map_err(|malformed| thrown(&malformed.into()))
+}
+
+fn function(host: &JsValue, name: &str) -> Result<Function, JsValue> {
+    convert::get(host, name).dyn_into().map_err(|_| invalid(&format!("the host has no function {name}")))
+}
+
+type Teller = Rc<dyn Fn(&'static str, JsValue)>;
+
+fn teller(event: &Function) -> Teller {
+    let event = event.clone();
+    Rc::new(move |name, detail| {
+        // What the app's listeners throw is the app's; the engine goes on.
+        let _ = event.call2(&JsValue::UNDEFINED, &name.into(), &detail);
+    })
+}
+
+fn store_event(tell: &Teller, event: StoreEvent) {
+    match event {
+        StoreEvent::Blocked => tell("blocked", JsValue::NULL),
+        StoreEvent::VersionChange(_) => tell("versionchange", JsValue::NULL),
+        StoreEvent::Lost => tell("closed", JsValue::NULL),
+    }
+}
+
+fn network(url: &str, host: &JsValue) -> Result<BrowserNetwork, JsValue> {
+    let own = |name: &str| convert::get(host, name).dyn_into::<Function>().ok();
+    let get_token = function(host, "getToken")?;
+    Ok(BrowserNetwork::new(NetworkOptions {
+        base: url.to_owned(),
+        fetch: own("fetch"),
+        web_socket: own("webSocket"),
+        get_token: Some(get_token),
+    }))
+}

@@ -1,0 +1,142 @@
+//! `RawTx`: a transaction that an app's own code drives.
+
+use super::convert;
+use super::error::{invalid, thrown};
+use crate::engine::ports::Host;
+use crate::engine::{Engine, Error, Kind, Writer};
+use crate::store::{Mode, Store};
+use crate::web::{BrowserHost, IndexedDb};
+use js_sys::Promise;
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
+
+/// The engine as the browser has it.
+pub type SharedEngine = Rc<Engine<IndexedDb, BrowserHost>>;
+
+type Tx = <IndexedDb as Store>::Tx;
+
+/// Reading needs no log and no stamps.
+#[derive(Clone)]
+pub enum Inner {
+    /// A read-only transaction.
+    Read(Rc<Tx>),
+    /// A transaction that writes.
+    Write(Rc<Writer<IndexedDb, BrowserHost>>),
+}
+
+impl Inner {
+    /// Begins a read-only transaction.
+    pub fn read(engine: &SharedEngine, tables: &[&str]) -> crate::engine::Result<Self> {
+        for table in tables {
+            engine.config().table(table)?;
+        }
+        Ok(Self::Read(Rc::new(engine.store().begin(Mode::Read, tables)?)))
+    }
+}
+
+/// A transaction.
+#[wasm_bindgen]
+pub struct RawTx {
+    engine: SharedEngine,
+    inner: RefCell<Option<Inner>>,
+}
+
+impl RawTx {
+    pub(super) fn new(engine: SharedEngine, inner: Inner) -> Self {
+        Self { engine, inner: RefCell::new(Some(inner)) }
+    }
+
+    /// A promise of what `task` makes of the transaction, which is aborted if its caller then awaits anything else.
+    fn promise<F>(&self, task: impl FnOnce(SharedEngine, Inner) -> F + 'static) -> Promise
+    where
+        F: Future<Output = Result<JsValue, JsValue>> + 'static,
+    {
+        let (engine, inner) = (Rc::clone(&self.engine), self.inner.borrow().clone());
+        future_to_promise(async move {
+            let inner = inner.ok_or_else(over)?;
+            let result = task(Rc::clone(&engine), inner.clone()).await;
+            if let Inner::Write(writer) = inner {
+                engine.host().spawn(Box::pin(async move { writer.watch().await }));
+            }
+            result
+        })
+    }
+}
+
+#[wasm_bindgen]
+impl RawTx {
+    /// The live rows of these keys, in their order.
+    #[wasm_bindgen(js_name = getMany)]
+    pub fn get_many(&self, table: String, keys: JsValue) -> Promise {
+        self.promise(move |engine, inner| async move {
+            let keys = convert::keys(&keys)?;
+            let rows = match &inner {
+                Inner::Read(tx) => engine.get_many_in(tx, &table, &keys).await,
+                Inner::Write(writer) => writer.read(async |tx: &Tx| engine.get_many_in(tx, &table, &keys).await).await,
+            };
+            Ok(convert::rows_out(rows.map_err(|e| thrown(&e))?))
+        })
+    }
+
+    /// The rows of a query.
+    pub fn read(&self, query: JsValue) -> Promise {
+        self.promise(move |engine, inner| async move {
+            let rows = read(&engine, &inner, &query).await?;
+            Ok(convert::rows_out(rows.into_iter().map(Some).collect()))
+        })
+    }
+
+    /// The number of rows of a query.
+    pub fn count(&self, query: JsValue) -> Promise {
+        self.promise(move |engine, inner| async move { Ok(convert::count(read(&engine, &inner, &query).await?.len())) })
+    }
+
+    /// One write.
+    pub fn write(&self, kind: String, table: String, items: JsValue) -> Promise {
+        self.promise(move |_, inner| async move {
+            let Inner::Write(writer) = &inner else {
+                let message = "this transaction only reads: begin it with 'rw'; nothing was written";
+                return Err(thrown(&Error::new(Kind::ReadOnlyTransaction, message)));
+            };
+            let written = writer.write(&table, convert::write(&kind, &items)?).await.map_err(|e| thrown(&e))?;
+            Ok(convert::written(&written))
+        })
+    }
+
+    /// Ends the transaction; resolves when all of it is stored.
+    pub fn commit(&self) -> Promise {
+        let inner = self.inner.borrow_mut().take();
+        future_to_promise(async move {
+            match inner.ok_or_else(over)? {
+                Inner::Read(_) => Ok(convert::written(&crate::engine::Written::default())),
+                Inner::Write(writer) => {
+                    writer.commit().await.map(|written| convert::written(&written)).map_err(|e| thrown(&e))
+                }
+            }
+        })
+    }
+
+    /// Ends the transaction and undoes all of it.
+    pub fn abort(&self) {
+        if let Some(Inner::Write(writer)) = self.inner.borrow_mut().take() {
+            self.engine.host().spawn(Box::pin(async move { writer.abort().await }));
+        }
+    }
+}
+
+async fn read(engine: &SharedEngine, inner: &Inner, query: &JsValue) -> Result<Vec<crate::web::JsRow>, JsValue> {
+    let query = convert::query(query)?;
+    let rows = match inner {
+        Inner::Read(tx) => engine.read_in(tx, &query).await,
+        Inner::Write(writer) => writer.read(async |tx: &Tx| engine.read_in(tx, &query).await).await,
+    };
+    rows.map_err(|e| thrown(&e))
+}
+
+fn over() -> JsValue {
+    invalid("the transaction is over: begin another one")
+}
