@@ -1,7 +1,7 @@
 //! JavaScript values as JSON, strictly: what JSON would lose or change is refused, with its path.
 
 use super::js;
-use super::js_row::well_formed_text;
+use super::text::{is_faithful, well_formed_text};
 use crate::model::{MAX_DEPTH, Malformed};
 use js_sys::{Array, JsString, Object, Reflect};
 use serde_json::{Map, Number, Value};
@@ -21,8 +21,12 @@ pub fn to_json(value: &JsValue) -> Result<Value, Malformed> {
 }
 
 fn walk(value: &JsValue, depth: usize) -> Result<Value, Malformed> {
-    if value.is_string() {
-        return well_formed_text(value).map(Value::String).ok_or_else(|| refused("is not well-formed text"));
+    if let Some(text) = value.as_string() {
+        return if is_faithful(&text, value) {
+            Ok(Value::String(text))
+        } else {
+            Err(refused("is not well-formed text"))
+        };
     }
     if let Some(number) = value.as_f64() {
         return finite(number);

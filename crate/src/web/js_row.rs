@@ -1,5 +1,6 @@
 //! Rows that are JavaScript objects: fields are read and set by interned names, values stay JavaScript's own.
 
+use super::text::{can_travel, is_well_formed, well_formed_text};
 use super::{js, js_json};
 use crate::model::{Malformed, same_json};
 use crate::store::{Row, RowValue, travelling};
@@ -12,8 +13,6 @@ use wasm_bindgen::{JsCast, JsValue};
 
 /// Most field names kept as JavaScript strings; a schema has far fewer.
 const MAX_NAMES: usize = 4096;
-/// What encoding puts in place of a lone surrogate.
-const REPLACEMENT: char = '\u{FFFD}';
 /// Assigning this name to an object would change its prototype instead of making a field.
 const PROTO: &str = "__proto__";
 
@@ -33,13 +32,6 @@ fn name(field: &str) -> Rc<JsString> {
         }
         made
     })
-}
-
-/// A text without lone surrogates; `None` for others, which Rust's strings cannot hold.
-pub(super) fn well_formed_text(value: &JsValue) -> Option<String> {
-    let text = value.as_string()?;
-    let intact = !text.contains(REPLACEMENT) || JsValue::from_str(&text) == *value;
-    intact.then_some(text)
 }
 
 /// A JavaScript object.
@@ -184,7 +176,7 @@ impl RowValue for JsValue {
             return number.is_finite() && other.as_f64() == Some(number);
         }
         if self.is_string() {
-            return self == other && well_formed_text(self).is_some();
+            return self == other && is_well_formed(self);
         }
         if let Some(truth) = self.as_bool() {
             return other.as_bool() == Some(truth);
@@ -218,10 +210,10 @@ impl RowValue for JsValue {
             };
         }
         if self.is_string() {
-            return match well_formed_text(self) {
-                None => Err(Malformed::new(path, "is not well-formed text")),
-                Some(text) if text.contains('\0') => Err(Malformed::new(path, "holds U+0000")),
-                Some(_) => Ok(self.clone()),
+            return match can_travel(self) {
+                true => Ok(self.clone()),
+                false if is_well_formed(self) => Err(Malformed::new(path, "holds U+0000")),
+                false => Err(Malformed::new(path, "is not well-formed text")),
             };
         }
         if JsValue::is_null(self) || self.as_bool().is_some() { Ok(self.clone()) } else { travelling(self, path) }

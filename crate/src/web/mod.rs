@@ -12,10 +12,11 @@ mod panic;
 mod registry;
 mod socket;
 mod tabs;
+mod text;
 
 pub use fetch::{BrowserNetwork, NetworkOptions};
 pub use host::BrowserHost;
-pub use indexeddb::{key_to_js, Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database};
+pub use indexeddb::{Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database, key_to_js};
 pub use js_row::JsRow;
 pub use panic::on_panic;
 pub use registry::abort_open_transactions;

@@ -104,8 +104,8 @@ async fn the_apps_callback_gives_tokens() {
         let get_token = callback.map(|callback| js(callback).unchecked_into());
         BrowserNetwork::new(NetworkOptions { get_token, ..options() }).token(reason).await
     };
-    assert_eq!(token(Some("({ reason }) => reason"), TokenReason::Start).await.as_deref(), Some("start"));
-    assert_eq!(token(Some("async ({ reason }) => reason"), TokenReason::Expired).await.as_deref(), Some("expired"));
+    assert_eq!(token(Some("(reason) => reason"), TokenReason::Start).await.as_deref(), Some("start"));
+    assert_eq!(token(Some("async (reason) => reason"), TokenReason::Expired).await.as_deref(), Some("expired"));
     for none in ["() => null", "async () => ''", "() => { throw 1 }", "async () => { throw 1 }", "() => 5"] {
         assert_eq!(token(Some(none), TokenReason::Start).await, None, "{none}");
     }

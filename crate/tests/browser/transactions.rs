@@ -4,7 +4,7 @@ use crate::support::{Heard, Patched, delete, fresh_name, get, js, object, open, 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use mana_sync_engine::store::{Key, Mode, Row, RowValue, Scan, Store, StoreError, Transaction, contract};
-use mana_sync_engine::web::{Durability, IndexedDb, OpenOptions, abort_open_transactions};
+use mana_sync_engine::web::{Durability, IndexedDb, JsRow, OpenOptions, abort_open_transactions};
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -170,6 +170,33 @@ async fn many_reads_at_once_each_get_their_own_answer() {
     assert_eq!(scanned.expect("scans").len(), 20);
     tx.commit().await.expect("commits");
     drop(db);
+    delete(&name).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_limited_scan_that_filters_much_out_finds_the_same() {
+    let name = fresh_name();
+    let db = open(&name, 1, ITEMS).await;
+    let tx = db.begin(Mode::Write, &["items"]).expect("begins");
+    for n in 0..50 {
+        tx.put("items", &row(&json!({ "id": format!("i{n:02}"), "rank": n % 10 })), None).expect("puts");
+    }
+    let of_rank = |row: &JsRow| row.get("rank").and_then(|rank| rank.as_number()) == Some(3.0);
+    for index in [None, Some("rank".to_owned())] {
+        for (offset, limit, expected) in [
+            (0, Some(2), &["i03", "i13"][..]),
+            (1, Some(2), &["i13", "i23"]),
+            (3, None, &["i33", "i43"]),
+            (4, Some(9), &["i43"]),
+            (0, Some(5000), &["i03", "i13", "i23", "i33", "i43"]),
+        ] {
+            let scan = Scan { index: index.clone(), offset, limit, ..Scan::default() };
+            let rows = tx.scan("items", &scan, &of_rank).await.expect("scans");
+            let ids: Vec<String> = rows.iter().filter_map(|row| row.text("id")).collect();
+            assert_eq!(ids, expected, "{scan:?}");
+        }
+    }
+    drop((tx, db));
     delete(&name).await;
 }
 

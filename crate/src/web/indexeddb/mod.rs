@@ -16,7 +16,7 @@ mod transaction;
 mod upgrade;
 
 pub use connection::{Durability, IndexedDb, StoreEvent};
-pub use open::{OpenOptions, delete_database};
 pub use keys::key_to_js;
+pub use open::{OpenOptions, delete_database};
 pub use open_error::OpenError;
 pub use transaction::IndexedDbTransaction;

@@ -12,8 +12,11 @@ use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbCursorDirection, IdbCursorWithValue, IdbIndex, IdbObjectStore, IdbRequest};
 
+/// Most rows asked for at once where they may turn out not to be wanted.
+const MAX_PAGE: u32 = 1000;
+
 enum Source {
-    Store(IdbObjectStore),
+    Store(Rc<IdbObjectStore>),
     Index(IdbIndex),
 }
 
@@ -38,6 +41,13 @@ impl Source {
         }
     }
 
+    fn page(&self, range: &JsValue, rows: u32) -> Result<IdbRequest, JsValue> {
+        match self {
+            Self::Store(store) => store.get_all_with_key_and_limit(range, rows),
+            Self::Index(index) => index.get_all_with_key_and_limit(range, rows),
+        }
+    }
+
     fn cursor(&self, range: &JsValue, reverse: bool) -> Result<IdbRequest, JsValue> {
         let direction = if reverse { IdbCursorDirection::Prev } else { IdbCursorDirection::Next };
         match self {
@@ -58,15 +68,29 @@ pub(super) enum Started {
         /// Whether the last comes first.
         reverse: bool,
     },
+    /// As many rows as are wanted were asked for; some may be filtered out, then a cursor starts again.
+    Page {
+        /// Their array.
+        answer: Answer,
+        /// How to ask again.
+        walk: Walk,
+    },
     /// A cursor goes over the range until enough was found.
     Cursor {
         /// The cursor, each time it has moved.
         answer: Answer,
-        /// Rows to pass over.
-        offset: usize,
-        /// Most rows.
-        limit: usize,
+        /// What it looks for.
+        walk: Walk,
     },
+}
+
+/// A scan that may end before its range does.
+pub(super) struct Walk {
+    shared: Rc<Shared>,
+    source: Source,
+    range: JsValue,
+    offset: usize,
+    limit: usize,
 }
 
 /// Makes the first request of a scan.
@@ -76,14 +100,21 @@ pub(super) fn start(shared: &Rc<Shared>, store: &str, scan: &Scan) -> Result<Sta
         return Ok(Started::Nothing);
     }
     let range = range_to_js(scan.range.as_ref())?;
-    let whole = scan.limit.is_none() && scan.offset == 0;
-    let request = if whole { source.all(&range) } else { source.cursor(&range, scan.reverse) };
-    let answer = Answer::new(shared, request.map_err(|thrown| store_error(&thrown, "scan"))?, "scan");
-    Ok(if whole {
-        Started::All { answer, reverse: scan.reverse }
-    } else {
-        Started::Cursor { answer, offset: scan.offset, limit: scan.limit.unwrap_or(usize::MAX) }
-    })
+    let answer = |request: Result<IdbRequest, JsValue>| {
+        request.map(|request| Answer::new(shared, request, "scan")).map_err(|thrown| store_error(&thrown, "scan"))
+    };
+    if scan.limit.is_none() && scan.offset == 0 {
+        return Ok(Started::All { answer: answer(source.all(&range))?, reverse: scan.reverse });
+    }
+    let (offset, limit) = (scan.offset, scan.limit.unwrap_or(usize::MAX));
+    let page = u32::try_from(offset.saturating_add(limit)).ok().filter(|page| *page <= MAX_PAGE && !scan.reverse);
+    let request = match page {
+        Some(page) => source.page(&range, page),
+        None => source.cursor(&range, scan.reverse),
+    };
+    let answer = answer(request)?;
+    let walk = Walk { shared: Rc::clone(shared), source, range, offset, limit };
+    Ok(if page.is_some() { Started::Page { answer, walk } } else { Started::Cursor { answer, walk } })
 }
 
 impl Started {
@@ -99,36 +130,45 @@ impl Started {
                 }
                 Ok(rows)
             }
-            Self::Cursor { answer, offset, limit } => walk(answer, offset, limit, keep).await,
+            Self::Page { answer, walk } => walk.page(answer, keep).await,
+            Self::Cursor { answer, walk } => walk.cursor(answer, keep).await,
         }
     }
 }
 
-async fn walk(
-    mut answer: Answer,
-    mut offset: usize,
-    limit: usize,
-    keep: &dyn Fn(&JsRow) -> bool,
-) -> Result<Vec<JsRow>, StoreError> {
-    let mut rows = Vec::new();
-    loop {
-        let found = (&mut answer).await?;
-        if found.is_null() {
-            return Ok(rows);
+impl Walk {
+    async fn page(self, answer: Answer, keep: &dyn Fn(&JsRow) -> bool) -> Result<Vec<JsRow>, StoreError> {
+        let page: Array = answer.await?.unchecked_into();
+        let wanted = self.offset + self.limit;
+        let kept: Vec<JsRow> = page.iter().filter_map(JsRow::found).filter(|row| keep(row)).collect();
+        let whole_range = (page.length() as usize) < wanted;
+        if whole_range || kept.len() == wanted {
+            return Ok(kept.into_iter().skip(self.offset).collect());
         }
-        let cursor: IdbCursorWithValue = found.unchecked_into();
-        let value = cursor.value().map_err(|thrown| store_error(&thrown, "scan"))?;
-        if let Some(row) = JsRow::found(value).filter(|row| keep(row)) {
-            if offset > 0 {
-                offset -= 1;
-            } else {
-                rows.push(row);
+        let request = self.source.cursor(&self.range, false).map_err(|thrown| store_error(&thrown, "scan"))?;
+        let answer = Answer::new(&self.shared, request, "scan");
+        self.cursor(answer, keep).await
+    }
+
+    async fn cursor(self, mut answer: Answer, keep: &dyn Fn(&JsRow) -> bool) -> Result<Vec<JsRow>, StoreError> {
+        let (mut rows, mut offset) = (Vec::new(), self.offset);
+        loop {
+            let found = (&mut answer).await?;
+            if found.is_null() {
+                return Ok(rows);
             }
+            let cursor: IdbCursorWithValue = found.unchecked_into();
+            let value = cursor.value().map_err(|thrown| store_error(&thrown, "scan"))?;
+            match JsRow::found(value).filter(|row| keep(row)) {
+                Some(_) if offset > 0 => offset -= 1,
+                Some(row) => rows.push(row),
+                None => {}
+            }
+            if rows.len() >= self.limit {
+                return Ok(rows);
+            }
+            cursor.continue_().map_err(|thrown| store_error(&thrown, "scan"))?;
+            answer.again();
         }
-        if rows.len() >= limit {
-            return Ok(rows);
-        }
-        cursor.continue_().map_err(|thrown| store_error(&thrown, "scan"))?;
-        answer.again();
     }
 }

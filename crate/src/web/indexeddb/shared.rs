@@ -23,7 +23,7 @@ enum Outcome {
 pub(super) struct Shared {
     tx: IdbTransaction,
     outcome: RefCell<Outcome>,
-    stores: RefCell<Vec<(Box<str>, IdbObjectStore)>>,
+    stores: RefCell<Vec<(Box<str>, Rc<IdbObjectStore>)>>,
     pub waiting: Waiting,
     committing: RefCell<Option<Waker>>,
     on_event: Closure<dyn Fn(Event)>,
@@ -132,17 +132,18 @@ impl Shared {
     }
 
     /// The named store.
-    pub fn store(&self, name: &str, call: &'static str) -> Result<IdbObjectStore, StoreError> {
+    pub fn store(&self, name: &str, call: &'static str) -> Result<Rc<IdbObjectStore>, StoreError> {
         self.check(call)?;
         let mut stores = self.stores.borrow_mut();
         if let Some((_, store)) = stores.iter().find(|(known, _)| **known == *name) {
-            return Ok(store.clone());
+            return Ok(Rc::clone(store));
         }
         let store = self.tx.object_store(name).map_err(|thrown| match store_error(&thrown, call) {
             StoreError::NotFound(_) => StoreError::NotFound(name.to_owned()),
             other => other,
         })?;
-        stores.push((name.into(), store.clone()));
+        let store = Rc::new(store);
+        stores.push((name.into(), Rc::clone(&store)));
         Ok(store)
     }
 
