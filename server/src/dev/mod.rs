@@ -10,9 +10,9 @@ pub use store::{DevStore, Refused};
 use crate::auth::{Identity, Issuer, KeyPair};
 use crate::clock;
 use crate::error::ApiError;
-use crate::http::Input;
+use crate::http::{Input, Segment};
 use crate::server::AppState;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -116,7 +116,7 @@ struct Member {
 async fn put_member(
     State(app): State<AppState>,
     caller: Identity,
-    Path(space): Path<SpaceId>,
+    Segment(space): Segment<SpaceId>,
     Input(member): Input<Member>,
 ) -> Result<StatusCode, ApiError> {
     let role = member.role.as_deref().unwrap_or("member");
@@ -129,7 +129,7 @@ async fn put_member(
 async fn remove_member(
     State(app): State<AppState>,
     caller: Identity,
-    Path(space): Path<SpaceId>,
+    Segment(space): Segment<SpaceId>,
     Input(member): Input<Member>,
 ) -> Result<StatusCode, ApiError> {
     change_member(&app, (&caller.user, &space), &member.user_id, None).await
@@ -149,7 +149,7 @@ async fn change_member(
 /// The endpoint that a sync server asks, in the contract it has everywhere.
 async fn memberships(
     State(app): State<AppState>,
-    Path(user): Path<UserId>,
+    Segment(user): Segment<UserId>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     let dev = dev(&app)?;

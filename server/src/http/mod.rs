@@ -4,10 +4,12 @@ mod body;
 mod origin;
 mod pull;
 mod push;
+mod segment;
 mod ws;
 
 pub use body::Input;
 pub use origin::Origins;
+pub use segment::Segment;
 
 use crate::clock;
 use crate::error::ApiError;

@@ -3,11 +3,12 @@
 use crate::auth::Identity;
 use crate::clock;
 use crate::error::ApiError;
+use crate::http::Segment;
 use crate::hub::{Nudge, Subscription};
 use crate::server::{App, AppState};
+use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use mana_sync_engine::model::AppId;
@@ -33,7 +34,7 @@ pub(super) async fn all_apps(app: State<AppState>, headers: HeaderMap, up: Upgra
 
 pub(super) async fn one_app(
     app: State<AppState>,
-    Path(only): Path<AppId>,
+    Segment(only): Segment<AppId>,
     headers: HeaderMap,
     up: Upgrade,
 ) -> Result<Response, ApiError> {

@@ -1,0 +1,64 @@
+//! What browsers ask: health, origins, preflights.
+
+use crate::support::Site;
+use mana_sync::http::Origins;
+use reqwest::{Client, Method, Response};
+
+async fn preflight(url: &str, path: &str, origin: &str) -> Response {
+    Client::new()
+        .request(Method::OPTIONS, format!("{url}{path}"))
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-encoding,content-type")
+        .send()
+        .await
+        .unwrap()
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn health_names_the_protocol_and_is_never_cached() {
+    let site = Site::start().await;
+    let response = Client::new().get(format!("{}/health", site.url())).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "cache-control")), (200, "no-store"));
+    let body: serde_json::Value = response.json().await.unwrap();
+    assert_eq!((&body["status"], &body["service"], &body["protocol"]), (&"ok".into(), &"mana-sync".into(), &2.into()));
+    assert!(body["timestamp"].is_string());
+}
+
+#[tokio::test]
+async fn pages_of_this_machine_may_use_a_development_server() {
+    let site = Site::start().await;
+    for origin in ["http://localhost:5173", "http://127.0.0.1:40000"] {
+        let allowed = preflight(&site.url(), "/v2/push", origin).await;
+        assert_eq!(header(&allowed, "access-control-allow-origin"), origin);
+        let headers = header(&allowed, "access-control-allow-headers");
+        assert!(["authorization", "content-type", "content-encoding"].iter().all(|name| headers.contains(name)));
+    }
+    let refused = preflight(&site.url(), "/v2/push", "https://evil.test").await;
+    assert_eq!(header(&refused, "access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn listed_origins_are_taken_exactly_and_answers_vary_by_origin() {
+    let site = Site::start_with(|settings| settings.origins = Origins::parse("https://app.example")).await;
+    for (origin, allowed) in [
+        ("https://app.example", "https://app.example"),
+        ("https://app.example.evil.test", ""),
+        ("http://app.example", ""),
+        ("http://localhost:5173", ""),
+        ("null", ""),
+    ] {
+        let response = preflight(&site.url(), "/v2/pull", origin).await;
+        assert_eq!(header(&response, "access-control-allow-origin"), allowed, "{origin}");
+        let request = Client::new().post(format!("{}/v2/pull", site.url())).header("origin", origin);
+        let response = request.send().await.unwrap();
+        assert_eq!(header(&response, "access-control-allow-origin"), allowed, "{origin}, also on errors");
+        assert!(header(&response, "vary").contains("origin"));
+        assert!(header(&response, "access-control-expose-headers").contains("retry-after"));
+        assert_eq!(header(&response, "access-control-allow-credentials"), "");
+    }
+}
