@@ -102,7 +102,7 @@ export class DevicePage {
   }
 
   async tick(title) {
-    await this.pane.getByLabel(`Done: ${title}`).check();
+    await this.pane.getByLabel(`Done: ${title}`).click();
     await this.saved();
   }
 

@@ -105,11 +105,17 @@ describe('working without a network', { timeout: 180_000 }, () => {
     await phone.sees('Offline and crashed');
   });
 
-  it('closing_the_page_while_typing_keeps_what_was_typed', async () => {
+  it('a_page_with_unsaved_text_asks_before_it_closes_and_saves_when_the_person_stays', async () => {
     const laptop = await alice();
     await laptop.add('Half a thought');
     await laptop.item('Half a thought').locator('[data-task]').click();
+    const asked = new Promise((resolve) => {
+      laptop.page.once('dialog', (dialog) => dialog.dismiss().then(() => resolve(dialog.type())));
+    });
     await laptop.pane.getByLabel('Title', { exact: true }).fill('Half a thought and the rest');
+    await laptop.page.evaluate(() => void location.reload());
+    assert.equal(await asked, 'beforeunload');
+    await laptop.saved();
     await laptop.page.reload();
     await laptop.sees('Half a thought and the rest');
   });

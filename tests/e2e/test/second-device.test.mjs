@@ -63,6 +63,7 @@ describe('the second device on the page', { timeout: 120_000 }, () => {
   it('another_tab_can_be_another_device', async () => {
     const first = await alice();
     await first.add('Seen in both tabs');
+    await first.synced();
     await first.page.goto(`${first.page.url()}&device=b`);
     await first.signIn('Alice');
     await first.sees('Seen in both tabs');
