@@ -10,6 +10,7 @@ use std::time::Duration;
 /// Sync server for mana-sync-engine: a change log with positions per stream, over HTTP and WebSocket.
 ///
 /// Prints one line with its address when it is ready. SIGTERM and SIGINT end it after running requests.
+#[expect(clippy::doc_markdown, reason = "these comments are the help text, which is not Markdown")]
 #[derive(Debug, Parser)]
 #[command(
     name = "mana-sync",

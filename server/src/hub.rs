@@ -129,17 +129,17 @@ impl Connections {
 
     fn remove(&mut self, id: u64) {
         let Some(connection) = self.open.remove(&id) else { return };
-        self.forget(id, StreamId::User(connection.user));
+        self.forget(id, &StreamId::User(connection.user));
         for space in connection.spaces {
-            self.forget(id, StreamId::Space(space));
+            self.forget(id, &StreamId::Space(space));
         }
     }
 
-    fn forget(&mut self, id: u64, stream: StreamId) {
-        if let Some(ids) = self.by_stream.get_mut(&stream) {
+    fn forget(&mut self, id: u64, stream: &StreamId) {
+        if let Some(ids) = self.by_stream.get_mut(stream) {
             ids.remove(&id);
             if ids.is_empty() {
-                self.by_stream.remove(&stream);
+                self.by_stream.remove(stream);
             }
         }
     }
@@ -152,7 +152,7 @@ impl Subscription {
         let Some(connection) = connections.open.get_mut(&self.id) else { return };
         let before = std::mem::replace(&mut connection.spaces, spaces.clone());
         for space in before.difference(&spaces) {
-            connections.forget(self.id, StreamId::Space(space.clone()));
+            connections.forget(self.id, &StreamId::Space(space.clone()));
         }
         for space in spaces {
             connections.by_stream.entry(StreamId::Space(space)).or_default().insert(self.id);

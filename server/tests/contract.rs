@@ -9,6 +9,7 @@ use mana_sync::log::{Epoch, LogError};
 mod in_memory {
     use super::{Epoch, MemoryLog, change_log_contract};
 
+    #[expect(clippy::unused_async, reason = "stores are opened by an async function")]
     async fn open() -> ((), MemoryLog) {
         ((), MemoryLog::new(Epoch([1; 16])))
     }

@@ -29,7 +29,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::trace::TraceLayer;
 
 /// How long a browser may remember a preflight's answer.
-const PREFLIGHT: Duration = Duration::from_secs(600);
+const PREFLIGHT: Duration = Duration::from_mins(10);
 
 /// All routes of the server.
 pub fn router(app: AppState) -> Router {

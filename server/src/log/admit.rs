@@ -129,9 +129,9 @@ impl Gate<'_> {
 
     /// The one space that all mentions name, under its name on the wire.
     fn one_space(&self, named: Vec<SpaceId>) -> Result<Option<SpaceId>, Refusal> {
-        let mut names = named.into_iter().map(|space| self.caller.wire_name(space));
-        let first = names.next();
-        if names.all(|name| Some(&name) == first.as_ref()) {
+        let mut mentions = named.into_iter().map(|space| self.caller.wire_name(space));
+        let first = mentions.next();
+        if mentions.all(|name| Some(&name) == first.as_ref()) {
             return Ok(first);
         }
         Err(Refusal::new(

@@ -91,7 +91,8 @@ fn decide_unit(unit: Vec<Candidate>, facts: &Facts, user: &UserId, decision: &mu
     for candidate in unit {
         let verdict = candidate.content.and_then(|admitted| {
             if is_known(&admitted, &facts.known)? {
-                return Ok(known.push(admitted.change.event_id));
+                known.push(admitted.change.event_id);
+                return Ok(());
             }
             if oversized {
                 let message = format!("a group has at most {MAX_LOG_ROW_CHANGES} changes");

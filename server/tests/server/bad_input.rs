@@ -8,6 +8,9 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 use std::io::Write as _;
 
+/// Status and code of an answer.
+type Code = (u16, &'static str);
+
 async fn send(person: &Person, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
     let request = person.http.post(format!("{}{path}", person.url)).bearer_auth(&person.token);
     answer(request.header(CONTENT_TYPE, content_type).body(body)).await.expect("an answer")
@@ -32,7 +35,7 @@ async fn every_malformed_request_has_its_code() {
     };
     let (pushed, pulled) = (push_body(&[]), pull_body(None, &["tasks"], 10));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let table: Vec<(&str, &str, Vec<u8>, (u16, &str))> = vec![
+    let table: Vec<(&str, &str, Vec<u8>, Code)> = vec![
         (push, json, b"".into(), (400, "malformed_json")),
         (push, json, b"{".into(), (400, "malformed_json")),
         (push, json, b"nonsense".into(), (400, "malformed_json")),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store or a rule breaks its promise")]
 
-use super::fixtures::*;
+use super::fixtures::{event, ids, insert, member, numbers, own, page, push_of, read_all, sync_log};
 use crate::log::{ChangeLog, LogError, PushOutcome, SyncLog};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub async fn writers_at_once_and_a_paging_reader_miss_nothing<L: ChangeLog>(log:
     let writers: Vec<_> = (0..WRITERS).map(|w| tokio::spawn(write_batches(log.clone(), w, seed))).collect();
     let reader = member("reader");
     let next = numbers(seed);
-    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut got: BTreeMap<String, u32> = BTreeMap::new();
     let mut cursor = None;
     loop {
         // Asked before the page is read: what was written by then is in this page or in one after it.
@@ -46,7 +46,7 @@ pub async fn writers_at_once_and_a_paging_reader_miss_nothing<L: ChangeLog>(log:
         let limit = usize::try_from(next() % 7 + 1).unwrap();
         let page = page(&log, &reader, cursor, limit).await.unwrap();
         for change in &page.changes {
-            *seen.entry(format!("{} {}", change.user_id.as_ref().unwrap(), change.event_id)).or_default() += 1;
+            *got.entry(format!("{} {}", change.user_id.as_ref().unwrap(), change.event_id)).or_default() += 1;
         }
         cursor = Some(page.cursor);
         if finished && !page.has_more {
@@ -57,8 +57,8 @@ pub async fn writers_at_once_and_a_paging_reader_miss_nothing<L: ChangeLog>(log:
     for writer in writers {
         written += writer.await.unwrap();
     }
-    assert_eq!(seen.len(), written, "nothing is missed");
-    assert!(seen.values().all(|times| *times == 1), "nothing comes twice");
+    assert_eq!(got.len(), written, "nothing is missed");
+    assert!(got.values().all(|times| *times == 1), "nothing comes twice");
 }
 
 /// How many changes went into the shared stream.
@@ -71,7 +71,7 @@ async fn write_batches<L: ChangeLog>(log: Arc<SyncLog<L>>, writer: u64, seed: u6
             let (id, record) = (n * 100 + at, format!("{name}-{n}-{at}"));
             if at.is_multiple_of(3) { own(id, &record) } else { insert(id, &record) }
         };
-        let batch: Vec<Value> = (0..next() % 6 + 1).map(place).collect();
+        let batch: Vec<Value> = (0..=next() % 6).map(place).collect();
         let outcome = push_until_answered(&log, &name, &batch).await;
         assert_eq!(outcome.accepted.len(), batch.len());
         shared += batch.iter().filter(|change| change["spaceId"] == "family").count();

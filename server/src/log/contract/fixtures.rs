@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const NOW: &str = "2026-01-01T12:00:00.000000Z";
 
 /// Numbers in a fixed order that look random: the same seed gives the same ones.
-#[must_use]
 pub fn numbers(seed: u64) -> impl Fn() -> u64 + Send + Sync {
     let state = AtomicU64::new(seed);
     move || {

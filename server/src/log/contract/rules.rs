@@ -2,7 +2,10 @@
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store or a rule breaks its promise")]
 
-use super::fixtures::*;
+use super::fixtures::{
+    NOW, accept, code, event, ids, insert, member, own, page, person, push, randomness, read_all, read_on, sync_log,
+    update, with,
+};
 use crate::log::{ChangeLog, Cursor, Epoch, PullError, Randomness, StreamId, SyncLog, Transaction};
 use mana_sync_engine::model::AppId;
 use mana_sync_engine::protocol::wire::{ExpiryReason, RejectionCode};
@@ -274,9 +277,9 @@ pub async fn a_large_change_makes_a_page_of_its_own<L: ChangeLog>(log: L) {
     assert_eq!((ids(&third.changes), third.has_more), (vec!["t3"], false));
 }
 
-fn reason<T>(answer: Result<T, PullError>) -> Option<ExpiryReason> {
+fn reason<T>(answer: &Result<T, PullError>) -> Option<ExpiryReason> {
     match answer {
-        Err(PullError::Expired(reason)) => Some(reason),
+        Err(PullError::Expired(reason)) => Some(*reason),
         _ => None,
     }
 }
@@ -286,7 +289,7 @@ pub async fn a_cursor_of_another_log_is_refused<L: ChangeLog>(log: L) {
     let log = sync_log(log, 1);
     let foreign = Cursor::start(Epoch([0xab; 16])).to_text();
     for text in [foreign, String::new(), "garbage".to_owned()] {
-        assert_eq!(reason(page(&log, &member("ada"), Some(text), 10).await), Some(ExpiryReason::Restored));
+        assert_eq!(reason(&page(&log, &member("ada"), Some(text), 10).await), Some(ExpiryReason::Restored));
     }
 }
 
@@ -302,7 +305,7 @@ pub async fn a_cursor_ahead_of_the_log_is_refused<L: ChangeLog>(log: L) {
     let mut other = cursor.clone();
     other.streams.get_mut(&family).unwrap().tag = Some(crate::log::Tag([0xab; 8]));
     for broken in [ahead, other] {
-        assert_eq!(reason(page(&log, &member("bob"), Some(broken.to_text()), 10).await), Some(ExpiryReason::Restored));
+        assert_eq!(reason(&page(&log, &member("bob"), Some(broken.to_text()), 10).await), Some(ExpiryReason::Restored));
     }
     assert!(page(&log, &member("bob"), Some(text), 10).await.is_ok());
 }
@@ -318,7 +321,7 @@ pub async fn a_cursor_behind_the_horizon_is_refused<L: ChangeLog>(log: L) {
     transaction.lock(&BTreeSet::from([family.clone()])).await.unwrap();
     transaction.set_horizon(&family, 2).await.unwrap();
     transaction.commit().await.unwrap();
-    assert_eq!(reason(page(&log, &member("bob"), Some(behind.cursor), 10).await), Some(ExpiryReason::Retention));
+    assert_eq!(reason(&page(&log, &member("bob"), Some(behind.cursor), 10).await), Some(ExpiryReason::Retention));
     assert_eq!(ids(&page(&log, &member("bob"), Some(at_horizon.cursor), 10).await.unwrap().changes), ["t3"]);
     assert!(page(&log, &member("bob"), None, 10).await.is_ok());
 }

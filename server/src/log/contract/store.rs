@@ -281,7 +281,9 @@ pub async fn ids_with_quotes_and_commas_name_nothing_else<L: ChangeLog>(log: L) 
         let asked = BTreeSet::from([stream(&place)]);
         assert!(log.snapshot().await.unwrap().streams(&asked).await.unwrap().is_empty(), "{hostile}");
         let own = row(&place, 1, hostile, insert(1, hostile));
-        write(&log, &[own.clone()], &BTreeMap::from([(own.key(), head(hostile, Visibility::Private))])).await.unwrap();
+        write(&log, std::slice::from_ref(&own), &BTreeMap::from([(own.key(), head(hostile, Visibility::Private))]))
+            .await
+            .unwrap();
         assert_eq!(read(&log, &place, hostile).await, [own.change]);
     }
     assert_eq!(read(&log, "space:b", "eve").await.len(), 1);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store or a rule breaks its promise")]
 
-use super::fixtures::*;
+use super::fixtures::{NOW, accept, code, ids, insert, member, own, push, read_all, read_on, sync_log, update, with};
 use crate::log::ChangeLog;
 use mana_sync_engine::model::Op;
 use mana_sync_engine::protocol::wire::RejectionCode;
