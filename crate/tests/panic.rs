@@ -37,6 +37,7 @@ async fn a_panic_between_two_puts_leaves_neither_and_frees_what_was_held() {
     let db = IndexedDb::open(options).await.expect("opens");
     let tabs = BrowserTabs::new("test-panic");
     let _leader = tabs.lock("leader").await;
+    let _queued = tabs.lock("leader");
     let told: Rc<RefCell<Vec<String>>> = Rc::default();
     let note = Rc::clone(&told);
     let callback = Closure::<dyn Fn(String)>::new(move |message| note.borrow_mut().push(message)).into_js_value();

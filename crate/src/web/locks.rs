@@ -1,7 +1,7 @@
 //! Locks between tabs, through `navigator.locks`; where it is absent every tab counts as alone and gets what it asks.
 
 use super::js;
-use super::registry::{Registration, Resource};
+use super::registry::{self, Registration, Resource};
 use crate::engine::ports::LockGuard;
 use futures_channel::oneshot;
 use js_sys::{Function, Object, Promise, Reflect};
@@ -91,6 +91,10 @@ fn ask(name: &str, mode: LockMode, if_available: bool, answer: Answer) -> Result
 }
 
 fn grant(lock: &JsValue, answer: &Answer) -> JsValue {
+    if registry::is_dead() {
+        // Asked for before a panic: returning lets it pass to others.
+        return JsValue::UNDEFINED;
+    }
     if lock.is_null() {
         reply(answer, None);
         return JsValue::UNDEFINED;

@@ -14,6 +14,7 @@ thread_local! {
 }
 
 /// Installs the panic hook, once, and sets what it calls with the panic's message; a later call replaces the callback.
+/// An instance has one callback, because a panic ends all of it.
 ///
 /// A panic traps: no destructor runs. Without the hook, a transaction that was between two writes would commit the
 /// first alone.

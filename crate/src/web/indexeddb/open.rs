@@ -8,7 +8,7 @@ use crate::model::StoreSpec;
 use crate::store::StoreError;
 use crate::web::host::sleep;
 use crate::web::js;
-use crate::web::registry::{Registration, Resource};
+use crate::web::registry::{self, Registration, Resource};
 use futures_channel::oneshot::{self, Sender};
 use futures_util::future::{Either, select};
 use std::cell::{Cell, RefCell};
@@ -183,7 +183,7 @@ impl Attempt {
         let Some(tx) = request.transaction() else { return };
         let Ok(db) = request.result() else { return };
         let registration = Registration::new(Resource::Transaction(tx.clone()));
-        let abandoned = self.send.borrow().as_ref().is_none_or(Sender::is_canceled);
+        let abandoned = registry::is_dead() || self.send.borrow().as_ref().is_none_or(Sender::is_canceled);
         let upgraded = upgrade(db.unchecked_ref(), &tx, &self.stores);
         if abandoned || upgraded.is_err() {
             // Its `error` event brings the refusal to whoever waits.
@@ -211,7 +211,8 @@ impl Attempt {
     fn finish(&self, outcome: Result<JsValue, Refusal>) {
         self.upgrading.take();
         let Some(send) = self.send.take() else { return };
-        if let Err(Ok(late)) = send.send(outcome)
+        let untaken = if registry::is_dead() { Err(outcome) } else { send.send(outcome) };
+        if let Err(Ok(late)) = untaken
             && let Ok(db) = late.dyn_into::<IdbDatabase>()
         {
             db.close();
