@@ -34,6 +34,11 @@ export class DevicePage {
     await this.page.goto(this.#address);
   }
 
+  /** Ends the profile. */
+  close() {
+    return this.#context.close();
+  }
+
   /** The second device on the same page. */
   async openSecond() {
     await this.page.getByRole('button', { name: 'Second device', exact: true }).click();

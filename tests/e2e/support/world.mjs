@@ -18,7 +18,7 @@ export class World {
   demo;
   server;
   browser;
-  #contexts = [];
+  #devices = [];
 
   static async start() {
     const world = new World();
@@ -39,9 +39,14 @@ export class World {
     await this.demo?.stop();
   }
 
-  /** Closes all devices, so that the next test starts with new ones. */
+  /**
+   * Closes all devices, so that the next test starts with new ones. Fails when the page of one complained of anything but the
+   * network.
+   */
   async leave() {
-    await Promise.all(this.#contexts.splice(0).map((context) => context.close()));
+    const devices = this.#devices.splice(0);
+    await Promise.all(devices.map((device) => device.close()));
+    for (const device of devices) device.assertQuiet({ network: true });
   }
 
   /**
@@ -52,8 +57,8 @@ export class World {
    */
   async device({ server = this.server.url, context = {} } = {}) {
     const opened = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, ...context });
-    this.#contexts.push(opened);
     const device = new DevicePage(opened, `${this.demo.url}/?server=${encodeURIComponent(server)}`);
+    this.#devices.push(device);
     await device.open();
     return device;
   }

@@ -109,6 +109,15 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     assert.equal(await background(), light);
   });
 
+  it('the_page_refuses_code_and_styles_from_outside_its_files', async () => {
+    const device = await world.device();
+    const page = await device.page.context().newPage();
+    await page.goto(world.demo.url);
+    const refused = await page.evaluate(injectCodeAndStyle);
+    assert.deepEqual(refused, ['script-src-elem', 'style-src-attr']);
+    assert.equal(await page.evaluate(() => window.injected), undefined);
+  });
+
   it('an_empty_list_offers_examples', async () => {
     const device = await world.device({ server: 'http://127.0.0.1:1' });
     await device.pane.getByRole('button', { name: 'Use without an account' }).click();
@@ -149,6 +158,20 @@ function focused(device) {
   return device.page.evaluate(() => {
     const { activeElement: element } = document;
     return `${element?.getAttribute('aria-label') ?? ''} ${element?.textContent ?? ''}`;
+  });
+}
+
+/** Tries what an attacker would; gives the directives that forbade it. */
+function injectCodeAndStyle() {
+  return new Promise((resolve) => {
+    const refused = new Set();
+    addEventListener('securitypolicyviolation', ({ violatedDirective }) => {
+      if (refused.add(violatedDirective).size === 2) resolve([...refused].sort());
+    });
+    const script = document.createElement('script');
+    script.textContent = 'window.injected = true';
+    document.head.append(script);
+    document.body.setAttribute('style', 'opacity: 0.5');
   });
 }
 
