@@ -40,10 +40,13 @@ impl RawEngine {
         on_panic(function(&host, "panicked")?);
         let tell = teller(&function(&host, "event")?);
         let tabs = BrowserTabs::new(&parsed.name);
+        // One tab after the other, so that exactly one of several that start together is the first.
+        let turn = tabs.lock("opening").await;
         let only = tabs.try_lock("open").await;
         let first_tab = only.is_some();
         drop(only);
         let presence = tabs.share_lock("open").await;
+        drop(turn);
         let on_store = Rc::clone(&tell);
         let store = IndexedDb::open(OpenOptions {
             name: parsed.name.clone(),
