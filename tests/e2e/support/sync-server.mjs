@@ -27,8 +27,13 @@ export class SyncServer {
   /** @param {string} origin the address of the demo */
   static async start(origin) {
     const server = new SyncServer(await mkdtemp(join(tmpdir(), 'mana-e2e-server-')), origin);
-    await server.start();
-    return server;
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
   }
 
   async start() {
@@ -49,7 +54,7 @@ export class SyncServer {
   /** Ends it as an operator would, or at once when it does not listen. */
   async stop(signal = 'SIGTERM') {
     const child = this.#process;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const timer = setTimeout(() => child.kill('SIGKILL'), patience);
     child.kill(signal);
     await once(child, 'exit');

@@ -92,7 +92,7 @@ describe('the second device on the page', { timeout: 120_000 }, () => {
     await drawer.getByText('1 waiting for the server').waitFor();
     await drawer.getByText(/"op": "insert"/).waitFor();
     await first.setNetwork(true);
-    await drawer.getByText('Empty: the server has every change of this device.').waitFor();
+    await drawer.getByText('Empty: the server has every change of this task.').waitFor();
     await first.page.keyboard.press('Escape');
     first.assertQuiet();
   });

@@ -41,3 +41,8 @@ export function fieldRows(record: object): FieldRow[] {
       return { name, value, at, by };
     });
 }
+
+/** A value as text. */
+export function format(value: unknown): string {
+  return JSON.stringify(value, null, 2) ?? 'undefined';
+}
