@@ -79,7 +79,7 @@ impl DevStore {
         SpaceId::parse(id).map_err(|e| Refused::Failed(e.to_string()))
     }
 
-    /// Makes `member` a member with this role, or with `None` no member any more. Owners do so, and everybody may leave.
+    /// Makes `member` a member with this role, or with `None` no member any more. Owners do so; anybody may leave.
     pub async fn set_member(
         &self,
         (caller, space): (&UserId, &SpaceId),

@@ -83,53 +83,67 @@ fn merge_twin(first: &mut Candidate, second: &Candidate) {
 }
 
 fn decide_unit(unit: Vec<Candidate>, facts: &Facts, user: &UserId, decision: &mut Decision) {
-    let mut heads = BTreeMap::new();
-    let mut entries = Vec::new();
-    let mut refusals: BTreeMap<String, Refusal> = BTreeMap::new();
-    let (mut known, mut new) = (Vec::new(), Vec::new());
     let oversized = unit.len() > MAX_LOG_ROW_CHANGES;
+    let (before, heads, entries, known) = (&decision.heads, BTreeMap::new(), Vec::new(), Vec::new());
+    let mut trial = Trial { facts, user, before, oversized, heads, entries, known };
+    let mut refusals: BTreeMap<String, Refusal> = BTreeMap::new();
     for candidate in unit {
-        let verdict = candidate.content.and_then(|admitted| {
-            if is_known(&admitted, &facts.known)? {
-                known.push(admitted.change.event_id);
-                return Ok(());
-            }
-            if oversized {
-                let message = format!("a group has at most {MAX_LOG_ROW_CHANGES} changes");
-                return Err(Refusal::new(RejectionCode::InvalidChange, message));
-            }
-            let key = key_of(&admitted);
-            let head = heads.get(&key).or_else(|| decision.heads.get(&key)).or_else(|| facts.heads.get(&key));
-            let (head, withdraws) = next_head(head, &admitted, user)?;
-            heads.insert(key, head);
-            new.push(admitted.change.event_id.clone());
-            entries.push(Entry { admitted, withdraws });
-            Ok(())
-        });
-        if let Err(refusal) = verdict {
+        if let Err(refusal) = candidate.content.and_then(|admitted| trial.take(admitted)) {
             refusals.insert(candidate.event_id, refusal);
         }
     }
+    let Trial { heads, entries, known, .. } = trial;
     decision.accepted.extend(known);
     if refusals.is_empty() {
-        decision.accepted.extend(new);
+        decision.accepted.extend(entries.iter().map(|entry| entry.admitted.change.event_id.clone()));
         decision.entries.extend(entries);
         decision.heads.extend(heads);
     } else {
-        decision.rejected.extend(reject_unit(refusals, &new));
+        decision.rejected.extend(reject_unit(refusals, &entries));
     }
 }
 
-/// Every change of a refused unit under one code, so that the client treats the group as one: a code that sends a change
-/// back for good beats one that asks for another attempt.
-fn reject_unit(refusals: BTreeMap<String, Refusal>, others: &[EventId]) -> Vec<Rejection> {
+/// A unit being decided: what would become of its changes if none of them is refused.
+struct Trial<'a> {
+    facts: &'a Facts,
+    user: &'a UserId,
+    /// Heads as the units before leave them.
+    before: &'a BTreeMap<RecordKey, Head>,
+    oversized: bool,
+    heads: BTreeMap<RecordKey, Head>,
+    entries: Vec<Entry>,
+    known: Vec<EventId>,
+}
+
+impl Trial<'_> {
+    fn take(&mut self, admitted: Admitted) -> Result<(), Refusal> {
+        if is_known(&admitted, &self.facts.known)? {
+            self.known.push(admitted.change.event_id);
+            return Ok(());
+        }
+        if self.oversized {
+            let message = format!("a group has at most {MAX_LOG_ROW_CHANGES} changes");
+            return Err(Refusal::new(RejectionCode::InvalidChange, message));
+        }
+        let key = key_of(&admitted);
+        let head = self.heads.get(&key).or_else(|| self.before.get(&key)).or_else(|| self.facts.heads.get(&key));
+        let (head, withdraws) = next_head(head, &admitted, self.user)?;
+        self.heads.insert(key, head);
+        self.entries.push(Entry { admitted, withdraws });
+        Ok(())
+    }
+}
+
+/// Every change of a refused unit under one code, so that the client treats the group as one: a code that refuses for
+/// good beats one that asks for another attempt.
+fn reject_unit(refusals: BTreeMap<String, Refusal>, others: &[Entry]) -> Vec<Rejection> {
     let again = [RejectionCode::EventIdReused, RejectionCode::ClockAhead, RejectionCode::VisibilityMismatch];
     let for_good = refusals.iter().find(|(_, refusal)| !again.contains(&refusal.code));
     let Some((cause, code)) = for_good.or(refusals.iter().next()).map(|(id, r)| (id.clone(), r.code)) else {
         return Vec::new();
     };
-    let with_group = others.iter().map(|id| Rejection {
-        event_id: id.to_string(),
+    let with_group = others.iter().map(|entry| Rejection {
+        event_id: entry.admitted.change.event_id.to_string(),
         code,
         message: format!("rejected with change '{cause}' of its group"),
     });
@@ -155,7 +169,7 @@ pub(super) fn key_of(admitted: &Admitted) -> RecordKey {
 
 /// The record's head after this change, and whether the change takes the record away from other readers.
 ///
-/// Visibility changes hands only by an insert of the author's that carries the whole record. A private record belongs to
+/// Visibility changes only by an insert of the author's, which carries the whole record. A private record belongs to
 /// its author alone. Where only updates have come so far, the first insert says who the author is.
 fn next_head(head: Option<&Head>, admitted: &Admitted, user: &UserId) -> Result<(Head, bool), Refusal> {
     let change = &admitted.change;

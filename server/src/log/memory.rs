@@ -1,5 +1,6 @@
 //! A change log in memory: for simulations and for tests of the rules. It needs no runtime and never really waits.
 
+use super::types::follow;
 use super::{
     ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot, Span,
     StreamId, StreamState, Tag, Transaction, is_visible,
@@ -75,6 +76,7 @@ impl ChangeLog for MemoryLog {
         Ok(MemoryTransaction {
             log: self.clone(),
             base: self.present(),
+            positions: BTreeMap::new(),
             rows: Vec::new(),
             heads: BTreeMap::new(),
             horizons: BTreeMap::new(),
@@ -132,6 +134,7 @@ impl Snapshot for MemorySnapshot {
 pub struct MemoryTransaction {
     log: MemoryLog,
     base: Arc<State>,
+    positions: BTreeMap<StreamId, u64>,
     rows: Vec<LogRow>,
     heads: BTreeMap<RecordKey, Head>,
     horizons: BTreeMap<StreamId, u64>,
@@ -139,11 +142,6 @@ pub struct MemoryTransaction {
 }
 
 impl MemoryTransaction {
-    fn pos(&self, stream: &StreamId) -> u64 {
-        let written = self.rows.iter().rev().find(|row| row.stream == *stream).map(|row| row.pos);
-        written.unwrap_or_else(|| self.base.streams.get(stream).map_or(0, Stream::pos))
-    }
-
     fn is_taken(&self, row: &LogRow) -> bool {
         let same = |other: &LogRow| other.user == row.user && other.change.event_id == row.change.event_id;
         self.base.events.contains_key(&(row.user.clone(), row.change.event_id.clone())) || self.rows.iter().any(same)
@@ -152,7 +150,9 @@ impl MemoryTransaction {
 
 impl Transaction for MemoryTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
-        Ok(streams.iter().map(|stream| (stream.clone(), self.pos(stream))).collect())
+        let pos = |stream: &StreamId| self.base.streams.get(stream).map_or(0, Stream::pos);
+        self.positions = streams.iter().map(|stream| (stream.clone(), pos(stream))).collect();
+        Ok(self.positions.clone())
     }
 
     async fn known(&mut self, user: &UserId, events: &BTreeSet<EventId>) -> Result<KnownEvents, LogError> {
@@ -165,12 +165,10 @@ impl Transaction for MemoryTransaction {
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
+        follow(&mut self.positions, rows)?;
         for row in rows {
             if self.is_taken(row) {
                 return Err(LogError::Conflict);
-            }
-            if row.pos != self.pos(&row.stream) + 1 {
-                return Err(LogError::Failed(format!("position {} does not follow", row.pos)));
             }
             self.rows.push(row.clone());
         }

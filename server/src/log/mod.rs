@@ -6,6 +6,7 @@
 
 mod access;
 mod admit;
+mod bytes;
 mod columns;
 pub mod contract;
 mod cursor;
@@ -18,6 +19,7 @@ mod types;
 
 pub use access::Caller;
 pub use admit::Sent;
+pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
 pub use pull::{Pull, PullError, PullPage};
 pub use push::{Push, PushOutcome};

@@ -1,11 +1,11 @@
-//! The nouns of the change log: streams, positions, tags, rows and record heads.
+//! The nouns of the change log: streams, positions, rows and record heads.
 
+use super::{ContentHash, LogError, Tag};
 use mana_sync_engine::model::{
     AppId, Change, ClientId, EventId, Malformed, Op, RecordId, SpaceId, Stamp, TableName, UserId, Visibility,
-    canonical_bytes,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A sequence of changes with one counter: a shared space's, or what is a person's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,73 +105,6 @@ pub struct Deletion {
     pub deleted: bool,
 }
 
-macro_rules! bytes {
-    ($(#[$doc:meta])* $name:ident, $length:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(pub [u8; $length]);
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(bytes: $name) -> Self {
-                bytes.to_string()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(text: String) -> Result<Self, Malformed> {
-                parse_hex(&text).map(Self).ok_or_else(|| Malformed::new(stringify!($name), "is not of its length in hex"))
-            }
-        }
-    };
-}
-
-bytes!(
-    /// A random value stored with a row. The row at a cursor's position has another one when the log was restored from
-    /// a backup and written on, so such a cursor is noticed.
-    Tag,
-    8
-);
-bytes!(
-    /// A random value that names a log for as long as its data lives.
-    Epoch,
-    16
-);
-bytes!(
-    /// SHA-256 of a change as it was sent: tells a retry from an event id used twice.
-    ContentHash,
-    32
-);
-
-impl ContentHash {
-    /// The hash of a change, whatever the order of its keys; the verified author is no part of it.
-    #[must_use]
-    pub fn of(change: &Change) -> Self {
-        let sent = Change { user_id: None, ..change.clone() };
-        Self(Sha256::digest(canonical_bytes(&sent.to_json())).into())
-    }
-}
-
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != N * 2 {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |at: usize| char::from(pair[at]).to_digit(16).and_then(|d| u8::try_from(d).ok());
-        *byte = digit(0)? << 4 | digit(1)?;
-    }
-    Some(bytes)
-}
-
 /// Where a stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamState {
@@ -241,7 +174,7 @@ pub struct Span<'a> {
     /// up to and including this one,
     pub through: u64,
     /// of these tables,
-    pub collections: &'a std::collections::BTreeSet<Collection>,
+    pub collections: &'a BTreeSet<Collection>,
     /// that this user may see.
     pub reader: &'a UserId,
     /// At most this many.
@@ -272,4 +205,16 @@ pub fn is_visible(op: Op, row_author: &UserId, head: Option<&Head>, reader: &Use
 }
 
 /// The ids of one user's changes with what they said.
-pub type KnownEvents = std::collections::BTreeMap<EventId, ContentHash>;
+pub type KnownEvents = BTreeMap<EventId, ContentHash>;
+
+/// Moves positions on over rows that follow on them, as [`super::Transaction::append`] demands: no gap, no repetition,
+/// no stream that is not locked.
+pub(super) fn follow(positions: &mut BTreeMap<StreamId, u64>, rows: &[LogRow]) -> Result<(), LogError> {
+    for row in rows {
+        match positions.get_mut(&row.stream) {
+            Some(pos) if row.pos == *pos + 1 => *pos = row.pos,
+            _ => return Err(LogError::Failed(format!("position {} does not follow in its stream", row.pos))),
+        }
+    }
+    Ok(())
+}

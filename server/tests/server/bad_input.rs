@@ -92,10 +92,8 @@ async fn every_malformed_change_is_rejected_alone() {
     let ada = site.person("ada").await;
     let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
     let change = |data: &str| {
-        format!(
-            r#"{{"eventId":"{}","app":"todo","table":"tasks","id":"t","op":"insert","at":"2026-01-01T00:00:00Z","data":{data}}}"#,
-            event()
-        )
+        let head = r#""app":"todo","table":"tasks","id":"t","op":"insert","at":"2026-01-01T00:00:00Z""#;
+        format!(r#"{{"eventId":"{}",{head},"data":{data}}}"#, event())
     };
     let bad = [
         change(&format!(r#"{{"a":{}}}"#, deep(65))),

@@ -1,11 +1,12 @@
 //! What every store of the change log must do, as a suite of tests: a store that passes may be used.
 //!
-//! [`store`] calls each method of the traits and holds it to its words; [`rules`] and [`visibility`] drive push and
-//! pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
+//! [`store`] calls each method of the traits and holds it to its words; [`rules`], [`paging`] and [`visibility`] drive
+//! push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
 //! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log.
 
 pub mod concurrency;
 pub mod fixtures;
+pub mod paging;
 pub mod rules;
 pub mod store;
 pub mod visibility;
@@ -42,6 +43,8 @@ macro_rules! change_log_contract {
             the_personal_space_travels_under_its_alias,
             stamps_ahead_of_the_server_are_refused,
             a_schema_newer_than_the_server_is_refused,
+        ]);
+        $crate::change_log_contract!(@cases $open, paging, [
             every_page_size_gives_every_row_once,
             a_table_added_later_comes_from_its_beginning,
             a_space_joined_later_comes_from_its_beginning,

@@ -1,16 +1,15 @@
-//! Push and pull over a store: what is taken, what is refused, and that readers get every row once.
+//! Pushing into a store: what is taken, what is refused, and what other people then read.
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store or a rule breaks its promise")]
 
 use super::fixtures::{
-    NOW, accept, code, event, ids, insert, member, own, page, person, push, randomness, read_all, read_on, sync_log,
-    update, with,
+    NOW, accept, code, event, ids, insert, member, own, person, push, randomness, read_all, sync_log, update, with,
 };
-use crate::log::{ChangeLog, Cursor, Epoch, PullError, Randomness, StreamId, SyncLog, Transaction};
+use crate::log::{ChangeLog, Randomness, SyncLog};
 use mana_sync_engine::model::AppId;
-use mana_sync_engine::protocol::wire::{ExpiryReason, RejectionCode};
+use mana_sync_engine::protocol::wire::RejectionCode;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What one member pushes another one pulls, with its author and its space.
 pub async fn a_push_comes_back_in_a_pull<L: ChangeLog>(log: L) {
@@ -190,138 +189,4 @@ pub async fn a_schema_newer_than_the_server_is_refused<L: ChangeLog>(log: L) {
         |n, app: &str, version| with(insert(n, "t1"), &[("schemaVersion", json!(version)), ("app", json!(app))]);
     assert_eq!(code(&log, &member("ada"), versioned(1, "todo", 3)).await, Some(RejectionCode::SchemaTooNew));
     accept(&log, &member("ada"), &[versioned(1, "todo", 2), versioned(2, "notes", 99)]).await;
-}
-
-/// Batches lie across streams and pages are cut inside them.
-pub async fn every_page_size_gives_every_row_once<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    let ada = person("ada", &["family:family:member", "club:club:member"]);
-    let spaces = [json!("family"), json!("club"), Value::Null];
-    let placed = |n: u64| {
-        let space = &spaces[usize::try_from(n % 3).unwrap()];
-        with(insert(n, &format!("t{n:02}")), &[("spaceId", space.clone()), ("data", json!({ "n": n }))])
-    };
-    for batch in [0..1, 1..12, 12..37] {
-        accept(&log, &ada, &batch.map(placed).collect::<Vec<_>>()).await;
-    }
-    let whole = read_on(&log, &ada, None, (&["tasks"], 1000)).await.0;
-    assert_eq!(ids(&whole).into_iter().collect::<BTreeSet<_>>().len(), 37);
-    for limit in 1..=38 {
-        let (changes, cursor) = read_on(&log, &ada, None, (&["tasks"], limit)).await;
-        assert_eq!(changes, whole, "pages of {limit}");
-        assert!(read_on(&log, &ada, Some(cursor), (&["tasks"], limit)).await.0.is_empty());
-    }
-}
-
-/// A table asked for later is read from its start while the others are not sent again, whatever the page size.
-pub async fn a_table_added_later_comes_from_its_beginning<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    let ada = member("ada");
-    let placed = |n: u64| {
-        let table = if n.is_multiple_of(3) { "tags" } else { "tasks" };
-        with(insert(n, &format!("r{n:02}")), &[("table", json!(table))])
-    };
-    accept(&log, &ada, &(1..=20).map(placed).collect::<Vec<_>>()).await;
-    let (_, before) = read_on(&log, &ada, None, (&["tasks"], 7)).await;
-    accept(&log, &ada, &(21..=30).map(placed).collect::<Vec<_>>()).await;
-    for limit in [1, 2, 3, 5, 100] {
-        let (changes, cursor) = read_on(&log, &ada, Some(before.clone()), (&["tasks", "tags"], limit)).await;
-        let mut got = ids(&changes);
-        got.sort_unstable();
-        let wanted = (1..=30).filter(|n| n % 3 == 0 || *n > 20);
-        assert_eq!(got, wanted.map(|n| format!("r{n:02}")).collect::<Vec<_>>(), "pages of {limit}");
-        let state = Cursor::parse(&cursor).unwrap();
-        assert!(state.streams.values().all(|mark| mark.read.values().all(|at| *at == 30)), "all caught up");
-    }
-}
-
-/// Joining brings a space's history; leaving and joining again brings it again.
-pub async fn a_space_joined_later_comes_from_its_beginning<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    accept(&log, &member("ada"), &[insert(1, "t1"), insert(2, "t2")]).await;
-    accept(&log, &person("bob", &[]), &[own(1, "b1")]).await;
-    let (mine, cursor) = read_on(&log, &person("bob", &[]), None, (&["tasks"], 10)).await;
-    assert_eq!(ids(&mine), ["b1"]);
-    let (joined, cursor) = read_on(&log, &member("bob"), Some(cursor), (&["tasks"], 1)).await;
-    assert_eq!(ids(&joined), ["t1", "t2"]);
-    let (left, cursor) = read_on(&log, &person("bob", &[]), Some(cursor), (&["tasks"], 10)).await;
-    assert!(left.is_empty());
-    let (again, _) = read_on(&log, &member("bob"), Some(cursor), (&["tasks"], 10)).await;
-    assert_eq!(ids(&again), ["t1", "t2"]);
-}
-
-/// A request that names fewer tables does not move the others.
-pub async fn fewer_tables_leave_the_others_where_they_were<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    let ada = member("ada");
-    let tag = |n: u64| with(insert(n, &format!("r{n}")), &[("table", json!("tags"))]);
-    accept(&log, &ada, &[insert(1, "r1"), tag(2)]).await;
-    let (_, cursor) = read_on(&log, &ada, None, (&["tasks", "tags"], 10)).await;
-    accept(&log, &ada, &[insert(3, "r3"), tag(4)]).await;
-    let (tasks, cursor) = read_on(&log, &ada, Some(cursor), (&["tasks"], 10)).await;
-    let (none, cursor) = read_on(&log, &ada, Some(cursor), (&[], 10)).await;
-    let (tags, _) = read_on(&log, &ada, Some(cursor), (&["tasks", "tags"], 10)).await;
-    assert_eq!((ids(&tasks), ids(&none), ids(&tags)), (vec!["r3"], vec![], vec!["r4"]));
-}
-
-/// Pages are cut by size too, and never end before something larger than a page.
-pub async fn a_large_change_makes_a_page_of_its_own<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    let large = |n| with(insert(n, &format!("t{n}")), &[("data", json!({ "text": "x".repeat(5 * 1024 * 1024) }))]);
-    accept(&log, &member("ada"), &[large(1), large(2), insert(3, "t3")]).await;
-    let first = page(&log, &member("bob"), None, 1000).await.unwrap();
-    assert_eq!((ids(&first.changes), first.has_more), (vec!["t1"], true));
-    let second = page(&log, &member("bob"), Some(first.cursor), 1000).await.unwrap();
-    assert_eq!(ids(&second.changes), ["t2"]);
-    let third = page(&log, &member("bob"), Some(second.cursor), 1000).await.unwrap();
-    assert_eq!((ids(&third.changes), third.has_more), (vec!["t3"], false));
-}
-
-fn reason<T>(answer: &Result<T, PullError>) -> Option<ExpiryReason> {
-    match answer {
-        Err(PullError::Expired(reason)) => Some(*reason),
-        _ => None,
-    }
-}
-
-/// Text that is no cursor, and cursors of logs with another epoch.
-pub async fn a_cursor_of_another_log_is_refused<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    let foreign = Cursor::start(Epoch([0xab; 16])).to_text();
-    for text in [foreign, String::new(), "garbage".to_owned()] {
-        assert_eq!(reason(&page(&log, &member("ada"), Some(text), 10).await), Some(ExpiryReason::Restored));
-    }
-}
-
-/// A position the log has not reached, and a row that is another one now.
-pub async fn a_cursor_ahead_of_the_log_is_refused<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    accept(&log, &member("ada"), &[insert(1, "t1"), insert(2, "t2")]).await;
-    let (_, text) = read_on(&log, &member("bob"), None, (&["tasks"], 10)).await;
-    let cursor = Cursor::parse(&text).unwrap();
-    let family = StreamId::try_from("space:family".to_owned()).unwrap();
-    let mut ahead = cursor.clone();
-    ahead.streams.get_mut(&family).unwrap().read.values_mut().for_each(|at| *at = 3);
-    let mut other = cursor.clone();
-    other.streams.get_mut(&family).unwrap().tag = Some(crate::log::Tag([0xab; 8]));
-    for broken in [ahead, other] {
-        assert_eq!(reason(&page(&log, &member("bob"), Some(broken.to_text()), 10).await), Some(ExpiryReason::Restored));
-    }
-    assert!(page(&log, &member("bob"), Some(text), 10).await.is_ok());
-}
-
-/// Behind the horizon something may be missing; at it, or not begun, nothing is.
-pub async fn a_cursor_behind_the_horizon_is_refused<L: ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    accept(&log, &member("ada"), &[insert(1, "t1"), insert(2, "t2"), insert(3, "t3")]).await;
-    let behind = page(&log, &member("bob"), None, 1).await.unwrap();
-    let at_horizon = page(&log, &member("bob"), None, 2).await.unwrap();
-    let family = StreamId::try_from("space:family".to_owned()).unwrap();
-    let mut transaction = log.store().transaction().await.unwrap();
-    transaction.lock(&BTreeSet::from([family.clone()])).await.unwrap();
-    transaction.set_horizon(&family, 2).await.unwrap();
-    transaction.commit().await.unwrap();
-    assert_eq!(reason(&page(&log, &member("bob"), Some(behind.cursor), 10).await), Some(ExpiryReason::Retention));
-    assert_eq!(ids(&page(&log, &member("bob"), Some(at_horizon.cursor), 10).await.unwrap().changes), ["t3"]);
-    assert!(page(&log, &member("bob"), None, 10).await.is_ok());
 }

@@ -96,7 +96,8 @@ pub async fn a_stream_without_rows_stands_nowhere<L: ChangeLog>(log: L) {
 /// Every kind of change, with stamps of its own, replaced stamps, actors, numbers and text.
 pub async fn rows_come_back_as_they_were_written<L: ChangeLog>(log: L) {
     let at = "2026-01-01T10:00:00.000001Z";
-    let edit = json!({ "value": { "a": [1, -1.5e-7, 9_007_199_254_740_991_u64, 0.1] }, "at": at, "prev": "2025-12-31T10:00:00.5Z" });
+    let numbers = json!({ "a": [1, -1.5e-7, 9_007_199_254_740_991_u64, 0.1] });
+    let edit = json!({ "value": numbers, "at": at, "prev": "2025-12-31T10:00:00.5Z" });
     let text = json!({ "id": "t1", "title": "é \u{1F468}\u{200D}\u{1F469} \"'\\ \n", "none": null, "sum": 5e-324 });
     let actor = json!({ "kind": "ai", "principalId": "p", "rationale": "because" });
     let changes = [
@@ -120,6 +121,11 @@ pub async fn a_position_that_does_not_follow_is_refused<L: ChangeLog>(log: L) {
     for pos in [1, 3] {
         assert!(write(&log, &[row("user:ada", pos, "ada", insert(2, "t2"))], &none()).await.is_err(), "{pos}");
     }
+    assert!(write(&log, &[row("user:bob", 2, "bob", insert(2, "t2"))], &none()).await.is_err(), "not the first");
+    let mut transaction = log.transaction().await.unwrap();
+    transaction.lock(&BTreeSet::from([stream("user:bob")])).await.unwrap();
+    assert!(transaction.append(&[row("user:ada", 2, "ada", insert(2, "t2"))]).await.is_err(), "not locked");
+    drop(transaction);
     assert_eq!(read(&log, "user:ada", "ada").await.len(), 1);
 }
 

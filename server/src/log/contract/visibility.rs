@@ -33,10 +33,8 @@ pub async fn hiding_a_record_withdraws_it_from_the_others<L: ChangeLog>(log: L) 
     assert_eq!(after.iter().map(|c| (c.id.as_str(), c.op)).collect::<Vec<_>>(), [("t1", Op::Withdraw)]);
     assert!(after[0].fields.is_empty());
     let fresh = read_all(&log, &member("eve")).await;
-    assert_eq!(
-        fresh.iter().map(|c| (c.id.as_str(), c.op)).collect::<Vec<_>>(),
-        [("t2", Op::Insert), ("t1", Op::Withdraw)]
-    );
+    let fresh: Vec<_> = fresh.iter().map(|c| (c.id.as_str(), c.op)).collect();
+    assert_eq!(fresh, [("t2", Op::Insert), ("t1", Op::Withdraw)]);
     assert_eq!(ids(&read_all(&log, &member("ada")).await), ["t1", "t2", "t1", "t1"]);
 }
 
@@ -64,7 +62,7 @@ pub async fn only_an_insert_of_the_author_changes_visibility<L: ChangeLog>(log: 
     assert_eq!(ids(&read_all(&log, &member("bob")).await), ["t1"]);
 }
 
-/// Updates of a record whose insert is not in the log are taken and give it no author; a private one gives it its writer.
+/// Updates of a record whose insert is not in the log are taken and give it no author; a private one does.
 pub async fn the_first_insert_says_who_the_author_is<L: ChangeLog>(log: L) {
     let log = sync_log(log, 1);
     accept(&log, &member("bob"), &[update(1, "t1"), private(update(2, "t2"))]).await;

@@ -2,22 +2,29 @@
 
 use super::read::position;
 use crate::log::columns::Columns;
+use crate::log::types::follow;
 use crate::log::{
     Collection, ContentHash, Deletion, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction,
 };
 use mana_sync_engine::model::{AppId, EventId, RecordId, Stamp, TableName, UserId, Visibility};
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in SQLite.
-pub struct SqliteTransaction(sqlx::Transaction<'static, Sqlite>);
+pub struct SqliteTransaction {
+    transaction: sqlx::Transaction<'static, Sqlite>,
+    /// Where the locked streams stand, with the rows appended so far.
+    positions: BTreeMap<StreamId, u64>,
+}
 
 impl SqliteTransaction {
     pub(super) async fn begin(writer: &SqlitePool) -> Result<Self, LogError> {
         // Immediate: a deferred one could find at its first write that its moment has passed.
-        Ok(Self(writer.begin_with("BEGIN IMMEDIATE").await?))
+        let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Self { transaction, positions: BTreeMap::new() })
     }
 }
 
@@ -36,9 +43,8 @@ const APPEND: &str = "INSERT INTO sync_changes (id, app_id, table_name, record_i
     client_id, created_at, schema_version, actor, origin, space_id, stream, pos, tag, visibility, at, content_hash)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// Moves a stream on by one; nothing is changed when the position does not follow.
 const ADVANCE: &str = "INSERT INTO streams (stream, pos) VALUES (?1, ?2)
-  ON CONFLICT (stream) DO UPDATE SET pos = ?2 WHERE pos = ?2 - 1";
+  ON CONFLICT (stream) DO UPDATE SET pos = ?2";
 
 const PUT_HEAD: &str = "INSERT OR REPLACE INTO sync_records
     (stream, app_id, table_name, record_id, author, visibility, deleted, deleted_at)
@@ -49,18 +55,18 @@ const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
 
 impl Transaction for SqliteTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
-        let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.0).await?;
-        let mut positions: BTreeMap<StreamId, u64> = streams.iter().map(|stream| (stream.clone(), 0)).collect();
+        let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.transaction).await?;
+        self.positions = streams.iter().map(|stream| (stream.clone(), 0)).collect();
         for row in rows {
             let pos = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
-            positions.insert(StreamId::try_from(row.try_get::<String, _>(0)?)?, pos);
+            self.positions.insert(StreamId::try_from(row.try_get::<String, _>(0)?)?, pos);
         }
-        Ok(positions)
+        Ok(self.positions.clone())
     }
 
     async fn known(&mut self, user: &UserId, events: &BTreeSet<EventId>) -> Result<KnownEvents, LogError> {
         let query = sqlx::query(KNOWN).bind(user.as_str()).bind(json!(events).to_string());
-        let rows = query.fetch_all(&mut *self.0).await?;
+        let rows = query.fetch_all(&mut *self.transaction).await?;
         let known = |row: SqliteRow| {
             let hash = <[u8; 32]>::try_from(row.try_get::<Vec<u8>, _>(1)?);
             let hash = hash.map_err(|_| LogError::Failed("a hash of another length".into()))?;
@@ -72,40 +78,19 @@ impl Transaction for SqliteTransaction {
     async fn heads(&mut self, keys: &BTreeSet<RecordKey>) -> Result<BTreeMap<RecordKey, Head>, LogError> {
         let asked: Vec<_> =
             keys.iter().map(|k| json!([k.stream, k.collection.app, k.collection.table, k.id])).collect();
-        let rows = sqlx::query(HEADS).bind(json!(asked).to_string()).fetch_all(&mut *self.0).await?;
+        let rows = sqlx::query(HEADS).bind(json!(asked).to_string()).fetch_all(&mut *self.transaction).await?;
         rows.into_iter().map(|row| head(&row)).collect()
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
+        follow(&mut self.positions, rows)?;
         for row in rows {
-            let advance = sqlx::query(ADVANCE).bind(row.stream.to_string()).bind(position(row.pos)?);
-            if advance.execute(&mut *self.0).await?.rows_affected() != 1 {
-                return Err(LogError::Failed(format!("position {} does not follow", row.pos)));
-            }
-            let columns = Columns::of(row);
-            sqlx::query(APPEND)
-                .bind(columns.id)
-                .bind(columns.app_id)
-                .bind(columns.table_name)
-                .bind(columns.record_id)
-                .bind(columns.user_id)
-                .bind(columns.op)
-                .bind(columns.data)
-                .bind(columns.field_meta)
-                .bind(row.client_id.as_str())
-                .bind(row.created_at.to_string())
-                .bind(columns.schema_version)
-                .bind(columns.actor)
-                .bind(columns.origin)
-                .bind(columns.space_id)
-                .bind(row.stream.to_string())
-                .bind(position(row.pos)?)
-                .bind(row.tag.0.as_slice())
-                .bind(columns.visibility)
-                .bind(columns.at)
-                .bind(row.hash.0.as_slice())
-                .execute(&mut *self.0)
-                .await?;
+            insert(row)?.execute(&mut *self.transaction).await?;
+        }
+        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
+        for (stream, pos) in newest {
+            let advance = sqlx::query(ADVANCE).bind(stream.to_string()).bind(position(pos)?);
+            advance.execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
@@ -121,7 +106,7 @@ impl Transaction for SqliteTransaction {
                 .bind(head.visibility.as_str())
                 .bind(head.deletion.map(|deletion| deletion.deleted))
                 .bind(head.deletion.map(|deletion| deletion.at.to_string()))
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
         }
         Ok(())
@@ -129,13 +114,38 @@ impl Transaction for SqliteTransaction {
 
     async fn set_horizon(&mut self, stream: &StreamId, horizon: u64) -> Result<(), LogError> {
         let query = sqlx::query(SET_HORIZON).bind(stream.to_string()).bind(position(horizon)?);
-        query.execute(&mut *self.0).await?;
+        query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 
     async fn commit(self) -> Result<(), LogError> {
-        Ok(self.0.commit().await?)
+        Ok(self.transaction.commit().await?)
     }
+}
+
+fn insert(row: &LogRow) -> Result<Query<'static, Sqlite, SqliteArguments>, LogError> {
+    let columns = Columns::of(row);
+    Ok(sqlx::query(APPEND)
+        .bind(columns.id)
+        .bind(columns.app_id)
+        .bind(columns.table_name)
+        .bind(columns.record_id)
+        .bind(columns.user_id)
+        .bind(columns.op)
+        .bind(columns.data)
+        .bind(columns.field_meta)
+        .bind(row.client_id.to_string())
+        .bind(row.created_at.to_string())
+        .bind(columns.schema_version)
+        .bind(columns.actor)
+        .bind(columns.origin)
+        .bind(columns.space_id)
+        .bind(row.stream.to_string())
+        .bind(position(row.pos)?)
+        .bind(row.tag.0.to_vec())
+        .bind(columns.visibility)
+        .bind(columns.at)
+        .bind(row.hash.0.to_vec()))
 }
 
 fn head(row: &SqliteRow) -> Result<(RecordKey, Head), LogError> {
