@@ -3,7 +3,7 @@
 use super::apply::Page;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
-use super::outbox::{Batch, Frozen};
+use super::outbox::{Batch, Frozen, Settled};
 use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
@@ -162,7 +162,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep)
             }),
             Effect::EndRebase => {
-                self.later(async move { stored(rebase::end(&this.engine).await, |()| Input::RebaseStep) });
+                self.later(async move { stored(this.end_round().await, |()| Input::RebaseStep) });
             }
             Effect::WakeAt(at) => self.wake_at(at),
             Effect::Status(shown, problem) => self.show_state(shown, problem),
@@ -185,7 +185,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     async fn get_token(self: &Rc<Self>, refused: bool) -> Input {
         let reason = if refused { TokenReason::Expired } else { TokenReason::Start };
-        let token = self.transport.token(reason).await;
+        let token = match self.transport.token(reason).await {
+            Ok(token) => token,
+            Err(NoAnswer(message)) => return Input::TokenFailed(message),
+        };
         let found = token.is_some();
         *self.token.borrow_mut() = token;
         if found && self.socket.borrow().is_none() {
@@ -231,7 +234,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let settled = self.engine.settle(&batch, settlement).await;
         self.refresh_pending();
         stored(settled, |settled| {
-            Input::Settled(if settled.update_required { SettledAs::UpdateRequired } else { SettledAs::Done })
+            Input::Settled(match settled {
+                Settled { update_required: true, .. } => SettledAs::UpdateRequired,
+                Settled { again: true, .. } => SettledAs::Again,
+                Settled { .. } => SettledAs::Done,
+            })
         })
     }
 
@@ -275,12 +282,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Ok(rebase) => rebase,
             Err(error) => return storage_failed(&error),
         };
-        let hydrating = match self.engine.cursor().await {
-            Ok(cursor) => cursor.is_none(),
+        let hydrating = match self.engine.is_hydrating().await {
+            Ok(hydrating) => hydrating && rebase.is_none(),
             Err(error) => return storage_failed(&error),
         };
-        let spaces = answer.spaces.clone();
-        let page = Page { changes: answer.changes, cursor: Some(answer.cursor), hydrating, rebase, replayed: Vec::new() };
+        let (spaces, more) = (answer.spaces.clone(), answer.has_more);
+        let (changes, cursor) = (answer.changes, Some(answer.cursor));
+        let page = Page { changes, cursor, hydrating, more, rebase, replayed: Vec::new() };
         let applied = self.engine.apply(page).await;
         stored(applied, |applied| {
             if applied.is_none() {
@@ -289,6 +297,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             self.engine.emit(Event::Spaces(spaces));
             Input::Applied
         })
+    }
+
+    /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried.
+    async fn end_round(&self) -> Result<()> {
+        rebase::end(&self.engine).await?;
+        self.engine.replay_quarantine().await.map(drop)
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {

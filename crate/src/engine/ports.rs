@@ -50,8 +50,9 @@ pub trait Transport: 'static {
     /// Makes a request. Answers larger than [`crate::protocol::limits::MAX_BODY_BYTES`] × 2 and requests without an
     /// answer after 30 s count as no answer.
     fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, NoAnswer>>;
-    /// Asks the app for a token; `None` when there is none (signed out).
-    fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Option<String>>;
+    /// Asks the app for a token. `None`: there is none, the user must sign in. No answer: the app could not get one now,
+    /// as without a network; it is asked again later.
+    fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Result<Option<String>, NoAnswer>>;
     /// Opens a connection for nudges; `on_event` is called from later turns only.
     fn connect(&self, path: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket>;
 }

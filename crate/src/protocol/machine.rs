@@ -39,6 +39,8 @@ pub enum Input {
     Timer,
     /// The token, or that there is none.
     Token(bool),
+    /// The app could not get a token now.
+    TokenFailed(String),
     /// The answer to [`Effect::AskTime`], with the device's time when it was asked.
     Time(Result<Response, NoAnswer>, u64),
     /// The offset is stored and unsent rows carry it.
@@ -73,6 +75,8 @@ pub enum Input {
 pub enum SettledAs {
     /// Everything named was taken off.
     Done,
+    /// Some changes go out again, under new ids.
+    Again,
     /// The server knows this app only in a newer version.
     UpdateRequired,
 }
@@ -154,6 +158,8 @@ pub struct Machine {
     failures: u32,
     /// A hint came while an exchange was under way: once more round.
     again: bool,
+    /// How many pushes in a row brought changes back that go out again.
+    returned: u32,
     /// When the first write not yet pushed was logged.
     waiting_since: Option<u64>,
 }
@@ -168,6 +174,7 @@ impl Default for Machine {
             samples: VecDeque::new(),
             failures: 0,
             again: false,
+            returned: 0,
             waiting_since: None,
         }
     }
@@ -184,6 +191,7 @@ impl Machine {
             Input::Nudge => self.hint(now, 0),
             Input::Timer => self.timer(),
             Input::Token(found) => self.token(found),
+            Input::TokenFailed(message) => self.token_failed(message, now, random),
             Input::Time(reply, asked_at) => self.time(reply, asked_at, now, random),
             Input::ClockSettled => self.clock_settled(),
             Input::Frozen(ids) => self.frozen(ids),
@@ -192,7 +200,7 @@ impl Machine {
             Input::Settled(how) => self.settled(how),
             Input::Pulled(reply) => self.pulled(reply, now, random),
             Input::Applied => self.applied(),
-            Input::RebaseStep => self.rebased(now),
+            Input::RebaseStep => self.rebased(now, random),
             Input::StorageFailed { code, message, full } => self.storage_failed(code, message, full, now, random),
         }
     }
@@ -267,6 +275,13 @@ impl Machine {
         self.block(State::NeedsAuth, "needs_auth", "there is no valid token: sign in again")
     }
 
+    fn token_failed(&mut self, message: String, now: u64, random: u64) -> Vec<Effect> {
+        if self.phase != Phase::Token {
+            return Vec::new();
+        }
+        self.rest_after(State::Offline, "offline".into(), message, None, now, random)
+    }
+
     fn time(&mut self, reply: Result<Response, NoAnswer>, asked_at: u64, now: u64, random: u64) -> Vec<Effect> {
         if self.phase != Phase::Asking {
             return Vec::new();
@@ -289,6 +304,9 @@ impl Machine {
     }
 
     fn clock_unknown(&mut self) -> Vec<Effect> {
+        if !matches!(self.phase, Phase::Freezing | Phase::Applying { .. }) {
+            return Vec::new();
+        }
         self.clock_known = false;
         self.samples.clear();
         self.next_exchange()
@@ -331,7 +349,17 @@ impl Machine {
             return Vec::new();
         }
         match how {
-            SettledAs::Done => self.next_exchange(),
+            SettledAs::Done => {
+                self.returned = 0;
+                self.next_exchange()
+            }
+            SettledAs::Again => {
+                // What the server said no to may be in what it has to say: that is heard first.
+                self.returned += 1;
+                self.again = true;
+                self.phase = Phase::Pulling;
+                vec![Effect::Pull]
+            }
             SettledAs::UpdateRequired => {
                 self.block(State::UpdateRequired, "update_required", "this version of the app is too old to sync: update it")
             }
@@ -370,11 +398,16 @@ impl Machine {
         }
     }
 
-    fn rebased(&mut self, now: u64) -> Vec<Effect> {
+    fn rebased(&mut self, now: u64, random: u64) -> Vec<Effect> {
         match self.phase {
             Phase::Rebasing { .. } => {
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
+            }
+            Phase::Ending if self.returned > 1 => {
+                let message = "the server keeps sending changes back".to_owned();
+                self.failures = self.returned - 2;
+                self.rest_after(State::Error, "changes_returned".into(), message, None, now, random)
             }
             Phase::Ending if self.again => self.begin(),
             Phase::Ending => {
@@ -413,6 +446,9 @@ impl Machine {
     }
 
     fn storage_failed(&mut self, code: String, message: String, full: bool, now: u64, random: u64) -> Vec<Effect> {
+        if matches!(self.phase, Phase::Stopped | Phase::Resting { .. } | Phase::Blocked) {
+            return Vec::new();
+        }
         let shown = if full { State::StorageFull } else { State::Error };
         self.rest_after(shown, code, message, None, now, random)
     }

@@ -61,12 +61,12 @@ impl Transport for BrowserNetwork {
         .boxed_local()
     }
 
-    fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Option<String>> {
+    fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Result<Option<String>, NoAnswer>> {
         let options = Rc::clone(&self.0);
         async move {
             match select(pin!(ask_token(&options, reason)), pin!(sleep(LIMIT_MS))).await {
                 Either::Left((token, _)) => token,
-                Either::Right(_) => None,
+                Either::Right(_) => Err(NoAnswer("getToken did not answer within 30 s".to_owned())),
             }
         }
         .boxed_local()
@@ -205,12 +205,13 @@ async fn read(stream: &JsValue) -> Result<Vec<u8>, NoAnswer> {
     }
 }
 
-async fn ask_token(options: &NetworkOptions, reason: TokenReason) -> Option<String> {
+async fn ask_token(options: &NetworkOptions, reason: TokenReason) -> Result<Option<String>, NoAnswer> {
     let reason = match reason {
         TokenReason::Start => "start",
         TokenReason::Expired => "expired",
     };
-    let returned = options.get_token.as_ref()?.call1(&JsValue::UNDEFINED, &reason.into()).ok()?;
-    let token = js::settled(returned).await.ok()?.as_string()?;
-    (!token.is_empty()).then_some(token)
+    let Some(get_token) = &options.get_token else { return Ok(None) };
+    let returned = get_token.call1(&JsValue::UNDEFINED, &reason.into()).map_err(no_answer)?;
+    let token = js::settled(returned).await.map_err(no_answer)?;
+    Ok(token.as_string().filter(|token| !token.is_empty()))
 }
