@@ -24,9 +24,11 @@ export const errorCodes = [
   'transaction_aborted',
   'transaction_inactive',
   // Users, spaces and the server
+  'offline',
   'other_user',
   'read_only_space',
   'rejected',
+  'sync_failed',
   'unknown_space',
   'unsent_changes',
   // The engine itself

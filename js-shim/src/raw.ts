@@ -137,8 +137,7 @@ export interface RawStatus {
     | 'needs-auth'
     | 'update-required'
     | 'storage-full'
-    | 'billing-required'
-    | 'clock-ahead';
+    | 'billing-required';
   pending: number;
   lastSyncedAt: string | null;
   error: { code: string; message: string; retryAt: number | null } | null;

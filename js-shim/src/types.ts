@@ -331,8 +331,7 @@ export type SyncState =
   | 'needs-auth'
   | 'update-required'
   | 'storage-full'
-  | 'billing-required'
-  | 'clock-ahead';
+  | 'billing-required';
 
 /** How far this device and the server agree. */
 export interface SyncStatus {
@@ -421,20 +420,18 @@ export interface EngineEvents {
   readonly 'dead-letter': { readonly eventId: string; readonly code: string; readonly message: string };
   /** The server takes no token that `getToken` gives. */
   readonly 'needs-auth': EventDetail;
-  /** This device's clock is wrong. */
-  readonly 'clock-skew': EventDetail;
+  /** This device's clock is wrong by more than 5 s: server time minus device time, in milliseconds. */
+  readonly 'clock-skew': { readonly offset: number };
   /** There is no room left for what the server sent. */
   readonly 'storage-full': EventDetail;
-  /** The server has data that this version of the app cannot read. */
+  /** The server takes no more changes of this version of the app. */
   readonly 'update-required': EventDetail;
-  /** The user is no longer a member of a space. */
-  readonly 'space-removed': EventDetail;
+  /** The account must be paid for before it syncs. */
+  readonly 'billing-required': EventDetail;
   /** The server named the user's spaces. */
   readonly spaces: readonly Space[];
   /** The browser lost the database, with so many changes that the server did not have. */
   readonly 'database-lost': { readonly unsent: number };
-  /** What the sync loop did, with counts and times, without contents. */
-  readonly telemetry: EventDetail;
 }
 
 // ── The engine ───────────────────────────────────────────────────────────────────────────────────
@@ -457,7 +454,7 @@ export interface Writer {
 export interface Inspector {
   /** A record with its field metadata, and the entries of the change log that name it. */
   record(table: string, key: Key): Promise<{ readonly record: object | null; readonly log: readonly object[] }>;
-  /** The newest entries of the change log, at most `limit` (100 when left out). */
+  /** The oldest entries of the change log, the next to be sent, at most `limit` (100 when left out). */
   log(limit?: number): Promise<readonly object[]>;
 }
 

@@ -47,7 +47,10 @@ fn row(value: &JsValue) -> Result<JsRow, JsValue> {
 
 /// Rows as JavaScript has them; `undefined` where there is none.
 pub fn rows_out(rows: Vec<Option<JsRow>>) -> JsValue {
-    rows.into_iter().map(|row| row.map_or(JsValue::UNDEFINED, |row| row.as_object().clone().into())).collect::<Array>().into()
+    rows.into_iter()
+        .map(|row| row.map_or(JsValue::UNDEFINED, |row| row.as_object().clone().into()))
+        .collect::<Array>()
+        .into()
 }
 
 /// A write from its kind and items.
@@ -190,6 +193,7 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::DeadLetter { event_id, code, message } => {
             ("dead-letter", json_out(&json!({ "eventId": event_id, "code": code, "message": message })))
         }
+        Event::ClockSkew { offset } => ("clock-skew", json_out(&json!({ "offset": offset }))),
         Event::Spaces(spaces) => ("spaces", json_out(&json!(spaces))),
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
         Event::Settled { .. } => return None,

@@ -6,11 +6,11 @@ use super::options::{self, Options, RawSpace, RawUser};
 use super::signals::Signals;
 use super::transaction::{Inner, RawTx, SharedEngine};
 use crate::engine::ports::{LockGuard, Tabs};
-use crate::engine::{Engine, Error, Event, Kind, Session, Write, Writer};
+use crate::engine::{Engine, Error, Event, Kind, Session, State, Write, Writer};
 use crate::model::Actor;
 use crate::store::Row;
 use crate::web::{
-    BrowserHost, BrowserNetwork, BrowserTabs, IndexedDb, JsRow, NetworkOptions, OpenOptions, StoreEvent,
+    BrowserHost, BrowserNetwork, BrowserTabs, IndexedDb, JsRow, Marker, NetworkOptions, OpenOptions, StoreEvent,
     delete_database, on_panic,
 };
 use js_sys::{Array, Function, Object, Promise};
@@ -38,6 +38,7 @@ impl RawEngine {
     pub(super) async fn open(options: &JsValue, host: JsValue) -> Result<Self, JsValue> {
         let parsed: Options = options::read(options, "openEngine")?;
         on_panic(function(&host, "panicked")?);
+        let config = parsed.config()?;
         let tell = teller(&function(&host, "event")?);
         let tabs = BrowserTabs::new(&parsed.name);
         // One tab after the other, so that exactly one of several that start together is the first.
@@ -56,13 +57,14 @@ impl RawEngine {
             events: Rc::new(move |event| store_event(&on_store, event)),
         });
         let store = store.await.map_err(not_opened)?;
-        let engine = Engine::open(store, BrowserHost, parsed.config()?, first_tab).await.map_err(|e| thrown(&e))?;
+        let engine = Engine::open(store, BrowserHost, config, first_tab).await.map_err(|e| thrown(&e))?;
         let network = parsed.sync.as_ref().map(|sync| network(&sync.url, &host)).transpose()?;
-        let session = Session::new(&engine, network, tabs, move |event: Event| {
-            if let Some((name, detail)) = convert::event(&event) {
-                tell(name, detail);
-            }
-        });
+        let marker = Marker::of(&parsed.name);
+        if let Some(unsent) = marker.lost(engine.install_id()) {
+            tell("database-lost", convert::json_out(&serde_json::json!({ "unsent": unsent })));
+        }
+        marker.keep(engine.install_id(), engine.pending());
+        let session = Session::new(&engine, network, tabs, listener(tell, marker, engine.install_id()));
         let hurried = Rc::downgrade(&session);
         let signals = Signals::listen(move || {
             if let Some(session) = hurried.upgrade() {
@@ -183,9 +185,9 @@ impl RawEngine {
     #[wasm_bindgen(js_name = syncNow)]
     pub fn sync_now(&self) -> Promise {
         let session = Rc::clone(&self.session);
-        self.promise(move |_| async move {
-            session.sync_now().await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
-        })
+        self.promise(
+            move |_| async move { session.sync_now().await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e)) },
+        )
     }
 
     /// The sync status.
@@ -247,6 +249,18 @@ impl RawEngine {
             let mut changes = JsRow::new(Object::new());
             changes.set(&field, convert::get(&convert::get(&conflict, "local"), "value"));
             let key = crate::store::Key::Text(id);
+            if engine
+                .get_many(&table, std::slice::from_ref(&key))
+                .await
+                .map_err(|e| thrown(&e))?
+                .iter()
+                .all(Option::is_none)
+            {
+                return Err(thrown(&Error::new(
+                    Kind::NotFound,
+                    "the record of this conflict is gone: nothing was written",
+                )));
+            }
             let written = write_alone(&engine, &table, Write::Update(vec![(key, changes)]), None).await;
             written.map(|_| JsValue::UNDEFINED).map_err(|e| thrown(&e))
         })
@@ -290,8 +304,29 @@ impl RawEngine {
         let name = self.name.clone();
         future_to_promise(async move {
             delete_database(&name, Rc::new(|_| {})).await.map_err(not_opened)?;
+            Marker::of(&name).remove();
             Ok(JsValue::UNDEFINED)
         })
+    }
+}
+
+/// Tells the page what happens, and keeps the count of unsent changes where it outlives the database.
+fn listener(tell: Teller, marker: Marker, install: &str) -> impl Fn(Event) + 'static {
+    let (install, shown) = (install.to_owned(), Cell::new(State::Local));
+    move |event| {
+        if let Event::Status(status) = &event {
+            marker.keep(&install, status.pending);
+            let needs_the_app = matches!(
+                status.state,
+                State::NeedsAuth | State::UpdateRequired | State::StorageFull | State::BillingRequired
+            );
+            if shown.replace(status.state) != status.state && needs_the_app {
+                tell(status.state.as_str(), JsValue::NULL);
+            }
+        }
+        if let Some((name, detail)) = convert::event(&event) {
+            tell(name, detail);
+        }
     }
 }
 
@@ -301,6 +336,8 @@ async fn write_alone(
     write: Write<JsRow>,
     actor: Option<Actor>,
 ) -> crate::engine::Result<crate::engine::Written> {
+    #[cfg(feature = "planted-faults")]
+    super::plant_what_is_asked_for();
     let writer = Writer::begin(engine, &[table], actor)?;
     let mut written = writer.write(table, write).await?;
     written.ticket = writer.commit().await?.ticket;

@@ -114,7 +114,10 @@ impl Options {
                     schema_version: settings.schema_version.max(1),
                 };
                 if tables.insert(name.clone(), sync).is_some() {
-                    return Err(thrown(&Error::new(Kind::InvalidSchema, format!("the table {name} belongs to two apps"))));
+                    return Err(thrown(&Error::new(
+                        Kind::InvalidSchema,
+                        format!("the table {name} belongs to two apps"),
+                    )));
                 }
             }
         }

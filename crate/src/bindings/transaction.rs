@@ -109,6 +109,8 @@ impl RawTx {
 
     /// Ends the transaction; resolves when all of it is stored.
     pub fn commit(&self) -> Promise {
+        #[cfg(feature = "planted-faults")]
+        super::plant_what_is_asked_for();
         let inner = self.inner.borrow_mut().take();
         future_to_promise(async move {
             match inner.ok_or_else(over)? {

@@ -76,6 +76,11 @@ pub enum Event {
         /// The server's words.
         message: String,
     },
+    /// This device's clock is wrong.
+    ClockSkew {
+        /// Server time minus device time in milliseconds.
+        offset: i64,
+    },
     /// The server names the spaces the user is a member of.
     Spaces(Vec<crate::model::Space>),
     /// The database was found new although this browser had one: changes nobody has sent are gone.

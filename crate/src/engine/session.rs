@@ -48,7 +48,12 @@ pub struct Session<S: Store, H: Host, T: Transport, B: Tabs> {
 
 impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     /// A session over an open engine; without `transport` it stays local.
-    pub fn new(engine: &Rc<Engine<S, H>>, transport: Option<T>, tabs: B, listener: impl Fn(Event) + 'static) -> Rc<Self> {
+    pub fn new(
+        engine: &Rc<Engine<S, H>>,
+        transport: Option<T>,
+        tabs: B,
+        listener: impl Fn(Event) + 'static,
+    ) -> Rc<Self> {
         let session = Rc::new(Self {
             engine: Rc::clone(engine),
             driver: transport.map(|transport| Driver::new(engine, transport)),
@@ -90,6 +95,18 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         if let Some(driver) = self.driver.as_ref().filter(|_| self.wanted.get()) {
             *self.leadership.borrow_mut() = Some(guard);
             driver.start();
+            self.serve_own_requests();
+        }
+    }
+
+    /// What this tab asked of a leader before it came to lead.
+    fn serve_own_requests(self: &Rc<Self>) {
+        for (_, sender) in std::mem::take(&mut *self.asked.borrow_mut()) {
+            let session = Rc::clone(self);
+            self.engine.host().spawn(Box::pin(async move {
+                // The receiver is gone when nobody waits any more.
+                let _ = sender.send(session.sync_now().await);
+            }));
         }
     }
 
@@ -168,6 +185,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             | Event::Conflict(_)
             | Event::Quarantine { .. }
             | Event::DeadLetter { .. }
+            | Event::ClockSkew { .. }
             | Event::Spaces(_)
             | Event::DatabaseLost { .. } => {}
         }

@@ -1,0 +1,51 @@
+//! A note beside the database, so that a database the browser lost is missed: `{ install, unsent }`, no contents.
+
+use super::js;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+
+/// The note of one database, in `localStorage`; where there is none (a worker, blocked storage), nothing is noted.
+pub struct Marker {
+    key: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    install: String,
+    unsent: usize,
+}
+
+impl Marker {
+    /// The note of `database`.
+    #[must_use]
+    pub fn of(database: &str) -> Self {
+        Self { key: format!("mana:{database}") }
+    }
+
+    /// How many unsent changes were lost, when the note is about another database than the one with this install id.
+    #[must_use]
+    pub fn lost(&self, install: &str) -> Option<usize> {
+        let text = self.call("getItem", &[])?.as_string()?;
+        let note: Note = serde_json::from_str(&text).ok()?;
+        (note.install != install).then_some(note.unsent)
+    }
+
+    /// Notes which database there is, and how many of its changes the server does not have.
+    pub fn keep(&self, install: &str, unsent: usize) {
+        if let Ok(text) = serde_json::to_string(&Note { install: install.to_owned(), unsent }) {
+            self.call("setItem", &[JsValue::from_str(&text)]);
+        }
+    }
+
+    /// Forgets the database: it was deleted on purpose.
+    pub fn remove(&self) {
+        self.call("removeItem", &[]);
+    }
+
+    fn call(&self, method: &str, more: &[JsValue]) -> Option<JsValue> {
+        let storage = js::global("localStorage")?;
+        let arguments: Vec<JsValue> =
+            std::iter::once(JsValue::from_str(&self.key)).chain(more.iter().cloned()).collect();
+        js::call(&storage, method, &arguments).ok()
+    }
+}
