@@ -41,7 +41,10 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       afterSecond: { records: ['before', 'between'], logged: ['before', 'between'] },
       pending: 3,
     });
-    assert.ok(complaints.every((line) => /planted|unreachable/.test(line)), complaints.join('\n'));
+    assert.ok(
+      complaints.every((line) => /planted|unreachable/.test(line)),
+      complaints.join('\n'),
+    );
   });
 
   it('a transaction is all or nothing, whatever its code does', async () => {

@@ -6,9 +6,12 @@ const tasks = engine.table('tasks');
 await tasks.add({ id: 'before', title: 'kept' });
 
 const seen = [];
-tasks.toCollection().live().subscribe((rows) => {
-  seen.push((rows ?? []).map((row) => row.id).join());
-});
+tasks
+  .toCollection()
+  .live()
+  .subscribe((rows) => {
+    seen.push((rows ?? []).map((row) => row.id).join());
+  });
 await until(() => seen.includes('before'));
 
 globalThis.manaPlantPanic = true;

@@ -45,15 +45,14 @@ outcome.readOnly = await codeOf(
 outcome.outOfScope = await codeOf(
   engine.transaction('rw', ['tasks'], (tx) => tx.table('notes').put({ id: 'i', text: 'never' })),
 );
-outcome.together = await Promise.all(
-  Array.from({ length: 20 }, (_, n) => tasksUpdate(n)),
-).then(() => engine.table('tasks').get('a').then((row) => row.count));
+await Promise.all(Array.from({ length: 20 }, countUp));
+outcome.together = (await engine.table('tasks').get('a')).count;
 outcome.kept = await recordsAndLog(name);
 await engine.destroy({ force: true });
 report(outcome);
 
 /** Reads and writes one record in a transaction; twenty of them must not lose one another's count. */
-function tasksUpdate() {
+function countUp() {
   return engine.table('tasks').update('a', (row) => {
     row.count = (row.count ?? 0) + 1;
   });
