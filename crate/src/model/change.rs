@@ -198,7 +198,7 @@ fn edits_of(wire: &Wire) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
         }
         Op::Update if wire.fields.is_empty() => Err(Malformed::new("fields", "an update needs fields")),
         Op::Update if wire.data.is_some() => Err(Malformed::new("data", "only an insert carries data")),
-        Op::Delete => deletion(wire, edits),
+        Op::Delete => deletion(wire, &edits),
         Op::Insert | Op::Update | Op::Withdraw => Ok(edits),
     }
 }
@@ -213,7 +213,7 @@ fn add_edit(edits: &mut BTreeMap<FieldName, Edit>, name: &str, edit: Edit) -> Re
     Ok(())
 }
 
-fn deletion(wire: &Wire, edits: BTreeMap<FieldName, Edit>) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
+fn deletion(wire: &Wire, edits: &BTreeMap<FieldName, Edit>) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
     let at = wire.deleted_at.ok_or_else(|| Malformed::new("deletedAt", "a delete needs a valid deletedAt"))?;
     let name = FieldName::parse(DELETED_AT)?;
     let prev = edits.get(&name).and_then(|edit| edit.prev);

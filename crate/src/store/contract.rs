@@ -2,6 +2,8 @@
 //!
 //! It panics where a promise is broken, so that it runs under any test harness, native or in a browser.
 
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a broken promise is reported")]
+
 use super::{Key, KeyRange, Mode, Row, RowValue, Scan, Store, StoreError, Transaction};
 use crate::model::StoreSpec;
 use serde_json::{Value, json};

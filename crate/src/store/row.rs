@@ -42,14 +42,17 @@ pub trait RowValue: Clone + 'static {
         self.to_json().map_or(0, |json| json.to_string().len())
     }
     /// A text value.
+    #[must_use]
     fn text(text: &str) -> Self {
         Self::from_json(&Value::String(text.to_owned()))
     }
     /// The `null` value.
+    #[must_use]
     fn null() -> Self {
         Self::from_json(&Value::Null)
     }
     /// A number.
+    #[must_use]
     fn number(number: f64) -> Self {
         Self::from_json(&serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number))
     }
