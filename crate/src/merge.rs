@@ -52,6 +52,7 @@ pub fn merge(change: &Change, view: Option<&impl RecordView>) -> Outcome {
     let taken = change.fields.iter().filter(|(name, edit)| match name.as_str() {
         ID | SPACE_ID | USER_ID => false,
         AUTHOR_ID => author == Author::Incoming,
+        VISIBILITY if author == Author::Incoming && is_of_another(change, view) => true,
         VISIBILITY => is_by_author(change, view, author) && wins(edit.at, &edit.value, view, VISIBILITY),
         field => wins(edit.at, &edit.value, view, field),
     });
@@ -87,6 +88,13 @@ fn author_after(change: &Change, view: &impl RecordView) -> Author {
         Some(local) => (incoming.at, author_bytes(&incoming.value)) < (local, author_bytes(&view.value(AUTHOR_ID))),
     };
     if change.op == Op::Insert && earlier { Author::Incoming } else { Author::Stored }
+}
+
+/// Whether an insert that gives the author names another one than the record: what that one said about who sees the
+/// record was not for them to say.
+fn is_of_another(change: &Change, view: &impl RecordView) -> bool {
+    let incoming = change.fields.iter().find(|(name, _)| name.as_str() == AUTHOR_ID);
+    view.stamp(AUTHOR_ID).is_some() && incoming.is_some_and(|(_, edit)| edit.value != view.value(AUTHOR_ID))
 }
 
 /// Only the author decides who sees a record. A change without a verified writer is the user's own or a legacy one.

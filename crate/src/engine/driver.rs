@@ -69,7 +69,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// Begins to sync.
     pub fn start(self: &Rc<Self>) {
-        if self.run.get() % 2 == 0 {
+        if !self.is_running() {
             self.run.set(self.run.get() + 1);
             self.feed(Input::Start);
         }
@@ -77,7 +77,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// Stops; nothing that is under way changes anything any more.
     pub fn stop(self: &Rc<Self>) {
-        if self.run.get() % 2 == 1 {
+        if self.is_running() {
             self.run.set(self.run.get() + 1);
             self.socket.borrow_mut().take();
             self.token.borrow_mut().take();
@@ -158,9 +158,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Effect::Settle(settlement) => self.later(async move { this.settle(&settlement).await }),
             Effect::Pull => self.later(async move { this.pull().await }),
             Effect::Apply(page) => self.later(async move { this.apply(page).await }),
-            Effect::BeginRebase(reason) => self.later(async move {
-                stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep)
-            }),
+            Effect::BeginRebase(reason) => {
+                self.later(async move { stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep) })
+            }
             Effect::EndRebase => {
                 self.later(async move { stored(this.end_round().await, |()| Input::RebaseStep) });
             }

@@ -7,10 +7,12 @@
 use super::error::Result;
 use super::ports::Host;
 use super::rows;
-use crate::model::EventId;
+use crate::clock::Clock;
+use crate::model::{EventId, Stamp};
 use crate::store::Transaction;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// Differences up to this many milliseconds are noise.
 pub const TOLERANCE_MS: u64 = 5000;
@@ -59,25 +61,70 @@ pub fn fresh_id(host: &impl Host) -> String {
     EventId::from_parts(host.now_ms(), &random).to_string()
 }
 
+/// A tab's clock in corrected time. It begins anew with every epoch and offset: the stamps of a clock that turned out to
+/// be wrong are moved, and must not drag later ones along.
+#[derive(Debug, Default)]
+pub struct CorrectedClock {
+    basis: Option<(String, Option<i64>)>,
+    clock: Clock,
+}
+
+impl CorrectedClock {
+    /// The next stamp, greater than `seen`; see [`Clock::tick`].
+    pub fn tick(&mut self, epoch: Option<&Epoch>, device_ms: u64, seen: Option<Stamp>) -> Stamp {
+        self.follow(epoch);
+        self.clock.tick(epoch.map_or(device_ms, |epoch| epoch.now_ms(device_ms)), seen)
+    }
+
+    /// Makes later readings in this epoch greater than `stamp`.
+    pub fn advance_past(&mut self, epoch: &Epoch, stamp: Stamp) {
+        self.follow(Some(epoch));
+        self.clock.advance_past(stamp);
+    }
+
+    fn follow(&mut self, epoch: Option<&Epoch>) {
+        let same = match (&self.basis, epoch) {
+            (Some((id, offset)), Some(epoch)) => *id == epoch.epoch && *offset == epoch.offset,
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            self.basis = epoch.map(|epoch| (epoch.epoch.clone(), epoch.offset));
+            self.clock = Clock::default();
+        }
+    }
+}
+
+/// How many epochs are watched: the stored one, and those of transactions that did not commit.
+const WATCHED: usize = 8;
+
 /// Notices, within one tab, that the wall clock jumped.
 #[derive(Debug, Default)]
 pub struct JumpWatch {
-    /// The epoch last seen, and the wall clock minus the monotonic clock at that time.
-    baseline: RefCell<Option<(String, f64)>>,
+    /// Epochs, and the wall clock minus the monotonic clock when each was first seen.
+    baselines: RefCell<VecDeque<(String, f64)>>,
 }
 
 impl JumpWatch {
+    /// Begins to watch an epoch; one that is watched already keeps its baseline.
+    pub fn watch(&self, host: &impl Host, epoch: &str) {
+        self.jumped(host, epoch);
+    }
+
     /// Whether the wall clock moved against the monotonic one within `epoch`. An epoch another tab began is not doubted:
     /// that tab saw the same jump.
     pub fn jumped(&self, host: &impl Host, epoch: &str) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
         let gap = host.now_ms() as f64 - host.monotonic_ms();
-        let mut baseline = self.baseline.borrow_mut();
-        match &*baseline {
+        let mut baselines = self.baselines.borrow_mut();
+        match baselines.iter().find(|(seen, _)| seen == epoch) {
             #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-            Some((seen, before)) if seen == epoch => (gap - before).abs() > TOLERANCE_MS as f64,
-            _ => {
-                *baseline = Some((epoch.to_owned(), gap));
+            Some((_, before)) => (gap - before).abs() > TOLERANCE_MS as f64,
+            None => {
+                baselines.push_back((epoch.to_owned(), gap));
+                if baselines.len() > WATCHED {
+                    baselines.pop_front();
+                }
                 false
             }
         }
@@ -91,6 +138,7 @@ pub async fn current<Tx: Transaction>(tx: &Tx, host: &impl Host, watch: &JumpWat
         Some(epoch) if !watch.jumped(host, &epoch.epoch) => Ok(epoch),
         last => {
             let epoch = Epoch::begin(host, last.as_ref());
+            watch.watch(host, &epoch.epoch);
             rows::write(tx, rows::CLOCK, "", &epoch)?;
             Ok(epoch)
         }

@@ -23,9 +23,9 @@ mod stamps;
 mod status;
 mod write;
 
-pub use apply::{Applied, Page};
-pub use driver::Driver;
+pub use apply::{Applied, Merged, Page, Reason, merge_into};
 pub use config::{Config, GUEST, Table, User};
+pub use driver::Driver;
 pub use error::{Error, Kind, Result};
 pub use events::{Conflict, Event, Side, TableChange};
 pub use live::Subscription;
@@ -35,9 +35,8 @@ pub use session::Session;
 pub use status::{State, Status, Trouble};
 pub use write::{Write, Writer, Written};
 
-use crate::clock::Clock;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
-use epoch::{Epoch, JumpWatch, fresh_id};
+use epoch::{CorrectedClock, Epoch, JumpWatch, fresh_id};
 use ports::Host;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
@@ -60,7 +59,7 @@ pub struct Engine<S: Store, H: Host> {
     store: S,
     host: H,
     config: RefCell<Config>,
-    clock: RefCell<Clock>,
+    clock: RefCell<CorrectedClock>,
     watch: JumpWatch,
     identity: Identity,
     live: live::Live<S::Row>,
@@ -102,9 +101,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         };
         rows::write(&tx, rows::INSTALL, "", &Install { id: install.clone() })?;
         let last: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
-        if first_tab || last.is_none() {
-            rows::write(&tx, rows::CLOCK, "", &Epoch::begin(&host, last.as_ref()))?;
-        }
+        let epoch = match last {
+            Some(running) if !first_tab => running,
+            last => Epoch::begin(&host, last.as_ref()),
+        };
+        rows::write(&tx, rows::CLOCK, "", &epoch)?;
+        let watch = JumpWatch::default();
+        watch.watch(&host, &epoch.epoch);
         let pending = outbox::count(&tx, config.user_id()).await?;
         tx.commit().await?;
         let session = fresh_id(&host);
@@ -113,7 +116,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             host,
             config: RefCell::new(config),
             clock: RefCell::default(),
-            watch: JumpWatch::default(),
+            watch,
             identity: Identity { install, session: RefCell::new(session) },
             live: live::Live::default(),
             pending: Cell::new(pending),
@@ -239,7 +242,12 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Takes note of an answer another tab worked into the log.
-    pub fn settled_elsewhere(&self, oldest: Option<f64>, refused: &[(f64, crate::protocol::wire::Rejection)], pending: usize) {
+    pub fn settled_elsewhere(
+        &self,
+        oldest: Option<f64>,
+        refused: &[(f64, crate::protocol::wire::Rejection)],
+        pending: usize,
+    ) {
         self.pending.set(pending);
         self.wake_waiters(oldest, refused);
     }

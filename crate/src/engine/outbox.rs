@@ -6,7 +6,7 @@
 mod coalesce;
 mod row;
 
-pub use row::{LogRow, LoggedChange};
+pub use row::{LogRow, LoggedChange, LoggedStamp};
 
 use super::apply::{LostValue, lost_fields};
 use super::epoch;
@@ -55,6 +55,8 @@ pub struct Settled {
     pub update_required: bool,
     /// A rejection says this device's clock is wrong: a new epoch began.
     pub clock_ahead: bool,
+    /// Some changes go out again, under new ids.
+    pub again: bool,
 }
 
 /// Somebody waiting until the server has everything up to a log row.
@@ -104,7 +106,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub async fn settle(self: &Rc<Self>, batch: &Batch, settlement: &Settlement) -> Result<Settled> {
         let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
         let keys: Vec<Key> = batch.seqs.iter().map(|seq| Key::Number(*seq)).collect();
-        let rows: Vec<LogRow> = tx.get_many(CHANGE_LOG, &keys).await?.iter().flatten().filter_map(LogRow::parse).collect();
+        let rows: Vec<LogRow> =
+            tx.get_many(CHANGE_LOG, &keys).await?.iter().flatten().filter_map(LogRow::parse).collect();
         let rejected: BTreeMap<&str, &Rejection> =
             settlement.rejected.iter().map(|rejection| (rejection.event_id.as_str(), rejection)).collect();
         let mut outcome = Outcome::default();
@@ -147,7 +150,11 @@ impl<S: Store, H: Host> Engine<S, H> {
                     Fate::Again => {
                         change.set_event_id(epoch::fresh_id(&self.host));
                         row.sent_at = None;
+                        outcome.settled.again = true;
                         outcome.settled.clock_ahead |= rejection.code == RejectionCode::ClockAhead;
+                        if rejection.code == RejectionCode::VisibilityMismatch {
+                            change.turn_visibility();
+                        }
                         kept.push(change);
                     }
                     Fate::AfterUpdate => {
@@ -262,7 +269,8 @@ fn choose(rows: Vec<LogRow>, resend: bool) -> Vec<LogRow> {
 }
 
 fn batch_of(rows: &[LogRow]) -> Batch {
-    let changes: Vec<Value> = rows.iter().flat_map(|row| row.changes.iter().map(|change| change.to_wire(row))).collect();
+    let changes: Vec<Value> =
+        rows.iter().flat_map(|row| row.changes.iter().map(|change| change.to_wire(row))).collect();
     let ids = changes.iter().filter_map(|change| EventId::parse(change["eventId"].as_str()?).ok()).collect();
     let schema_version = rows.iter().map(|row| row.schema_version).max().unwrap_or(1);
     Batch { seqs: rows.iter().map(|row| row.seq).collect(), changes, ids, schema_version }

@@ -38,6 +38,9 @@ struct Rebase {
     reason: ExpiryReason,
 }
 
+/// Stands for the clock epoch in rows logged again: their stamps are known to others and are never moved.
+pub const EPOCH: &str = "rebase";
+
 /// Kind of the rows that note what came.
 const SEEN: &str = "rebaseSeen";
 
@@ -287,9 +290,9 @@ fn is_ours<R: Row>(row: &R, config: &Config) -> bool {
 async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -> Result<()> {
     let mut groups: Vec<(String, u32, Value, Origin, Vec<LoggedChange>)> = Vec::new();
     for (app, version, actor, origin, change) in relogged {
-        let same = groups.iter_mut().find(|g| {
-            (&g.0, g.1, &g.2, g.3) == (&app, version, &actor, origin) && g.4.len() < MAX_LOG_ROW_CHANGES
-        });
+        let same = groups
+            .iter_mut()
+            .find(|g| (&g.0, g.1, &g.2, g.3) == (&app, version, &actor, origin) && g.4.len() < MAX_LOG_ROW_CHANGES);
         match same {
             Some(group) => group.4.push(change),
             None => groups.push((app, version, actor, origin, vec![change])),
@@ -302,8 +305,7 @@ async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -
             user_id: user.to_owned(),
             app_id,
             schema_version,
-            // No clock epoch has this name, so these stamps are never moved.
-            clock_epoch: "rebase".to_owned(),
+            clock_epoch: EPOCH.to_owned(),
             clock_offset: 0,
             at: Stamp::parse(at).unwrap_or(Stamp::EPOCH),
             actor,

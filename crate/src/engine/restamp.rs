@@ -5,14 +5,15 @@
 
 use super::epoch::{self, Epoch};
 use super::error::Result;
-use super::outbox::{LogRow, LoggedChange};
+use super::events::Event;
+use super::outbox::{LogRow, LoggedChange, LoggedStamp};
 use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
-use super::{Engine, Touched, rows};
+use super::{Engine, Touched, rebase, rows};
 use crate::model::{DELETED_AT, Stamp};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A stamp of a field that moved: (table on the wire, record, field, old stamp) → new stamp.
@@ -28,7 +29,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
         let offset = epoch.settled_offset(offset);
         let log = tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?;
-        let mut plan = Restamp { offset, server_ms, epoch: &epoch, moved: Moved::new(), last: None };
+        let epoch = Epoch { offset: Some(offset), ..epoch };
+        let now = Stamp::at_ms(epoch.now_ms(self.host.now_ms()).max(server_ms) + 1);
+        let mut plan = Restamp { offset, server_ms, now, epoch: &epoch, moved: Moved::new(), last: None, held: None };
         for mut row in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
             if plan.row(&mut row) {
                 row.put(&tx)?;
@@ -36,12 +39,15 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let (moved, last) = (plan.moved, plan.last);
         let touched = self.move_records(&tx, &moved).await?;
-        rows::write(&tx, rows::CLOCK, "", &Epoch { offset: Some(offset), ..epoch })?;
+        rows::write(&tx, rows::CLOCK, "", &epoch)?;
         tx.commit().await?;
         if let Some(last) = last {
-            self.clock.borrow_mut().advance_past(last);
+            self.clock.borrow_mut().advance_past(&epoch, last);
         }
         self.committed(&touched, 0);
+        if offset != 0 {
+            self.emit(Event::ClockSkew { offset });
+        }
         Ok(())
     }
 
@@ -68,9 +74,10 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     fn local_name(&self, sync_name: &str) -> Option<String> {
         let config = self.config();
-        let found = config.tables.iter().find(|(_, table)| {
-            table.sync.as_ref().is_some_and(|sync| sync.sync_name.as_str() == sync_name)
-        });
+        let found = config
+            .tables
+            .iter()
+            .find(|(_, table)| table.sync.as_ref().is_some_and(|sync| sync.sync_name.as_str() == sync_name));
         found.map(|(name, _)| name.clone())
     }
 }
@@ -96,93 +103,88 @@ fn moved_record<R: Row>(stored: &R, moves: &[(&str, Stamp, Stamp)]) -> R {
 struct Restamp<'a> {
     offset: i64,
     server_ms: u64,
+    /// Corrected time now: no row was written later.
+    now: Stamp,
     epoch: &'a Epoch,
     moved: Moved,
-    /// The last stamp given out: rows stay at least a tick apart, in log order.
+    /// The last stamp given to a row of this epoch: they stay at least a tick apart, in log order.
     last: Option<Stamp>,
+    /// The last stamp given to a row of an earlier epoch that was ahead of the server.
+    held: Option<Stamp>,
 }
 
 impl Restamp<'_> {
     /// Re-stamps a row's changes; says whether anything changed.
     fn row(&mut self, row: &mut LogRow) -> bool {
+        if row.clock_epoch == rebase::EPOCH {
+            return false;
+        }
         let is_current = row.clock_epoch == self.epoch.epoch;
         let shift = if is_current { self.offset - row.clock_offset } else { 0 };
+        let edits: Vec<LoggedStamp> = row.changes.iter().flat_map(|change| change.stamps(row)).collect();
         let mut stamps: BTreeMap<Stamp, Stamp> = BTreeMap::new();
-        let mut changes = std::mem::take(&mut row.changes);
-        for change in &mut changes {
-            let old = change.at(row);
-            let floor = self.greatest_prev(change).max(self.last).map_or(Stamp::EPOCH, Stamp::next);
-            let new = *stamps.entry(old).or_insert_with(|| {
-                let aimed = if is_current { old.shifted(shift) } else { old.min(Stamp::at_ms(self.server_ms)) };
-                aimed.max(floor)
-            });
-            self.change(change, old, new);
+        for old in edits.iter().map(|edit| edit.at).collect::<BTreeSet<_>>() {
+            let floor = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.moved_prev(edit)).max();
+            let new = if is_current { self.brought_up(old.shifted(shift), floor) } else { self.held_back(old, floor) };
+            for edit in edits.iter().filter(|edit| edit.at == old && old != new) {
+                self.moved.insert((edit.table.clone(), edit.id.clone(), edit.field.clone(), old), new);
+            }
+            stamps.insert(old, new);
         }
-        self.last = stamps.values().copied().max().max(self.last);
-        let changed = stamps.iter().any(|(old, new)| old != new) || (is_current && shift != 0);
         row.at = stamps.get(&row.at).copied().unwrap_or(row.at);
-        row.changes = changes;
+        row.changes.iter_mut().for_each(|change| self.rewrite(change, &stamps));
         if is_current {
             row.clock_offset = self.offset;
         }
-        changed
+        stamps.iter().any(|(old, new)| old != new) || (is_current && shift != 0)
     }
 
-    fn change(&mut self, change: &mut LoggedChange, old: Stamp, new: Stamp) {
+    fn brought_up(&mut self, aimed: Stamp, floor: Option<Stamp>) -> Stamp {
+        let new = aimed.min(self.now).max(floor.max(self.last).map_or(Stamp::EPOCH, Stamp::next));
+        self.last = Some(new);
+        new
+    }
+
+    fn held_back(&mut self, old: Stamp, floor: Option<Stamp>) -> Stamp {
+        let floor = floor.map_or(Stamp::EPOCH, Stamp::next);
+        if old.ms() <= self.server_ms {
+            return old.max(floor);
+        }
+        let new = Stamp::at_ms(self.server_ms).max(self.held.map_or(Stamp::EPOCH, Stamp::next)).max(floor);
+        self.held = Some(new);
+        new
+    }
+
+    /// The stamp an edit replaced, as it stands after moving.
+    fn moved_prev(&self, edit: &LoggedStamp) -> Option<Stamp> {
+        edit.prev.map(|prev| self.follow(&edit.table, &edit.id, &edit.field, prev))
+    }
+
+    fn follow(&self, table: &str, id: &str, field: &str, at: Stamp) -> Stamp {
+        self.moved.get(&(table.to_owned(), id.to_owned(), field.to_owned(), at)).copied().unwrap_or(at)
+    }
+
+    /// Gives a change its new stamps; what names a stamp that moved moves along.
+    fn rewrite(&self, change: &mut LoggedChange, stamps: &BTreeMap<Stamp, Stamp>) {
         let (table, id) = (change.table().to_owned(), change.id().to_owned());
-        let note = |moved: &mut Moved, field: &str| {
-            moved.insert((table.clone(), id.clone(), field.to_owned(), old), new);
-        };
-        match change.op() {
-            "insert" => {
-                let names: Vec<String> = change.0["data"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
-                names.iter().for_each(|name| note(&mut self.moved, name));
-            }
-            "delete" => {
-                note(&mut self.moved, DELETED_AT);
-                change.0.insert("deletedAt".into(), json!(new));
-            }
-            _ => {}
+        for key in ["at", "deletedAt"] {
+            move_stamp(&mut change.0, key, |at| stamps.get(&at).copied().unwrap_or(at));
         }
-        if change.0.contains_key("at") {
-            change.0.insert("at".into(), json!(new));
-        }
-        self.follow(change, "prev", DELETED_AT);
+        move_stamp(&mut change.0, "prev", |at| self.follow(&table, &id, DELETED_AT, at));
         for (name, edit) in change.fields_mut().into_iter().flatten() {
-            if let Some(edit) = edit.as_object_mut() {
-                if stamp_in(edit, "at") == Some(old) {
-                    note(&mut self.moved, name);
-                    edit.insert("at".into(), json!(new));
-                }
-                let key = |prev| (table.clone(), id.clone(), name.clone(), prev);
-                if let Some(prev) = stamp_in(edit, "prev").and_then(|prev| self.moved.get(&key(prev))) {
-                    edit.insert("prev".into(), json!(prev));
-                }
+            let Some(edit) = edit.as_object_mut() else { continue };
+            move_stamp(edit, "at", |at| stamps.get(&at).copied().unwrap_or(at));
+            move_stamp(edit, "prev", |at| self.follow(&table, &id, name, at));
+            if let Some(before) = edit.get_mut("before").and_then(Value::as_object_mut) {
+                move_stamp(before, "at", |at| self.follow(&table, &id, name, at));
             }
         }
-    }
-
-    /// A `prev` that names a stamp which moved moves along.
-    fn follow(&self, change: &mut LoggedChange, key: &str, field: &str) {
-        let Some(prev) = stamp_in(&change.0, key) else { return };
-        let moved = self.moved.get(&(change.table().to_owned(), change.id().to_owned(), field.to_owned(), prev));
-        if let Some(moved) = moved {
-            change.0.insert(key.to_owned(), json!(moved));
-        }
-    }
-
-    /// The greatest stamp the change replaced, as it stands after moving.
-    fn greatest_prev(&self, change: &LoggedChange) -> Option<Stamp> {
-        let fields = change.0.get("fields").and_then(Value::as_object);
-        let prevs = fields.into_iter().flatten().filter_map(|(name, edit)| {
-            let prev = stamp_in(edit.as_object()?, "prev")?;
-            let key = (change.table().to_owned(), change.id().to_owned(), name.clone(), prev);
-            Some(self.moved.get(&key).copied().unwrap_or(prev))
-        });
-        prevs.chain(stamp_in(&change.0, "prev")).max()
     }
 }
 
-fn stamp_in(map: &Map<String, Value>, key: &str) -> Option<Stamp> {
-    map.get(key).and_then(Value::as_str).and_then(|text| Stamp::parse(text).ok())
+fn move_stamp(map: &mut Map<String, Value>, key: &str, to: impl Fn(Stamp) -> Stamp) {
+    let at = map.get(key).and_then(Value::as_str).and_then(|text| Stamp::parse(text).ok());
+    if let Some(at) = at {
+        map.insert(key.to_owned(), json!(to(at)));
+    }
 }

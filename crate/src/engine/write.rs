@@ -9,8 +9,8 @@ use super::prepare::{Field, changed_fields, differences, is_deleted, newest_stam
 use super::stamps::{FieldMeta, Mark, stamp_of};
 use super::{Engine, Touched};
 use crate::model::{
-    AUTHOR_ID, Actor, DELETED_AT, EventId, FIELD_META, ID, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync, USER_ID,
-    VISIBILITY, Visibility,
+    AUTHOR_ID, Actor, DELETED_AT, EventId, FIELD_META, ID, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync,
+    USER_ID, VISIBILITY, Visibility,
 };
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
 use futures_util::lock::{Mutex, MutexGuard};
@@ -89,7 +89,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             let name = config.user.as_ref().and_then(|user| user.display_name.clone());
             Actor::user(config.user_id(), name.as_deref())
         });
-        let open = Open { tx, epoch: None, stamp: None, logged: Vec::new(), touched: Vec::new(), count: 0, failed: None };
+        let open =
+            Open { tx, epoch: None, stamp: None, logged: Vec::new(), touched: Vec::new(), count: 0, failed: None };
         Ok(Self {
             engine: Rc::clone(engine),
             actor: Value::<S>::from_json(&actor.to_json()),
@@ -243,12 +244,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         open.result()
     }
 
-    async fn update_rows(
-        &self,
-        open: &mut Open<S>,
-        target: &Target<'_>,
-        items: Vec<(Key, S::Row)>,
-    ) -> Result<Written> {
+    async fn update_rows(&self, open: &mut Open<S>, target: &Target<'_>, items: Vec<(Key, S::Row)>) -> Result<Written> {
         let mut written = Written::default();
         for (key, changes) in items {
             let stored = self.stored(open, target.name, std::slice::from_ref(&key)).await?.pop().flatten();
@@ -309,7 +305,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         let config = self.engine.config();
         let stored_space = tombstone.as_ref().and_then(|row| row.text(SPACE_ID));
         if target.sync.scope == Scope::Space {
-            let space = stored_space.unwrap_or_else(|| space.map_or_else(|| config.home_space(), |s| config.stored_space(&s)));
+            let space =
+                stored_space.unwrap_or_else(|| space.map_or_else(|| config.home_space(), |s| config.stored_space(&s)));
             config.check_writable_space(&space)?;
             let author = tombstone.as_ref().and_then(|row| row.text(AUTHOR_ID));
             self.set_author(&mut data, author)?;
@@ -359,7 +356,8 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     /// Stamps, puts and logs; gives the number of records that changed. A failed put has aborted the transaction.
     fn carry_out(&self, open: &mut Open<S>, target: &Target<'_>, plans: Vec<Plan<S::Row>>) -> usize {
-        let plans: Vec<_> = plans.into_iter().filter(|plan| !matches!(&plan.act, Act::Edit(edits) if edits.is_empty())).collect();
+        let plans: Vec<_> =
+            plans.into_iter().filter(|plan| !matches!(&plan.act, Act::Edit(edits) if edits.is_empty())).collect();
         let seen = plans.iter().filter_map(|plan| plan.seen(open.stamp)).max();
         if plans.is_empty() {
             return 0;
@@ -389,7 +387,11 @@ impl<S: Store, H: Host> Writer<S, H> {
                     None => row.set_text(USER_ID, self.engine.config().user_id()),
                 }
                 take_away_old_fields(&mut data, stored.as_ref());
-                data.names().iter().for_each(|name| meta.mark(name, mark));
+                // The author's mark stays that of the first insert, as merging keeps it.
+                let marked = |name: &String| {
+                    name != AUTHOR_ID || stored.as_ref().and_then(|row| stamp_of(row, AUTHOR_ID)).is_none()
+                };
+                data.names().iter().filter(|name| marked(name)).for_each(|name| meta.mark(name, mark));
                 Payload::Insert(data)
             }
             Act::Edit(edits) => Payload::Update(edit_row(&mut row, &mut meta, edits, mark)),
@@ -427,7 +429,15 @@ impl<S: Store, H: Host> Writer<S, H> {
         self.push_log(open, sync, id, row, at, payload);
     }
 
-    fn push_log(&self, open: &mut Open<S>, sync: &TableSync, id: &str, row: &S::Row, at: Stamp, payload: Payload<S::Row>) {
+    fn push_log(
+        &self,
+        open: &mut Open<S>,
+        sync: &TableSync,
+        id: &str,
+        row: &S::Row,
+        at: Stamp,
+        payload: Payload<S::Row>,
+    ) {
         let config = self.engine.config();
         let bytes = 200 + payload_bytes(&payload);
         open.logged.push(Logged {
@@ -450,8 +460,10 @@ impl<S: Store, H: Host> Writer<S, H> {
             return stamp;
         }
         let device_ms = self.engine.host.now_ms();
-        let now = open.epoch.as_ref().map_or(device_ms, |epoch| epoch.now_ms(device_ms));
-        let stamp = self.engine.clock.borrow_mut().tick(now, seen.max(open.stamp));
+        let seen = seen.max(open.stamp);
+        let mut clock = self.engine.clock.borrow_mut();
+        let stamp = clock.tick(open.epoch.as_ref(), device_ms, seen);
+        drop(clock);
         open.stamp = Some(stamp);
         stamp
     }
@@ -583,7 +595,8 @@ fn text_key(key: &Key) -> Result<String> {
 }
 
 fn unusable_id(reason: &str) -> Error {
-    Error::new(Kind::InvalidRecord, format!("the record's id {reason}; nothing was written")).with(json!({ "field": ID }))
+    Error::new(Kind::InvalidRecord, format!("the record's id {reason}; nothing was written"))
+        .with(json!({ "field": ID }))
 }
 
 fn exists(table: &str, id: &str) -> Error {

@@ -132,7 +132,9 @@ pub struct Problem {
 enum Phase {
     Stopped,
     /// Waiting for a timer or a hint; after a failure hints do not cut the wait short, except `SyncNow`.
-    Resting { failed: bool },
+    Resting {
+        failed: bool,
+    },
     Token,
     Asking,
     SettlingClock,
@@ -140,8 +142,12 @@ enum Phase {
     Pushing(BTreeSet<EventId>),
     Settling,
     Pulling,
-    Applying { more: bool },
-    Rebasing { more: bool },
+    Applying {
+        more: bool,
+    },
+    Rebasing {
+        more: bool,
+    },
     Ending,
     /// Nothing goes on until the app does something.
     Blocked,
@@ -360,9 +366,11 @@ impl Machine {
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
             }
-            SettledAs::UpdateRequired => {
-                self.block(State::UpdateRequired, "update_required", "this version of the app is too old to sync: update it")
-            }
+            SettledAs::UpdateRequired => self.block(
+                State::UpdateRequired,
+                "update_required",
+                "this version of the app is too old to sync: update it",
+            ),
         }
     }
 
@@ -433,7 +441,9 @@ impl Machine {
                 self.token_refused = true;
                 self.next_exchange()
             }
-            Failure::PaymentRequired => self.block(State::BillingRequired, "billing_required", "the account must be paid for"),
+            Failure::PaymentRequired => {
+                self.block(State::BillingRequired, "billing_required", "the account must be paid for")
+            }
             Failure::Refused { code, message } => self.rest_after(State::Error, code, message, None, now, random),
             Failure::Expired(_) => {
                 self.rest_after(State::Error, "bad_answer".into(), "410 outside a pull".into(), None, now, random)

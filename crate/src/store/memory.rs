@@ -63,6 +63,19 @@ impl MemoryStore {
         Self(Rc::new(RefCell::new(Inner { tables: snapshot.0.clone(), ..Inner::default() })))
     }
 
+    /// A new store with these tables and that content, as after an upgrade of the schema; other tables are gone.
+    #[must_use]
+    pub fn upgraded(snapshot: &Snapshot, specs: impl IntoIterator<Item = StoreSpec>) -> Self {
+        let store = Self::new(specs);
+        for (name, table) in &mut store.0.borrow_mut().tables {
+            if let Some(old) = snapshot.0.get(name) {
+                table.rows.clone_from(&old.rows);
+                table.next = old.next;
+            }
+        }
+        store
+    }
+
     /// All committed rows of a store, in key order.
     #[must_use]
     pub fn rows(&self, store: &str) -> Vec<Value> {

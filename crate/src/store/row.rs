@@ -51,10 +51,15 @@ pub trait RowValue: Clone + 'static {
     fn null() -> Self {
         Self::from_json(&Value::Null)
     }
-    /// A number.
+    /// A number; a whole one is whole in JSON, too.
     #[must_use]
     fn number(number: f64) -> Self {
-        Self::from_json(&serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number))
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
+        let json = match number {
+            whole if whole.fract() == 0.0 && whole.abs() < 9_007_199_254_740_992.0 => Value::from(whole as i64),
+            other => serde_json::Number::from_f64(other).map_or(Value::Null, Value::Number),
+        };
+        Self::from_json(&json)
     }
 }
 

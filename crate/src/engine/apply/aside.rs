@@ -4,8 +4,10 @@ use super::super::error::Result;
 use super::super::rows;
 use crate::model::Change;
 use crate::store::Transaction;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Most changes kept in quarantine per user; the oldest make room and are counted.
 const MAX_QUARANTINED: usize = 1000;
@@ -109,22 +111,28 @@ pub async fn replayable<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<(
     Ok(held.map(|(key, row)| (key, row.change)).collect())
 }
 
-fn parked_key(table: &str, id: &str) -> String {
+/// Names the parked changes of a record.
+pub fn parked_key(table: &str, id: &str) -> String {
     format!("{table}/{id}")
 }
 
+/// The names under which changes are parked.
+pub async fn parked_keys<Tx: Transaction>(tx: &Tx) -> Result<BTreeSet<String>> {
+    let held: Vec<(String, IgnoredAny)> = rows::read_all(tx, rows::PARKED).await?;
+    Ok(held.into_iter().map(|(key, _)| key).collect())
+}
+
 /// Parks a change of a record whose insert has not come.
-pub async fn park<Tx: Transaction>(tx: &Tx, table: &str, change: &Change, user_id: &str) -> Result<()> {
-    let key = parked_key(table, change.id.as_str());
+pub async fn park<Tx: Transaction>(tx: &Tx, key: &str, change: &Change, user_id: &str) -> Result<()> {
     let space = change.space_id.as_ref().map(ToString::to_string);
-    let known: Option<Parked> = rows::read(tx, rows::PARKED, &key).await?;
+    let known: Option<Parked> = rows::read(tx, rows::PARKED, key).await?;
     let is_new = known.is_none();
     let mut parked = known.unwrap_or(Parked { user_id: user_id.to_owned(), space: space.clone(), changes: Vec::new() });
     let json = change.to_json();
     if !parked.changes.contains(&json) && parked.changes.len() < MAX_PARKED_CHANGES {
         parked.changes.push(json);
     }
-    rows::write(tx, rows::PARKED, &key, &parked)?;
+    rows::write(tx, rows::PARKED, key, &parked)?;
     if is_new {
         make_room(tx, space).await?;
     }
@@ -141,10 +149,9 @@ async fn make_room<Tx: Transaction>(tx: &Tx, space: Option<String>) -> Result<()
     Ok(())
 }
 
-/// Takes the changes parked for a record, oldest first.
-pub async fn take_parked<Tx: Transaction>(tx: &Tx, table: &str, id: &str) -> Result<Vec<Value>> {
-    let key = parked_key(table, id);
-    let Some(parked) = rows::read::<_, Parked>(tx, rows::PARKED, &key).await? else { return Ok(Vec::new()) };
-    rows::remove(tx, rows::PARKED, &key)?;
+/// Takes the changes parked under a name, oldest first.
+pub async fn take_parked<Tx: Transaction>(tx: &Tx, key: &str) -> Result<Vec<Value>> {
+    let Some(parked) = rows::read::<_, Parked>(tx, rows::PARKED, key).await? else { return Ok(Vec::new()) };
+    rows::remove(tx, rows::PARKED, key)?;
     Ok(parked.changes)
 }

@@ -8,6 +8,7 @@ mod aside;
 mod record;
 
 pub use aside::Reason;
+pub use record::{Merged, merge_into};
 
 use super::epoch::{self, Epoch};
 use super::error::Result;
@@ -30,8 +31,10 @@ pub struct Page {
     pub changes: Vec<Value>,
     /// Where the next page begins; stored with the page. `None` for replayed changes.
     pub cursor: Option<String>,
-    /// The first pull of a database: nothing local can have lost, so no conflicts are reported.
+    /// Part of the first pull of a database: no conflicts are reported.
     pub hydrating: bool,
+    /// Whether there are further pages of this pull.
+    pub more: bool,
     /// A full pull under way: its name, under which the records that came are noted.
     pub rebase: Option<String>,
     /// Keys of quarantined changes this page replays; what fails again goes back.
@@ -64,12 +67,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: BTreeSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
-        let (epoch, works) = futures_util::future::join(
+        let (epoch, works, parked) = futures_util::future::join3(
             epoch::current(&tx, &self.host, &self.watch),
             self.load(&tx, &parsed),
+            aside::parked_keys(&tx),
         )
         .await;
-        let (epoch, mut works) = (epoch?, works?);
+        let (epoch, mut works, mut parked) = (epoch?, works?, parked?);
         if epoch.offset.is_none() {
             return Ok(None);
         }
@@ -80,7 +84,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             seen.add(&valid.table, &valid.change);
         }
         for Valid { table, change } in valid {
-            self.merge_one(&tx, &mut works, &table, change, &mut tally, &mut aside).await?;
+            self.merge_one(&tx, &mut works, &table, change, &mut parked, &mut tally, &mut aside).await?;
         }
         if let (Some(rebase), Some(cursor)) = (&page.rebase, &page.cursor) {
             seen.write(&tx, rebase, cursor)?;
@@ -110,7 +114,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         };
         let known = table.sync.as_ref().map_or(0, |sync| sync.schema_version);
         if change.schema_version > known {
-            return Err((Reason::SchemaTooNew, Malformed::new("schemaVersion", "is newer than this version of the app")));
+            return Err((
+                Reason::SchemaTooNew,
+                Malformed::new("schemaVersion", "is newer than this version of the app"),
+            ));
         }
         Ok(Valid { table: name.to_owned(), change })
     }
@@ -124,17 +131,20 @@ impl<S: Store, H: Host> Engine<S, H> {
         let reads = wanted.into_iter().map(|(table, ids)| async move {
             let keys: Vec<Key> = ids.iter().map(|id| Key::text(id)).collect();
             let rows = tx.get_many(table, &keys).await?;
-            Ok::<_, super::Error>(ids.into_iter().zip(rows).map(move |(id, row)| ((table.to_owned(), id.to_owned()), Work::new(row))).collect::<Vec<_>>())
+            Ok::<_, super::Error>(
+                ids.into_iter()
+                    .zip(rows)
+                    .map(move |(id, row)| ((table.to_owned(), id.to_owned()), Work::new(row)))
+                    .collect::<Vec<_>>(),
+            )
         });
         let read = futures_util::future::try_join_all(reads).await?;
         Ok(read.into_iter().flatten().collect())
     }
 
     fn hold_back_future(&self, parsed: Vec<Valid>, epoch: &Epoch, aside: &mut Vec<aside::Aside>) -> Vec<Valid> {
-        let latest = epoch.now_ms(self.host.now_ms()) + MAX_PULL_AHEAD_MS;
-        let (valid, ahead): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|valid| {
-            valid.change.at.ms() <= latest && valid.change.fields.values().all(|edit| edit.at.ms() <= latest)
-        });
+        let now = epoch.now_ms(self.host.now_ms());
+        let (valid, ahead): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|valid| is_of_our_time(&valid.change, now));
         let message = "is stamped more than 24 h ahead of the server's clock";
         aside.extend(ahead.into_iter().map(|v| aside::Aside::new(Reason::ClockAhead, v.change.to_json(), message)));
         valid
@@ -147,26 +157,25 @@ impl<S: Store, H: Host> Engine<S, H> {
         works: &mut Works<S::Row>,
         table: &str,
         change: Change,
+        parked: &mut BTreeSet<String>,
         tally: &mut record::Tally,
         aside: &mut Vec<aside::Aside>,
     ) -> Result<()> {
         let work = works.entry((table.to_owned(), change.id.to_string())).or_insert_with(|| Work::new(None));
         let effect = record::apply(work, table, &change, &self.config(), tally);
-        match effect {
-            Effect::Done => {}
-            Effect::Created => {
-                // What was parked for it follows its insert, oldest first.
-                for json in aside::take_parked(tx, table, change.id.as_str()).await? {
-                    if let Ok(change) = Change::parse(json) {
-                        record::apply(work, table, &change, &self.config(), tally);
-                    }
+        let waits = matches!(effect, Effect::Park);
+        put_aside(effect, &change, aside);
+        let key = aside::parked_key(table, change.id.as_str());
+        if work.exists() && parked.remove(&key) {
+            // What was parked for it follows its insert, oldest first.
+            for json in aside::take_parked(tx, &key).await? {
+                if let Ok(change) = Change::parse(json) {
+                    put_aside(record::apply(work, table, &change, &self.config(), tally), &change, aside);
                 }
             }
-            Effect::Park => aside::park(tx, table, &change, self.config().user_id()).await?,
-            Effect::OtherSpace(displaced) => {
-                let loser = displaced.map_or_else(|| change.to_json(), |displaced| displaced.to_json());
-                aside.push(aside::Aside::new(Reason::SpaceMismatch, loser, "belongs to another space"));
-            }
+        } else if waits {
+            aside::park(tx, &key, &change, self.config().user_id()).await?;
+            parked.insert(key);
         }
         Ok(())
     }
@@ -192,12 +201,18 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         aside::quarantine(tx, aside, &user, epoch::fresh_id(&self.host)).await?;
         if let Some(cursor) = &page.cursor {
-            rows::write(tx, rows::CURSOR, &user, &json!({ "cursor": cursor }))?;
+            let hydrating = page.hydrating && page.more;
+            rows::write(tx, rows::CURSOR, &user, &json!({ "cursor": cursor, "hydrating": hydrating }))?;
         }
         Ok(touched)
     }
 
-    fn tell(self: &std::rc::Rc<Self>, touched: &[Touched<S::Row>], conflicts: Vec<Conflict>, aside: Vec<aside::Aside>) -> Applied {
+    fn tell(
+        self: &std::rc::Rc<Self>,
+        touched: &[Touched<S::Row>],
+        conflicts: Vec<Conflict>,
+        aside: Vec<aside::Aside>,
+    ) -> Applied {
         let mut counts = BTreeMap::new();
         for put_aside in aside {
             *counts.entry(put_aside.reason).or_insert(0) += 1;
@@ -220,11 +235,23 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(row.and_then(|row| row["cursor"].as_str().map(str::to_owned)))
     }
 
-    /// Tries quarantined changes again that a newer app or a later hour may be able to apply.
-    pub async fn replay_quarantine(self: &std::rc::Rc<Self>) -> Result<Option<Applied>> {
+    /// Whether the first pull of this database has not come to its end.
+    pub async fn is_hydrating(&self) -> Result<bool> {
+        let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        let held = aside::replayable(&tx, self.config().user_id()).await?;
+        let row: Option<Value> = rows::read(&tx, rows::CURSOR, &user).await?;
+        Ok(row.is_none_or(|row| row["hydrating"] == true))
+    }
+
+    /// Tries quarantined changes again that a newer app knows or whose time has come; others stay where they are.
+    pub async fn replay_quarantine(self: &std::rc::Rc<Self>) -> Result<Option<Applied>> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
+        let mut held = aside::replayable(&tx, &user).await?;
+        let epoch: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
         drop(tx);
+        let now = epoch.map_or(0, |epoch| epoch.now_ms(self.host.now_ms()));
+        held.retain(|(_, json)| self.parse(json).is_ok_and(|valid| is_of_our_time(&valid.change, now)));
         if held.is_empty() {
             return Ok(Some(Applied::default()));
         }
@@ -233,12 +260,26 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 }
 
+fn put_aside(effect: Effect, change: &Change, aside: &mut Vec<aside::Aside>) {
+    if let Effect::OtherSpace(displaced) = effect {
+        let loser = displaced.map_or_else(|| change.to_json(), |displaced| displaced.to_json());
+        aside.push(aside::Aside::new(Reason::SpaceMismatch, loser, "belongs to another space"));
+    }
+}
+
+/// Whether no stamp of the change is too far ahead of `now`, corrected time in ms.
+fn is_of_our_time(change: &Change, now: u64) -> bool {
+    let latest = now.saturating_add(MAX_PULL_AHEAD_MS);
+    change.at.ms() <= latest && change.fields.values().all(|edit| edit.at.ms() <= latest)
+}
+
 /// A change without `prev` is in conflict only with values that were never sent.
 async fn confirm<Tx: Transaction>(tx: &Tx, tally: record::Tally) -> Result<Vec<Conflict>> {
     let mut conflicts = tally.conflicts;
     if !tally.suspects.is_empty() {
         let unsent = outbox::unsent_fields(tx).await?;
-        let is_unsent = |sync_name: &str, c: &Conflict| unsent.contains(&(sync_name.to_owned(), c.id.clone(), c.field.clone()));
+        let is_unsent =
+            |sync_name: &str, c: &Conflict| unsent.contains(&(sync_name.to_owned(), c.id.clone(), c.field.clone()));
         conflicts.extend(tally.suspects.into_iter().filter(|(name, c)| is_unsent(name, c)).map(|(_, c)| c));
     }
     Ok(conflicts)

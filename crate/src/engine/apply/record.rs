@@ -1,14 +1,12 @@
 //! Merging one change into one record.
 
+use super::super::Touched;
 use super::super::config::Config;
 use super::super::error::Result;
 use super::super::events::{Conflict, Side};
 use super::super::stamps::{FieldMeta, Mark, StoredRecord, source_of, stamp_of};
-use super::super::Touched;
 use crate::merge::{Outcome, merge};
-use crate::model::{
-    Change, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, is_hidden,
-};
+use crate::model::{Change, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, is_hidden};
 use crate::store::{Key, Row, RowValue, Transaction};
 use std::collections::BTreeMap;
 
@@ -73,6 +71,11 @@ impl<R: Row> Work<R> {
         Ok(Some(Touched { table, key: Key::Text(id), old: self.original, new: self.row }))
     }
 
+    /// Whether the record is there now.
+    pub fn exists(&self) -> bool {
+        self.row.is_some()
+    }
+
     fn replace(&mut self, row: Option<R>) {
         self.row = row;
         self.changed = true;
@@ -105,6 +108,28 @@ pub fn apply<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &
             }
             Effect::Done
         }
+    }
+}
+
+/// What merging one change into one record comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Merged<R> {
+    /// The record as it is now; `None` when it has left.
+    Record(Option<R>),
+    /// The record's insert has not come: the change is parked until it does.
+    Parked,
+    /// The change belongs to another space than the record.
+    OtherSpace,
+}
+
+/// Merges a change into a record exactly as applying a page does, without store, log or clock. Pure, so that tests can
+/// try every order.
+pub fn merge_into<R: Row>(row: Option<R>, table: &str, change: &Change, config: &Config) -> Merged<R> {
+    let mut work = Work::new(row);
+    match apply(&mut work, table, change, config, &mut Tally::default()) {
+        Effect::Done | Effect::Created => Merged::Record(work.row),
+        Effect::Park => Merged::Parked,
+        Effect::OtherSpace(_) => Merged::OtherSpace,
     }
 }
 
@@ -207,4 +232,3 @@ pub fn insert_of<R: Row>(row: &R, like: &Change, config: &Config) -> Change {
     let visibility = row.text(crate::model::VISIBILITY).map(Into::into).unwrap_or_default();
     Change { op: Op::Insert, at, fields, space_id: space, visibility, group: None, user_id: None, ..like.clone() }
 }
-

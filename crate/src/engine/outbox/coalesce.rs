@@ -1,7 +1,7 @@
 //! Merging unsent updates of one record, so that an hour of typing travels as one change.
 
 use super::row::{LogRow, LoggedChange};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// What merging left behind.
@@ -16,7 +16,8 @@ pub struct Emptied {
 type Open = BTreeMap<(String, String, String), (usize, usize)>;
 
 /// Merges later updates into earlier ones of the same record, actor, origin and schema version, never across an
-/// insert, a delete or a group. A merged change gets a fresh id; each field keeps its first `prev` and `before`.
+/// insert, a delete or a group. A merged change gets a fresh id; each field keeps the first `prev` and `before`
+/// of an unbroken run of edits.
 pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Emptied {
     let mut open = Open::new();
     let mut merged = 0;
@@ -54,7 +55,10 @@ fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
     let edits = later.fields_mut().map(std::mem::take).unwrap_or_default();
     if let Some(fields) = earlier.fields_mut() {
         for (name, mut edit) in edits {
-            if let (Some(first), Some(edit)) = (fields.get(&name).and_then(Value::as_object), edit.as_object_mut()) {
+            let first = fields.get(&name).and_then(Value::as_object);
+            // An edit of another value than the earlier one's saw what came in between: it keeps its own account.
+            let continues = |first: &Map<String, Value>| first.get("at") == edit.get("prev");
+            if let (Some(first), Some(edit)) = (first.filter(|first| continues(first)).cloned(), edit.as_object_mut()) {
                 for kept in ["prev", "before"] {
                     match first.get(kept) {
                         Some(value) => edit.insert(kept.to_owned(), value.clone()),

@@ -1,7 +1,7 @@
 //! A row of the change log as JSON: read, rewritten, and turned into what the wire carries.
 
 use super::super::error::Result;
-use crate::model::{DELETED_AT, Edit, Stamp};
+use crate::model::{DELETED_AT, Edit, Stamp, Visibility};
 use crate::store::{CHANGE_LOG, Row, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -40,6 +40,20 @@ pub struct LogRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LoggedChange(pub Map<String, Value>);
+
+/// One edit of a logged change: which field, when, and the stamp it replaced.
+pub struct LoggedStamp {
+    /// The table's name on the wire.
+    pub table: String,
+    /// The record.
+    pub id: String,
+    /// The field.
+    pub field: String,
+    /// When it was written.
+    pub at: Stamp,
+    /// What it replaced.
+    pub prev: Option<Stamp>,
+}
 
 impl LogRow {
     /// Reads a stored row.
@@ -112,6 +126,35 @@ impl LoggedChange {
     /// When it was written.
     pub fn at(&self, row: &LogRow) -> Stamp {
         self.0.get("at").and_then(Value::as_str).and_then(|text| Stamp::parse(text).ok()).unwrap_or(row.at)
+    }
+
+    /// Names the other visibility: there are two, and the server says it is not this one.
+    pub fn turn_visibility(&mut self) {
+        let now = Visibility::from(self.text("visibility").to_owned());
+        let other = if now == Visibility::Private { Visibility::Space } else { Visibility::Private };
+        self.0.insert("visibility".into(), other.as_str().into());
+    }
+
+    /// When each of its fields was written.
+    pub fn stamps(&self, row: &LogRow) -> Vec<LoggedStamp> {
+        let at = self.at(row);
+        let stamp = |field: &str, at: Stamp, prev: Option<Stamp>| LoggedStamp {
+            table: self.table().to_owned(),
+            id: self.id().to_owned(),
+            field: field.to_owned(),
+            at,
+            prev,
+        };
+        let read =
+            |map: &Map<String, Value>, key: &str| map.get(key)?.as_str().and_then(|text| Stamp::parse(text).ok());
+        let of = |key: &str| self.0.get(key).and_then(Value::as_object).into_iter().flatten();
+        let data = of("data").map(|(name, _)| stamp(name, at, None));
+        let edits = of("fields").filter_map(|(name, edit)| {
+            let edit = edit.as_object()?;
+            Some(stamp(name, read(edit, "at").unwrap_or(at), read(edit, "prev")))
+        });
+        let deletion = (self.op() == "delete").then(|| stamp(DELETED_AT, at, read(&self.0, "prev")));
+        data.chain(edits).chain(deletion).collect()
     }
 
     /// The edited fields of an update.
