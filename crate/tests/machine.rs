@@ -1,0 +1,444 @@
+//! The sync machine: every answer leads where the protocol says, and no sequence of inputs makes it panic or leaves it
+//! with nothing to wait for.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use mana_sync_engine::model::EventId;
+use mana_sync_engine::protocol::http::{NoAnswer, Response};
+use mana_sync_engine::protocol::machine::{Effect, Input, Machine, SettledAs};
+use mana_sync_engine::protocol::state::State;
+use mana_sync_engine::protocol::wire::ExpiryReason;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+type Answer = Result<Response, NoAnswer>;
+
+const NOW: u64 = 1_767_225_600_000;
+const AT: &str = "2026-01-01T00:00:00.000Z";
+
+fn event(n: u8) -> EventId {
+    EventId::from_parts(u64::from(n), &[n; 10])
+}
+
+fn reply(status: u16, body: &Value) -> Answer {
+    let content_type = "application/json".to_owned();
+    Ok(Response { status, content_type, retry_after_ms: None, body: body.to_string() })
+}
+
+fn html(status: u16) -> Answer {
+    Ok(Response { status, content_type: "text/html".into(), retry_after_ms: None, body: "<p>Hello</p>".into() })
+}
+
+fn offline() -> Answer {
+    Err(NoAnswer("no network".into()))
+}
+
+fn page(more: bool) -> Answer {
+    let changes = if more { json!([{}]) } else { json!([]) };
+    reply(
+        200,
+        &json!({ "protocol": 2, "changes": changes, "cursor": "c", "hasMore": more, "serverTime": AT, "spaces": [],
+        "spacesAsOf": AT }),
+    )
+}
+
+fn accepted(ids: &[EventId]) -> Answer {
+    reply(200, &json!({ "protocol": 2, "accepted": ids, "rejected": [], "serverTime": AT }))
+}
+
+fn expired(status: u16, protocol: u32) -> Answer {
+    let body = json!({ "protocol": protocol, "code": "cursor_expired", "message": "", "reason": "restored" });
+    reply(status, &body)
+}
+
+/// A health answer of a server whose clock shows `NOW + ahead`.
+fn health(ahead: u64) -> Answer {
+    let timestamp = mana_sync_engine::model::Stamp::at_ms(NOW + ahead);
+    reply(200, &json!({ "status": "ok", "service": "mana-sync", "protocol": 2, "timestamp": timestamp }))
+}
+
+/// A machine with its last effects.
+#[derive(Default)]
+struct Run {
+    machine: Machine,
+    effects: Vec<Effect>,
+    now: u64,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { now: NOW, ..Self::default() }
+    }
+
+    fn feed(&mut self, input: Input) -> &mut Self {
+        self.effects = self.machine.step(input, self.now, 1 << 40);
+        self
+    }
+
+    fn feed_all(&mut self, inputs: impl IntoIterator<Item = Input>) -> &mut Self {
+        for input in inputs {
+            self.feed(input);
+        }
+        self
+    }
+
+    fn has(&self, effect: &Effect) -> bool {
+        self.effects.contains(effect)
+    }
+
+    fn shows(&self) -> Option<State> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Status(state, _) => Some(*state),
+            _ => None,
+        })
+    }
+
+    fn wakes_at(&self) -> Option<u64> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::WakeAt(at) => Some(*at),
+            _ => None,
+        })
+    }
+
+    /// Started, with a token and an empty log: about to pull.
+    fn pulling() -> Self {
+        let mut run = Self::new();
+        run.feed_all([Input::Start, Input::Token(true), Input::Frozen(BTreeSet::new())]);
+        assert!(run.has(&Effect::Pull));
+        run
+    }
+
+    /// Started, with a token and one frozen change: about to push it.
+    fn pushing() -> Self {
+        let mut run = Self::new();
+        run.feed_all([Input::Start, Input::Token(true), Input::Frozen(BTreeSet::from([event(1)]))]);
+        assert!(run.has(&Effect::Push));
+        run
+    }
+
+    /// At rest after a round.
+    fn resting() -> Self {
+        let mut run = Self::pulling();
+        run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+        assert!(run.has(&Effect::RoundDone));
+        run
+    }
+}
+
+#[test]
+fn a_round_pushes_until_the_log_is_empty_then_pulls_while_there_is_more() {
+    let mut run = Run::pushing();
+    assert!(matches!(run.feed(Input::Pushed(accepted(&[event(1)]))).effects[..], [Effect::Settle(_)]));
+    assert_eq!(run.feed(Input::Settled(SettledAs::Done)).effects, [Effect::Freeze]);
+    assert_eq!(run.feed(Input::Frozen(BTreeSet::new())).effects, [Effect::Pull]);
+    assert!(matches!(run.feed(Input::Pulled(page(true))).effects[..], [Effect::Apply(_)]));
+    assert_eq!(run.feed(Input::Applied).effects, [Effect::Pull]);
+    run.feed_all([Input::Pulled(page(false)), Input::Applied]);
+    assert_eq!(run.effects, [Effect::EndRebase]);
+    run.feed(Input::RebaseStep);
+    assert_eq!(run.shows(), Some(State::Synced));
+    assert_eq!(run.wakes_at(), Some(NOW + 30_000));
+}
+
+#[test]
+fn one_refused_token_is_refreshed_and_a_second_one_needs_the_user() {
+    let mut run = Run::pulling();
+    assert_eq!(run.feed(Input::Pulled(html(401))).effects, [Effect::GetToken(true)]);
+    run.feed_all([Input::Token(true), Input::Frozen(BTreeSet::new())]);
+    assert_eq!(run.effects, [Effect::Pull], "the same page again");
+    assert_eq!(run.feed(Input::Pulled(html(401))).shows(), Some(State::NeedsAuth));
+    assert_eq!(run.wakes_at(), None);
+    assert_eq!(run.feed(Input::Nudge).effects, [], "hints do not wake it");
+    assert!(run.feed(Input::SyncNow).has(&Effect::GetToken(true)));
+}
+
+#[test]
+fn a_token_that_was_good_in_between_may_be_refused_again() {
+    let mut run = Run::pulling();
+    run.feed_all([Input::Pulled(html(401)), Input::Token(true), Input::Frozen(BTreeSet::new())]);
+    run.feed_all([Input::Pulled(page(true)), Input::Applied, Input::Pulled(html(401))]);
+    assert_eq!(run.effects, [Effect::GetToken(true)]);
+}
+
+#[test]
+fn without_a_token_the_user_is_needed() {
+    let mut run = Run::new();
+    run.feed_all([Input::Start, Input::Token(false)]);
+    assert_eq!(run.shows(), Some(State::NeedsAuth));
+}
+
+#[test]
+fn an_unpaid_account_stops_until_the_app_says_so() {
+    let mut run = Run::pushing();
+    run.feed(Input::Pushed(reply(402, &json!({ "error": "sync_inactive", "message": "" }))));
+    assert_eq!((run.shows(), run.wakes_at()), (Some(State::BillingRequired), None));
+    assert!(run.feed(Input::SyncNow).has(&Effect::GetToken(false)));
+}
+
+#[test]
+fn what_is_no_answer_waits_and_starts_over() {
+    let cut = Ok(Response { body: "{\"protocol\":2,".into(), ..accepted(&[event(1)]).unwrap() });
+    for (answer, shown) in [
+        (offline(), State::Offline),
+        (html(200), State::Error),
+        (html(500), State::Error),
+        (html(404), State::Error),
+        (html(410), State::Error),
+        (cut, State::Error),
+        (accepted(&[]), State::Error),
+        (accepted(&[event(2)]), State::Error),
+        (reply(200, &json!({ "protocol": 3 })), State::Error),
+    ] {
+        let mut run = Run::pushing();
+        assert_eq!(run.feed(Input::Pushed(answer.clone())).shows(), Some(shown), "{answer:?}");
+        assert!(run.wakes_at().is_some_and(|at| at <= NOW + 500), "{answer:?}");
+        assert_eq!(run.feed(Input::Nudge).effects, [], "a hint does not cut the wait short");
+        assert!(run.feed(Input::Timer).has(&Effect::Freeze));
+    }
+}
+
+#[test]
+fn waits_grow_and_a_success_ends_them() {
+    let mut run = Run::pulling();
+    let mut longest = 0;
+    for _ in 0..12 {
+        run.feed(Input::Pulled(offline()));
+        longest = run.wakes_at().expect("it is tried again") - NOW;
+        run.feed_all([Input::Timer, Input::Frozen(BTreeSet::new())]);
+    }
+    assert!(longest > 4000, "{longest}");
+    run.feed_all([Input::Pulled(page(true)), Input::Applied, Input::Pulled(offline())]);
+    assert!(run.wakes_at().is_some_and(|at| at <= NOW + 500));
+}
+
+#[test]
+fn retry_after_is_respected() {
+    let mut run = Run::pulling();
+    run.feed(Input::Pulled(html(503).map(|answer| Response { retry_after_ms: Some(7000), ..answer })));
+    assert!(run.wakes_at().is_some_and(|at| at >= NOW + 7000));
+}
+
+#[test]
+fn only_a_typed_answer_to_a_pull_expires_the_cursor() {
+    let mut run = Run::pulling();
+    assert_eq!(run.feed(Input::Pulled(expired(410, 2))).effects, [Effect::BeginRebase(ExpiryReason::Restored)]);
+    assert_eq!(run.feed(Input::RebaseStep).effects, [Effect::Pull]);
+    for answer in [html(410), expired(410, 3), expired(404, 2)] {
+        let mut run = Run::pulling();
+        assert_eq!(run.feed(Input::Pulled(answer)).shows(), Some(State::Error));
+    }
+    let mut run = Run::pushing();
+    assert_eq!(run.feed(Input::Pushed(expired(410, 2))).shows(), Some(State::Error));
+}
+
+#[test]
+fn an_unknown_clock_is_measured_until_two_samples_agree() {
+    let mut run = Run::new();
+    run.feed_all([Input::Start, Input::Token(true), Input::ClockUnknown]);
+    assert_eq!(run.effects, [Effect::AskTime]);
+    for ahead in [60_000, 3_600_000, 7_200_000] {
+        assert_eq!(run.feed(Input::Time(health(ahead), NOW)).effects, [Effect::AskTime], "no two agree yet");
+    }
+    run.feed(Input::Time(health(7_203_000), NOW));
+    assert_eq!(run.effects, [Effect::SettleClock { offset: 7_203_000, server_ms: NOW + 7_203_000 }]);
+    assert_eq!(run.feed(Input::ClockSettled).effects, [Effect::Freeze]);
+}
+
+#[test]
+fn a_clock_that_becomes_unknown_while_a_page_is_applied_is_measured_first() {
+    let mut run = Run::pulling();
+    run.feed_all([Input::Pulled(page(false)), Input::ClockUnknown]);
+    assert_eq!(run.effects, [Effect::AskTime]);
+    run.feed_all([Input::Time(health(0), NOW), Input::Time(health(0), NOW), Input::ClockSettled]);
+    assert_eq!(run.feed(Input::Frozen(BTreeSet::new())).effects, [Effect::Pull], "the page is asked for again");
+}
+
+#[test]
+fn a_wish_to_sync_during_a_round_makes_another_round() {
+    let mut run = Run::pulling();
+    assert_eq!(run.feed(Input::SyncNow).effects, []);
+    run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert!(run.has(&Effect::Freeze) && !run.has(&Effect::RoundDone));
+    run.feed_all([Input::Frozen(BTreeSet::new()), Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert!(run.has(&Effect::RoundDone));
+}
+
+#[test]
+fn writes_wait_for_company_but_not_for_ever() {
+    let mut run = Run::resting();
+    assert_eq!(run.feed(Input::Logged).effects, [Effect::WakeAt(NOW + 150)]);
+    for ms in (100..2000).step_by(100) {
+        run.now = NOW + ms;
+        run.feed(Input::Logged);
+        assert_eq!(run.effects, [Effect::WakeAt((NOW + ms + 150).min(NOW + 1000))]);
+    }
+}
+
+#[test]
+fn stopping_forgets_what_is_under_way() {
+    let mut run = Run::pushing();
+    assert_eq!(run.feed(Input::Stop).effects, [Effect::Status(State::Local, None)]);
+    assert_eq!(run.feed(Input::Pushed(accepted(&[event(1)]))).effects, []);
+    assert_eq!(run.feed(Input::Timer).effects, []);
+    assert!(run.feed(Input::Start).has(&Effect::GetToken(false)), "the old token is forgotten");
+}
+
+#[test]
+fn an_app_that_is_too_old_stops_pushing_until_it_is_asked_again() {
+    let mut run = Run::pushing();
+    run.feed_all([Input::Pushed(accepted(&[event(1)])), Input::Settled(SettledAs::UpdateRequired)]);
+    assert_eq!((run.shows(), run.wakes_at()), (Some(State::UpdateRequired), None));
+}
+
+#[test]
+fn changes_to_be_sent_again_do_not_keep_pages_from_coming() {
+    let mut run = Run::pushing();
+    run.feed_all([Input::Pushed(accepted(&[event(1)])), Input::Settled(SettledAs::Again)]);
+    assert_eq!(run.effects, [Effect::Pull], "what the answer was about comes first");
+    run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert!(run.has(&Effect::Freeze), "then it is tried once more");
+    run.feed_all([Input::Frozen(BTreeSet::from([event(1)])), Input::Pushed(accepted(&[event(1)]))]);
+    run.feed(Input::Settled(SettledAs::Again));
+    assert_eq!(run.effects, [Effect::Pull]);
+    run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert_eq!(run.shows(), Some(State::Error), "and then it waits");
+    assert!(run.wakes_at().is_some());
+}
+
+#[test]
+fn a_full_device_says_so_and_tries_again() {
+    let mut run = Run::pulling();
+    run.feed(Input::Pulled(page(false)));
+    let full = Input::StorageFailed { code: "quota_exceeded".into(), message: String::new(), full: true };
+    assert_eq!(run.feed(full).shows(), Some(State::StorageFull));
+    assert!(run.wakes_at().is_some());
+}
+
+fn answers() -> impl Strategy<Value = Answer> {
+    let ids = BTreeSet::from([event(1), event(2)]).into_iter().collect::<Vec<_>>();
+    prop::sample::select(vec![
+        accepted(&ids),
+        accepted(&ids[..1]),
+        page(true),
+        page(false),
+        expired(410, 2),
+        html(410),
+        offline(),
+        html(200),
+        html(401),
+        html(402),
+        html(429),
+        html(500),
+        health(0),
+        health(1000),
+        health(86_400_000),
+        reply(400, &json!({ "protocol": 2, "code": "invalid_request", "message": "" })),
+        reply(200, &json!({ "protocol": 2 })),
+    ])
+}
+
+fn inputs() -> impl Strategy<Value = Input> {
+    let ids = prop::collection::btree_set((1u8..3).prop_map(event), 0..3);
+    prop_oneof![
+        4 => Just(Input::Start), 1 => Just(Input::Stop), 2 => Just(Input::SyncNow), 2 => Just(Input::Logged),
+        2 => Just(Input::Nudge), 3 => Just(Input::Timer), 6 => any::<bool>().prop_map(Input::Token),
+        6 => answers().prop_map(|answer| Input::Time(answer, NOW)), 6 => Just(Input::ClockSettled),
+        8 => ids.prop_map(Input::Frozen), 2 => Just(Input::ClockUnknown), 8 => answers().prop_map(Input::Pushed),
+        6 => prop::sample::select(vec![SettledAs::Done, SettledAs::Again, SettledAs::UpdateRequired]).prop_map(Input::Settled),
+        8 => answers().prop_map(Input::Pulled), 6 => Just(Input::Applied), 6 => Just(Input::RebaseStep),
+        1 => any::<bool>().prop_map(|full| Input::StorageFailed { code: String::new(), message: String::new(), full }),
+    ]
+}
+
+/// What the machine waits for, as its effects say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// For somebody to act.
+    Idle,
+    /// For an effect's answer.
+    Answer,
+    /// For its timer.
+    Timer,
+}
+
+fn waits_after(before: Waits, effects: &[Effect]) -> Waits {
+    effects.iter().fold(before, |waits, effect| match effect {
+        Effect::WakeAt(_) => Waits::Timer,
+        Effect::Status(State::Syncing, _) | Effect::RoundDone => waits,
+        Effect::Status(State::Local | State::NeedsAuth | State::BillingRequired | State::UpdateRequired, _) => {
+            Waits::Idle
+        }
+        Effect::Status(..) => waits,
+        _ => Waits::Answer,
+    })
+}
+
+/// Whether an input is the answer to an effect.
+fn answers_to(input: &Input, effect: &Effect) -> bool {
+    match input {
+        Input::Token(_) => matches!(effect, Effect::GetToken(_)),
+        Input::Time(..) => matches!(effect, Effect::AskTime),
+        Input::ClockSettled => matches!(effect, Effect::SettleClock { .. }),
+        Input::Frozen(_) => matches!(effect, Effect::Freeze),
+        Input::ClockUnknown => matches!(effect, Effect::Freeze | Effect::Apply(_)),
+        Input::Pushed(_) => matches!(effect, Effect::Push),
+        Input::Settled(_) => matches!(effect, Effect::Settle(_)),
+        Input::Pulled(_) => matches!(effect, Effect::Pull),
+        Input::Applied => matches!(effect, Effect::Apply(_)),
+        Input::RebaseStep => matches!(effect, Effect::BeginRebase(_) | Effect::EndRebase),
+        Input::StorageFailed { .. } => !matches!(effect, Effect::GetToken(_) | Effect::AskTime | Effect::Push),
+        _ => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any inputs at all, in any order.
+    #[test]
+    fn no_inputs_make_it_panic_or_start_two_exchanges(inputs in prop::collection::vec((inputs(), any::<u64>()), 0..80)) {
+        let mut machine = Machine::default();
+        for (input, random) in inputs {
+            let effects = machine.step(input, NOW, random);
+            let exchanges = effects.iter().filter(|effect| waits_after(Waits::Idle, &[(*effect).clone()]) == Waits::Answer);
+            prop_assert!(exchanges.count() <= 1, "{effects:?}");
+        }
+    }
+
+    /// Only inputs that can come: answers to the effect under way, and what people and timers do.
+    #[test]
+    fn it_always_has_something_to_wait_for(inputs in prop::collection::vec((inputs(), any::<u64>()), 0..200)) {
+        let mut machine = Machine::default();
+        machine.step(Input::Start, NOW, 0);
+        let mut under_way = vec![Effect::GetToken(false)];
+        let mut waits = Waits::Answer;
+        let mut stopped = false;
+        for (input, random) in inputs {
+            let is_answer = !matches!(input, Input::Start | Input::Stop | Input::SyncNow | Input::Logged | Input::Nudge | Input::Timer);
+            if is_answer && !under_way.iter().any(|effect| answers_to(&input, effect)) {
+                continue;
+            }
+            if matches!(input, Input::Timer) && waits != Waits::Timer {
+                continue;
+            }
+            if is_answer {
+                under_way.clear();
+            }
+            let timer_rang = matches!(input, Input::Timer);
+            let (stops, starts) = (matches!(input, Input::Stop), matches!(input, Input::Start));
+            let effects = machine.step(input.clone(), NOW, random);
+            let before = if is_answer || timer_rang { Waits::Idle } else { waits };
+            waits = waits_after(before, &effects);
+            stopped = stops || (stopped && !starts);
+            if stops {
+                under_way.clear();
+            }
+            under_way.extend(effects.iter().filter(|e| waits_after(Waits::Idle, &[(*e).clone()]) == Waits::Answer).cloned());
+            let blocked = effects.iter().any(|e| matches!(e, Effect::Status(State::NeedsAuth | State::BillingRequired | State::UpdateRequired, _)));
+            prop_assert!(under_way.len() <= 1, "one exchange at a time: {under_way:?}");
+            let idle_is_right = stopped || blocked || (!is_answer && !timer_rang && before == Waits::Idle);
+            prop_assert!(waits != Waits::Idle || idle_is_right, "after {input:?}: {effects:?}");
+        }
+    }
+}
