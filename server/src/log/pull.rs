@@ -63,7 +63,7 @@ impl<L: ChangeLog> SyncLog<L> {
                 page.fill(&mut snapshot, (stream, state), mark, &pull.tables).await?;
             }
         }
-        cursor.streams.retain(|stream, mark| readable.contains(stream) && mark.pos() > 0);
+        cursor.streams.retain(|_, mark| mark.pos() > 0);
         Ok(PullPage { changes: page.changes, cursor: cursor.to_text(), has_more: page.has_more })
     }
 }

@@ -47,6 +47,7 @@ macro_rules! change_log_contract {
         $crate::change_log_contract!(@cases $open, paging, [
             every_page_size_gives_every_row_once,
             a_table_added_later_comes_from_its_beginning,
+            tables_at_different_places_are_read_in_the_order_of_the_stream,
             a_space_joined_later_comes_from_its_beginning,
             fewer_tables_leave_the_others_where_they_were,
             a_large_change_makes_a_page_of_its_own,

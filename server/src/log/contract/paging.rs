@@ -51,6 +51,28 @@ pub async fn a_table_added_later_comes_from_its_beginning<L: ChangeLog>(log: L) 
     }
 }
 
+/// Tables that stand at different places are read in the order of the stream, each from its own place.
+pub async fn tables_at_different_places_are_read_in_the_order_of_the_stream<L: ChangeLog>(log: L) {
+    let log = sync_log(log, 1);
+    let ada = member("ada");
+    let names = ["tasks", "tags", "notes"];
+    let batch = |range: std::ops::Range<u64>| {
+        let place =
+            |n: u64| with(insert(n, &format!("r{n:02}")), &[("table", json!(names[usize::try_from(n % 3).unwrap()]))]);
+        range.map(place).collect::<Vec<_>>()
+    };
+    let mut cursor = None;
+    for (range, tables) in [(0..9, &["tasks"][..]), (9..18, &["notes"]), (18..27, &[])] {
+        accept(&log, &ada, &batch(range)).await;
+        cursor = Some(read_on(&log, &ada, cursor, (tables, 4)).await.1);
+    }
+    for limit in [1, 4, 100] {
+        let (changes, _) = read_on(&log, &ada, cursor.clone(), (&names, limit)).await;
+        let wanted = (0..27).filter(|n| n % 3 == 1 || (n % 3 == 0 && *n >= 9) || (n % 3 == 2 && *n >= 18));
+        assert_eq!(ids(&changes), wanted.map(|n| format!("r{n:02}")).collect::<Vec<_>>(), "pages of {limit}");
+    }
+}
+
 /// Joining brings a space's history; leaving and joining again brings it again.
 pub async fn a_space_joined_later_comes_from_its_beginning<L: ChangeLog>(log: L) {
     let log = sync_log(log, 1);
