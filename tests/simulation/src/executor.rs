@@ -1,0 +1,153 @@
+//! A single-threaded executor in virtual time: tasks run in the order they were woken; when none can run, the clock
+//! jumps to the next timer.
+
+use futures_util::future::LocalBoxFuture;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Whose task it is: a running tab, which may be killed with all its tasks.
+pub type Owner = u64;
+
+struct Task {
+    owner: Owner,
+    future: LocalBoxFuture<'static, ()>,
+}
+
+#[derive(Default)]
+struct Inner {
+    now: Cell<u64>,
+    last: Cell<u64>,
+    tasks: RefCell<BTreeMap<u64, Task>>,
+    timers: RefCell<BTreeMap<(u64, u64), Waker>>,
+    ready: Arc<Mutex<VecDeque<u64>>>,
+}
+
+/// The executor; clones share it.
+#[derive(Clone, Default)]
+pub struct Executor(Rc<Inner>);
+
+struct TaskWaker {
+    task: u64,
+    ready: Arc<Mutex<VecDeque<u64>>>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&self.task) {
+            ready.push_back(self.task);
+        }
+    }
+}
+
+impl Executor {
+    /// An executor whose clock shows `now`, in milliseconds since 1970.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        let executor = Self::default();
+        executor.0.now.set(now);
+        executor
+    }
+
+    /// True time, in milliseconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.0.now.get()
+    }
+
+    fn number(&self) -> u64 {
+        self.0.last.set(self.0.last.get() + 1);
+        self.0.last.get()
+    }
+
+    /// Runs a task beside others, from the next turn on.
+    pub fn spawn(&self, owner: Owner, future: LocalBoxFuture<'static, ()>) {
+        let task = self.number();
+        self.0.tasks.borrow_mut().insert(task, Task { owner, future });
+        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
+    }
+
+    /// Ends every task of an owner where it stands. Called between turns only.
+    pub fn kill(&self, owner: Owner) {
+        let mut tasks = self.0.tasks.borrow_mut();
+        let dead: Vec<u64> = tasks.iter().filter(|(_, task)| task.owner == owner).map(|(id, _)| *id).collect();
+        let dropped: Vec<Task> = dead.iter().filter_map(|id| tasks.remove(id)).collect();
+        // What a task holds may wake others or look at the executor while it is dropped.
+        drop(tasks);
+        drop(dropped);
+    }
+
+    /// Resolves `ms` milliseconds from now.
+    pub fn sleep(&self, ms: u64) -> impl Future<Output = ()> + 'static {
+        let executor = self.clone();
+        let (at, id) = (self.now() + ms, self.number());
+        let guard = Timer { executor: self.clone(), key: (at, id) };
+        poll_fn(move |cx| {
+            let _ = &guard;
+            if executor.now() >= at {
+                return Poll::Ready(());
+            }
+            executor.0.timers.borrow_mut().insert((at, id), cx.waker().clone());
+            Poll::Pending
+        })
+    }
+
+    fn turn(&self) -> bool {
+        let next = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(id) = next else { return false };
+        let Some(mut task) = self.0.tasks.borrow_mut().remove(&id) else { return true };
+        let waker = Waker::from(Arc::new(TaskWaker { task: id, ready: Arc::clone(&self.0.ready) }));
+        if task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            self.0.tasks.borrow_mut().insert(id, task);
+        }
+        true
+    }
+
+    /// Lets time pass up to `until`, or until `done` says so; says whether it did.
+    pub fn run(&self, until: u64, done: impl Fn() -> bool) -> bool {
+        loop {
+            if done() {
+                return true;
+            }
+            if self.turn() {
+                continue;
+            }
+            let next = self.0.timers.borrow().first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
+            let Some(key) = next else {
+                self.0.now.set(self.now().max(until));
+                return done();
+            };
+            self.0.now.set(self.now().max(key.0));
+            let waker = self.0.timers.borrow_mut().remove(&key);
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Runs `future` for at most `limit` milliseconds; `None` when it did not end, as when its tab crashed.
+    pub fn block_on<T: 'static>(&self, owner: Owner, limit: u64, future: impl Future<Output = T> + 'static) -> Option<T> {
+        let output = Rc::new(RefCell::new(None));
+        let slot = Rc::clone(&output);
+        self.spawn(owner, Box::pin(async move {
+            let value = future.await;
+            *slot.borrow_mut() = Some(value);
+        }));
+        self.run(self.now() + limit, || output.borrow().is_some());
+        output.take()
+    }
+}
+
+/// A timer that is forgotten when nobody waits for it any more.
+struct Timer {
+    executor: Executor,
+    key: (u64, u64),
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.executor.0.timers.borrow_mut().remove(&self.key);
+    }
+}

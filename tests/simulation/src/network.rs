@@ -1,0 +1,250 @@
+//! A device's line to the server: it delays, drops, repeats, loses answers, and mixes in answers of strangers.
+
+use super::executor::{Executor, Owner};
+use super::random::Random;
+use super::server::{Server, json};
+use futures_util::future::{LocalBoxFuture, ready};
+use mana_sync_engine::engine::ports::{NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// What may happen to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It never reaches the server.
+    DropRequest,
+    /// The server works on it, and its answer is lost.
+    LoseAnswer,
+    /// It reaches the server twice; the second answer comes back.
+    Duplicate,
+    /// Somebody else answers 200 with a page of HTML.
+    Html,
+    /// Somebody else answers with JSON of another protocol.
+    Stranger,
+    /// The server fails.
+    ServerError,
+    /// The answer ends in the middle.
+    Cut,
+    /// The request takes this many milliseconds more, and so does its answer.
+    Delay(u64),
+}
+
+const ALL: [Fault; 8] = [
+    Fault::DropRequest, Fault::LoseAnswer, Fault::Duplicate, Fault::Html, Fault::Stranger, Fault::ServerError, Fault::Cut,
+    Fault::Delay(3000),
+];
+
+/// The line; the device's tabs share it.
+pub struct Line {
+    executor: Executor,
+    server: Rc<Server>,
+    random: Random,
+    user: String,
+    online: Cell<bool>,
+    /// Of 1,000 requests this many meet a fault.
+    faulty: Cell<u64>,
+    planned: RefCell<VecDeque<(&'static str, Fault)>>,
+    tokens: Cell<u64>,
+    signed_in: Cell<bool>,
+    sent: RefCell<Vec<Request>>,
+    sockets: RefCell<Vec<Rc<Connection>>>,
+}
+
+struct Connection {
+    owner: Owner,
+    /// Until the tab drops it.
+    wanted: Cell<bool>,
+    on_event: Box<dyn Fn(SocketEvent)>,
+}
+
+impl Line {
+    /// A line that works.
+    #[must_use]
+    pub fn new(executor: &Executor, server: &Rc<Server>, random: Random, user: &str) -> Rc<Self> {
+        Rc::new(Self {
+            executor: executor.clone(),
+            server: Rc::clone(server),
+            random,
+            user: user.to_owned(),
+            online: Cell::new(true),
+            faulty: Cell::new(0),
+            planned: RefCell::default(),
+            tokens: Cell::new(0),
+            signed_in: Cell::new(true),
+            sent: RefCell::default(),
+            sockets: RefCell::default(),
+        })
+    }
+
+    /// Connects or cuts the network.
+    pub fn set_online(&self, online: bool) {
+        self.online.set(online);
+        if !online {
+            for connection in self.sockets.take() {
+                self.tell(&connection, SocketEvent::Closed);
+            }
+        }
+    }
+
+    /// Whether the network is there.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online.get()
+    }
+
+    /// Of 1,000 requests this many meet a fault.
+    pub fn set_faulty(&self, permille: u64) {
+        self.faulty.set(permille);
+    }
+
+    /// Plans a fault for the next request to this path.
+    pub fn plan(&self, path: &'static str, fault: Fault) {
+        self.planned.borrow_mut().push_back((path, fault));
+    }
+
+    /// Signs the user in or out at the identity provider.
+    pub fn set_signed_in(&self, signed_in: bool) {
+        self.signed_in.set(signed_in);
+    }
+
+    /// The number the next token will have.
+    #[must_use]
+    pub fn next_token(&self) -> u64 {
+        self.tokens.get()
+    }
+
+    /// The bodies sent to a path so far, lost ones included.
+    #[must_use]
+    pub fn sent_to(&self, path: &str) -> Vec<String> {
+        let sent = self.sent.borrow();
+        sent.iter().filter(|request| request.path == path).filter_map(|request| request.body.clone()).collect()
+    }
+
+    /// Tells the running tab that there is news.
+    pub fn nudge(&self) {
+        let frame = r#"{"type":"sync-available","appId":"todo","tables":["tasks"]}"#;
+        self.sockets.borrow().iter().for_each(|connection| self.tell(connection, SocketEvent::Text(frame.into())));
+    }
+
+    fn tell(&self, connection: &Rc<Connection>, event: SocketEvent) {
+        let connection = Rc::clone(connection);
+        self.executor.spawn(connection.owner, Box::pin(async move {
+            if connection.wanted.get() {
+                (connection.on_event)(event);
+            }
+        }));
+    }
+
+    fn fault(&self, path: &str) -> Option<Fault> {
+        let mut planned = self.planned.borrow_mut();
+        if let Some(at) = planned.iter().position(|(wanted, _)| *wanted == path) {
+            return planned.remove(at).map(|(_, fault)| fault);
+        }
+        self.random.chance(self.faulty.get()).then(|| *self.random.pick(&ALL))
+    }
+
+    async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
+        let fault = self.fault(request.path);
+        self.sent.borrow_mut().push(request.clone());
+        let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
+        self.executor.sleep(5 + self.random.below(40) + extra).await;
+        let lost = |why: &str| Err(NoAnswer(why.to_owned()));
+        if !self.online.get() || fault == Some(Fault::DropRequest) {
+            return lost("the request was lost");
+        }
+        if let Some(answer) = fault.and_then(strange) {
+            return Ok(answer);
+        }
+        let mut answer = self.server.answer(&request);
+        if fault == Some(Fault::Duplicate) {
+            answer = self.server.answer(&request);
+        }
+        self.executor.sleep(5 + self.random.below(40) + extra).await;
+        match fault {
+            _ if !self.online.get() => lost("the answer was lost"),
+            Some(Fault::LoseAnswer) => lost("the answer was lost"),
+            Some(Fault::Cut) => {
+                let half: String = answer.body.chars().take(answer.body.chars().count() / 2).collect();
+                Ok(Response { body: half, ..answer })
+            }
+            _ => Ok(answer),
+        }
+    }
+}
+
+fn strange(fault: Fault) -> Option<Response> {
+    let html = |status| Response {
+        status,
+        content_type: "text/html".into(),
+        retry_after_ms: None,
+        body: "<h1>Welcome to the airport</h1>".into(),
+    };
+    match fault {
+        Fault::Html => Some(html(200)),
+        Fault::ServerError => Some(html(502)),
+        Fault::Stranger => Some(json(200, &serde_json::json!({ "protocol": 3, "accepted": [], "changes": [] }))),
+        _ => None,
+    }
+}
+
+/// The network as one running tab sees it.
+pub struct SimTransport {
+    line: Rc<Line>,
+    owner: Owner,
+}
+
+impl SimTransport {
+    /// The line, used by the tab `owner`.
+    #[must_use]
+    pub fn new(line: &Rc<Line>, owner: Owner) -> Self {
+        Self { line: Rc::clone(line), owner }
+    }
+}
+
+impl Transport for SimTransport {
+    fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, NoAnswer>> {
+        Box::pin(Rc::clone(&self.line).exchange(request))
+    }
+
+    fn token(&self, _: TokenReason) -> LocalBoxFuture<'static, Result<Option<String>, NoAnswer>> {
+        let number = self.line.tokens.get();
+        self.line.tokens.set(number + 1);
+        let token = format!("{}#{number}", self.line.user);
+        Box::pin(ready(Ok(self.line.signed_in.get().then_some(token))))
+    }
+
+    fn connect(&self, _: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket> {
+        let connection = Rc::new(Connection { owner: self.owner, wanted: Cell::new(true), on_event });
+        if self.line.online.get() {
+            self.line.tell(&connection, SocketEvent::Open);
+            self.line.sockets.borrow_mut().push(Rc::clone(&connection));
+        } else {
+            self.line.tell(&connection, SocketEvent::Closed);
+        }
+        Box::new(SimSocket { line: Rc::clone(&self.line), connection })
+    }
+}
+
+struct SimSocket {
+    line: Rc<Line>,
+    connection: Rc<Connection>,
+}
+
+impl Socket for SimSocket {
+    fn send(&self, text: &str) {
+        if !self.line.sockets.borrow().iter().any(|connection| Rc::ptr_eq(connection, &self.connection)) {
+            return;
+        }
+        let answer = if text.contains("\"auth\"") { r#"{"type":"auth-ok"}"# } else { r#"{"type":"pong"}"# };
+        self.line.tell(&self.connection, SocketEvent::Text(answer.into()));
+    }
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        self.connection.wanted.set(false);
+        let dead = Rc::clone(&self.connection);
+        self.line.sockets.borrow_mut().retain(|connection| !Rc::ptr_eq(connection, &dead));
+    }
+}

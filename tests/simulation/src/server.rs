@@ -1,0 +1,230 @@
+//! The server: its real rules of push and pull over its log in memory, behind requests and answers as text.
+
+use super::executor::Executor;
+use super::random::Random;
+use futures_util::FutureExt as _;
+use mana_sync::log::memory::MemoryLog;
+use mana_sync::log::{
+    Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, Sent, StreamId, SyncLog, Transaction as _,
+};
+use mana_sync_engine::engine::ports::{Request, Response};
+use mana_sync_engine::model::{AppId, Change, Space, Stamp, UserId};
+use mana_sync_engine::protocol::wire::{
+    ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer, PushRequest,
+};
+use serde::Serialize;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The server.
+pub struct Server {
+    executor: Executor,
+    memory: RefCell<MemoryLog>,
+    seed: u64,
+    max_schema: RefCell<BTreeMap<AppId, u32>>,
+    members: RefCell<BTreeMap<String, Vec<Space>>>,
+    /// Records that retention removed.
+    removed: RefCell<BTreeSet<String>>,
+    /// Tokens of this number and above are good.
+    good_tokens_from: Cell<u64>,
+    /// How many changes a page has at most, whatever clients ask for.
+    page: Cell<usize>,
+    answers: Cell<u64>,
+}
+
+impl Server {
+    /// A server with an empty log.
+    #[must_use]
+    pub fn new(executor: &Executor, random: &Random) -> Self {
+        let mut epoch = [0; 16];
+        random.fill(&mut epoch);
+        Self {
+            executor: executor.clone(),
+            memory: RefCell::new(MemoryLog::new(Epoch(epoch))),
+            seed: random.next(),
+            max_schema: RefCell::default(),
+            members: RefCell::default(),
+            removed: RefCell::default(),
+            good_tokens_from: Cell::new(0),
+            page: Cell::new(1000),
+            answers: Cell::new(0),
+        }
+    }
+
+    /// Sets the spaces a user is a member of.
+    pub fn set_spaces(&self, user: &str, spaces: Vec<Space>) {
+        self.members.borrow_mut().insert(user.to_owned(), spaces);
+    }
+
+    /// Takes changes of this app up to this schema version only.
+    pub fn set_max_schema(&self, app: &str, version: u32) {
+        let app = AppId::parse(app).expect("an app id");
+        self.max_schema.borrow_mut().insert(app, version);
+    }
+
+    /// Makes pages small.
+    pub fn set_page(&self, changes: usize) {
+        self.page.set(changes);
+    }
+
+    /// Refuses the tokens given out so far.
+    pub fn expire_tokens(&self, good_from: u64) {
+        self.good_tokens_from.set(good_from);
+    }
+
+    /// A copy of the log as it is now.
+    #[must_use]
+    pub fn backup(&self) -> MemoryLog {
+        self.memory.borrow().copy()
+    }
+
+    /// Goes on with a backup; what came after it is gone.
+    pub fn restore(&self, backup: &MemoryLog) {
+        *self.memory.borrow_mut() = backup.copy();
+    }
+
+    /// Removes a user's records after their retention time; cursors from before cannot be followed any more.
+    pub fn retire(&self, user: &str, records: &[&str]) {
+        self.removed.borrow_mut().extend(records.iter().map(|id| (*id).to_owned()));
+        let stream = StreamId::User(UserId::parse(user).expect("a user id"));
+        let log = self.memory.borrow().clone();
+        let retired = async {
+            let mut tx = log.transaction().await?;
+            let newest = tx.lock(&BTreeSet::from([stream.clone()])).await?.get(&stream).copied().unwrap_or(0);
+            tx.set_horizon(&stream, newest).await?;
+            tx.commit().await
+        };
+        retired.now_or_never().expect("the log in memory never waits").expect("it works");
+    }
+
+    /// How many changes lie in the log.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.memory.borrow().row_count()
+    }
+
+    /// How many requests were answered.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers.get()
+    }
+
+    /// Everything a user may read of these tables, in order.
+    #[must_use]
+    pub fn changes(&self, user: &str, tables: &[&str]) -> Vec<Change> {
+        let table = |name: &&str| Collection::try_from(format!("todo/{name}")).expect("a table");
+        let tables = tables.iter().map(table).collect();
+        let pull = Pull { caller: self.caller(user), cursor: None, tables, limit: 1_000_000 };
+        let page = self.rules().pull(&pull).now_or_never().expect("the log in memory never waits");
+        let changes = page.expect("a page").changes;
+        changes.into_iter().filter(|change| !self.is_removed(change)).collect()
+    }
+
+    /// Takes changes as another client of `user` would push them.
+    pub fn push_as(&self, user: &str, changes: &[serde_json::Value]) {
+        let outcome = self.push(user, changes.to_vec());
+        assert_eq!(outcome.rejected, [], "another client's changes are taken");
+    }
+
+    fn is_removed(&self, change: &Change) -> bool {
+        self.removed.borrow().contains(change.id.as_str())
+    }
+
+    fn rules(&self) -> SyncLog<MemoryLog> {
+        // Tags must differ between a log and the copy it was restored from, so they depend on how much was answered.
+        let state = AtomicU64::new(self.seed ^ (self.answers.get() << 20));
+        let random = Arc::new(move |bytes: &mut [u8]| {
+            let seed = state.fetch_add(1, Ordering::Relaxed);
+            Random::new(seed).fill(bytes);
+        });
+        SyncLog::new(self.memory.borrow().clone(), random, self.max_schema.borrow().clone())
+    }
+
+    fn caller(&self, user: &str) -> Caller {
+        let spaces = self.members.borrow().get(user).cloned().unwrap_or_default();
+        Caller { user: UserId::parse(user).expect("a user id"), spaces }
+    }
+
+    fn now(&self) -> Stamp {
+        Stamp::at_ms(self.executor.now())
+    }
+
+    /// Answers a request, at once.
+    #[must_use]
+    pub fn answer(&self, request: &Request) -> Response {
+        self.answers.set(self.answers.get() + 1);
+        if request.path == "/health" {
+            let (status, service) = ("ok".to_owned(), "mana-sync".to_owned());
+            return json(200, &Health { status, service, protocol: Some(PROTOCOL), timestamp: self.now() });
+        }
+        let Some(user) = self.user_of(request.token.as_deref()) else {
+            return error(401, "unauthorized", None);
+        };
+        let body = request.body.as_deref().unwrap_or_default();
+        match request.path {
+            "/v2/push" => match serde_json::from_str::<PushRequest>(body) {
+                Ok(push) => json(200, &self.push(&user, push.changes)),
+                Err(_) => error(400, "invalid_request", None),
+            },
+            "/v2/pull" => match serde_json::from_str::<PullRequest>(body) {
+                Ok(pull) => self.pull(&user, pull),
+                Err(_) => error(400, "invalid_request", None),
+            },
+            _ => error(404, "not_found", None),
+        }
+    }
+
+    /// The user of a token `<user>#<number>`, while that number is good.
+    #[must_use]
+    pub fn user_of(&self, token: Option<&str>) -> Option<String> {
+        let (user, number) = token?.split_once('#')?;
+        (number.parse::<u64>().ok()? >= self.good_tokens_from.get()).then(|| user.to_owned())
+    }
+
+    fn push(&self, user: &str, changes: Vec<serde_json::Value>) -> PushAnswer {
+        let push = Push {
+            caller: self.caller(user),
+            client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
+            changes: changes.into_iter().map(Sent::from_value).collect(),
+            now: self.now(),
+        };
+        let outcome = self.rules().push(push).now_or_never().expect("the log in memory never waits");
+        let outcome = outcome.expect("the log works");
+        let (accepted, rejected) = (outcome.accepted, outcome.rejected);
+        PushAnswer { protocol: PROTOCOL, accepted, rejected, server_time: self.now() }
+    }
+
+    fn pull(&self, user: &str, request: PullRequest) -> Response {
+        let caller = self.caller(user);
+        let spaces = caller.spaces.clone();
+        let of_app = |(app, tables): (AppId, Vec<_>)| {
+            tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
+        };
+        let tables = request.apps.into_iter().flat_map(of_app).collect();
+        let pull = Pull { caller, cursor: request.cursor, tables, limit: request.limit.min(self.page.get()) };
+        match self.rules().pull(&pull).now_or_never().expect("the log in memory never waits") {
+            Err(PullError::Expired(reason)) => error(410, "cursor_expired", Some(reason)),
+            Err(PullError::Log(_)) => error(503, "busy", None),
+            Ok(page) => {
+                let kept = page.changes.iter().filter(|change| !self.is_removed(change));
+                let changes = kept.map(Change::to_json).collect();
+                let (cursor, has_more) = (page.cursor, page.has_more);
+                let (server_time, spaces_as_of) = (self.now(), self.now());
+                json(200, &PullAnswer { protocol: PROTOCOL, changes, cursor, has_more, server_time, spaces, spaces_as_of })
+            }
+        }
+    }
+}
+
+/// A JSON answer.
+#[must_use]
+pub fn json(status: u16, body: &impl Serialize) -> Response {
+    let body = serde_json::to_string(body).expect("answers are plain data");
+    Response { status, content_type: "application/json".into(), retry_after_ms: None, body }
+}
+
+fn error(status: u16, code: &str, reason: Option<ExpiryReason>) -> Response {
+    json(status, &ErrorAnswer { protocol: PROTOCOL, code: code.into(), message: code.into(), reason })
+}

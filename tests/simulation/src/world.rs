@@ -1,0 +1,105 @@
+//! Devices, their server, and the time that passes for all of them.
+
+use super::device::{Device, Setup};
+use super::executor::Executor;
+use super::network::Line;
+use super::oracle;
+use super::random::Random;
+use super::server::Server;
+use mana_sync_engine::engine::State;
+use std::rc::Rc;
+
+/// Where every simulation begins: 2026-01-01T00:00:00Z in milliseconds since 1970.
+pub const START_MS: u64 = 1_767_225_600_000;
+/// Rounds within which everything must be quiet after the last fault.
+const QUIET_ROUNDS: usize = 200;
+
+/// The world.
+pub struct World {
+    /// Its time and tasks.
+    pub executor: Executor,
+    /// Its numbers.
+    pub random: Random,
+    /// The server.
+    pub server: Rc<Server>,
+    /// The devices.
+    pub devices: Vec<Device>,
+}
+
+impl World {
+    /// A world without devices.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let (executor, random) = (Executor::new(START_MS), Random::new(seed));
+        let server = Rc::new(Server::new(&executor, &random));
+        Self { executor, random, server, devices: Vec::new() }
+    }
+
+    /// A world with one device per setup, all of them open, syncing, and quiet.
+    #[must_use]
+    pub fn with(seed: u64, setups: Vec<Setup>) -> Self {
+        let mut world = Self::new(seed);
+        for setup in setups {
+            world.add(setup).open();
+        }
+        world.pass(5_000);
+        world
+    }
+
+    /// A world with `count` devices of the user `ada`.
+    #[must_use]
+    pub fn of_ada(count: usize) -> Self {
+        Self::with(1, vec![Setup::of("ada"); count])
+    }
+
+    /// A device more, without a tab.
+    pub fn add(&mut self, setup: Setup) -> &Device {
+        let user = setup.user.clone().unwrap_or_else(|| "guest".to_owned());
+        if !setup.spaces.is_empty() {
+            self.server.set_spaces(&user, setup.spaces.clone());
+        }
+        let line = Line::new(&self.executor, &self.server, self.random.fork(), &user);
+        let number = self.devices.len() as u64 + 1;
+        self.devices.push(Device::new(&self.executor, self.random.fork(), line, setup, number));
+        &self.devices[self.devices.len() - 1]
+    }
+
+    /// Lets time pass, in milliseconds.
+    pub fn pass(&self, ms: u64) {
+        self.executor.run(self.executor.now() + ms, || false);
+    }
+
+    /// Ends every fault and lets time pass until everybody has everything.
+    pub fn quiesce(&self) {
+        for device in &self.devices {
+            device.line.set_online(true);
+            device.line.set_faulty(0);
+        }
+        for _ in 0..QUIET_ROUNDS {
+            self.pass(35_000);
+            if self.is_quiet() {
+                return;
+            }
+        }
+        let states: Vec<_> = self.devices.iter().map(|d| (d.session().status(), d.logged().len())).collect();
+        panic!("not quiet after {QUIET_ROUNDS} rounds: {states:?}");
+    }
+
+    fn is_quiet(&self) -> bool {
+        let synced = |device: &Device| {
+            device.logged().is_empty() && device.session().status().state == State::Synced
+        };
+        let first = self.devices.first().map(oracle::replica);
+        self.devices.iter().all(|device| synced(device) && Some(oracle::replica(device)) == first)
+    }
+
+    /// Lets everything become quiet and checks that all devices of `user` hold what the server's log comes to.
+    pub fn converge(&self, user: &str) {
+        self.quiesce();
+        let expected = oracle::from_log(&self.server, user, &self.devices[0]);
+        for (number, device) in self.devices.iter().enumerate() {
+            assert_eq!(oracle::replica(device), expected, "device {number} holds what the server's log comes to");
+        }
+        oracle::check_events_once(&self.server, user, &self.devices[0]);
+    }
+}
