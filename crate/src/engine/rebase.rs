@@ -12,8 +12,8 @@ use super::ports::Host;
 use super::stamps::{source_of, stamp_of};
 use super::{Engine, Touched, epoch, rows};
 use crate::model::{
-    AUTHOR_ID, Change, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, VISIBILITY, Visibility,
-    is_hidden,
+    AUTHOR_ID, Change, Edit, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, VISIBILITY, Visibility,
+    is_hidden, same_json,
 };
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::protocol::wire::ExpiryReason;
@@ -26,10 +26,18 @@ use std::rc::Rc;
 /// The greatest stamp that came of each field of a record.
 type CameFields = BTreeMap<String, Stamp>;
 
-/// What a page of a full pull brought: local table, record, fields.
+/// What came of a record.
+#[derive(Serialize, Deserialize, Default, Clone)]
+struct Came {
+    fields: CameFields,
+    /// Whether its insert did: without it, updates are of no use to a device that does not have the record.
+    inserted: bool,
+}
+
+/// What a page of a full pull brought: local table, record, what came of it.
 #[derive(Serialize, Deserialize, Default)]
 pub struct Seen {
-    seen: Vec<(String, String, CameFields)>,
+    seen: Vec<(String, String, Came)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,10 +53,17 @@ pub const EPOCH: &str = "rebase";
 const SEEN: &str = "rebaseSeen";
 
 impl Seen {
-    /// Notes the fields a change carries.
-    pub fn add(&mut self, table: &str, change: &Change) {
-        let fields = change.fields.iter().map(|(name, edit)| (name.to_string(), edit.at)).collect();
-        self.seen.push((table.to_owned(), change.id.to_string(), fields));
+    /// Notes the fields a change carries, once it was merged into `row`. A value that lost a tie is not what the record
+    /// holds, so its stamp says nothing.
+    pub fn add<R: Row>(&mut self, table: &str, change: &Change, row: Option<&R>) {
+        let lost_tie = |name: &str, edit: &Edit| {
+            let stored = row.filter(|row| stamp_of(*row, name) == Some(edit.at));
+            stored.is_some_and(|row| !same_json(&json_of(row, name), &edit.value))
+        };
+        let came = change.fields.iter().filter(|(name, edit)| !lost_tie(name.as_str(), edit));
+        let fields = came.map(|(name, edit)| (name.to_string(), edit.at)).collect();
+        let came = Came { fields, inserted: change.op == Op::Insert };
+        self.seen.push((table.to_owned(), change.id.to_string(), came));
     }
 
     /// Stores the note in the transaction of its page.
@@ -115,16 +130,17 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     Ok(())
 }
 
-async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<BTreeMap<(String, String), CameFields>> {
-    let mut came: BTreeMap<(String, String), CameFields> = BTreeMap::new();
+async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<BTreeMap<(String, String), Came>> {
+    let mut came: BTreeMap<(String, String), Came> = BTreeMap::new();
     for (key, page) in rows::read_all::<_, Seen>(tx, SEEN).await? {
         if !key.starts_with(rebase) {
             continue;
         }
-        for (table, id, fields) in page.seen {
+        for (table, id, part) in page.seen {
             let known = came.entry((table, id)).or_default();
-            for (field, at) in fields {
-                known.entry(field).and_modify(|seen| *seen = at.max(*seen)).or_insert(at);
+            known.inserted |= part.inserted;
+            for (field, at) in part.fields {
+                known.fields.entry(field).and_modify(|seen| *seen = at.max(*seen)).or_insert(at);
             }
         }
     }
@@ -135,7 +151,7 @@ async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<BTreeMap<(String
 type Relogged = (String, u32, Value, Origin, LoggedChange);
 
 struct Ending<R> {
-    came: BTreeMap<(String, String), CameFields>,
+    came: BTreeMap<(String, String), Came>,
     unsent: BTreeSet<(String, String, String)>,
     restored: bool,
     touched: Vec<Touched<R>>,
@@ -155,14 +171,15 @@ impl<R: Row> Ending<R> {
         let came = self.came.get(&(table.to_owned(), id.clone()));
         let mine = self.restored && is_ours(&row, &engine.config());
         match came {
-            Some(came) if mine => {
-                let came = came.clone();
-                self.relog_newer(sync, &id, &row, &came, engine);
+            Some(came) if mine && came.inserted => {
+                let fields = came.fields.clone();
+                self.relog_newer(sync, &id, &row, &fields, engine);
             }
-            Some(_) => {}
-            None if self.is_unsent(sync, &id) => {}
-            None if mine => self.relog_whole(sync, &id, &row, engine),
-            None => {
+            Some(_) if !mine => {}
+            // Even with an unsent update in the log: the server has lost what it updates.
+            _ if mine => self.relog_whole(sync, &id, &row, engine),
+            _ if self.is_unsent(sync, &id) => {}
+            _ => {
                 tx.delete(table, &Key::text(&id))?;
                 self.touched.push(Touched { table: table.to_owned(), key: Key::Text(id), old: Some(row), new: None });
             }

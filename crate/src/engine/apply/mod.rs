@@ -80,11 +80,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         let valid = self.hold_back_future(parsed, &epoch, &mut aside);
         let mut tally = record::Tally::default();
         let mut seen = Seen::default();
-        for valid in &valid {
-            seen.add(&valid.table, &valid.change);
-        }
         for Valid { table, change } in valid {
-            self.merge_one(&tx, &mut works, &table, change, &mut parked, &mut tally, &mut aside).await?;
+            self.merge_one(&tx, &mut works, &table, &change, &mut parked, &mut tally, &mut aside).await?;
+            if page.rebase.is_some() {
+                let work = works.get(&(table.clone(), change.id.to_string()));
+                seen.add(&table, &change, work.and_then(Work::row));
+            }
         }
         if let (Some(rebase), Some(cursor)) = (&page.rebase, &page.cursor) {
             seen.write(&tx, rebase, cursor)?;
@@ -156,17 +157,17 @@ impl<S: Store, H: Host> Engine<S, H> {
         tx: &S::Tx,
         works: &mut Works<S::Row>,
         table: &str,
-        change: Change,
+        change: &Change,
         parked: &mut BTreeSet<String>,
         tally: &mut record::Tally,
         aside: &mut Vec<aside::Aside>,
     ) -> Result<()> {
         let work = works.entry((table.to_owned(), change.id.to_string())).or_insert_with(|| Work::new(None));
-        let effect = record::apply(work, table, &change, &self.config(), tally);
+        let effect = record::apply(work, table, change, &self.config(), tally);
         let waits = matches!(effect, Effect::Park);
-        put_aside(effect, &change, aside);
+        put_aside(effect, change, aside);
         let key = aside::parked_key(table, change.id.as_str());
-        if work.exists() && parked.remove(&key) {
+        if work.row().is_some() && parked.remove(&key) {
             // What was parked for it follows its insert, oldest first.
             for json in aside::take_parked(tx, &key).await? {
                 if let Ok(change) = Change::parse(json) {
@@ -174,7 +175,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                 }
             }
         } else if waits {
-            aside::park(tx, &key, &change, self.config().user_id()).await?;
+            aside::park(tx, &key, change, self.config().user_id()).await?;
             parked.insert(key);
         }
         Ok(())

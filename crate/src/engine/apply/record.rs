@@ -71,9 +71,9 @@ impl<R: Row> Work<R> {
         Ok(Some(Touched { table, key: Key::Text(id), old: self.original, new: self.row }))
     }
 
-    /// Whether the record is there now.
-    pub fn exists(&self) -> bool {
-        self.row.is_some()
+    /// The record as it is now.
+    pub fn row(&self) -> Option<&R> {
+        self.row.as_ref()
     }
 
     fn replace(&mut self, row: Option<R>) {
