@@ -232,6 +232,7 @@ impl RawEngine {
 
     /// Sets the space new records go to and queries look at; `null`: the user's own.
     #[wasm_bindgen(js_name = setActiveSpace)]
+    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands optional texts over by value")]
     pub fn set_active_space(&self, id: Option<String>) -> Result<(), JsValue> {
         let space = id.as_deref().map(options::space_id).transpose()?;
         self.engine()?.set_active_space(space);

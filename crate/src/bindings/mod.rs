@@ -26,7 +26,6 @@ pub fn version() -> String {
 
 /// Opens an engine; see `RawOptions` and `RawHost` in the shim.
 #[wasm_bindgen(js_name = openEngine)]
-#[must_use]
 pub fn open_engine(options: JsValue, host: JsValue) -> Promise {
     future_to_promise(async move { Ok(RawEngine::open(&options, host).await?.into()) })
 }

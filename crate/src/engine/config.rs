@@ -1,9 +1,7 @@
 //! What an app tells the engine when it opens it: tables, user, spaces. Parsed once, then valid.
 
 use super::error::{Error, Kind, Result};
-use crate::model::{
-    KeyPath, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, personal_alias,
-};
+use crate::model::{KeyPath, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, personal_alias};
 use crate::store::ENGINE_STORES;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -159,7 +159,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Effect::Pull => self.later(async move { this.pull().await }),
             Effect::Apply(page) => self.later(async move { this.apply(page).await }),
             Effect::BeginRebase(reason) => {
-                self.later(async move { stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep) })
+                self.later(async move { stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep) });
             }
             Effect::EndRebase => {
                 self.later(async move { stored(this.end_round().await, |()| Input::RebaseStep) });

@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 pub const TOLERANCE_MS: u64 = 5000;
 
 /// The shared row.
+#[expect(clippy::struct_field_names, reason = "the row's field is called so in the database")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Epoch {
@@ -117,17 +118,15 @@ impl JumpWatch {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
         let gap = host.now_ms() as f64 - host.monotonic_ms();
         let mut baselines = self.baselines.borrow_mut();
-        match baselines.iter().find(|(seen, _)| seen == epoch) {
+        if let Some((_, before)) = baselines.iter().find(|(seen, _)| seen == epoch) {
             #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-            Some((_, before)) => (gap - before).abs() > TOLERANCE_MS as f64,
-            None => {
-                baselines.push_back((epoch.to_owned(), gap));
-                if baselines.len() > WATCHED {
-                    baselines.pop_front();
-                }
-                false
-            }
+            return (gap - before).abs() > TOLERANCE_MS as f64;
         }
+        baselines.push_back((epoch.to_owned(), gap));
+        if baselines.len() > WATCHED {
+            baselines.pop_front();
+        }
+        false
     }
 }
 

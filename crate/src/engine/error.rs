@@ -68,12 +68,34 @@ pub enum Kind {
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; 28] = [
-        Self::AlreadyExists, Self::Closed, Self::ConnectionLost, Self::EnginePanicked, Self::ImmutableField,
-        Self::Internal, Self::InvalidArgument, Self::InvalidRecord, Self::InvalidSchema, Self::NotFound, Self::Offline,
-        Self::OtherUser, Self::QuotaExceeded, Self::ReadOnlySpace, Self::ReadOnlyTransaction, Self::ReservedField,
-        Self::SchemaTooNew, Self::SyncFailed, Self::TransactionInactive, Self::TransactionAborted, Self::UniqueOnSynced,
-        Self::UnknownIndex, Self::UnknownSpace, Self::UnknownTable, Self::UnsentChanges, Self::Rejected,
-        Self::UnsupportedEnvironment, Self::ValueNotSyncable,
+        Self::AlreadyExists,
+        Self::Closed,
+        Self::ConnectionLost,
+        Self::EnginePanicked,
+        Self::ImmutableField,
+        Self::Internal,
+        Self::InvalidArgument,
+        Self::InvalidRecord,
+        Self::InvalidSchema,
+        Self::NotFound,
+        Self::Offline,
+        Self::OtherUser,
+        Self::QuotaExceeded,
+        Self::ReadOnlySpace,
+        Self::ReadOnlyTransaction,
+        Self::ReservedField,
+        Self::SchemaTooNew,
+        Self::SyncFailed,
+        Self::TransactionInactive,
+        Self::TransactionAborted,
+        Self::UniqueOnSynced,
+        Self::UnknownIndex,
+        Self::UnknownSpace,
+        Self::UnknownTable,
+        Self::UnsentChanges,
+        Self::Rejected,
+        Self::UnsupportedEnvironment,
+        Self::ValueNotSyncable,
     ];
 
     /// The code apps see.
@@ -114,7 +136,10 @@ impl Kind {
     /// Whether the same call may succeed when it is made again.
     #[must_use]
     pub fn retryable(self) -> bool {
-        matches!(self, Self::ConnectionLost | Self::EnginePanicked | Self::Offline | Self::SyncFailed | Self::TransactionInactive)
+        matches!(
+            self,
+            Self::ConnectionLost | Self::EnginePanicked | Self::Offline | Self::SyncFailed | Self::TransactionInactive
+        )
     }
 }
 
@@ -165,7 +190,9 @@ impl From<StoreError> for Error {
         let message = error.to_string();
         match error {
             StoreError::Constraint(_) => Self::new(Kind::AlreadyExists, message),
-            StoreError::Quota => Self::new(Kind::QuotaExceeded, format!("{message}; nothing was written: free some space and try again")),
+            StoreError::Quota => {
+                Self::new(Kind::QuotaExceeded, format!("{message}; nothing was written: free some space and try again"))
+            }
             StoreError::Aborted => Self::new(Kind::TransactionAborted, message),
             StoreError::Inactive(call) => Self::new(
                 Kind::TransactionInactive,

@@ -91,7 +91,9 @@ impl<R: Row> LiveQuery<R> {
     }
 
     fn may_list(&self, key: &Key) -> bool {
-        !self.goes_by_primary() || stands_for_any(key) || self.query.range.as_ref().is_none_or(|range| range.contains(key))
+        !self.goes_by_primary()
+            || stands_for_any(key)
+            || self.query.range.as_ref().is_none_or(|range| range.contains(key))
     }
 
     fn goes_by_primary(&self) -> bool {
@@ -106,7 +108,11 @@ fn stands_for_any(key: &Key) -> bool {
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// Calls `callback` with the query's rows soon, and again after every commit that may change them.
-    pub fn subscribe(self: &Rc<Self>, query: Query, callback: impl Fn(Result<Vec<S::Row>>) + 'static) -> Result<Subscription> {
+    pub fn subscribe(
+        self: &Rc<Self>,
+        query: Query,
+        callback: impl Fn(Result<Vec<S::Row>>) + 'static,
+    ) -> Result<Subscription> {
         let spec = self.config().table(&query.table)?.spec.clone();
         let id = self.live.last.get() + 1;
         self.live.last.set(id);
@@ -144,9 +150,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: Vec<&str> = tables.into_iter().collect();
         match self.store.begin(Mode::Read, &tables) {
             Err(error) => dirty.iter().map(|_| Err(error.clone().into())).collect(),
-            Ok(tx) => {
-                futures_util::future::join_all(dirty.iter().map(|(_, query, _)| self.read_in(&tx, query))).await
-            }
+            Ok(tx) => futures_util::future::join_all(dirty.iter().map(|(_, query, _)| self.read_in(&tx, query))).await,
         }
     }
 }

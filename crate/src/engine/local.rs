@@ -1,19 +1,15 @@
 //! Writes on tables that do not sync: as IndexedDB takes them, without stamps and without log.
 
+use super::Touched;
 use super::config::Table;
 use super::error::{Error, Kind, Result};
 use super::prepare::set_path;
 use super::write::{Open, Write, Written};
-use super::Touched;
 use crate::store::{Key, Row, Scan, Store, Transaction, key_at};
 use serde_json::json;
 
 /// Performs one write on a local table.
-pub async fn write<S: Store>(
-    open: &mut Open<S>,
-    table: &Table,
-    write: Write<S::Row>,
-) -> Result<Written> {
+pub async fn write<S: Store>(open: &mut Open<S>, table: &Table, write: Write<S::Row>) -> Result<Written> {
     match write {
         Write::Add(rows) => store_rows(open, table, rows, true).await,
         Write::Put(rows) => store_rows(open, table, rows, false).await,
@@ -22,7 +18,10 @@ pub async fn write<S: Store>(
         Write::Clear => clear(open, table).await,
         Write::Restore(_) => Err(Error::new(
             Kind::InvalidArgument,
-            format!("{} does not sync, so its records are gone when deleted: there is nothing to restore", table.spec.name),
+            format!(
+                "{} does not sync, so its records are gone when deleted: there is nothing to restore",
+                table.spec.name
+            ),
         )),
     }
 }

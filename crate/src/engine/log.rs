@@ -3,7 +3,7 @@
 //! One row per transaction and app (split at 200 changes or 256 KB), with what all its changes share standing once:
 //! `{ seq, userId, appId, schemaVersion, clockEpoch, clockOffset, at, actor, origin, changes: […], sentAt? }`. A change in it:
 //! `{ eventId, table, id, op, at?, data | fields, spaceId?, visibility, group? }`, `fields` = `{ [f]: { value, at, prev?,
-//! before? } }`. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
+//! before? } }`, in an insert only those that replaced a tombstone's. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
 
 use super::error::Result;
 use crate::model::{AppId, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility};
@@ -25,7 +25,12 @@ pub struct LoggedEdit<V> {
 /// What a logged change carries.
 pub enum Payload<R: Row> {
     /// All fields of an insert.
-    Insert(R),
+    Insert {
+        /// The values.
+        data: R,
+        /// Over a tombstone: the stamps it replaced, by field.
+        replaced: Vec<(String, Stamp)>,
+    },
     /// The edited fields of an update.
     Update(Vec<LoggedEdit<R::Value>>),
     /// A delete; the stamp of the `deletedAt` it replaced.
@@ -57,19 +62,20 @@ pub struct Logged<R: Row> {
 }
 
 impl<R: Row> Logged<R> {
-    /// Whether this is a change of that record which a later update in the same transaction may join.
-    pub fn takes_updates_of(&self, sync: &TableSync, id: &str, at: Stamp) -> bool {
-        self.id == id
-            && self.app == sync.app
-            && self.table == sync.sync_name
-            && self.at == at
-            && !matches!(self.payload, Payload::Delete(_))
+    /// Whether this is a change of that record.
+    pub fn is_of(&self, sync: &TableSync, id: &str) -> bool {
+        self.id == id && self.app == sync.app && self.table == sync.sync_name
+    }
+
+    /// Whether a later update in the same transaction, with that stamp, may join this change.
+    pub fn takes_updates(&self, at: Stamp) -> bool {
+        self.at == at && !matches!(self.payload, Payload::Delete(_))
     }
 
     /// Takes up a later edit of the same transaction; of a field edited twice the first `prev` and `before` stay.
     pub fn join(&mut self, edit: LoggedEdit<R::Value>) {
         match &mut self.payload {
-            Payload::Insert(data) => data.set(&edit.name, edit.value),
+            Payload::Insert { data, .. } => data.set(&edit.name, edit.value),
             Payload::Update(edits) => match edits.iter_mut().find(|earlier| earlier.name == edit.name) {
                 Some(earlier) => earlier.value = edit.value,
                 None => edits.push(edit),
@@ -80,7 +86,7 @@ impl<R: Row> Logged<R> {
 
     fn op(&self) -> Op {
         match self.payload {
-            Payload::Insert(_) => Op::Insert,
+            Payload::Insert { .. } => Op::Insert,
             Payload::Update(_) => Op::Update,
             Payload::Delete(_) => Op::Delete,
         }
@@ -100,7 +106,7 @@ impl<R: Row> Logged<R> {
         }
         row.set_text("visibility", self.visibility.as_str());
         match self.payload {
-            Payload::Insert(data) => row.set("data", data.into_value()),
+            Payload::Insert { data, replaced } => set_insert(&mut row, data, replaced, self.at),
             Payload::Update(edits) => row.set("fields", fields_value(edits, self.at)),
             Payload::Delete(prev) => {
                 row.set_text("deletedAt", &self.at.to_string());
@@ -110,6 +116,23 @@ impl<R: Row> Logged<R> {
             }
         }
         row
+    }
+}
+
+/// Fields that replaced nothing are `data`; the others say what they replaced, so that their stamps stay above it.
+fn set_insert<R: Row>(row: &mut R, mut data: R, replaced: Vec<(String, Stamp)>, at: Stamp) {
+    let mut fields = R::empty();
+    for (name, prev) in replaced {
+        let mut field = R::empty();
+        field.set("value", data.get(&name).unwrap_or_else(R::Value::null));
+        field.set_text("at", &at.to_string());
+        field.set_text("prev", &prev.to_string());
+        data.remove(&name);
+        fields.set(&name, field.into_value());
+    }
+    row.set("data", data.into_value());
+    if !fields.names().is_empty() {
+        row.set("fields", fields.into_value());
     }
 }
 

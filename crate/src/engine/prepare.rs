@@ -19,10 +19,14 @@ pub struct Field<V> {
 
 /// The fields of a whole record (for `add` and `put`): hidden and derived ones dropped, values checked.
 pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
-    row.names().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT && name != ID).filter_map(|name| {
-        let value = row.get(&name)?;
-        Some(checked_field(name, Some(&value)))
-    }).collect()
+    row.names()
+        .into_iter()
+        .filter(|name| !is_hidden(name) && name != UPDATED_AT && name != ID)
+        .filter_map(|name| {
+            let value = row.get(&name)?;
+            Some(checked_field(name, Some(&value)))
+        })
+        .collect()
 }
 
 /// The top-level fields that changes such as `{ title: …, 'address.city': … }` give a stored record.
@@ -36,10 +40,13 @@ pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Va
             names.push(top);
         }
     }
-    names.into_iter().map(|name| {
-        let value = target.get(&name);
-        checked_field(name, value.as_ref())
-    }).collect()
+    names
+        .into_iter()
+        .map(|name| {
+            let value = target.get(&name);
+            checked_field(name, value.as_ref())
+        })
+        .collect()
 }
 
 /// Gives the value at a path such as `a.b`, copying the objects on the way.
@@ -69,12 +76,20 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
 }
 
 fn not_syncable(path: &str, malformed: &Malformed) -> Error {
-    let message = format!("the value at {path} {}: tables that sync hold JSON values only; nothing was written", malformed.reason);
+    let message = format!(
+        "the value at {path} {}: tables that sync hold JSON values only; nothing was written",
+        malformed.reason
+    );
     Error::new(Kind::ValueNotSyncable, message).with(json!({ "path": path }))
 }
 
 /// What differs between a stored record and new fields of it; `whole`: fields that are not named are taken away.
-pub fn differences<R: Row>(stored: &R, fields: Vec<Field<R::Value>>, whole: bool, config: &Config) -> Result<Vec<Field<R::Value>>> {
+pub fn differences<R: Row>(
+    stored: &R,
+    fields: Vec<Field<R::Value>>,
+    whole: bool,
+    config: &Config,
+) -> Result<Vec<Field<R::Value>>> {
     let mut edits = Vec::new();
     if whole {
         let named = |name: &str| fields.iter().any(|field| field.name == name);

@@ -12,8 +12,8 @@ use super::ports::Host;
 use super::stamps::{source_of, stamp_of};
 use super::{Engine, Touched, epoch, rows};
 use crate::model::{
-    AUTHOR_ID, Change, Edit, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, VISIBILITY, Visibility,
-    is_hidden, same_json,
+    AUTHOR_ID, Change, Edit, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, VISIBILITY,
+    Visibility, is_hidden, same_json,
 };
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::protocol::wire::ExpiryReason;
@@ -32,6 +32,14 @@ struct Came {
     fields: CameFields,
     /// Whether its insert did: without it, updates are of no use to a device that does not have the record.
     inserted: bool,
+}
+
+impl Came {
+    /// Whether the insert came that gives the record its author; only an insert can.
+    fn has_author_of<R: Row>(&self, row: &R) -> bool {
+        let came = self.fields.get(AUTHOR_ID);
+        self.inserted && came.is_none_or(|came| stamp_of(row, AUTHOR_ID).is_none_or(|at| *came <= at))
+    }
 }
 
 /// What a page of a full pull brought: local table, record, what came of it.
@@ -140,7 +148,10 @@ async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<BTreeMap<(String
             let known = came.entry((table, id)).or_default();
             known.inserted |= part.inserted;
             for (field, at) in part.fields {
-                known.fields.entry(field).and_modify(|seen| *seen = at.max(*seen)).or_insert(at);
+                // The earliest insert gives the author, the newest edit everything else.
+                let kept = |seen: Stamp| if field == AUTHOR_ID { at.min(seen) } else { at.max(seen) };
+                let kept = known.fields.get(&field).copied().map_or(at, kept);
+                known.fields.insert(field, kept);
             }
         }
     }
@@ -171,7 +182,7 @@ impl<R: Row> Ending<R> {
         let came = self.came.get(&(table.to_owned(), id.clone()));
         let mine = self.restored && is_ours(&row, &engine.config());
         match came {
-            Some(came) if mine && came.inserted => {
+            Some(came) if mine && came.has_author_of(&row) => {
                 let fields = came.fields.clone();
                 self.relog_newer(sync, &id, &row, &fields, engine);
             }
@@ -206,7 +217,7 @@ impl<R: Row> Ending<R> {
             let Some(at) = stamp_of(row, &field) else { continue };
             let unsent = self.unsent.contains(&(sync.sync_name.to_string(), id.to_owned(), field.clone()));
             let prev = came.get(&field);
-            if unsent || prev.is_some_and(|prev| *prev >= at) {
+            if unsent || field == AUTHOR_ID || prev.is_some_and(|prev| *prev >= at) {
                 continue;
             }
             let (origin, actor) = author_of(row, &field);
@@ -218,7 +229,7 @@ impl<R: Row> Ending<R> {
         }
         for ((actor, origin), fields) in by_author {
             let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();
-            let mut change = self.frame(id, Op::Update, &at, row, engine, sync);
+            let mut change = Self::frame(id, Op::Update, &at, row, engine, sync);
             change.0.insert("fields".into(), Value::Object(fields));
             let actor = serde_json::from_str(&actor).unwrap_or_default();
             self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
@@ -254,7 +265,6 @@ impl<R: Row> Ending<R> {
     }
 
     fn frame<S: Store, H: Host>(
-        &self,
         id: &str,
         op: Op,
         at: &str,

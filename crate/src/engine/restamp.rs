@@ -19,6 +19,9 @@ use std::rc::Rc;
 /// A stamp of a field that moved: (table on the wire, record, field, old stamp) → new stamp.
 type Moved = BTreeMap<(String, String, String, Stamp), Stamp>;
 
+/// A field of one record, its old stamp and its new one.
+type Move<'a> = (&'a str, Stamp, Stamp);
+
 impl<S: Store, H: Host> Engine<S, H> {
     /// Stores the offset (server time minus device time, in ms) and re-stamps what was never sent; `server_ms` is the
     /// server's clock now. Rows of earlier epochs keep their stamps, held at server time.
@@ -57,7 +60,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     async fn move_records(&self, tx: &S::Tx, moved: &Moved) -> Result<Vec<Touched<S::Row>>> {
-        let mut by_record: BTreeMap<(&str, &str), Vec<(&str, Stamp, Stamp)>> = BTreeMap::new();
+        let mut by_record: BTreeMap<(&str, &str), Vec<Move<'_>>> = BTreeMap::new();
         for ((table, id, field, old), new) in moved {
             by_record.entry((table, id)).or_default().push((field, *old, *new));
         }
@@ -82,7 +85,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 }
 
-fn moved_record<R: Row>(stored: &R, moves: &[(&str, Stamp, Stamp)]) -> R {
+fn moved_record<R: Row>(stored: &R, moves: &[Move<'_>]) -> R {
     let mut row = stored.shallow_copy();
     let mut meta = FieldMeta::of(Some(stored));
     for (field, old, new) in moves {

@@ -31,7 +31,8 @@ pub async fn read<Tx: Transaction, T: DeserializeOwned>(tx: &Tx, kind: &str, key
 
 /// Reads all rows of a kind, with their keys.
 pub async fn read_all<Tx: Transaction, T: DeserializeOwned>(tx: &Tx, kind: &str) -> Result<Vec<(String, T)>> {
-    let range = KeyRange { lower: Some((Key::pair(kind, ""), false)), upper: Some((Key::pair(kind, "\u{FFFF}"), false)) };
+    let range =
+        KeyRange { lower: Some((Key::pair(kind, ""), false)), upper: Some((Key::pair(kind, "\u{FFFF}"), false)) };
     let scan = Scan { range: Some(range), ..Scan::default() };
     let rows = tx.scan(ENGINE, &scan, &|_| true).await?;
     Ok(rows.iter().filter_map(|row| Some((row.text("key")?, parse(row)?))).collect())

@@ -392,7 +392,8 @@ impl<S: Store, H: Host> Writer<S, H> {
                     name != AUTHOR_ID || stored.as_ref().and_then(|row| stamp_of(row, AUTHOR_ID)).is_none()
                 };
                 data.names().iter().filter(|name| marked(name)).for_each(|name| meta.mark(name, mark));
-                Payload::Insert(data)
+                let replaced = |name: String| stamp_of(stored.as_ref()?, &name).map(|prev| (name, prev));
+                Payload::Insert { replaced: data.names().into_iter().filter_map(replaced).collect(), data }
             }
             Act::Edit(edits) => Payload::Update(edit_row(&mut row, &mut meta, edits, mark)),
             Act::Flip(Flip::Delete) => {
@@ -418,9 +419,11 @@ impl<S: Store, H: Host> Writer<S, H> {
             return;
         }
         if let Payload::Update(edits) = payload {
-            let earlier = open.logged.iter_mut().rev().find(|logged| logged.app == sync.app && logged.id == id);
-            if let Some(earlier) = earlier.filter(|logged| logged.takes_updates_of(sync, id, at)) {
-                edits.into_iter().for_each(|edit| earlier.join(edit));
+            let earlier = open.logged.iter_mut().rev().find(|logged| logged.is_of(sync, id));
+            if let Some(earlier) = earlier.filter(|logged| logged.takes_updates(at)) {
+                for edit in edits {
+                    earlier.join(edit);
+                }
                 return;
             }
             self.push_log(open, sync, id, row, at, Payload::Update(edits));
@@ -550,15 +553,12 @@ fn edit_row<R: Row>(
         let prev = stamp_of(row, &edit.name);
         let before = row.get(&edit.name).unwrap_or_else(R::Value::null);
         meta.mark(&edit.name, mark);
-        let value = match edit.value {
-            Some(value) => {
-                row.set(&edit.name, value.clone());
-                value
-            }
-            None => {
-                row.remove(&edit.name);
-                R::Value::null()
-            }
+        let value = if let Some(value) = edit.value {
+            row.set(&edit.name, value.clone());
+            value
+        } else {
+            row.remove(&edit.name);
+            R::Value::null()
         };
         LoggedEdit { name: edit.name, value, prev, before }
     });
@@ -577,7 +577,7 @@ fn take_away_old_fields<R: Row>(data: &mut R, tombstone: Option<&R>) {
 
 fn payload_bytes<R: Row>(payload: &Payload<R>) -> usize {
     match payload {
-        Payload::Insert(data) => {
+        Payload::Insert { data, .. } => {
             data.names().iter().map(|name| name.len() + data.get(name).map_or(0, |value| value.weight())).sum()
         }
         Payload::Update(edits) => {

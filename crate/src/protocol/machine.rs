@@ -154,6 +154,7 @@ enum Phase {
 }
 
 /// The loop's state.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 #[derive(Debug)]
 pub struct Machine {
     phase: Phase,

@@ -86,7 +86,8 @@ fn typed<T: DeserializeOwned>(reply: Result<Response, NoAnswer>) -> Result<T, Fa
 }
 
 fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
-    let response = reply.map_err(|NoAnswer(message)| Failure::Later { code: "offline", message, retry_after_ms: None })?;
+    let response =
+        reply.map_err(|NoAnswer(message)| Failure::Later { code: "offline", message, retry_after_ms: None })?;
     let json = read_json(&response);
     match (response.status, json) {
         (200, Some(json)) => Ok(json),
@@ -97,7 +98,8 @@ fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
 }
 
 fn read_json(response: &Response) -> Option<Value> {
-    let is_json = response.content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
+    let is_json =
+        response.content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
     let fits = response.body.len() <= 2 * MAX_BODY_BYTES;
     (is_json && fits).then(|| serde_json::from_str(&response.body).ok()).flatten()
 }
@@ -106,7 +108,9 @@ fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) ->
     let later = |code, message: String| Failure::Later { code, message, retry_after_ms };
     let typed: Option<ErrorAnswer> = json.and_then(|json| serde_json::from_value(json).ok());
     match (status, typed.filter(|answer| answer.protocol == PROTOCOL)) {
-        (410, Some(ErrorAnswer { reason: Some(reason), code, .. })) if code == "cursor_expired" => Failure::Expired(reason),
+        (410, Some(ErrorAnswer { reason: Some(reason), code, .. })) if code == "cursor_expired" => {
+            Failure::Expired(reason)
+        }
         (408 | 429 | 503, answer) => later("busy", answer.map_or_else(|| format!("status {status}"), |a| a.message)),
         (400..=499, Some(answer)) => Failure::Refused { code: answer.code, message: answer.message },
         (500..=599, _) => later("server_error", format!("status {status}")),
@@ -123,6 +127,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of what a transport gives")]
     fn response(status: u16, content_type: &str, body: &str) -> Result<Response, NoAnswer> {
         Ok(Response { status, content_type: content_type.into(), retry_after_ms: None, body: body.into() })
     }
@@ -174,6 +179,9 @@ mod tests {
         let expired = json!({ "protocol": 2, "code": "cursor_expired", "message": "", "reason": "retention" });
         assert_eq!(pull_answer(json_reply(410, &expired)), Err(Failure::Expired(ExpiryReason::Retention)));
         assert!(matches!(pull_answer(response(410, "text/html", "gone")), Err(Failure::Later { .. })));
-        assert!(matches!(pull_answer(json_reply(410, &json!({ "code": "cursor_expired" }))), Err(Failure::Later { .. })));
+        assert!(matches!(
+            pull_answer(json_reply(410, &json!({ "code": "cursor_expired" }))),
+            Err(Failure::Later { .. })
+        ));
     }
 }

@@ -163,8 +163,8 @@ mod tests {
     use crate::store::JsonRow;
     use serde_json::json;
 
-    fn row(value: serde_json::Value) -> JsonRow {
-        JsonRow::from_json(&value).unwrap()
+    fn row(value: &serde_json::Value) -> JsonRow {
+        JsonRow::from_json(value).unwrap()
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn multi_entry_lists_a_row_once_per_element() {
         let store = StoreSpec::parse("t", "id, *tags, [a+b], n.x").unwrap();
-        let row = row(json!({ "id": "1", "tags": ["b", "a", "b", true], "a": 1, "n": { "x": "deep" } }));
+        let row = row(&json!({ "id": "1", "tags": ["b", "a", "b", true], "a": 1, "n": { "x": "deep" } }));
         assert_eq!(index_keys(&row, store.index("tags").unwrap()), [Key::text("a"), Key::text("b")]);
         assert!(index_keys(&row, store.index("[a+b]").unwrap()).is_empty());
         assert_eq!(index_keys(&row, store.index("n.x").unwrap()), [Key::text("deep")]);

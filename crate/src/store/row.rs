@@ -90,6 +90,7 @@ pub trait Row: Clone + 'static {
     /// The names of its own fields, in their order.
     fn names(&self) -> Vec<String>;
     /// Another object with the same fields and the same values.
+    #[must_use]
     fn shallow_copy(&self) -> Self;
     /// The object as a value.
     fn into_value(self) -> Self::Value;
@@ -107,6 +108,7 @@ pub trait Row: Clone + 'static {
         self.clone().into_value().to_json()
     }
     /// An object from JSON; `None` when it is not one.
+    #[must_use]
     fn from_json(json: &Value) -> Option<Self> {
         Self::Value::from_json(json).as_row()
     }

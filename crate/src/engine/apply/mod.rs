@@ -67,13 +67,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: BTreeSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
-        let (epoch, works, parked) = futures_util::future::join3(
+        let (epoch, loaded, waiting) = futures_util::future::join3(
             epoch::current(&tx, &self.host, &self.watch),
             self.load(&tx, &parsed),
             aside::parked_keys(&tx),
         )
         .await;
-        let (epoch, mut works, mut parked) = (epoch?, works?, parked?);
+        let (epoch, mut works, mut waiting) = (epoch?, loaded?, waiting?);
         if epoch.offset.is_none() {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut tally = record::Tally::default();
         let mut seen = Seen::default();
         for Valid { table, change } in valid {
-            self.merge_one(&tx, &mut works, &table, &change, &mut parked, &mut tally, &mut aside).await?;
+            self.merge_one(&tx, &mut works, &table, &change, &mut waiting, &mut tally, &mut aside).await?;
             if page.rebase.is_some() {
                 let work = works.get(&(table.clone(), change.id.to_string()));
                 seen.add(&table, &change, work.and_then(Work::row));
@@ -175,7 +175,8 @@ impl<S: Store, H: Host> Engine<S, H> {
                 }
             }
         } else if waits {
-            aside::park(tx, &key, change, self.config().user_id()).await?;
+            let user = self.config().user_id().to_owned();
+            aside::park(tx, &key, change, &user).await?;
             parked.insert(key);
         }
         Ok(())
