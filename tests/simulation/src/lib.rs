@@ -13,6 +13,7 @@ pub mod host;
 pub mod network;
 pub mod oracle;
 pub mod random;
+pub mod schedule;
 pub mod server;
 pub mod storage;
 pub mod tabs;

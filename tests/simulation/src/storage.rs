@@ -25,6 +25,11 @@ impl Power {
         self.0.stop_at.set(Some(self.0.operations.get() + operations));
     }
 
+    /// Plans no failure any more.
+    pub fn steady(&self) {
+        self.0.stop_at.set(None);
+    }
+
     /// Operations so far.
     #[must_use]
     pub fn operations(&self) -> u64 {
