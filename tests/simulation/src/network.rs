@@ -146,7 +146,6 @@ impl Line {
 
     async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
         let fault = self.fault(request.path);
-        let tr=std::env::var("TRACE").is_ok(); if tr { eprintln!("{} {:p} REQ {} {}", self.executor.now(), Rc::as_ptr(&self), request.path, request.body.as_deref().map_or(String::new(), |b| b.chars().take(3000).collect())); }
         self.sent.borrow_mut().push(request.clone());
         let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
         self.executor.sleep(5 + self.random.below(40) + extra).await;
@@ -158,7 +157,6 @@ impl Line {
             return Ok(answer);
         }
         let mut answer = self.server.answer(&request);
-        if tr { eprintln!("   {:p} ANS {:?} {} {}", Rc::as_ptr(&self), fault, answer.status, answer.body.chars().take(3000).collect::<String>()); }
         if fault == Some(Fault::Duplicate) {
             answer = self.server.answer(&request);
         }

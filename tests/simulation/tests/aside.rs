@@ -1,0 +1,176 @@
+//! Changes that cannot be applied now: put aside, counted, and applied when their time has come; the rest of their page
+//! is applied at once.
+
+use mana_simulation::{Setup, World};
+use mana_sync_engine::engine::{Applied, Event, Page, Reason};
+use mana_sync_engine::model::{EventId, Scope, Stamp};
+use serde_json::{Value, json};
+
+fn event(n: u64) -> EventId {
+    EventId::from_parts(n, &[9; 10])
+}
+
+/// An insert or update of a task at `ms` since 1970, as a server sends it.
+fn change(n: u64, op: &str, id: &str, ms: u64, title: &str) -> Value {
+    let at = Stamp::at_ms(ms);
+    let edit = json!({ "title": { "value": title, "at": at } });
+    json!({ "eventId": event(n), "app": "todo", "schemaVersion": 1, "table": "tasks", "id": id, "op": op, "at": at,
+        "fields": edit, "spaceId": "_personal:ada", "visibility": "space", "origin": "user", "userId": "ada" })
+}
+
+fn with(mut change: Value, name: &str, value: Value) -> Value {
+    change[name] = value;
+    change
+}
+
+fn apply(world: &World, changes: Vec<Value>) -> Applied {
+    let engine = world.devices[0].engine();
+    let page = Page { changes, ..Page::default() };
+    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
+    applied.expect("no wait").expect("the store works").expect("the clock is known")
+}
+
+fn quarantined(events: &[Event]) -> Vec<(&'static str, usize)> {
+    let counted = |event: &Event| match event {
+        Event::Quarantine { code, count } => Some((*code, *count)),
+        _ => None,
+    };
+    events.iter().filter_map(counted).collect()
+}
+
+#[test]
+fn malformed_changes_are_counted_and_the_rest_of_the_page_is_applied() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    drop(device.take_events());
+    let applied = apply(&world, vec![
+        change(1, "insert", "a", now, "A"),
+        with(change(2, "insert", "b", now, "B"), "op", json!("upsert")),
+        json!("no change at all"),
+        with(change(3, "delete", "a", now, ""), "deletedAt", json!("soon")),
+        with(change(4, "insert", "d", now, "D"), "table", json!("attic")),
+        with(change(5, "insert", "e", now, "E"), "schemaVersion", json!(7)),
+        with(change(6, "insert", "f", now, "F"), "at", json!("yesterday")),
+        change(7, "insert", "g", now, "G"),
+    ]);
+    assert_eq!(applied.records, 2);
+    let counts = [(Reason::Malformed, 4), (Reason::UnknownTable, 1), (Reason::SchemaTooNew, 1)];
+    assert_eq!(applied.aside.into_iter().collect::<Vec<_>>(), counts);
+    assert_eq!(quarantined(&device.take_events()), [("malformed", 4), ("unknown_table", 1), ("schema_too_new", 1)]);
+    assert_eq!(device.engine_rows("quarantine").len(), 6);
+    assert_eq!(device.rows("tasks").len(), 2);
+}
+
+#[test]
+fn a_change_from_the_future_waits_until_its_time_has_come() {
+    let world = World::of_ada(1);
+    let now = world.executor.now();
+    let day = 86_400_000;
+    apply(&world, vec![
+        change(1, "insert", "t", now + day - 1000, "Nearly a day ahead"),
+        change(2, "insert", "u", now + day + 600_000, "More than a day ahead"),
+        change(3, "update", "u", now, "In time, of a record that waits"),
+    ]);
+    let device = &world.devices[0];
+    assert_eq!(device.rows("tasks").len(), 1);
+    assert_eq!((device.engine_rows("quarantine").len(), device.engine_rows("parked").len()), (1, 1));
+    world.pass(500_000);
+    assert_eq!(device.rows("tasks").len(), 1, "still too early");
+    drop(device.take_events());
+    world.pass(200_000);
+    assert_eq!(device.rows("tasks").len(), 2);
+    assert_eq!(device.stored("tasks", "u")["title"], "More than a day ahead");
+    assert_eq!((device.engine_rows("quarantine").len(), device.engine_rows("parked").len()), (0, 0));
+    assert_eq!(quarantined(&device.take_events()), [], "nothing was put aside again");
+}
+
+#[test]
+fn what_an_older_app_does_not_know_is_applied_by_a_newer_one() {
+    let world = World::of_ada(2);
+    let newer = Setup { schema_version: 2, tables: vec![("tasks", Scope::Space), ("settings", Scope::User), ("tags", Scope::Space)], ..Setup::of("ada") };
+    world.devices[0].update_app(newer.clone());
+    world.devices[0].add("tasks", json!({ "id": "t", "title": "Milk" })).expect("added");
+    world.pass(5000);
+    let now = world.executor.now();
+    world.server.push_as("ada", &[with(with(change(1, "insert", "x", now, "Tag"), "table", json!("tags")), "schemaVersion", json!(2))]);
+    world.pass(60_000);
+    assert!(world.devices[1].rows("tasks").is_empty());
+    assert_eq!(world.devices[1].engine_rows("quarantine").len(), 1);
+    world.devices[1].update_app(newer);
+    world.converge("ada");
+    assert_eq!(world.devices[1].rows("tasks")[0]["title"], "Milk");
+    assert_eq!(world.devices[1].rows("tags")[0]["title"], "Tag", "a table added later comes from its beginning");
+    assert_eq!(world.devices[1].engine_rows("quarantine").len(), 0);
+}
+
+#[test]
+fn an_update_before_its_insert_is_parked_hidden_and_then_applied() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    apply(&world, vec![change(2, "update", "t", now + 2, "Newer"), change(2, "update", "t", now + 2, "Newer")]);
+    assert!(device.rows("tasks").is_empty());
+    assert_eq!(device.engine_rows("parked")[0]["changes"].as_array().map(Vec::len), Some(1), "once");
+    apply(&world, vec![change(1, "insert", "t", now, "Older")]);
+    assert_eq!(device.rows("tasks")[0]["title"], "Newer");
+    assert!(device.engine_rows("parked").is_empty());
+}
+
+#[test]
+fn a_parked_update_reaches_a_record_that_was_made_here_meanwhile() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    apply(&world, vec![change(2, "update", "t", now + 3_600_000, "Newer")]);
+    device.add("tasks", json!({ "id": "t", "title": "Made here" })).expect("added");
+    world.pass(5000);
+    assert_eq!(device.rows("tasks")[0]["title"], "Newer");
+    assert!(device.engine_rows("parked").is_empty());
+}
+
+#[test]
+fn a_delete_before_its_insert_leaves_a_tombstone() {
+    let world = World::of_ada(1);
+    let now = world.executor.now();
+    let deleted = Stamp::at_ms(now + 5);
+    let mut delete = with(with(change(2, "delete", "t", now, ""), "deletedAt", json!(deleted)), "at", json!(deleted));
+    delete.as_object_mut().map(|change| change.remove("fields"));
+    apply(&world, vec![delete, change(1, "insert", "t", now, "Gone")]);
+    assert!(world.devices[0].rows("tasks").is_empty());
+    assert_eq!(world.devices[0].stored("tasks", "t")["deletedAt"], json!(deleted));
+}
+
+#[test]
+fn of_two_claims_to_one_record_the_own_space_is_shown_and_the_other_waits() {
+    let world = World::of_ada(1);
+    let now = world.executor.now();
+    let shared = with(change(1, "insert", "t", now, "Shared"), "spaceId", json!("club"));
+    let shared_update = with(change(2, "update", "t", now + 9, "Shared later"), "spaceId", json!("club"));
+    apply(&world, vec![shared, change(3, "insert", "t", now, "Own")]);
+    let applied = apply(&world, vec![shared_update]);
+    assert_eq!(applied.aside.into_iter().collect::<Vec<_>>(), [(Reason::SpaceMismatch, 1)]);
+    assert_eq!(world.devices[0].rows("tasks")[0]["title"], "Own");
+    assert_eq!(world.devices[0].engine_rows("quarantine").len(), 2);
+}
+
+#[test]
+fn the_first_pull_of_a_database_reports_no_conflicts_on_any_of_its_pages() {
+    let mut world = World::of_ada(1);
+    world.server.set_page(2);
+    for n in 0..6 {
+        let at = world.executor.now();
+        world.server.push_as("ada", &[change(n, "insert", &format!("t{n}"), at + 60_000, "Theirs")]);
+    }
+    let device = world.add(Setup::of("ada"));
+    device.line.set_online(false);
+    device.open();
+    for n in 0..6 {
+        device.add("tasks", json!({ "id": format!("t{n}"), "title": "Mine" })).expect("added");
+    }
+    device.line.set_online(true);
+    world.converge("ada");
+    let events = world.devices[1].take_events();
+    assert!(!events.iter().any(|event| matches!(event, Event::Conflict(_))));
+    assert_eq!(world.devices[1].rows("tasks")[0]["title"], "Theirs");
+}

@@ -1,0 +1,97 @@
+//! When the server cannot follow a cursor any more: after a restore from an older copy, and after retention.
+
+use mana_simulation::{Setup, World};
+use serde_json::json;
+
+fn add(world: &World, device: usize, id: &str, title: &str) {
+    world.devices[device].add("tasks", json!({ "id": id, "title": title })).expect("added");
+}
+
+fn rebased(world: &World) -> bool {
+    world.devices.iter().any(|device| !device.engine_rows("rebase").is_empty())
+}
+
+#[test]
+fn what_a_restored_server_lacks_is_logged_again_and_then_all_is_quiet() {
+    let world = World::of_ada(2);
+    add(&world, 0, "kept", "in the backup");
+    world.converge("ada");
+    let backup = world.server.backup();
+    add(&world, 0, "lost", "after the backup");
+    world.devices[1].update("tasks", "kept", json!({ "title": "edited after it" })).expect("written");
+    world.converge("ada");
+    world.devices[1].line.set_online(false);
+    world.devices[1].update("tasks", "lost", json!({ "note": "offline" })).expect("written");
+    world.devices[1].add("tasks", json!({ "id": "new", "title": "offline" })).expect("written");
+    let stamp = world.devices[0].stored("tasks", "lost")["__fieldMeta"]["title"]["at"].clone();
+    world.server.restore(&backup);
+    world.converge("ada");
+    for device in &world.devices {
+        assert_eq!(device.rows("tasks").len(), 3);
+        assert_eq!(device.stored("tasks", "kept")["title"], "edited after it");
+        assert_eq!(device.stored("tasks", "lost")["note"], "offline");
+        assert_eq!(device.stored("tasks", "lost")["__fieldMeta"]["title"]["at"], stamp, "under its own stamp");
+    }
+    assert!(!rebased(&world));
+    let rows = world.server.row_count();
+    world.pass(600_000);
+    assert_eq!(world.server.row_count(), rows, "nothing is logged again twice");
+}
+
+#[test]
+fn a_fresh_device_gets_everything_from_a_restored_server() {
+    let mut world = World::of_ada(1);
+    let backup = world.server.backup();
+    add(&world, 0, "t", "Milk");
+    world.devices[0].update("tasks", "t", json!({ "note": "2 l" })).expect("written");
+    world.devices[0].delete("tasks", "t").expect("written");
+    world.devices[0].put("tasks", json!({ "id": "t", "title": "Oat milk" })).expect("written");
+    world.converge("ada");
+    world.server.restore(&backup);
+    world.converge("ada");
+    world.add(Setup::of("ada")).open();
+    world.converge("ada");
+    assert_eq!(world.devices[1].rows("tasks")[0]["title"], "Oat milk");
+}
+
+#[test]
+fn a_crash_during_a_full_pull_is_taken_up_where_it_stood() {
+    for operations in (0..120).step_by(7) {
+        let world = World::of_ada(2);
+        world.server.set_page(3);
+        let backup = world.server.backup();
+        (0..10).for_each(|n| add(&world, n % 2, &format!("t{n}"), "Milk"));
+        world.converge("ada");
+        world.server.restore(&backup);
+        world.devices[1].line.set_online(false);
+        world.devices[0].power().fail_after(operations);
+        world.devices[0].session().hurry();
+        world.pass(3000);
+        world.devices[0].restart();
+        world.converge("ada");
+        assert_eq!(world.devices[1].rows("tasks").len(), 10, "power out after {operations} operations");
+    }
+}
+
+#[test]
+fn after_retention_what_did_not_come_is_gone_and_what_is_unsent_is_kept() {
+    let world = World::of_ada(2);
+    for id in ["stays", "old", "edited"] {
+        add(&world, 0, id, "Milk");
+    }
+    world.converge("ada");
+    let away = &world.devices[1];
+    away.line.set_online(false);
+    away.update("tasks", "edited", json!({ "title": "offline" })).expect("written");
+    away.add("tasks", json!({ "id": "made", "title": "offline" })).expect("written");
+    add(&world, 0, "later", "Bread");
+    world.pass(60_000);
+    world.server.retire("ada", &["old", "edited"]);
+    away.line.set_online(true);
+    world.pass(120_000);
+    let ids: Vec<_> = away.rows("tasks").iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(ids, ["edited", "later", "made", "stays"]);
+    assert!(away.logged().is_empty() && !rebased(&world));
+    let changes = world.server.changes("ada", &["tasks"]);
+    assert!(!changes.iter().any(|change| change.id.as_str() == "old"), "nothing else was logged again");
+}
