@@ -8,7 +8,7 @@ use mana_sync::log::{
     Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, Sent, StreamId, SyncLog, Transaction as _,
 };
 use mana_sync_engine::engine::ports::{Request, Response};
-use mana_sync_engine::model::{AppId, Change, Space, Stamp, UserId};
+use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
 use mana_sync_engine::protocol::wire::{
     ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer, PushRequest,
 };
@@ -25,8 +25,8 @@ pub struct Server {
     seed: u64,
     max_schema: RefCell<BTreeMap<AppId, u32>>,
     members: RefCell<BTreeMap<String, Vec<Space>>>,
-    /// Records that retention removed.
-    removed: RefCell<BTreeSet<String>>,
+    /// Changes that retention removed.
+    removed: RefCell<BTreeSet<EventId>>,
     /// Tokens of this number and above are good.
     good_tokens_from: Cell<u64>,
     /// How many changes a page has at most, whatever clients ask for.
@@ -87,7 +87,9 @@ impl Server {
 
     /// Removes a user's records after their retention time; cursors from before cannot be followed any more.
     pub fn retire(&self, user: &str, records: &[&str]) {
-        self.removed.borrow_mut().extend(records.iter().map(|id| (*id).to_owned()));
+        let old = self.changes(user, &["tasks", "settings"]).into_iter().filter(|change| records.contains(&change.id.as_str()));
+        let old: Vec<EventId> = old.map(|change| change.event_id).collect();
+        self.removed.borrow_mut().extend(old);
         let stream = StreamId::User(UserId::parse(user).expect("a user id"));
         let log = self.memory.borrow().clone();
         let retired = async {
@@ -129,7 +131,7 @@ impl Server {
     }
 
     fn is_removed(&self, change: &Change) -> bool {
-        self.removed.borrow().contains(change.id.as_str())
+        self.removed.borrow().contains(&change.event_id)
     }
 
     fn rules(&self) -> SyncLog<MemoryLog> {
