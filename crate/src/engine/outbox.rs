@@ -191,6 +191,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (sender, receiver) = oneshot::channel();
         let tx = self.store.begin(Mode::Read, &[CHANGE_LOG])?;
         let oldest = oldest_logged(&tx).await?;
+        // Held on, it would keep every write waiting that settles the ticket.
+        drop(tx);
         if oldest.is_none_or(|oldest| oldest > ticket) {
             return Ok(());
         }
