@@ -21,11 +21,13 @@ fn event(n: u8) -> EventId {
     EventId::from_parts(u64::from(n), &[n; 10])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer among others, some of which never come")]
 fn reply(status: u16, body: &Value) -> Answer {
     let content_type = "application/json".to_owned();
     Ok(Response { status, content_type, retry_after_ms: None, body: body.to_string() })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer among others, some of which never come")]
 fn html(status: u16) -> Answer {
     Ok(Response { status, content_type: "text/html".into(), retry_after_ms: None, body: "<p>Hello</p>".into() })
 }
@@ -365,11 +367,10 @@ enum Waits {
 fn waits_after(before: Waits, effects: &[Effect]) -> Waits {
     effects.iter().fold(before, |waits, effect| match effect {
         Effect::WakeAt(_) => Waits::Timer,
-        Effect::Status(State::Syncing, _) | Effect::RoundDone => waits,
         Effect::Status(State::Local | State::NeedsAuth | State::BillingRequired | State::UpdateRequired, _) => {
             Waits::Idle
         }
-        Effect::Status(..) => waits,
+        Effect::Status(..) | Effect::RoundDone => waits,
         _ => Waits::Answer,
     })
 }

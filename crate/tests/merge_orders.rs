@@ -257,7 +257,9 @@ fn changes() -> impl Strategy<Value = Change> {
 
 fn merged(rule: &Rule, changes: &[Change]) -> BTreeMap<String, (String, String)> {
     let mut replica = Replica::default();
-    changes.iter().for_each(|change| replica.take(rule, change));
+    for change in changes {
+        replica.take(rule, change);
+    }
     replica.result()
 }
 

@@ -181,15 +181,16 @@ impl Device {
     pub fn try_transact(&self, actor: Option<Value>, writes: Vec<(&str, Write<JsonRow>)>) -> Option<Result<Written>> {
         let engine = Rc::clone(self.session().engine());
         let tables: Vec<String> = writes.iter().map(|(table, _)| (*table).to_owned()).collect();
-        let writes: Vec<(String, Write<JsonRow>)> = writes.into_iter().map(|(t, write)| (t.to_owned(), write)).collect();
+        let writes: Vec<(String, Write<JsonRow>)> =
+            writes.into_iter().map(|(t, write)| (t.to_owned(), write)).collect();
         let actor = actor.map(|json| Actor::parse(json).expect("an actor"));
         self.call(async move {
             let names: Vec<&str> = tables.iter().map(String::as_str).collect();
-            let writer = Writer::begin(&engine, &names, actor)?;
+            let transaction = Writer::begin(&engine, &names, actor)?;
             for (table, write) in writes {
-                writer.write(&table, write).await?;
+                transaction.write(&table, write).await?;
             }
-            writer.commit().await
+            transaction.commit().await
         })
     }
 

@@ -128,13 +128,21 @@ impl Executor {
     }
 
     /// Runs `future` for at most `limit` milliseconds; `None` when it did not end, as when its tab crashed.
-    pub fn block_on<T: 'static>(&self, owner: Owner, limit: u64, future: impl Future<Output = T> + 'static) -> Option<T> {
+    pub fn block_on<T: 'static>(
+        &self,
+        owner: Owner,
+        limit: u64,
+        future: impl Future<Output = T> + 'static,
+    ) -> Option<T> {
         let output = Rc::new(RefCell::new(None));
         let slot = Rc::clone(&output);
-        self.spawn(owner, Box::pin(async move {
-            let value = future.await;
-            *slot.borrow_mut() = Some(value);
-        }));
+        self.spawn(
+            owner,
+            Box::pin(async move {
+                let value = future.await;
+                *slot.borrow_mut() = Some(value);
+            }),
+        );
         self.run(self.now() + limit, || output.borrow().is_some());
         output.take()
     }

@@ -31,7 +31,13 @@ pub enum Fault {
 }
 
 const ALL: [Fault; 8] = [
-    Fault::DropRequest, Fault::LoseAnswer, Fault::Duplicate, Fault::Html, Fault::Stranger, Fault::ServerError, Fault::Cut,
+    Fault::DropRequest,
+    Fault::LoseAnswer,
+    Fault::Duplicate,
+    Fault::Html,
+    Fault::Stranger,
+    Fault::ServerError,
+    Fault::Cut,
     Fault::Delay(3000),
 ];
 
@@ -129,11 +135,14 @@ impl Line {
 
     fn tell(&self, connection: &Rc<Connection>, event: SocketEvent) {
         let connection = Rc::clone(connection);
-        self.executor.spawn(connection.owner, Box::pin(async move {
-            if connection.wanted.get() {
-                (connection.on_event)(event);
-            }
-        }));
+        self.executor.spawn(
+            connection.owner,
+            Box::pin(async move {
+                if connection.wanted.get() {
+                    (connection.on_event)(event);
+                }
+            }),
+        );
     }
 
     fn fault(&self, path: &str) -> Option<Fault> {

@@ -88,7 +88,10 @@ pub fn check_log_and_records_agree(server: &Server, user: &str, device: &Device)
         for (field, (_, at)) in record {
             let entry = (table.clone(), id.clone(), field.clone(), at);
             let is_author = field == AUTHOR_ID;
-            assert!(is_author || known.contains(&entry) || logged.contains(&entry), "{entry:?} was written and is not logged");
+            assert!(
+                is_author || known.contains(&entry) || logged.contains(&entry),
+                "{entry:?} was written and is not logged"
+            );
         }
     }
 }

@@ -70,6 +70,7 @@ impl Schedule {
         }
         self.world.converge("ada");
         self.check_edits();
+        self.count_ties();
         let replica = oracle::replica(&self.world.devices[0]);
         format!("{} {replica:?} {}", self.world.executor.now(), self.world.server.answers())
     }
@@ -147,11 +148,15 @@ impl Schedule {
         for _ in 0..2 + self.random.below(3) {
             let (table, id) = self.record();
             let fields = Map::from_iter([("title".to_owned(), json!(self.value()))]);
-            acts.push((table, id.clone(), match self.random.below(4) {
-                0 => Act::Delete,
-                1 => Act::Put(fields.into_iter().chain([("id".to_owned(), json!(id))]).collect()),
-                _ => Act::Update(fields),
-            }));
+            acts.push((
+                table,
+                id.clone(),
+                match self.random.below(4) {
+                    0 => Act::Delete,
+                    1 => Act::Put(fields.into_iter().chain([("id".to_owned(), json!(id))]).collect()),
+                    _ => Act::Update(fields),
+                },
+            ));
         }
         self.count("transaction");
         self.write(device, acts);
@@ -178,7 +183,8 @@ impl Schedule {
         }
         // What a transaction does to one record twice is not told apart here: its fields may hold anything after it.
         let mut seen = BTreeSet::new();
-        let twice: BTreeSet<_> = acts.iter().map(|(table, id, _)| (*table, id.clone())).filter(|r| !seen.insert(r.clone())).collect();
+        let twice: BTreeSet<_> =
+            acts.iter().map(|(table, id, _)| (*table, id.clone())).filter(|r| !seen.insert(r.clone())).collect();
         let is_twice = |place: &Place| twice.contains(&(place.0, place.1.clone()));
         for (table, id) in &twice {
             edits.extend(FIELDS.map(|field| ((*table, id.clone(), field), None, None)));
@@ -201,7 +207,8 @@ impl Schedule {
     }
 
     fn pass(&mut self) {
-        let ms = *self.random.pick(&[0, 0, 1, 30, 200, 1000, 5000, 40_000, HOUR]);
+        let long = if self.random.chance(200) { HOUR } else { 40_000 };
+        let ms = *self.random.pick(&[0, 0, 1, 30, 200, 1000, 5000, long]);
         self.count("time");
         self.world.pass(ms);
     }
@@ -263,6 +270,19 @@ impl Schedule {
         }
     }
 
+    fn count_ties(&mut self) {
+        let mut seen: BTreeMap<(String, String, Stamp), Value> = BTreeMap::new();
+        for change in self.world.server.changes("ada", &["tasks", "settings"]) {
+            for (field, edit) in &change.fields {
+                let place = (format!("{}/{}", change.table, change.id), field.to_string(), edit.at);
+                let other = seen.insert(place, edit.value.clone());
+                if other.is_some_and(|other| other != edit.value) {
+                    self.count("tie");
+                }
+            }
+        }
+    }
+
     /// A push whose answer a device has heard and whose echo it has not is in nobody's log when the server loses it.
     fn hear_of_all_pushes(&self) {
         for device in &self.world.devices {
@@ -303,7 +323,7 @@ impl Schedule {
             assert!(reached.contains(&place), "device {device} wrote {place:?}, and it never reached the server");
         }
         let newest = Stamp::at_ms(self.world.executor.now() + 5 * 60_000);
-        let ahead = oracle::replica(&self.world.devices[0]).into_iter().flat_map(|(_, record)| record);
+        let ahead = oracle::replica(&self.world.devices[0]).into_values().flatten();
         assert!(ahead.into_iter().all(|(_, (_, at))| at <= newest), "no stamp is ahead of the server");
     }
 }

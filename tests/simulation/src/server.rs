@@ -87,7 +87,10 @@ impl Server {
 
     /// Removes a user's records after their retention time; cursors from before cannot be followed any more.
     pub fn retire(&self, user: &str, records: &[&str]) {
-        let old = self.changes(user, &["tasks", "settings"]).into_iter().filter(|change| records.contains(&change.id.as_str()));
+        let old = self
+            .changes(user, &["tasks", "settings"])
+            .into_iter()
+            .filter(|change| records.contains(&change.id.as_str()));
         let old: Vec<EventId> = old.map(|change| change.event_id).collect();
         self.removed.borrow_mut().extend(old);
         let stream = StreamId::User(UserId::parse(user).expect("a user id"));
@@ -214,7 +217,10 @@ impl Server {
                 let changes = kept.map(Change::to_json).collect();
                 let (cursor, has_more) = (page.cursor, page.has_more);
                 let (server_time, spaces_as_of) = (self.now(), self.now());
-                json(200, &PullAnswer { protocol: PROTOCOL, changes, cursor, has_more, server_time, spaces, spaces_as_of })
+                json(
+                    200,
+                    &PullAnswer { protocol: PROTOCOL, changes, cursor, has_more, server_time, spaces, spaces_as_of },
+                )
             }
         }
     }

@@ -86,9 +86,7 @@ impl World {
     }
 
     fn is_quiet(&self) -> bool {
-        let synced = |device: &Device| {
-            device.logged().is_empty() && device.session().status().state == State::Synced
-        };
+        let synced = |device: &Device| device.logged().is_empty() && device.session().status().state == State::Synced;
         let first = self.devices.first().map(oracle::replica);
         self.devices.iter().all(|device| synced(device) && Some(oracle::replica(device)) == first)
     }

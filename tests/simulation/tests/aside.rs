@@ -44,16 +44,19 @@ fn malformed_changes_are_counted_and_the_rest_of_the_page_is_applied() {
     let device = &world.devices[0];
     let now = world.executor.now();
     drop(device.take_events());
-    let applied = apply(&world, vec![
-        change(1, "insert", "a", now, "A"),
-        with(change(2, "insert", "b", now, "B"), "op", json!("upsert")),
-        json!("no change at all"),
-        with(change(3, "delete", "a", now, ""), "deletedAt", json!("soon")),
-        with(change(4, "insert", "d", now, "D"), "table", json!("attic")),
-        with(change(5, "insert", "e", now, "E"), "schemaVersion", json!(7)),
-        with(change(6, "insert", "f", now, "F"), "at", json!("yesterday")),
-        change(7, "insert", "g", now, "G"),
-    ]);
+    let applied = apply(
+        &world,
+        vec![
+            change(1, "insert", "a", now, "A"),
+            with(change(2, "insert", "b", now, "B"), "op", json!("upsert")),
+            json!("no change at all"),
+            with(change(3, "delete", "a", now, ""), "deletedAt", json!("soon")),
+            with(change(4, "insert", "d", now, "D"), "table", json!("attic")),
+            with(change(5, "insert", "e", now, "E"), "schemaVersion", json!(7)),
+            with(change(6, "insert", "f", now, "F"), "at", json!("yesterday")),
+            change(7, "insert", "g", now, "G"),
+        ],
+    );
     assert_eq!(applied.records, 2);
     let counts = [(Reason::Malformed, 4), (Reason::UnknownTable, 1), (Reason::SchemaTooNew, 1)];
     assert_eq!(applied.aside.into_iter().collect::<Vec<_>>(), counts);
@@ -67,11 +70,14 @@ fn a_change_from_the_future_waits_until_its_time_has_come() {
     let world = World::of_ada(1);
     let now = world.executor.now();
     let day = 86_400_000;
-    apply(&world, vec![
-        change(1, "insert", "t", now + day - 1000, "Nearly a day ahead"),
-        change(2, "insert", "u", now + day + 600_000, "More than a day ahead"),
-        change(3, "update", "u", now, "In time, of a record that waits"),
-    ]);
+    apply(
+        &world,
+        vec![
+            change(1, "insert", "t", now + day - 1000, "Nearly a day ahead"),
+            change(2, "insert", "u", now + day + 600_000, "More than a day ahead"),
+            change(3, "update", "u", now, "In time, of a record that waits"),
+        ],
+    );
     let device = &world.devices[0];
     assert_eq!(device.rows("tasks").len(), 1);
     assert_eq!((device.engine_rows("quarantine").len(), device.engine_rows("parked").len()), (1, 1));
@@ -88,12 +94,19 @@ fn a_change_from_the_future_waits_until_its_time_has_come() {
 #[test]
 fn what_an_older_app_does_not_know_is_applied_by_a_newer_one() {
     let world = World::of_ada(2);
-    let newer = Setup { schema_version: 2, tables: vec![("tasks", Scope::Space), ("settings", Scope::User), ("tags", Scope::Space)], ..Setup::of("ada") };
+    let newer = Setup {
+        schema_version: 2,
+        tables: vec![("tasks", Scope::Space), ("settings", Scope::User), ("tags", Scope::Space)],
+        ..Setup::of("ada")
+    };
     world.devices[0].update_app(newer.clone());
     world.devices[0].add("tasks", json!({ "id": "t", "title": "Milk" })).expect("added");
     world.pass(5000);
     let now = world.executor.now();
-    world.server.push_as("ada", &[with(with(change(1, "insert", "x", now, "Tag"), "table", json!("tags")), "schemaVersion", json!(2))]);
+    world.server.push_as(
+        "ada",
+        &[with(with(change(1, "insert", "x", now, "Tag"), "table", json!("tags")), "schemaVersion", json!(2))],
+    );
     world.pass(60_000);
     assert!(world.devices[1].rows("tasks").is_empty());
     assert_eq!(world.devices[1].engine_rows("quarantine").len(), 1);

@@ -65,7 +65,12 @@ fn edits_before_the_offset_is_known_are_brought_up_to_it_in_record_and_log() {
         world.pass(400);
         assert_eq!(late.logged().len(), 4);
         oracle::check_log_and_records_agree(&world.server, "ada", late);
-        let stamps: Vec<Stamp> = late.logged().iter().flat_map(|(row, change)| oracle::logged_edits(row, change)).map(|(_, at)| at).collect();
+        let stamps: Vec<Stamp> = late
+            .logged()
+            .iter()
+            .flat_map(|(row, change)| oracle::logged_edits(row, change))
+            .map(|(_, at)| at)
+            .collect();
         assert!(stamps.is_sorted(), "in log order: {stamps:?}");
         assert!(stamps.iter().all(|at| (START_MS..=world.executor.now()).contains(&at.ms())), "{stamps:?}");
         let chained = &late.logged()[3].1["fields"]["deletedAt"];
@@ -124,6 +129,18 @@ fn rows_of_an_earlier_run_with_a_fast_clock_are_held_at_server_time() {
 }
 
 #[test]
+fn a_record_put_over_a_tombstone_stays_above_it_when_a_fast_clock_is_corrected() {
+    let world = with_wrong_clock(0);
+    let fast = &world.devices[1];
+    world.pass(50);
+    fast.delete("tasks", "t").expect("deleted");
+    fast.clock.jump(600_000);
+    fast.put("tasks", json!({ "id": "t", "title": "Again" })).expect("written");
+    world.converge("ada");
+    assert_eq!(world.devices[0].rows("tasks")[0]["title"], "Again");
+}
+
+#[test]
 fn nothing_is_sent_or_applied_before_the_offset_is_known() {
     let mut world = World::with(7, vec![Setup::of("ada")]);
     world.devices[0].add("tasks", json!({ "id": "t", "title": "Milk" })).expect("added");
@@ -136,7 +153,8 @@ fn nothing_is_sent_or_applied_before_the_offset_is_known() {
     let late = &world.devices[1];
     assert_eq!((late.line.sent_to("/v2/push").len(), late.line.sent_to("/v2/pull").len()), (0, 0));
     let engine = late.engine();
-    let changes = world.server.changes("ada", &["tasks"]).iter().map(|change| change.to_json()).collect();
+    let changes =
+        world.server.changes("ada", &["tasks"]).iter().map(mana_sync_engine::model::Change::to_json).collect();
     let page = mana_sync_engine::engine::Page { changes, ..Default::default() };
     let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await }).expect("no wait");
     assert_eq!(applied.map_err(|error| error.kind()), Ok::<_, Kind>(None));

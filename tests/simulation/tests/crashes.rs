@@ -10,8 +10,14 @@ use serde_json::json;
 /// A script of writes and rounds; gives how many of its transactions were acknowledged.
 fn script(world: &World, device: &Device) -> usize {
     let steps: [Vec<(&str, Write<_>)>; 6] = [
-        vec![("tasks", Write::Add(vec![row(json!({ "id": "a", "title": "1" })), row(json!({ "id": "b", "title": "1" }))]))],
-        vec![("tasks", Write::Update(vec![(Key::text("a"), row(json!({ "title": "2" })))])), ("settings", Write::Put(vec![row(json!({ "id": "s", "dark": true }))]))],
+        vec![(
+            "tasks",
+            Write::Add(vec![row(json!({ "id": "a", "title": "1" })), row(json!({ "id": "b", "title": "1" }))]),
+        )],
+        vec![
+            ("tasks", Write::Update(vec![(Key::text("a"), row(json!({ "title": "2" })))])),
+            ("settings", Write::Put(vec![row(json!({ "id": "s", "dark": true }))])),
+        ],
         vec![("tasks", Write::Delete(vec![Key::text("b")]))],
         vec![("tasks", Write::Put(vec![row(json!({ "id": "b", "note": "again" }))]))],
         vec![("tasks", Write::Update(vec![(Key::text("theirs"), row(json!({ "title": "seen" })))]))],
@@ -61,7 +67,10 @@ fn a_kill_between_any_two_storage_operations_loses_nothing_and_tears_nothing() {
         let title = |id: &str| device.stored("tasks", id)["title"].clone();
         assert!(acknowledged < 1 || !title("a").is_null(), "killed after {kill} operations");
         assert!(acknowledged < 2 || (title("a") != "1" && !device.stored("settings", "s").is_null()), "after {kill}");
-        assert!(acknowledged < 3 || title("b").is_null() || !device.stored("tasks", "b")["deletedAt"].is_null(), "after {kill}");
+        assert!(
+            acknowledged < 3 || title("b").is_null() || !device.stored("tasks", "b")["deletedAt"].is_null(),
+            "after {kill}"
+        );
         assert!(acknowledged < 4 || device.stored("tasks", "b")["note"] == "again", "after {kill}");
         assert!(acknowledged < 5 || title("theirs") == "seen", "after {kill}");
         assert!(acknowledged < 6 || title("a") == "3", "after {kill}");

@@ -55,6 +55,21 @@ fn a_fresh_device_gets_everything_from_a_restored_server() {
 }
 
 #[test]
+fn a_record_whose_updates_alone_are_left_is_logged_again_whole() {
+    let mut world = World::of_ada(1);
+    let backup = world.server.backup();
+    add(&world, 0, "t", "Milk");
+    world.converge("ada");
+    world.server.restore(&backup);
+    // Pushed before the device hears of the restore.
+    world.devices[0].update("tasks", "t", json!({ "note": "2 l" })).expect("written");
+    world.converge("ada");
+    world.add(Setup::of("ada")).open();
+    world.converge("ada");
+    assert_eq!(world.devices[1].rows("tasks")[0]["title"], "Milk");
+}
+
+#[test]
 fn a_crash_during_a_full_pull_is_taken_up_where_it_stood() {
     for operations in (0..120).step_by(7) {
         let world = World::of_ada(2);

@@ -1,10 +1,10 @@
 //! Two devices of one person and a server: what people expect of them.
 
+use mana_simulation::device::row;
 use mana_simulation::oracle;
 use mana_simulation::{Fault, World};
 use mana_sync_engine::engine::{Event, Write};
 use mana_sync_engine::store::Key;
-use mana_simulation::device::row;
 use serde_json::{Value, json};
 
 fn task(id: &str, title: &str) -> Value {
@@ -95,7 +95,8 @@ fn an_edit_after_seeing_is_no_conflict_even_when_an_unseen_one_came_before_it() 
         laptop.line.plan("/v2/push", Fault::DropRequest);
     }
     laptop.line.set_online(true);
-    let changes = world.server.changes("ada", &["tasks"]).iter().map(|c| c.to_json()).collect();
+    let changes =
+        world.server.changes("ada", &["tasks"]).iter().map(mana_sync_engine::model::Change::to_json).collect();
     let page = mana_sync_engine::engine::Page { changes, ..Default::default() };
     let engine = laptop.engine();
     let applied = world.executor.block_on(99, 1000, async move { engine.apply(page).await });

@@ -11,7 +11,8 @@ fn space(id: &str, kind: &str, role: &str) -> Space {
 }
 
 fn member() -> Setup {
-    let spaces = vec![space("home", "personal", "owner"), space("club", "club", "member"), space("hall", "club", "viewer")];
+    let spaces =
+        vec![space("home", "personal", "owner"), space("club", "club", "member"), space("hall", "club", "viewer")];
     Setup { spaces, ..Setup::of("ada") }
 }
 
@@ -37,7 +38,10 @@ fn a_refused_write_leaves_nothing_and_the_database_usable() {
         ("already_exists", json!({ "id": "t" })),
     ] {
         // A good write in the same transaction goes, too.
-        let writes = vec![("tasks", Write::Add(vec![row(json!({ "id": "good" }))])), ("tasks", Write::Add(vec![row(record.clone())]))];
+        let writes = vec![
+            ("tasks", Write::Add(vec![row(json!({ "id": "good" }))])),
+            ("tasks", Write::Add(vec![row(record.clone())])),
+        ];
         assert_eq!(code(device.transact(writes)), expected, "{record}");
         assert_eq!((device.store_rows("tasks"), device.store_rows("_changeLog")), before, "{record}");
     }
@@ -69,8 +73,14 @@ fn a_write_that_changes_nothing_logs_nothing() {
     device.line.set_online(false);
     device.add("tasks", json!({ "id": "t", "title": "Milk", "tags": { "a": 1, "b": [1.0] } })).expect("added");
     let log = device.logged().len();
-    assert_eq!(device.update("tasks", "t", json!({ "title": "Milk", "tags": { "b": [1], "a": 1 } })).expect("taken").count, 0);
-    assert_eq!(device.put("tasks", json!({ "id": "t", "title": "Milk", "tags": { "a": 1, "b": [1] } })).expect("taken").count, 0);
+    assert_eq!(
+        device.update("tasks", "t", json!({ "title": "Milk", "tags": { "b": [1], "a": 1 } })).expect("taken").count,
+        0
+    );
+    assert_eq!(
+        device.put("tasks", json!({ "id": "t", "title": "Milk", "tags": { "a": 1, "b": [1] } })).expect("taken").count,
+        0
+    );
     assert_eq!(device.update("tasks", "none", json!({ "title": "x" })).expect("taken").count, 0);
     assert_eq!(device.delete("tasks", "none").expect("taken").count, 0);
     assert_eq!(device.restore("tasks", "t").expect("taken").count, 0);
@@ -88,7 +98,10 @@ fn new_records_carry_id_space_author_and_visibility() {
     device.add("settings", json!({ "id": "theme" })).expect("added");
     let task = &device.rows("tasks")[0];
     assert_eq!(task["id"].as_str().map(str::len), Some(36));
-    assert_eq!((&task["spaceId"], &task["authorId"], &task["visibility"]), (&json!("home"), &json!("ada"), &json!("space")));
+    assert_eq!(
+        (&task["spaceId"], &task["authorId"], &task["visibility"]),
+        (&json!("home"), &json!("ada"), &json!("space"))
+    );
     assert_eq!(device.stored("settings", "theme")["userId"], "ada");
     assert_eq!(device.stored("settings", "theme")["spaceId"], Value::Null);
     world.converge("ada");
@@ -166,11 +179,13 @@ fn a_rejected_change_becomes_a_dead_letter_and_the_rest_is_stored() {
     world.server.set_spaces("ada", vec![space("home", "personal", "owner")]);
     world.devices[0].open();
     let device = &world.devices[0];
-    device.transact(vec![
-        ("tasks", Write::Add(vec![row(json!({ "id": "a", "title": "Mine" }))])),
-        ("tasks", Write::Add(vec![row(json!({ "id": "b", "title": "Theirs", "spaceId": "club" }))])),
-        ("tasks", Write::Add(vec![row(json!({ "id": "c", "title": "Mine, too" }))])),
-    ]).expect("written");
+    device
+        .transact(vec![
+            ("tasks", Write::Add(vec![row(json!({ "id": "a", "title": "Mine" }))])),
+            ("tasks", Write::Add(vec![row(json!({ "id": "b", "title": "Theirs", "spaceId": "club" }))])),
+            ("tasks", Write::Add(vec![row(json!({ "id": "c", "title": "Mine, too" }))])),
+        ])
+        .expect("written");
     let ticket = device.add("tasks", json!({ "id": "d", "spaceId": "club" })).expect("written").ticket.expect("logged");
     let engine = device.engine();
     let synced = world.executor.block_on(99, 60_000, async move { engine.when_synced(ticket).await });
