@@ -1,0 +1,198 @@
+//! The write path: one transaction over the records and the change log, compared, stamped and logged inside it.
+
+mod carry_out;
+mod plan;
+mod synced;
+
+use super::epoch::Epoch;
+use super::error::{Error, Result};
+use super::log::{self, Author, Logged};
+use super::ports::Host;
+use super::{Engine, Touched};
+use crate::model::{Actor, Origin, Stamp};
+use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
+use futures_util::lock::{Mutex, MutexGuard};
+use plan::Target;
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+type Value<S> = <<S as Store>::Row as Row>::Value;
+
+/// A write on one table.
+pub enum Write<R> {
+    /// New records; an id is made where there is none.
+    Add(Vec<R>),
+    /// Whole records, new or not: a field left out is taken away.
+    Put(Vec<R>),
+    /// Parts of records; `a.b` reaches into objects, `undefined` takes a field away.
+    Update(Vec<(Key, R)>),
+    /// Records to remove; on synced tables they become tombstones.
+    Delete(Vec<Key>),
+    /// Tombstones to bring back.
+    Restore(Vec<Key>),
+    /// All records of a local table.
+    Clear,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Written {
+    /// The keys of the records, in the order they were given.
+    pub keys: Vec<Key>,
+    /// How many records really changed.
+    pub count: usize,
+    /// Names the last row of the change log this transaction wrote; `None`: there is nothing to push.
+    pub ticket: Option<f64>,
+}
+
+/// A write transaction. Dropped without [`Writer::commit`], nothing of it stays.
+pub struct Writer<S: Store, H: Host> {
+    engine: Rc<Engine<S, H>>,
+    actor: Value<S>,
+    origin: Origin,
+    /// Writes of one transaction take turns: each sees what the one before it did.
+    open: Mutex<Option<Open<S>>>,
+    /// How many calls were made: a transaction that is asked for nothing in a turn has lost its caller.
+    calls: Cell<u64>,
+    abandoned: Cell<bool>,
+}
+
+pub(super) struct Open<S: Store> {
+    pub(super) tx: S::Tx,
+    epoch: Option<Epoch>,
+    stamp: Option<Stamp>,
+    logged: Vec<Logged<S::Row>>,
+    pub(super) touched: Vec<Touched<S::Row>>,
+    count: usize,
+    /// A put that failed at once; the transaction is aborted by it.
+    failed: Option<StoreError>,
+}
+
+impl<S: Store, H: Host> Writer<S, H> {
+    /// Begins a transaction over these tables; `actor`: who writes, by default the user.
+    pub fn begin(engine: &Rc<Engine<S, H>>, tables: &[&str], actor: Option<Actor>) -> Result<Self> {
+        let mut stores: BTreeSet<&str> = BTreeSet::new();
+        for name in tables {
+            let table = engine.config().table(name)?;
+            stores.insert(name);
+            if table.sync.is_some() {
+                stores.extend([CHANGE_LOG, ENGINE]);
+            }
+        }
+        let stores: Vec<&str> = stores.into_iter().collect();
+        let tx = engine.store.begin(Mode::Write, &stores)?;
+        let actor = actor.unwrap_or_else(|| {
+            let config = engine.config();
+            let name = config.user.as_ref().and_then(|user| user.display_name.clone());
+            Actor::user(config.user_id(), name.as_deref())
+        });
+        let open =
+            Open { tx, epoch: None, stamp: None, logged: Vec::new(), touched: Vec::new(), count: 0, failed: None };
+        Ok(Self {
+            engine: Rc::clone(engine),
+            actor: Value::<S>::from_json(&actor.to_json()),
+            origin: actor.origin(),
+            open: Mutex::new(Some(open)),
+            calls: Cell::new(0),
+            abandoned: Cell::new(false),
+        })
+    }
+
+    /// Performs one write. An error before anything was put leaves the transaction usable.
+    pub async fn write(&self, table: &str, write: Write<S::Row>) -> Result<Written> {
+        let table_name = table;
+        let table = self.engine.config().table(table)?;
+        let mut guard = self.enter("write").await?;
+        let open = guard.as_mut().ok_or_else(|| ended("write"))?;
+        let written = match &table.sync {
+            None => super::local::write(open, &table, write).await?,
+            Some(sync) => {
+                let target = Target { name: table_name, sync };
+                self.synced(open, &target, write).await?
+            }
+        };
+        open.count += written.count;
+        Ok(written)
+    }
+
+    /// Runs `read` on the transaction, after the writes before it.
+    pub async fn read<T>(&self, read: impl AsyncFnOnce(&S::Tx) -> Result<T>) -> Result<T> {
+        let guard = self.enter("read").await?;
+        let open = guard.as_ref().ok_or_else(|| ended("read"))?;
+        read(&open.tx).await
+    }
+
+    /// Logs what was written and ends the transaction. Resolves when everything is stored; live queries and the sync
+    /// driver are told then.
+    pub async fn commit(&self) -> Result<Written> {
+        let mut guard = self.enter("commit").await?;
+        let mut open = guard.take().ok_or_else(|| ended("commit"))?;
+        let mut ticket = None;
+        let mut logged = 0;
+        #[cfg(feature = "planted-faults")]
+        super::faults::between_records_and_log();
+        if let (Some(epoch), false) = (&open.epoch, open.logged.is_empty()) {
+            let user_id = self.engine.config().user_id().to_owned();
+            let author = Author {
+                user_id: &user_id,
+                actor: &self.actor,
+                origin: self.origin,
+                epoch: &epoch.epoch,
+                offset: epoch.offset.unwrap_or(0),
+            };
+            if let Some((seq, count)) = log::append(&open.tx, &author, std::mem::take(&mut open.logged)).await? {
+                ticket = Some(seq);
+                logged = count;
+            }
+        }
+        open.tx.commit().await?;
+        self.engine.committed(&open.touched, logged);
+        Ok(Written { keys: Vec::new(), count: open.count, ticket })
+    }
+
+    /// Ends the transaction and undoes all of it.
+    pub async fn abort(&self) {
+        if let Some(open) = self.open.lock().await.take() {
+            open.tx.abort();
+        }
+    }
+
+    /// Takes the transaction for a call.
+    async fn enter(&self, call: &'static str) -> Result<MutexGuard<'_, Option<Open<S>>>> {
+        self.calls.set(self.calls.get() + 1);
+        let guard = self.open.lock().await;
+        if self.abandoned.get() { Err(ended(call)) } else { Ok(guard) }
+    }
+
+    /// Aborts the transaction if nothing is asked of it in its next turn. For transactions an app's own code drives,
+    /// after each of its calls: code that awaits anything else would let IndexedDB commit the records without their
+    /// log.
+    pub async fn watch(&self) {
+        let seen = self.calls.get();
+        let pulse = self.open.lock().await.as_ref().map(|open| open.tx.pulse());
+        if let Some(pulse) = pulse {
+            pulse.await;
+            if self.calls.get() == seen {
+                self.abandoned.set(true);
+                self.abort().await;
+            }
+        }
+    }
+}
+
+impl<S: Store> Open<S> {
+    pub(super) fn put(&mut self, table: &str, row: &S::Row) {
+        if let Err(error) = self.tx.put(table, row, None) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn result(&mut self) -> Result<()> {
+        self.failed.take().map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+pub(super) fn ended(call: &'static str) -> Error {
+    StoreError::Inactive(call).into()
+}

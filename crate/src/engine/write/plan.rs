@@ -1,0 +1,124 @@
+//! What a write will do to a record, decided before anything is stamped or put.
+
+use super::synced::NewRecord;
+use super::{Value, Writer};
+use crate::engine::error::{Error, Kind, Result};
+use crate::engine::ports::Host;
+use crate::engine::prepare::{Field, differences, newest_stamp};
+use crate::engine::stamps::stamp_of;
+use crate::model::{AUTHOR_ID, DELETED_AT, SPACE_ID, Scope, Stamp, TableSync, USER_ID, VISIBILITY, Visibility};
+use crate::store::{Row, RowValue, Store};
+use serde_json::json;
+
+/// The table written to.
+pub(super) struct Target<'a> {
+    /// Its local name.
+    pub(super) name: &'a str,
+    /// How it syncs.
+    pub(super) sync: &'a TableSync,
+}
+
+/// The two ways of a tombstone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flip {
+    Delete,
+    Restore,
+}
+
+/// What happens to a record.
+pub(super) enum Act<R: Row> {
+    Insert { data: R, space: Option<String> },
+    Edit(Vec<Field<R::Value>>),
+    Flip(Flip),
+}
+
+/// A record, what is stored of it, and what happens to it.
+pub(super) struct Plan<R: Row> {
+    pub(super) id: String,
+    pub(super) stored: Option<R>,
+    pub(super) act: Act<R>,
+}
+
+impl<R: Row> Plan<R> {
+    /// The greatest stamp this write replaces. Values this same transaction wrote are not "replaced" by an update: it
+    /// joins the change that wrote them. A delete, restore or new insert is a change of its own, so they count.
+    pub(super) fn seen(&self, own: Option<Stamp>) -> Option<Stamp> {
+        let stored = self.stored.as_ref()?;
+        match &self.act {
+            Act::Insert { .. } => newest_stamp(stored),
+            Act::Edit(edits) => {
+                edits.iter().filter_map(|edit| stamp_of(stored, &edit.name)).filter(|at| Some(*at) != own).max()
+            }
+            Act::Flip(_) => stamp_of(stored, DELETED_AT),
+        }
+    }
+}
+
+impl<S: Store, H: Host> Writer<S, H> {
+    pub(super) fn plan_insert(
+        &self,
+        target: &Target<'_>,
+        record: NewRecord<Value<S>>,
+        tombstone: Option<S::Row>,
+    ) -> Result<Plan<S::Row>> {
+        let mut data = S::Row::empty();
+        let mut space = None;
+        for field in record.fields {
+            match (field.name.as_str(), field.value) {
+                (SPACE_ID, Some(value)) => space = value.as_text(),
+                (USER_ID | DELETED_AT, _) | (_, None) => {}
+                (_, Some(value)) => data.set(&field.name, value),
+            }
+        }
+        let config = self.engine.config();
+        let stored_space = tombstone.as_ref().and_then(|row| row.text(SPACE_ID));
+        if target.sync.scope == Scope::Space {
+            let space =
+                stored_space.unwrap_or_else(|| space.map_or_else(|| config.home_space(), |s| config.stored_space(&s)));
+            config.check_writable_space(&space)?;
+            let author = tombstone.as_ref().and_then(|row| row.text(AUTHOR_ID));
+            self.set_author(&mut data, author)?;
+            let visibility = data.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+            data.set_text(VISIBILITY, visibility.as_str());
+            data.set(DELETED_AT, Value::<S>::null());
+            return Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: Some(space) } });
+        }
+        data.set(DELETED_AT, Value::<S>::null());
+        Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: None } })
+    }
+
+    fn set_author(&self, data: &mut S::Row, known: Option<String>) -> Result<()> {
+        let config = self.engine.config();
+        let author = known.unwrap_or_else(|| config.user_id().to_owned());
+        match data.text(AUTHOR_ID) {
+            Some(given) if given != author => Err(Error::new(
+                Kind::ImmutableField,
+                "authorId is the user who creates the record: leave it out; nothing was written",
+            )
+            .with(json!({ "field": AUTHOR_ID }))),
+            _ => {
+                data.set_text(AUTHOR_ID, &author);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn plan_edits(
+        &self,
+        target: &Target<'_>,
+        id: String,
+        stored: S::Row,
+        fields: Vec<Field<Value<S>>>,
+        whole: bool,
+    ) -> Result<Plan<S::Row>> {
+        let edits = differences(&stored, fields, whole, &self.engine.config())?;
+        if !edits.is_empty() && target.sync.scope == Scope::Space {
+            self.check_space(&stored)?;
+        }
+        Ok(Plan { id, stored: Some(stored), act: Act::Edit(edits) })
+    }
+
+    pub(super) fn check_space(&self, row: &S::Row) -> Result<()> {
+        row.text(SPACE_ID).map_or(Ok(()), |space| self.engine.config().check_writable_space(&space))
+    }
+}
