@@ -1,23 +1,24 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
+mod socket;
+
 use super::apply::Page;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::outbox::{Batch, Frozen, Settled};
-use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
+use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, TokenReason, Transport};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
 use crate::model::ClientId;
-use crate::protocol::backoff::wait_ms;
 use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::{Effect, Input, Machine, Problem, SettledAs};
-use crate::protocol::wire::{ClientFrame, PROTOCOL, PullAnswer, PullRequest, PushRequest, ServerFrame};
+use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 /// The sync driver of one engine. Only the leading tab starts it.
 pub struct Driver<S: Store, H: Host, T: Transport> {
@@ -35,10 +36,9 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     socket: RefCell<Option<Box<dyn Socket>>>,
     socket_failures: Cell<u32>,
     heard: Cell<bool>,
+    /// Counts connections: what an earlier one reports is not listened to.
+    line: Cell<u64>,
 }
-
-/// A silent connection is asked for a sign of life this often, in milliseconds; one that gives none is opened anew.
-const HEARTBEAT_MS: u64 = 30_000;
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// A driver at rest.
@@ -56,6 +56,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             socket: RefCell::default(),
             socket_failures: Cell::new(0),
             heard: Cell::new(false),
+            line: Cell::new(0),
         });
         let weak = Rc::downgrade(&driver);
         engine.on_logged(move || {
@@ -336,85 +337,6 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             // The receiver is gone when nobody waits any more.
             let _ = sender.send(result.clone());
         }
-    }
-
-    fn open_socket(self: &Rc<Self>) {
-        let (weak, run) = (Rc::downgrade(self), self.run.get());
-        let socket = self.transport.connect("/ws", Box::new(move |event| socket_event(&weak, run, event)));
-        *self.socket.borrow_mut() = Some(socket);
-    }
-
-    fn on_socket(self: &Rc<Self>, event: SocketEvent) {
-        self.heard.set(true);
-        match event {
-            SocketEvent::Open => {
-                let token = self.token.borrow().clone().unwrap_or_default();
-                self.send_frame(&ClientFrame::Auth { token });
-            }
-            SocketEvent::Text(text) => self.on_frame(&text),
-            SocketEvent::Closed => self.reopen_socket(),
-        }
-    }
-
-    fn on_frame(self: &Rc<Self>, text: &str) {
-        match serde_json::from_str(text) {
-            Ok(ServerFrame::AuthOk) => {
-                self.socket_failures.set(0);
-                // Subscribed first, read now: what was committed in between is not missed.
-                self.feed(Input::Nudge);
-                self.keep_alive();
-            }
-            Ok(ServerFrame::SyncAvailable { .. } | ServerFrame::SpacesChanged) => self.feed(Input::Nudge),
-            Ok(ServerFrame::Pong | ServerFrame::Error { .. }) | Err(_) => {}
-        }
-    }
-
-    fn send_frame(&self, frame: &ClientFrame) {
-        if let (Some(socket), Ok(text)) = (&*self.socket.borrow(), serde_json::to_string(frame)) {
-            socket.send(&text);
-        }
-    }
-
-    fn keep_alive(self: &Rc<Self>) {
-        let (weak, run) = (Rc::downgrade(self), self.run.get());
-        let first = self.engine.host().sleep(HEARTBEAT_MS);
-        self.engine.host().spawn(Box::pin(async move {
-            let mut slept = first;
-            loop {
-                slept.await;
-                let Some(driver) = weak.upgrade().filter(|d| d.run.get() == run && d.socket.borrow().is_some()) else {
-                    return;
-                };
-                if !driver.heard.replace(false) {
-                    driver.reopen_socket();
-                    return;
-                }
-                driver.send_frame(&ClientFrame::Ping);
-                slept = driver.engine.host().sleep(HEARTBEAT_MS);
-            }
-        }));
-    }
-
-    fn reopen_socket(self: &Rc<Self>) {
-        self.socket.borrow_mut().take();
-        let failures = self.socket_failures.get() + 1;
-        self.socket_failures.set(failures);
-        let mut random = [0; 8];
-        self.engine.host().random(&mut random);
-        let slept = self.engine.host().sleep(wait_ms(failures, None, u64::from_le_bytes(random)));
-        let (weak, run) = (Rc::downgrade(self), self.run.get());
-        self.engine.host().spawn(Box::pin(async move {
-            slept.await;
-            if let Some(driver) = weak.upgrade().filter(|d| d.run.get() == run && d.socket.borrow().is_none()) {
-                driver.open_socket();
-            }
-        }));
-    }
-}
-
-fn socket_event<S: Store, H: Host, T: Transport>(driver: &Weak<Driver<S, H, T>>, run: u64, event: SocketEvent) {
-    if let Some(driver) = driver.upgrade().filter(|driver| driver.run.get() == run) {
-        driver.on_socket(event);
     }
 }
 
