@@ -16,11 +16,12 @@ use crate::web::{
 use js_sys::{Array, Function, Object, Promise};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::future_to_promise;
 
+type Presence = Option<Box<dyn LockGuard>>;
 type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTabs>;
 
 /// An open engine.
@@ -28,10 +29,10 @@ type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTab
 pub struct RawEngine {
     session: Rc<BrowserSession>,
     name: String,
-    closed: Cell<bool>,
-    signals: RefCell<Option<Signals>>,
+    closed: Rc<Cell<bool>>,
+    signals: Rc<RefCell<Option<Signals>>>,
     /// Tells other tabs that this one has the database open.
-    presence: RefCell<Option<Box<dyn LockGuard>>>,
+    presence: Rc<RefCell<Presence>>,
 }
 
 impl RawEngine {
@@ -49,12 +50,14 @@ impl RawEngine {
         let presence = tabs.share_lock("open").await;
         drop(turn);
         let on_store = Rc::clone(&tell);
+        let connected: Rc<RefCell<Weak<BrowserSession>>> = Rc::default();
+        let cut_off = Rc::clone(&connected);
         let store = IndexedDb::open(OpenOptions {
             name: parsed.name.clone(),
             version: parsed.schema.version,
             stores: parsed.all_stores()?,
             durability: parsed.durability(),
-            events: Rc::new(move |event| store_event(&on_store, event)),
+            events: Rc::new(move |event| store_event(&on_store, &cut_off, event)),
         });
         let store = store.await.map_err(not_opened)?;
         let engine = Engine::open(store, BrowserHost, config, first_tab).await.map_err(|e| thrown(&e))?;
@@ -65,6 +68,7 @@ impl RawEngine {
         }
         marker.keep(engine.install_id(), engine.pending());
         let session = Session::new(&engine, network, tabs, listener(tell, marker, engine.install_id()));
+        *connected.borrow_mut() = Rc::downgrade(&session);
         let hurried = Rc::downgrade(&session);
         let signals = Signals::listen(move || {
             if let Some(session) = hurried.upgrade() {
@@ -74,9 +78,9 @@ impl RawEngine {
         Ok(Self {
             session,
             name: parsed.name,
-            closed: Cell::new(false),
-            signals: RefCell::new(Some(signals)),
-            presence: RefCell::new(Some(presence)),
+            closed: Rc::default(),
+            signals: Rc::new(RefCell::new(Some(signals))),
+            presence: Rc::new(RefCell::new(Some(presence))),
         })
     }
 
@@ -207,16 +211,17 @@ impl RawEngine {
     /// The number of changes the server does not have yet.
     #[wasm_bindgen(js_name = unsentCount)]
     pub fn unsent_count(&self) -> Promise {
-        self.promise(|engine| async move { Ok(convert::count(engine.pending())) })
+        self.promise(|engine| async move { engine.count_unsent().await.map(convert::count).map_err(|e| thrown(&e)) })
     }
 
     /// Signs a user in on a guest's database, or renames the user.
     #[wasm_bindgen(js_name = setUser)]
     pub fn set_user(&self, user: JsValue) -> Promise {
-        self.promise(move |engine| async move {
+        let session = Rc::clone(&self.session);
+        self.promise(move |_| async move {
             let raw: Option<RawUser> = options::read(&user, "user")?;
             let user = raw.as_ref().map(options::user).transpose()?;
-            engine.set_user(user).await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
+            session.set_user(user).await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
         })
     }
 
@@ -286,28 +291,44 @@ impl RawEngine {
 
     /// Ends the engine; what is committing finishes.
     pub fn close(&self) {
-        if !self.closed.replace(true) {
-            self.signals.borrow_mut().take();
-            self.session.close();
-            self.presence.borrow_mut().take();
-        }
+        shut(&self.session, &self.closed, &self.signals, &self.presence);
     }
 
     /// Closes the engine and deletes the database; refuses while changes are unsent, unless forced.
     pub fn destroy(&self, force: bool) -> Promise {
-        let pending = self.session.engine().pending();
-        if pending > 0 && !force {
-            let message = format!("{pending} changes are not on the server yet: sync first, or force to lose them");
-            let error = Error::new(Kind::UnsentChanges, message).with(serde_json::json!({ "pending": pending }));
-            return Promise::reject(&thrown(&error));
-        }
-        self.close();
-        let name = self.name.clone();
+        let (engine, session) = (self.engine(), Rc::clone(&self.session));
+        let (closed, name) = (Rc::clone(&self.closed), self.name.clone());
+        let (signals, presence) = (Rc::clone(&self.signals), Rc::clone(&self.presence));
         future_to_promise(async move {
+            if let (Ok(engine), false) = (engine, force) {
+                refuse_unsent(engine.count_unsent().await.map_err(|e| thrown(&e))?)?;
+            }
+            shut(&session, &closed, &signals, &presence);
             delete_database(&name, Rc::new(|_| {})).await.map_err(not_opened)?;
             Marker::of(&name).remove();
             Ok(JsValue::UNDEFINED)
         })
+    }
+}
+
+fn refuse_unsent(pending: usize) -> Result<(), JsValue> {
+    if pending == 0 {
+        return Ok(());
+    }
+    let message = format!("{pending} changes are not on the server yet: sync first, or force to lose them");
+    Err(thrown(&Error::new(Kind::UnsentChanges, message).with(serde_json::json!({ "pending": pending }))))
+}
+
+fn shut(
+    session: &BrowserSession,
+    closed: &Cell<bool>,
+    signals: &RefCell<Option<Signals>>,
+    presence: &RefCell<Presence>,
+) {
+    if !closed.replace(true) {
+        signals.borrow_mut().take();
+        session.close();
+        presence.borrow_mut().take();
     }
 }
 
@@ -372,7 +393,14 @@ fn teller(event: &Function) -> Teller {
     })
 }
 
-fn store_event(tell: &Teller, event: StoreEvent) {
+fn store_event(tell: &Teller, session: &RefCell<Weak<BrowserSession>>, event: StoreEvent) {
+    if matches!(event, StoreEvent::VersionChange(_) | StoreEvent::Lost) {
+        // Without its database this tab can only be in the way of one that has it.
+        let session = session.borrow().upgrade();
+        if let Some(session) = session {
+            session.sync_stop();
+        }
+    }
     match event {
         StoreEvent::Blocked => tell("blocked", JsValue::NULL),
         StoreEvent::VersionChange(_) => tell("versionchange", JsValue::NULL),

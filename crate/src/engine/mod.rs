@@ -67,6 +67,7 @@ pub struct Engine<S: Store, H: Host> {
     listener: RefCell<Rc<dyn Fn(Event)>>,
     on_logged: RefCell<Option<Rc<dyn Fn()>>>,
     waiters: RefCell<Vec<outbox::Waiter>>,
+    closed: Cell<bool>,
 }
 
 /// Who this client is to the server.
@@ -123,6 +124,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             listener: RefCell::new(Rc::new(|_| {})),
             on_logged: RefCell::new(None),
             waiters: RefCell::default(),
+            closed: Cell::new(false),
         }))
     }
 
@@ -202,8 +204,19 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
+    /// Counts the changes the server does not have, in the database itself and after every write under way.
+    pub async fn count_unsent(&self) -> Result<usize> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
+        let count = outbox::count(&tx, &user).await?;
+        tx.commit().await?;
+        self.pending.set(count);
+        Ok(count)
+    }
+
     /// Ends the engine's use of the store; what is committing finishes.
     pub fn close(&self) {
+        self.closed.set(true);
         self.live.clear();
         self.waiters.borrow_mut().clear();
         self.store.close();

@@ -164,7 +164,8 @@ impl<S: Store, H: Host> Engine<S, H> {
                     }
                     Fate::Letter => {
                         self.write_letter(tx, &row, &change, rejection)?;
-                        outcome.refused.push((row.seq, (*rejection).clone()));
+                        let seqs = std::iter::once(row.seq).chain(row.absorbed.iter().copied());
+                        outcome.refused.extend(seqs.map(|seq| (seq, (*rejection).clone())));
                     }
                 },
             }
@@ -189,12 +190,20 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Resolves when the server has everything up to the log row `ticket`; fails when it refused some of that row.
     pub async fn when_synced(&self, ticket: f64) -> Result<()> {
         let (sender, receiver) = oneshot::channel();
-        let tx = self.store.begin(Mode::Read, &[CHANGE_LOG])?;
+        let tx = self.store.begin(Mode::Read, &[CHANGE_LOG, ENGINE])?;
         let oldest = oldest_logged(&tx).await?;
+        let letters: Vec<(String, Value)> = rows::read_all(&tx, rows::LETTER).await?;
         // Held on, it would keep every write waiting that settles the ticket.
         drop(tx);
+        if let Some(letter) = letters.iter().map(|(_, letter)| letter).find(|letter| is_about(letter, ticket)) {
+            let text = |key: &str| letter[key].as_str().unwrap_or_default().to_owned();
+            return Err(refusal_error(&text("message"), &text("code")));
+        }
         if oldest.is_none_or(|oldest| oldest > ticket) {
             return Ok(());
+        }
+        if self.closed.get() {
+            return Err(Error::new(Kind::Closed, "the engine was closed before this was synced"));
         }
         self.waiters.borrow_mut().push(Waiter { ticket, sender });
         receiver.await.unwrap_or_else(|_| Err(Error::new(Kind::Closed, "the engine was closed before this was synced")))
@@ -209,14 +218,23 @@ impl<S: Store, H: Host> Engine<S, H> {
                 continue;
             }
             let refusal = refused.iter().find(|(seq, _)| (*seq - waiter.ticket).abs() < 0.5);
-            let result = refusal.map_or(Ok(()), |(_, rejection)| {
-                Err(Error::new(Kind::Rejected, format!("the server refused this change: {}", rejection.message))
-                    .with(json!({ "code": code_of(rejection.code) })))
-            });
+            let result = refusal
+                .map_or(Ok(()), |(_, rejection)| Err(refusal_error(&rejection.message, &code_of(rejection.code))));
             // The receiver is gone when nobody waits any more.
             let _ = waiter.sender.send(result);
         }
     }
+}
+
+fn refusal_error(message: &str, code: &str) -> Error {
+    Error::new(Kind::Rejected, format!("the server refused this change: {message}")).with(json!({ "code": code }))
+}
+
+/// Whether a letter's change lay in the log row `ticket`, or in one merged with it.
+fn is_about(letter: &Value, ticket: f64) -> bool {
+    let row = &letter["row"];
+    let absorbed = row["absorbed"].as_array().into_iter().flatten();
+    std::iter::once(&row["seq"]).chain(absorbed).any(|seq| seq.as_f64() == Some(ticket))
 }
 
 #[derive(Default)]

@@ -9,6 +9,9 @@ use crate::model::{
 use crate::store::{Row, RowValue};
 use serde_json::json;
 
+/// Largest value of a field in bytes, about: a change must fit into a request.
+const MAX_VALUE_BYTES: usize = 7 * 1024 * 1024;
+
 /// A field with the value as it will be stored; `None` takes the field away.
 pub struct Field<V> {
     /// Its name.
@@ -72,6 +75,9 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     }
     let value = value.map(|value| value.travelling(&name)).transpose();
     let value = value.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
+    if value.as_ref().is_some_and(|value| value.weight() > MAX_VALUE_BYTES) {
+        return Err(not_syncable(&name, &Malformed::new(&*name, "is larger than 7 MiB")));
+    }
     Ok(Field { name, value })
 }
 

@@ -35,8 +35,8 @@ pub struct Sight {
     deleted: bool,
     scope: Option<Scope>,
     user: String,
-    /// Names under which rows of the wanted space are stored; `None` is every space.
-    spaces: Option<Vec<String>>,
+    /// Names under which rows of the wanted spaces are stored.
+    spaces: Vec<String>,
     /// Rows without space are the user's own.
     own: bool,
 }
@@ -44,18 +44,25 @@ pub struct Sight {
 impl Sight {
     /// What a query over `table` sees.
     pub fn new(config: &Config, table: &Table, include_deleted: bool, across_spaces: bool) -> Self {
+        let known = |stored: &str| config.spaces.iter().any(|space| space.id.as_str() == stored);
         let home = config.home_space();
-        let own = config.wire_space(&home) == config.personal_alias();
-        let mut spaces = vec![home];
+        let own = across_spaces || config.wire_space(&home) == config.personal_alias();
+        let mut spaces = Vec::new();
         if own {
             spaces.push(config.personal_alias());
+            spaces.extend(config.personal_space().map(ToString::to_string));
+        }
+        if across_spaces {
+            spaces.extend(config.spaces.iter().map(|space| space.id.to_string()));
+        } else if known(&home) {
+            spaces.push(home);
         }
         Self {
             deleted: include_deleted,
             scope: table.sync.as_ref().map(|sync| sync.scope),
             user: config.user_id().to_owned(),
-            spaces: (!across_spaces).then_some(spaces),
-            own: own || across_spaces,
+            spaces,
+            own,
         }
     }
 
@@ -77,10 +84,10 @@ impl Sight {
     }
 
     fn sees_space<R: Row>(&self, row: &R) -> bool {
-        match (&self.spaces, row.text(SPACE_ID)) {
-            (None, _) => true,
-            (Some(_), None) => self.own,
-            (Some(spaces), Some(space)) => spaces.contains(&space),
+        match row.text(SPACE_ID) {
+            // A row of the time before spaces: its author's, where it says who that is.
+            None => self.own && row.text(AUTHOR_ID).is_none_or(|author| author == self.user),
+            Some(space) => self.spaces.contains(&space),
         }
     }
 

@@ -5,15 +5,15 @@
 //! records of the user's own stream or of the user's authorship; others' rows are left to their authors.
 
 use super::apply::insert_of;
-use super::config::Config;
+use super::config::{Config, GUEST};
 use super::error::Result;
 use super::outbox::{self, LogRow, LoggedChange};
 use super::ports::Host;
 use super::stamps::{source_of, stamp_of};
 use super::{Engine, Touched, epoch, rows};
 use crate::model::{
-    AUTHOR_ID, Change, Edit, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, VISIBILITY,
-    Visibility, is_hidden, same_json,
+    AUTHOR_ID, Change, Edit, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, USER_ID,
+    VISIBILITY, Visibility, is_hidden, same_json,
 };
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::protocol::wire::ExpiryReason;
@@ -179,6 +179,9 @@ impl<R: Row> Ending<R> {
         engine: &Engine<S, H>,
     ) -> Result<()> {
         let Some(id) = row.text(crate::model::ID) else { return Ok(()) };
+        if is_guests(&row) {
+            return Ok(());
+        }
         let came = self.came.get(&(table.to_owned(), id.clone()));
         let mine = self.restored && is_ours(&row, &engine.config());
         match came {
@@ -308,6 +311,11 @@ fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
     (known.filter(|origin| *origin != Origin::ServerReplay).unwrap_or(by_kind), actor)
 }
 
+/// Whether a record was written before anybody signed in: it was never logged, and no server knows it.
+fn is_guests<R: Row>(row: &R) -> bool {
+    [USER_ID, AUTHOR_ID].into_iter().any(|field| row.text(field).as_deref() == Some(GUEST))
+}
+
 /// Whether a record lies in the user's own stream or was created by the user.
 fn is_ours<R: Row>(row: &R, config: &Config) -> bool {
     let own = row.text(SPACE_ID).is_none_or(|space| config.wire_space(&space) == config.personal_alias());
@@ -337,6 +345,7 @@ async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -
             at: Stamp::parse(at).unwrap_or(Stamp::EPOCH),
             actor,
             origin: origin.as_str().to_owned(),
+            absorbed: Vec::new(),
             changes,
             sent_at: None,
         };

@@ -16,8 +16,11 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// A stamp of a field that moved: (table on the wire, record, field, old stamp) → new stamp.
-type Moved = BTreeMap<(String, String, String, Stamp), Stamp>;
+/// App, and table on the wire.
+type WireTable = (String, String);
+
+/// A stamp of a field that moved: (table, record, field, old stamp) → new stamp.
+type Moved = BTreeMap<(WireTable, String, String, Stamp), Stamp>;
 
 /// A field of one record, its old stamp and its new one.
 type Move<'a> = (&'a str, Stamp, Stamp);
@@ -60,28 +63,20 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     async fn move_records(&self, tx: &S::Tx, moved: &Moved) -> Result<Vec<Touched<S::Row>>> {
-        let mut by_record: BTreeMap<(&str, &str), Vec<Move<'_>>> = BTreeMap::new();
+        let mut by_record: BTreeMap<(&WireTable, &str), Vec<Move<'_>>> = BTreeMap::new();
         for ((table, id, field, old), new) in moved {
             by_record.entry((table, id)).or_default().push((field, *old, *new));
         }
         let mut touched = Vec::new();
-        for ((sync_name, id), moves) in by_record {
-            let Some(table) = self.local_name(sync_name) else { continue };
+        for (((app, sync_name), id), moves) in by_record {
+            let table = self.config().local_table(app, sync_name).map(|(name, _)| name.to_owned());
+            let Some(table) = table else { continue };
             let Some(stored) = tx.get(&table, &Key::text(id)).await? else { continue };
             let row = moved_record(&stored, &moves);
             tx.put(&table, &row, None)?;
             touched.push(Touched { table, key: Key::text(id), old: Some(stored), new: Some(row) });
         }
         Ok(touched)
-    }
-
-    fn local_name(&self, sync_name: &str) -> Option<String> {
-        let config = self.config();
-        let found = config
-            .tables
-            .iter()
-            .find(|(_, table)| table.sync.as_ref().is_some_and(|sync| sync.sync_name.as_str() == sync_name));
-        found.map(|(name, _)| name.clone())
     }
 }
 
@@ -135,7 +130,8 @@ impl Restamp<'_> {
             stamps.insert(old, new);
         }
         row.at = stamps.get(&row.at).copied().unwrap_or(row.at);
-        row.changes.iter_mut().for_each(|change| self.rewrite(change, &stamps));
+        let app = row.app_id.clone();
+        row.changes.iter_mut().for_each(|change| self.rewrite(&app, change, &stamps));
         if is_current {
             row.clock_offset = self.offset;
         }
@@ -163,13 +159,13 @@ impl Restamp<'_> {
         edit.prev.map(|prev| self.follow(&edit.table, &edit.id, &edit.field, prev))
     }
 
-    fn follow(&self, table: &str, id: &str, field: &str, at: Stamp) -> Stamp {
-        self.moved.get(&(table.to_owned(), id.to_owned(), field.to_owned(), at)).copied().unwrap_or(at)
+    fn follow(&self, table: &WireTable, id: &str, field: &str, at: Stamp) -> Stamp {
+        self.moved.get(&(table.clone(), id.to_owned(), field.to_owned(), at)).copied().unwrap_or(at)
     }
 
     /// Gives a change its new stamps; what names a stamp that moved moves along.
-    fn rewrite(&self, change: &mut LoggedChange, stamps: &BTreeMap<Stamp, Stamp>) {
-        let (table, id) = (change.table().to_owned(), change.id().to_owned());
+    fn rewrite(&self, app: &str, change: &mut LoggedChange, stamps: &BTreeMap<Stamp, Stamp>) {
+        let (table, id) = ((app.to_owned(), change.table().to_owned()), change.id().to_owned());
         for key in ["at", "deletedAt"] {
             move_stamp(&mut change.0, key, |at| stamps.get(&at).copied().unwrap_or(at));
         }

@@ -8,7 +8,7 @@ use super::error::{Error, Kind, Result};
 use super::events::{Event, TableChange};
 use super::ports::{Host, LockGuard, Tabs, Transport};
 use super::status::{State, Status, Trouble};
-use super::{Engine, epoch};
+use super::{Engine, User, epoch};
 use crate::protocol::wire::Rejection;
 use crate::store::{Key, Store};
 use futures_channel::oneshot;
@@ -97,6 +97,17 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             driver.start();
             self.serve_own_requests();
         }
+    }
+
+    /// Signs a user in, out or under another name. Sync starts anew: token, lock and cursor are the user's.
+    pub async fn set_user(self: &Rc<Self>, user: Option<User>) -> Result<()> {
+        let wanted = self.wanted.get();
+        self.sync_stop();
+        let set = self.engine.set_user(user).await;
+        if wanted {
+            self.sync_start();
+        }
+        set
     }
 
     /// What this tab asked of a leader before it came to lead.

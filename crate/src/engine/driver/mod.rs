@@ -186,7 +186,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     async fn get_token(self: &Rc<Self>, refused: bool) -> Input {
         let reason = if refused { TokenReason::Expired } else { TokenReason::Start };
-        let token = match self.transport.token(reason).await {
+        let run = self.run.get();
+        let answer = self.transport.token(reason).await;
+        if self.run.get() != run {
+            // Stopped meanwhile: a token that comes now is nobody's.
+            return Input::Token(false);
+        }
+        let token = match answer {
             Ok(token) => token,
             Err(NoAnswer(message)) => return Input::TokenFailed(message),
         };

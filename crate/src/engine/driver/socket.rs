@@ -14,6 +14,9 @@ const HEARTBEAT_MS: u64 = 30_000;
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Opens the connection for nudges.
     pub(super) fn open_socket(self: &Rc<Self>) {
+        if !self.is_running() {
+            return;
+        }
         let line = self.line.get() + 1;
         self.line.set(line);
         let weak = Rc::downgrade(self);

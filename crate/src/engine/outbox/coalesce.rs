@@ -32,6 +32,11 @@ pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Em
                 join(&mut rows[row].changes[index], change, &json!(stamp));
                 rows[row].changes[index].set_event_id(fresh_id());
                 merged += 1;
+                if row != at {
+                    let (seq, earlier) = (rows[at].seq, std::mem::take(&mut rows[at].absorbed));
+                    rows[row].absorbed.push(seq);
+                    rows[row].absorbed.extend(earlier);
+                }
                 continue;
             }
             if may_join {

@@ -29,6 +29,9 @@ pub struct LogRow {
     pub actor: Value,
     /// What kind of hand wrote.
     pub origin: String,
+    /// Rows whose changes were merged into this one: who waits for them waits for this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absorbed: Vec<f64>,
     /// The changes.
     pub changes: Vec<LoggedChange>,
     /// Set before the row is first sent.
@@ -43,8 +46,8 @@ pub struct LoggedChange(pub Map<String, Value>);
 
 /// One edit of a logged change: which field, when, and the stamp it replaced.
 pub struct LoggedStamp {
-    /// The table's name on the wire.
-    pub table: String,
+    /// The app and the table's name on the wire.
+    pub table: (String, String),
     /// The record.
     pub id: String,
     /// The field.
@@ -139,7 +142,7 @@ impl LoggedChange {
     pub fn stamps(&self, row: &LogRow) -> Vec<LoggedStamp> {
         let at = self.at(row);
         let stamp = |field: &str, at: Stamp, prev: Option<Stamp>| LoggedStamp {
-            table: self.table().to_owned(),
+            table: (row.app_id.clone(), self.table().to_owned()),
             id: self.id().to_owned(),
             field: field.to_owned(),
             at,

@@ -70,6 +70,9 @@ impl<S: Store, H: Host> Writer<S, H> {
                 (_, Some(value)) => data.set(&field.name, value),
             }
         }
+        if let Some(tombstone) = &tombstone {
+            self.check_access(tombstone)?;
+        }
         let config = self.engine.config();
         let stored_space = tombstone.as_ref().and_then(|row| row.text(SPACE_ID));
         if target.sync.scope == Scope::Space {
@@ -105,20 +108,25 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     pub(super) fn plan_edits(
         &self,
-        target: &Target<'_>,
         id: String,
         stored: S::Row,
         fields: Vec<Field<Value<S>>>,
         whole: bool,
     ) -> Result<Plan<S::Row>> {
         let edits = differences(&stored, fields, whole, &self.engine.config())?;
-        if !edits.is_empty() && target.sync.scope == Scope::Space {
-            self.check_space(&stored)?;
+        if !edits.is_empty() {
+            self.check_access(&stored)?;
         }
         Ok(Plan { id, stored: Some(stored), act: Act::Edit(edits) })
     }
 
-    pub(super) fn check_space(&self, row: &S::Row) -> Result<()> {
-        row.text(SPACE_ID).map_or(Ok(()), |space| self.engine.config().check_writable_space(&space))
+    /// Refuses records of spaces the user may not write to, and of other users of this database (a guest is one).
+    pub(super) fn check_access(&self, row: &S::Row) -> Result<()> {
+        let config = self.engine.config();
+        if let Some(owner) = row.text(USER_ID).filter(|owner| owner != config.user_id()) {
+            let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
+            return Err(Error::new(Kind::OtherUser, message));
+        }
+        row.text(SPACE_ID).map_or(Ok(()), |space| config.check_writable_space(&space))
     }
 }

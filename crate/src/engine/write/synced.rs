@@ -42,6 +42,10 @@ impl<S: Store, H: Host> Writer<S, H> {
         for row in &rows {
             records.push(NewRecord { id: self.id_of(row)?, fields: record_fields(row)? });
         }
+        let mut ids = BTreeSet::new();
+        if let Some(twice) = records.iter().find(|record| !ids.insert(record.id.clone())).filter(|_| only_new) {
+            return Err(exists(target.name, &twice.id));
+        }
         let mut written = Written::default();
         let mut rest = records.into_iter().peekable();
         while rest.peek().is_some() {
@@ -70,7 +74,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         for (record, stored) in round.into_iter().zip(stored) {
             plans.push(match stored {
                 Some(row) if !is_deleted(&row) && only_new => return Err(exists(target.name, &record.id)),
-                Some(row) if !is_deleted(&row) => self.plan_edits(target, record.id, row, record.fields, true)?,
+                Some(row) if !is_deleted(&row) => self.plan_edits(record.id, row, record.fields, true)?,
                 row => self.plan_insert(target, record, row)?,
             });
         }
@@ -81,17 +85,36 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     async fn update_rows(&self, open: &mut Open<S>, target: &Target<'_>, items: Vec<(Key, S::Row)>) -> Result<Written> {
         let mut written = Written::default();
-        for (key, changes) in items {
-            let stored = self.stored(open, target.name, std::slice::from_ref(&key)).await?.pop().flatten();
-            let Some(row) = stored.filter(|row| !is_deleted(row)) else { continue };
-            let id = text_key(&key)?;
-            let fields = changed_fields(&row, &changes)?;
-            let plan = self.plan_edits(target, id, row, fields, false)?;
-            written.count += self.carry_out(open, target, vec![plan]);
-            written.keys.push(key);
-            open.result()?;
+        let mut rest = items.into_iter().peekable();
+        while rest.peek().is_some() {
+            let mut seen = BTreeSet::new();
+            let mut round = Vec::new();
+            while let Some(item) = rest.next_if(|(key, _)| seen.insert(key.clone())) {
+                round.push(item);
+            }
+            self.update_round(open, target, round, &mut written).await?;
         }
         Ok(written)
+    }
+
+    async fn update_round(
+        &self,
+        open: &mut Open<S>,
+        target: &Target<'_>,
+        round: Vec<(Key, S::Row)>,
+        written: &mut Written,
+    ) -> Result<()> {
+        let keys: Vec<Key> = round.iter().map(|(key, _)| key.clone()).collect();
+        let stored = self.stored(open, target.name, &keys).await?;
+        let mut plans = Vec::with_capacity(round.len());
+        for ((key, changes), row) in round.into_iter().zip(stored) {
+            let Some(row) = row.filter(|row| !is_deleted(row)) else { continue };
+            let fields = changed_fields(&row, &changes)?;
+            plans.push(self.plan_edits(text_key(&key)?, row, fields, false)?);
+            written.keys.push(key);
+        }
+        written.count += self.carry_out(open, target, plans);
+        open.result()
     }
 
     async fn flip(&self, open: &mut Open<S>, target: &Target<'_>, keys: Vec<Key>, flip: Flip) -> Result<Written> {
@@ -102,7 +125,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         let mut plans = Vec::new();
         for (key, row) in unique.iter().zip(stored) {
             let Some(row) = row.filter(|row| is_deleted(row) == (flip == Flip::Restore)) else { continue };
-            self.check_space(&row)?;
+            self.check_access(&row)?;
             plans.push(Plan { id: text_key(key)?, stored: Some(row), act: Act::Flip(flip) });
         }
         let count = self.carry_out(open, target, plans);

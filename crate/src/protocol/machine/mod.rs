@@ -10,8 +10,9 @@ pub use messages::{Effect, Input, Problem, SettledAs};
 
 use super::backoff::wait_ms;
 use super::http::{NoAnswer, Response};
-use super::reply::{Failure, health_answer, pull_answer, push_answer};
+use super::reply::{Failure, Settlement, health_answer, pull_answer, push_answer};
 use super::state::State;
+use super::wire::{Rejection, RejectionCode};
 use crate::model::EventId;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -24,6 +25,8 @@ const MAX_DEBOUNCE_MS: u64 = 1000;
 const POLL_MS: u64 = 30_000;
 /// Two samples of the server's clock must agree this well, in milliseconds.
 const AGREEMENT_MS: u64 = 5000;
+/// After so many pushes in a row a pull has its turn.
+const MAX_PUSHES: u32 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -60,8 +63,12 @@ pub struct Machine {
     clock_known: bool,
     samples: VecDeque<i64>,
     failures: u32,
-    /// A hint came while an exchange was under way: once more round.
+    /// A hint came while an exchange was under way: once more round, soon.
     again: bool,
+    /// The same for what does not wait: `syncNow`, and a round that was cut short.
+    urged: bool,
+    /// Pushes of this round.
+    pushes: u32,
     /// How many pushes in a row brought changes back that go out again.
     returned: u32,
     /// When the first write not yet pushed was logged.
@@ -78,6 +85,8 @@ impl Default for Machine {
             samples: VecDeque::new(),
             failures: 0,
             again: false,
+            urged: false,
+            pushes: 0,
             returned: 0,
             waiting_since: None,
         }
@@ -119,7 +128,7 @@ impl Machine {
         match self.phase {
             Phase::Stopped | Phase::Resting { .. } | Phase::Blocked => self.begin(),
             _ => {
-                self.again = true;
+                self.urged = true;
                 Vec::new()
             }
         }
@@ -149,6 +158,8 @@ impl Machine {
 
     fn begin(&mut self) -> Vec<Effect> {
         self.again = false;
+        self.urged = false;
+        self.pushes = 0;
         self.waiting_since = None;
         let mut effects = vec![Effect::Status(State::Syncing, None)];
         effects.extend(self.next_exchange());
@@ -239,6 +250,12 @@ impl Machine {
     fn pushed(&mut self, reply: Result<Response, NoAnswer>, now: u64, random: u64) -> Vec<Effect> {
         let Phase::Pushing(sent) = &self.phase else { return Vec::new() };
         match push_answer(reply, sent) {
+            Err(Failure::Refused { code, message }) if code == "too_large" && sent.len() == 1 => {
+                let settlement = too_large(sent, &message);
+                self.succeeded();
+                self.phase = Phase::Settling;
+                vec![Effect::Settle(settlement)]
+            }
             Err(failure) => self.failed(failure, now, random),
             Ok(settlement) => {
                 self.succeeded();
@@ -255,12 +272,19 @@ impl Machine {
         match how {
             SettledAs::Done => {
                 self.returned = 0;
-                self.next_exchange()
+                self.pushes += 1;
+                if self.pushes < MAX_PUSHES {
+                    return self.next_exchange();
+                }
+                // What others wrote is not kept waiting for as long as this device writes; the rest follows at once.
+                self.urged = true;
+                self.phase = Phase::Pulling;
+                vec![Effect::Pull]
             }
             SettledAs::Again => {
                 // What the server said no to may be in what it has to say: that is heard first.
                 self.returned += 1;
-                self.again = true;
+                self.urged = true;
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
             }
@@ -315,10 +339,11 @@ impl Machine {
                 self.failures = self.returned - 2;
                 self.rest_after(State::Error, "changes_returned".into(), message, None, now, random)
             }
-            Phase::Ending if self.again => self.begin(),
+            Phase::Ending if self.urged => self.begin(),
             Phase::Ending => {
                 self.phase = Phase::Resting { failed: false };
-                vec![Effect::Status(State::Synced, None), Effect::RoundDone, Effect::WakeAt(now + POLL_MS)]
+                let next = if self.again { DEBOUNCE_MS } else { POLL_MS };
+                vec![Effect::Status(State::Synced, None), Effect::RoundDone, Effect::WakeAt(now + next)]
             }
             _ => Vec::new(),
         }
@@ -382,4 +407,14 @@ impl Machine {
         let problem = Problem { code: code.to_owned(), message: message.to_owned(), retry_at: None };
         vec![Effect::Status(shown, Some(problem))]
     }
+}
+
+/// A single change the server will not even read is refused as such; sent again it would be refused for ever.
+fn too_large(sent: &BTreeSet<EventId>, message: &str) -> Settlement {
+    let refuse = |id: &EventId| Rejection {
+        event_id: id.to_string(),
+        code: RejectionCode::TooLarge,
+        message: message.to_owned(),
+    };
+    Settlement { accepted: BTreeSet::new(), rejected: sent.iter().map(refuse).collect(), server_ms: 0 }
 }
