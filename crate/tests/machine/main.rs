@@ -270,3 +270,45 @@ fn a_full_device_says_so_and_tries_again() {
     assert_eq!(run.feed(full).shows(), Some(State::StorageFull));
     assert!(run.wakes_at().is_some());
 }
+
+#[test]
+fn steady_hints_do_not_keep_a_round_from_ending() {
+    let mut run = Run::pulling();
+    run.feed_all([Input::Logged, Input::Pulled(page(false)), Input::Nudge, Input::Applied, Input::RebaseStep]);
+    assert!(run.has(&Effect::RoundDone));
+    assert!(run.wakes_at().is_some_and(|at| at < NOW + 1000), "another round follows soon");
+}
+
+#[test]
+fn what_calls_for_sync_now_waits_for_a_round_of_its_own() {
+    let mut run = Run::pulling();
+    run.feed_all([Input::SyncNow, Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert!(!run.has(&Effect::RoundDone) && run.has(&Effect::Freeze));
+}
+
+#[test]
+fn a_long_log_does_not_keep_pulls_waiting() {
+    let mut run = Run::pushing();
+    for _ in 0..20 {
+        run.feed_all([Input::Pushed(accepted(&[event(1)])), Input::Settled(SettledAs::Done)]);
+        if run.has(&Effect::Pull) {
+            run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+            assert!(run.has(&Effect::Freeze), "and the rest follows at once");
+            return;
+        }
+        run.feed(Input::Frozen(BTreeSet::from([event(1)])));
+    }
+    panic!("twenty pushes and no pull");
+}
+
+#[test]
+fn a_single_change_too_large_for_the_server_is_refused_not_repeated() {
+    let mut run = Run::pushing();
+    let too_large = json!({ "protocol": 2, "code": "too_large", "message": "over 10 MB" });
+    run.feed(Input::Pushed(reply(413, &too_large)));
+    let [Effect::Settle(settlement)] = &run.effects[..] else { panic!("{:?}", run.effects) };
+    assert!(settlement.accepted.is_empty() && settlement.rejected[0].event_id == event(1).as_str());
+    let mut run = Run::pushing();
+    run.feed(Input::Pushed(html(413)));
+    assert_eq!(run.shows(), Some(State::Error), "an untyped answer drops nothing");
+}
