@@ -6,7 +6,6 @@ use crate::model::Stamp;
 use crate::store::{Key, KeyRange};
 use crate::web::{JsRow, key_to_js};
 use js_sys::{Array, JSON, Object, Reflect};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -92,32 +91,29 @@ fn set(target: &Object, name: &str, value: &JsValue) {
     let _ = Reflect::set(target, &name.into(), value);
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PlainQuery {
-    table: String,
-    index: Option<String>,
-    reverse: bool,
-    limit: Option<f64>,
-    offset: f64,
-    include_deleted: bool,
-    across_spaces: bool,
+/// A `RawQuery`; its range holds keys, so it is read field by field.
+pub fn query(value: &JsValue) -> Result<Query, JsValue> {
+    let range = get(value, "range");
+    let table = get(value, "table").as_string().ok_or_else(|| invalid("query: its table must be a text"))?;
+    let limit = get(value, "limit");
+    Ok(Query {
+        table,
+        index: get(value, "index").as_string(),
+        range: if is_absent(&range) { None } else { Some(key_range(&range)?) },
+        reverse: get(value, "reverse").is_truthy(),
+        offset: whole(number(&get(value, "offset")), "offset")?,
+        limit: if is_absent(&limit) { None } else { Some(whole(number(&limit), "limit")?) },
+        include_deleted: get(value, "includeDeleted").is_truthy(),
+        across_spaces: get(value, "acrossSpaces").is_truthy(),
+    })
 }
 
-/// A `RawQuery`; its range holds keys, which are read by hand.
-pub fn query(value: &JsValue) -> Result<Query, JsValue> {
-    let plain: PlainQuery = super::options::read(value, "query")?;
-    let range = get(value, "range");
-    Ok(Query {
-        table: plain.table,
-        index: plain.index,
-        range: if range.is_null() || range.is_undefined() { None } else { Some(key_range(&range)?) },
-        reverse: plain.reverse,
-        offset: whole(plain.offset, "offset")?,
-        limit: plain.limit.map(|limit| whole(limit, "limit")).transpose()?,
-        include_deleted: plain.include_deleted,
-        across_spaces: plain.across_spaces,
-    })
+fn is_absent(value: &JsValue) -> bool {
+    value.is_null() || value.is_undefined()
+}
+
+fn number(value: &JsValue) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
 }
 
 /// A whole number from 0 on.

@@ -2,71 +2,79 @@
 
 use super::error::{invalid, thrown};
 use crate::engine::{Config, Error, Kind, User};
-use crate::model::{AppId, Malformed, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId};
-use crate::store::ENGINE_STORES;
+use crate::model::{
+    AppId, FromJson, Malformed, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, record,
+};
+use crate::store::{ENGINE_STORES, RowValue};
 use crate::web::Durability;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use wasm_bindgen::JsValue;
 
-/// `RawOptions` of the shim.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Options {
-    pub name: String,
-    pub schema: Schema,
-    pub apps: BTreeMap<String, App>,
-    pub user: Option<RawUser>,
-    pub spaces: Vec<RawSpace>,
-    pub active_space_id: Option<String>,
-    pub sync: Option<Sync>,
-    pub durability: String,
+record! {
+    /// `RawOptions` of the shim.
+    pub struct Options {
+        pub name: String = "name",
+        pub schema: Schema = "schema",
+        pub apps: Map<String, Value> = "apps",
+        pub user: Option<RawUser> = "user",
+        pub spaces: Vec<RawSpace> = "spaces",
+        pub active_space_id: Option<String> = "activeSpaceId",
+        pub sync: Option<Sync> = "sync",
+        pub durability: String = "durability",
+    }
 }
 
-#[derive(Deserialize)]
-pub struct Schema {
-    pub version: u32,
-    pub stores: BTreeMap<String, String>,
+record! {
+    pub struct Schema {
+        pub version: u32 = "version",
+        pub stores: Map<String, Value> = "stores",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct App {
-    pub schema_version: u32,
-    pub tables: BTreeMap<String, AppTable>,
+record! {
+    pub struct App {
+        pub schema_version: u32 = "schemaVersion",
+        pub tables: Map<String, Value> = "tables",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AppTable {
-    pub dates: Vec<String>,
-    pub scope: String,
-    pub sync_name: Option<String>,
+record! {
+    pub struct AppTable {
+        pub dates: Vec<String> = "dates",
+        pub scope: String = "scope",
+        pub sync_name: Option<String> = "syncName",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RawUser {
-    pub id: String,
-    pub display_name: Option<String>,
+record! {
+    pub struct RawUser {
+        pub id: String = "id",
+        pub display_name: Option<String> = "displayName",
+    }
 }
 
-#[derive(Deserialize)]
-pub struct RawSpace {
-    pub id: String,
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub role: Option<String>,
+record! {
+    pub struct RawSpace {
+        pub id: String = "id",
+        pub kind: String = "type",
+        pub role: Option<String> = "role",
+    }
 }
 
-#[derive(Deserialize)]
-pub struct Sync {
-    pub url: String,
+record! {
+    pub struct Sync {
+        pub url: String = "url",
+    }
 }
 
 /// Reads plain data.
-pub fn read<T: serde::de::DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value.clone()).map_err(|error| invalid(&format!("{what}: {error}")))
+pub fn read<T: FromJson>(value: &JsValue, what: &str) -> Result<T, JsValue> {
+    let json = value.to_json().map_err(|malformed| invalid(&format!("{what}{malformed}")))?;
+    T::from_json(json).ok_or_else(|| malformed(what))
+}
+
+fn malformed(what: &str) -> JsValue {
+    invalid(&format!("{what}: something is missing, or is not what it should be"))
 }
 
 impl Options {
@@ -94,17 +102,20 @@ impl Options {
     }
 
     fn app_stores(&self) -> Result<Vec<StoreSpec>, JsValue> {
-        let parse = |(name, schema): (&String, &String)| {
+        let parse = |(name, schema): (&String, &Value)| {
+            let schema = schema.as_str().ok_or_else(|| malformed("schema.stores"))?;
             StoreSpec::parse(name, schema).map_err(|malformed| schema_error(&malformed))
         };
         self.schema.stores.iter().map(parse).collect()
     }
 
-    fn sync_tables(&self) -> Result<BTreeMap<String, TableSync>, JsValue> {
-        let mut tables = BTreeMap::new();
+    fn sync_tables(&self) -> Result<Vec<(String, TableSync)>, JsValue> {
+        let mut tables: Vec<(String, TableSync)> = Vec::new();
         for (app, settings) in &self.apps {
             let app = AppId::parse(app.as_str()).map_err(|malformed| schema_error(&malformed))?;
+            let settings = App::from_json(settings.clone()).ok_or_else(|| malformed("apps"))?;
             for (name, table) in &settings.tables {
+                let table = AppTable::from_json(table.clone()).ok_or_else(|| malformed("apps"))?;
                 let sync_name = table.sync_name.as_deref().unwrap_or(name);
                 let sync = TableSync {
                     app: app.clone(),
@@ -113,12 +124,13 @@ impl Options {
                     dates: table.dates.iter().cloned().collect(),
                     schema_version: settings.schema_version.max(1),
                 };
-                if tables.insert(name.clone(), sync).is_some() {
+                if tables.iter().any(|(known, _)| known == name) {
                     return Err(thrown(&Error::new(
                         Kind::InvalidSchema,
                         format!("the table {name} belongs to two apps"),
                     )));
                 }
+                tables.push((name.clone(), sync));
             }
         }
         Ok(tables)

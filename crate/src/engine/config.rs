@@ -45,17 +45,23 @@ pub struct Config {
 
 impl Config {
     /// Checks that tables and sync settings fit together.
-    pub fn new(name: &str, stores: Vec<StoreSpec>, mut sync: BTreeMap<String, TableSync>) -> Result<Self> {
+    pub fn new(
+        name: &str,
+        stores: Vec<StoreSpec>,
+        sync: impl IntoIterator<Item = (String, TableSync)>,
+    ) -> Result<Self> {
+        let mut sync: Vec<_> = sync.into_iter().collect();
         let mut tables = BTreeMap::new();
         for spec in stores {
             check_table_name(&spec.name)?;
-            let sync = sync.remove(&spec.name);
+            let at = sync.iter().position(|(name, _)| *name == spec.name);
+            let sync = at.map(|at| sync.swap_remove(at).1);
             if sync.is_some() {
                 check_synced(&spec)?;
             }
             tables.insert(spec.name.clone(), Rc::new(Table { spec, sync }));
         }
-        if let Some(missing) = sync.keys().next() {
+        if let Some((missing, _)) = sync.first() {
             return Err(invalid(missing, "is named under apps but not in schema.stores: add it to the schema"));
         }
         check_sync_names(&tables)?;

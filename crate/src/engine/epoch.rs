@@ -8,26 +8,26 @@ use super::error::Result;
 use super::ports::Host;
 use super::rows;
 use crate::clock::Clock;
-use crate::model::{EventId, Stamp};
+use crate::model::{EventId, Stamp, record};
 use crate::store::Transaction;
-use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
 /// Differences up to this many milliseconds are noise.
 pub const TOLERANCE_MS: u64 = 5000;
 
-/// The shared row.
-#[expect(clippy::struct_field_names, reason = "the row's field is called so in the database")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Epoch {
-    /// Names the epoch in log rows.
-    pub epoch: String,
-    /// Server time minus device time in milliseconds; `None` until it was measured in this epoch.
-    pub offset: Option<i64>,
-    /// The last epoch's offset, where it was known.
-    pub previous: Option<i64>,
+record! {
+    /// The shared row.
+    #[expect(clippy::struct_field_names, reason = "the row's field is called so in the database")]
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Epoch {
+        /// Names the epoch in log rows.
+        pub epoch: String = "epoch",
+        /// Server time minus device time in milliseconds; `None` until it was measured in this epoch.
+        pub offset: Option<i64> = "offset",
+        /// The last epoch's offset, where it was known.
+        pub previous: Option<i64> = "previous",
+    }
 }
 
 impl Epoch {
@@ -138,7 +138,7 @@ pub async fn current<Tx: Transaction>(tx: &Tx, host: &impl Host, watch: &JumpWat
         last => {
             let epoch = Epoch::begin(host, last.as_ref());
             watch.watch(host, &epoch.epoch);
-            rows::write(tx, rows::CLOCK, "", &epoch)?;
+            rows::write(tx, rows::CLOCK, "", epoch.clone())?;
             Ok(epoch)
         }
     }

@@ -72,7 +72,7 @@ pub enum Event {
         /// The change's id.
         event_id: String,
         /// The server's code.
-        code: String,
+        code: &'static str,
         /// The server's words.
         message: String,
     },

@@ -11,6 +11,7 @@ pub mod faults;
 mod live;
 mod local;
 mod log;
+mod message;
 mod outbox;
 pub mod ports;
 mod prepare;
@@ -35,10 +36,10 @@ pub use session::Session;
 pub use status::{State, Status, Trouble};
 pub use write::{Write, Writer, Written};
 
+use crate::model::record;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use epoch::{CorrectedClock, Epoch, JumpWatch, fresh_id};
 use ports::Host;
-use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -77,15 +78,16 @@ struct Identity {
     session: RefCell<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Install {
-    id: String,
+record! {
+    struct Install {
+        id: String = "id",
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owner {
-    user_id: String,
+record! {
+    struct Owner {
+        user_id: String = "userId",
+    }
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
@@ -100,13 +102,13 @@ impl<S: Store, H: Host> Engine<S, H> {
             Some(install) => install.id,
             None => fresh_id(&host),
         };
-        rows::write(&tx, rows::INSTALL, "", &Install { id: install.clone() })?;
+        rows::write(&tx, rows::INSTALL, "", Install { id: install.clone() })?;
         let last: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
         let epoch = match last {
             Some(running) if !first_tab => running,
             last => Epoch::begin(&host, last.as_ref()),
         };
-        rows::write(&tx, rows::CLOCK, "", &epoch)?;
+        rows::write(&tx, rows::CLOCK, "", epoch.clone())?;
         let watch = JumpWatch::default();
         watch.watch(&host, &epoch.epoch);
         let pending = outbox::count(&tx, config.user_id()).await?;
@@ -292,7 +294,7 @@ async fn claim<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
             "this database belongs to another user: open one with another name, or wipe it first",
         )),
         Some(_) => Ok(()),
-        None => rows::write(tx, rows::OWNER, "", &Owner { user_id: user_id.to_owned() }),
+        None => rows::write(tx, rows::OWNER, "", Owner { user_id: user_id.to_owned() }),
     }
 }
 

@@ -116,7 +116,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         if outcome.settled.clock_ahead {
             let last = epoch::current(&tx, &self.host, &self.watch).await?;
-            rows::write(&tx, rows::CLOCK, "", &epoch::Epoch::begin(&self.host, Some(&last)))?;
+            rows::write(&tx, rows::CLOCK, "", epoch::Epoch::begin(&self.host, Some(&last)))?;
         }
         let oldest = oldest_logged(&tx).await?;
         tx.commit().await?;
@@ -125,7 +125,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.wake_waiters(oldest, &outcome.refused);
         self.emit(Event::Settled { oldest, refused: outcome.refused.clone() });
         for (_, rejection) in outcome.refused {
-            let code = code_of(rejection.code);
+            let code = rejection.code.as_str();
             self.emit(Event::DeadLetter { event_id: rejection.event_id, code, message: rejection.message });
         }
         Ok(outcome.settled)
@@ -178,13 +178,13 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn write_letter(&self, tx: &S::Tx, row: &LogRow, change: &LoggedChange, rejection: &Rejection) -> Result<()> {
         let letter = json!({
             "userId": row.user_id,
-            "code": code_of(rejection.code),
+            "code": rejection.code.as_str(),
             "message": rejection.message,
             "at": Stamp::at_ms(self.host.now_ms()).to_string(),
             "row": row.without_changes(),
             "change": change.0,
         });
-        rows::write(tx, rows::LETTER, change.event_id(), &letter)
+        rows::write(tx, rows::LETTER, change.event_id(), letter)
     }
 
     /// Resolves when the server has everything up to the log row `ticket`; fails when it refused some of that row.
@@ -219,7 +219,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             }
             let refusal = refused.iter().find(|(seq, _)| (*seq - waiter.ticket).abs() < 0.5);
             let result = refusal
-                .map_or(Ok(()), |(_, rejection)| Err(refusal_error(&rejection.message, &code_of(rejection.code))));
+                .map_or(Ok(()), |(_, rejection)| Err(refusal_error(&rejection.message, rejection.code.as_str())));
             // The receiver is gone when nobody waits any more.
             let _ = waiter.sender.send(result);
         }
@@ -261,10 +261,6 @@ fn fate(code: RejectionCode) -> Fate {
         | RejectionCode::NotTheAuthor
         | RejectionCode::TooLarge => Fate::Letter,
     }
-}
-
-fn code_of(code: RejectionCode) -> String {
-    serde_json::to_value(code).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn parse_rows<R: Row>(rows: &[R]) -> Vec<LogRow> {

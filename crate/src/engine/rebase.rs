@@ -12,13 +12,12 @@ use super::ports::Host;
 use super::stamps::{source_of, stamp_of};
 use super::{Engine, Touched, epoch, rows};
 use crate::model::{
-    AUTHOR_ID, Change, Edit, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, USER_ID,
-    VISIBILITY, Visibility, is_hidden, same_json,
+    AUTHOR_ID, Change, Edit, EventId, FIELD_META, FromJson, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, USER_ID,
+    VISIBILITY, Visibility, is_hidden, record, same_json,
 };
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -27,7 +26,7 @@ use std::rc::Rc;
 type CameFields = BTreeMap<String, Stamp>;
 
 /// What came of a record.
-#[derive(Serialize, Deserialize, Default, Clone)]
+#[derive(Default, Clone)]
 struct Came {
     fields: CameFields,
     /// Whether its insert did: without it, updates are of no use to a device that does not have the record.
@@ -42,16 +41,29 @@ impl Came {
     }
 }
 
-/// What a page of a full pull brought: local table, record, what came of it.
-#[derive(Serialize, Deserialize, Default)]
-pub struct Seen {
-    seen: Vec<(String, String, Came)>,
+record! {
+    /// What came of a record on one page.
+    struct Part {
+        table: String = "table",
+        id: String = "id",
+        fields: Map<String, Value> = "fields",
+        inserted: bool = "inserted",
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Rebase {
-    id: String,
-    reason: ExpiryReason,
+record! {
+    /// What a page of a full pull brought.
+    #[derive(Default)]
+    pub struct Seen {
+        seen: Vec<Part> = "seen",
+    }
+}
+
+record! {
+    struct Rebase {
+        id: String = "id",
+        reason: ExpiryReason = "reason",
+    }
 }
 
 /// Stands for the clock epoch in rows logged again: their stamps are known to others and are never moved.
@@ -69,13 +81,16 @@ impl Seen {
             stored.is_some_and(|row| !same_json(&json_of(row, name), &edit.value))
         };
         let came = change.fields.iter().filter(|(name, edit)| !lost_tie(name.as_str(), edit));
-        let fields = came.map(|(name, edit)| (name.to_string(), edit.at)).collect();
-        let came = Came { fields, inserted: change.op == Op::Insert };
-        self.seen.push((table.to_owned(), change.id.to_string(), came));
+        let mut fields = Map::new();
+        for (name, edit) in came {
+            fields.insert(name.to_string(), edit.at.into());
+        }
+        let (table, id) = (table.to_owned(), change.id.to_string());
+        self.seen.push(Part { table, id, fields, inserted: change.op == Op::Insert });
     }
 
     /// Stores the note in the transaction of its page.
-    pub fn write<Tx: Transaction>(&self, tx: &Tx, rebase: &str, page: &str) -> Result<()> {
+    pub fn write<Tx: Transaction>(self, tx: &Tx, rebase: &str, page: &str) -> Result<()> {
         rows::write(tx, SEEN, &format!("{rebase}/{page}"), self)
     }
 }
@@ -90,7 +105,7 @@ pub async fn begin<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, reason: ExpiryR
         }
     }
     rows::remove(&tx, rows::CURSOR, &user)?;
-    rows::write(&tx, rows::REBASE, &user, &Rebase { id: epoch::fresh_id(&engine.host), reason })?;
+    rows::write(&tx, rows::REBASE, &user, Rebase { id: epoch::fresh_id(&engine.host), reason })?;
     tx.commit().await?;
     engine.renew_session();
     Ok(())
@@ -144,10 +159,11 @@ async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<BTreeMap<(String
         if !key.starts_with(rebase) {
             continue;
         }
-        for (table, id, part) in page.seen {
-            let known = came.entry((table, id)).or_default();
+        for part in page.seen {
+            let known = came.entry((part.table, part.id)).or_default();
             known.inserted |= part.inserted;
             for (field, at) in part.fields {
+                let Some(at) = Stamp::from_json(at) else { continue };
                 // The earliest insert gives the author, the newest edit everything else.
                 let kept = |seen: Stamp| if field == AUTHOR_ID { at.min(seen) } else { at.max(seen) };
                 let kept = known.fields.get(&field).copied().map_or(at, kept);
@@ -302,7 +318,7 @@ fn json_of<R: Row>(row: &R, field: &str) -> Value {
 fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
     let (origin, actor) = source_of(row, field).unwrap_or_default();
     let actor = if actor.is_object() { actor } else { json!({ "kind": "user" }) };
-    let known: Option<Origin> = serde_json::from_value(Value::String(origin)).ok();
+    let known = Origin::of(&origin);
     let by_kind = match actor["kind"].as_str() {
         Some("ai") => Origin::Agent,
         Some("system") => Origin::System,

@@ -45,7 +45,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let (moved, last) = (plan.moved, plan.last);
         let touched = self.move_records(&tx, &moved).await?;
-        rows::write(&tx, rows::CLOCK, "", &epoch)?;
+        rows::write(&tx, rows::CLOCK, "", epoch.clone())?;
         tx.commit().await?;
         if let Some(last) = last {
             self.clock.borrow_mut().advance_past(&epoch, last);

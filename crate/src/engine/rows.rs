@@ -1,9 +1,8 @@
 //! The engine's own rows in `_engine`, each under `[kind + key]`.
 
 use super::error::Result;
+use crate::model::FromJson;
 use crate::store::{ENGINE, Key, KeyRange, Row, Scan, Transaction};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// `{ id }`: this database's identity, made with it.
@@ -24,26 +23,42 @@ pub const LETTER: &str = "letter";
 pub const REBASE: &str = "rebase";
 
 /// Reads one row.
-pub async fn read<Tx: Transaction, T: DeserializeOwned>(tx: &Tx, kind: &str, key: &str) -> Result<Option<T>> {
-    let row = tx.get(ENGINE, &Key::pair(kind, key)).await?;
-    Ok(row.and_then(|row| parse(&row)))
+pub async fn read<Tx: Transaction, T: FromJson>(tx: &Tx, kind: &str, key: &str) -> Result<Option<T>> {
+    Ok(json(tx, kind, key).await?.and_then(T::from_json))
 }
 
 /// Reads all rows of a kind, with their keys.
-pub async fn read_all<Tx: Transaction, T: DeserializeOwned>(tx: &Tx, kind: &str) -> Result<Vec<(String, T)>> {
+pub async fn read_all<Tx: Transaction, T: FromJson>(tx: &Tx, kind: &str) -> Result<Vec<(String, T)>> {
+    let mut found = Vec::new();
+    for (key, json) in all_json(tx, kind).await? {
+        if let Some(row) = T::from_json(json) {
+            found.push((key, row));
+        }
+    }
+    Ok(found)
+}
+
+/// What does the reading, once for all types.
+async fn json<Tx: Transaction>(tx: &Tx, kind: &str, key: &str) -> Result<Option<Value>> {
+    let row = tx.get(ENGINE, &Key::pair(kind, key)).await?;
+    Ok(row.and_then(|row| row.to_json().ok()))
+}
+
+async fn all_json<Tx: Transaction>(tx: &Tx, kind: &str) -> Result<Vec<(String, Value)>> {
     let range =
         KeyRange { lower: Some((Key::pair(kind, ""), false)), upper: Some((Key::pair(kind, "\u{FFFF}"), false)) };
     let scan = Scan { range: Some(range), ..Scan::default() };
     let rows = tx.scan(ENGINE, &scan, &|_| true).await?;
-    Ok(rows.iter().filter_map(|row| Some((row.text("key")?, parse(row)?))).collect())
+    Ok(rows.iter().filter_map(|row| Some((row.text("key")?, row.to_json().ok()?))).collect())
 }
 
 /// Writes one row.
-pub fn write<Tx: Transaction>(tx: &Tx, kind: &str, key: &str, value: &impl Serialize) -> Result<()> {
-    let mut map = match serde_json::to_value(value) {
-        Ok(Value::Object(map)) => map,
-        _ => Map::new(),
-    };
+pub fn write<Tx: Transaction>(tx: &Tx, kind: &str, key: &str, value: impl Into<Value>) -> Result<()> {
+    put(tx, kind, key, value.into())
+}
+
+fn put<Tx: Transaction>(tx: &Tx, kind: &str, key: &str, value: Value) -> Result<()> {
+    let mut map = Map::from_json(value).unwrap_or_default();
     map.insert("kind".into(), kind.into());
     map.insert("key".into(), key.into());
     // The map was just made, so the row is an object.
@@ -56,8 +71,4 @@ pub fn write<Tx: Transaction>(tx: &Tx, kind: &str, key: &str, value: &impl Seria
 /// Removes one row.
 pub fn remove<Tx: Transaction>(tx: &Tx, kind: &str, key: &str) -> Result<()> {
     Ok(tx.delete(ENGINE, &Key::pair(kind, key))?)
-}
-
-fn parse<R: Row, T: DeserializeOwned>(row: &R) -> Option<T> {
-    row.to_json().ok().and_then(|json| serde_json::from_value(json).ok())
 }

@@ -5,34 +5,21 @@
 
 use super::driver::Driver;
 use super::error::{Error, Kind, Result};
-use super::events::{Event, TableChange};
+use super::events::Event;
+use super::message::Message;
 use super::ports::{Host, LockGuard, Tabs, Transport};
-use super::status::{State, Status, Trouble};
+use super::status::Status;
 use super::{Engine, User, epoch};
-use crate::protocol::wire::Rejection;
-use crate::store::{Key, Store};
+use crate::model::FromJson;
+use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 /// How long a follower waits for the leader to finish a `syncNow`, in milliseconds.
 const LEADER_LIMIT_MS: u64 = 60_000;
-
-/// What tabs tell each other.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Message {
-    Commit { changes: Vec<(String, Vec<Value>)>, logged: usize },
-    Settled { oldest: Option<f64>, refused: Vec<(f64, Rejection)>, pending: usize },
-    Status { state: State, pending: usize, last_synced_at: Option<u64>, trouble: Option<(String, String, Option<u64>)> },
-    StatusWanted,
-    SyncNow { id: String },
-    SyncDone { id: String, error: Option<(String, String)> },
-}
 
 /// A tab's session. Dropping it ends its part in sync.
 pub struct Session<S: Store, H: Host, T: Transport, B: Tabs> {
@@ -43,7 +30,7 @@ pub struct Session<S: Store, H: Host, T: Transport, B: Tabs> {
     wanted: Cell<bool>,
     leadership: RefCell<Option<Box<dyn LockGuard>>>,
     leaders_status: RefCell<Status>,
-    asked: RefCell<BTreeMap<String, oneshot::Sender<Result<()>>>>,
+    asked: RefCell<Vec<(String, oneshot::Sender<Result<()>>)>>,
 }
 
 impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
@@ -81,7 +68,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         if self.driver.is_none() || self.wanted.replace(true) {
             return;
         }
-        self.post(&Message::StatusWanted);
+        self.post(Message::StatusWanted);
         let user = self.engine.config().user_id().to_owned();
         let lock = self.tabs.lock(&format!("leader:{user}"));
         let weak = Rc::downgrade(self);
@@ -142,14 +129,14 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     async fn ask_leader(self: &Rc<Self>) -> Result<()> {
         let id = epoch::fresh_id(self.engine.host());
         let (sender, receiver) = oneshot::channel();
-        self.asked.borrow_mut().insert(id.clone(), sender);
-        self.post(&Message::SyncNow { id: id.clone() });
+        self.asked.borrow_mut().push((id.clone(), sender));
+        self.post(Message::SyncNow(id.clone()));
         let limit = self.engine.host().sleep(LEADER_LIMIT_MS);
         let answer = match select(receiver, limit).await {
             Either::Left((Ok(answer), _)) => answer,
             _ => Err(Error::new(Kind::SyncFailed, "the leading tab did not answer: it is tried again by itself")),
         };
-        self.asked.borrow_mut().remove(&id);
+        self.forget_asked(&id);
         answer
     }
 
@@ -182,16 +169,15 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     fn on_event(&self, event: Event) {
         match &event {
             Event::Change { changes, logged: Some(logged) } => {
-                let changes = changes.iter().map(|change| (change.table.clone(), keys_out(&change.keys))).collect();
-                self.post(&Message::Commit { changes, logged: *logged });
+                self.post(Message::Commit(changes.clone(), *logged));
                 self.tell_pending(*logged);
             }
             Event::Settled { oldest, refused } => {
                 let pending = self.engine.pending();
-                self.post(&Message::Settled { oldest: *oldest, refused: refused.clone(), pending });
+                self.post(Message::Settled(*oldest, refused.clone(), pending));
                 return;
             }
-            Event::Status(status) => self.post(&status_message(status)),
+            Event::Status(status) => self.post(Message::Status(status.clone())),
             Event::Change { logged: None, .. }
             | Event::Conflict(_)
             | Event::Quarantine { .. }
@@ -211,31 +197,35 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     }
 
     fn on_text(self: &Rc<Self>, text: &str) {
-        let Ok(message) = serde_json::from_str(text) else { return };
-        match message {
-            Message::Commit { changes, logged } => {
-                let changes = changes.into_iter().map(|(table, keys)| TableChange { table, keys: keys_in(&keys) });
-                self.engine.committed_elsewhere(changes.collect(), logged);
+        match serde_json::from_str(text).ok().and_then(Message::from_json) {
+            Some(Message::Commit(changes, logged)) => self.engine.committed_elsewhere(changes, logged),
+            Some(Message::Settled(oldest, refused, pending)) => {
+                self.engine.settled_elsewhere(oldest, &refused, pending);
             }
-            Message::Settled { oldest, refused, pending } => self.engine.settled_elsewhere(oldest, &refused, pending),
-            Message::Status { state, pending, last_synced_at, trouble } => {
-                let trouble = trouble.map(|(code, message, retry_at)| Trouble { code, message, retry_at });
-                self.take_status(Status { state, pending, last_synced_at, trouble });
-            }
-            Message::StatusWanted => {
+            Some(Message::Status(status)) => self.take_status(status),
+            Some(Message::StatusWanted) => {
                 if let Some(driver) = self.running() {
-                    self.post(&status_message(&driver.status()));
+                    self.post(Message::Status(driver.status()));
                 }
             }
-            Message::SyncNow { id } => self.sync_for(id),
-            Message::SyncDone { id, error } => {
-                if let Some(sender) = self.asked.borrow_mut().remove(&id) {
-                    let failed = error.map(|(_, message)| Error::new(Kind::SyncFailed, message));
-                    // The receiver is gone when nobody waits any more.
-                    let _ = sender.send(failed.map_or(Ok(()), Err));
-                }
-            }
+            Some(Message::SyncNow(id)) => self.sync_for(id),
+            Some(Message::SyncDone(id, error)) => self.finish_asked(&id, error),
+            None => {}
         }
+    }
+
+    fn finish_asked(&self, id: &str, error: Option<String>) {
+        if let Some(sender) = self.forget_asked(id) {
+            let failed = error.map(|message| Error::new(Kind::SyncFailed, message));
+            // The receiver is gone when nobody waits any more.
+            let _ = sender.send(failed.map_or(Ok(()), Err));
+        }
+    }
+
+    fn forget_asked(&self, id: &str) -> Option<oneshot::Sender<Result<()>>> {
+        let mut asked = self.asked.borrow_mut();
+        let at = asked.iter().position(|(known, _)| known == id)?;
+        Some(asked.swap_remove(at).1)
     }
 
     fn take_status(&self, status: Status) {
@@ -252,15 +242,12 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         let session = Rc::clone(self);
         self.engine.host().spawn(Box::pin(async move {
             let error = session.sync_now().await.err();
-            let error = error.map(|error| (error.kind().code().to_owned(), error.to_string()));
-            session.post(&Message::SyncDone { id, error });
+            session.post(Message::SyncDone(id, error.map(|error| error.to_string())));
         }));
     }
 
-    fn post(&self, message: &Message) {
-        if let Ok(text) = serde_json::to_string(message) {
-            self.tabs.post(&text);
-        }
+    fn post(&self, message: Message) {
+        self.tabs.post(&Value::from(message).to_string());
     }
 }
 
@@ -268,23 +255,4 @@ fn with<T>(weak: &Weak<T>, act: impl FnOnce(&Rc<T>)) {
     if let Some(strong) = weak.upgrade() {
         act(&strong);
     }
-}
-
-fn status_message(status: &Status) -> Message {
-    let trouble = status.trouble.as_ref().map(|t| (t.code.clone(), t.message.clone(), t.retry_at));
-    Message::Status { state: status.state, pending: status.pending, last_synced_at: status.last_synced_at, trouble }
-}
-
-/// Keys as JSON: texts and numbers as they are, others as `null`, which stands for any key.
-fn keys_out(keys: &[Key]) -> Vec<Value> {
-    let json = |key: &Key| match key {
-        Key::Text(text) => Value::from(text.as_str()),
-        Key::Number(number) => Value::from(*number),
-        Key::Date(_) | Key::Bytes(_) | Key::List(_) => Value::Null,
-    };
-    keys.iter().map(json).collect()
-}
-
-fn keys_in(keys: &[Value]) -> Vec<Key> {
-    keys.iter().map(|json| Key::of(json).unwrap_or_else(|| Key::List(Vec::new()))).collect()
 }

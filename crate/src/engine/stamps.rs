@@ -85,8 +85,7 @@ pub fn source_of<R: Row>(row: &R, field: &str) -> Option<(String, Value)> {
 /// The actor and origin of a field's mark, to mark it anew.
 pub fn mark_parts<R: Row>(row: &R, field: &str) -> Option<(R::Value, Origin)> {
     let mark = mark_of(row, field)?;
-    let origin = serde_json::from_value(Value::String(mark.text("origin")?)).ok()?;
-    Some((mark.get("actor")?, origin))
+    Some((mark.get("actor")?, Origin::of(&mark.text("origin")?)?))
 }
 
 /// A stored record as merging sees it. Stamps are read once, because merging asks for every field.

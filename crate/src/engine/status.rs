@@ -2,15 +2,19 @@
 
 pub use crate::protocol::state::State;
 
-/// The last failure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// A stable code.
-    pub code: String,
-    /// A sentence for people.
-    pub message: String,
-    /// When it is tried again, in device milliseconds since 1970; `None` when something must change first.
-    pub retry_at: Option<u64>,
+use crate::model::record;
+
+record! {
+    /// The last failure.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Trouble {
+        /// A stable code.
+        pub code: String = "code",
+        /// A sentence for people.
+        pub message: String = "message",
+        /// When it is tried again, in device milliseconds since 1970; `None` when something must change first.
+        pub retry_at: Option<u64> = "retryAt",
+    }
 }
 
 /// The sync status.

@@ -1,36 +1,22 @@
 //! Who made a change, and by what kind of hand.
 
-use super::Malformed;
+use super::{FromJson, Malformed, words};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where a field's value came from, as kept in its metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// A person, at this device.
-    User,
-    /// An assistant acting for a person.
-    Agent,
-    /// The app itself.
-    System,
-    /// An upgrade of the app's data.
-    Migration,
-    /// Applied from the server.
-    ServerReplay,
-}
-
-impl Origin {
-    /// The name used in records and on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Agent => "agent",
-            Self::System => "system",
-            Self::Migration => "migration",
-            Self::ServerReplay => "server-replay",
-        }
+words! {
+    /// Where a field's value came from, as kept in its metadata.
+    pub enum Origin {
+        /// A person, at this device.
+        User = "user",
+        /// An assistant acting for a person.
+        Agent = "agent",
+        /// The app itself.
+        System = "system",
+        /// An upgrade of the app's data.
+        Migration = "migration",
+        /// Applied from the server.
+        ServerReplay = "server-replay",
     }
 }
 
@@ -80,6 +66,12 @@ impl Actor {
     #[must_use]
     pub fn to_json(&self) -> Value {
         Value::Object(self.0.clone())
+    }
+}
+
+impl FromJson for Actor {
+    fn from_json(value: Value) -> Option<Self> {
+        Self::parse(value).ok()
     }
 }
 

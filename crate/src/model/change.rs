@@ -1,51 +1,46 @@
 //! A change: what one write did to one record, the unit of the log and of the wire.
 
 use super::{
-    Actor, AppId, EventId, FieldName, Malformed, Origin, RecordId, SpaceId, Stamp, TableName, UserId, Visibility,
-    check_travels, is_hidden,
+    Actor, AppId, EventId, FieldName, Fields, Malformed, Object, Origin, RecordId, SpaceId, Stamp, TableName, UserId,
+    Visibility, check_travels, is_hidden, words,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What a change does to its record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Op {
-    /// Creates it, or fills a tombstone again.
-    Insert,
-    /// Changes some of its fields.
-    Update,
-    /// Makes it a tombstone.
-    Delete,
-    /// Takes it away from readers who may no longer see it; made by servers only.
-    Withdraw,
-}
-
-impl Op {
-    /// The name used in the log and on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Withdraw => "withdraw",
-        }
+words! {
+    /// What a change does to its record.
+    pub enum Op {
+        /// Creates it, or fills a tombstone again.
+        Insert = "insert",
+        /// Changes some of its fields.
+        Update = "update",
+        /// Makes it a tombstone.
+        Delete = "delete",
+        /// Takes it away from readers who may no longer see it; made by servers only.
+        Withdraw = "withdraw",
     }
 }
 
 /// A field's new value, when it was written, and the stamp of the value it replaced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     /// The value; `null` also stands for a removed field.
-    #[serde(default)]
     pub value: Value,
     /// When it was written.
     pub at: Stamp,
     /// The stamp its writer saw before; absent when there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev: Option<Stamp>,
+}
+
+impl Edit {
+    fn read(fields: &mut Fields) -> Result<Self, &'static str> {
+        Ok(Self { value: fields.take("value")?, at: fields.take("at")?, prev: fields.take("prev")? })
+    }
+
+    fn to_json(&self) -> Value {
+        let edit = Object::new().with("value", self.value.clone()).with("at", self.at);
+        edit.with_any("prev", self.prev.into()).into()
+    }
 }
 
 /// One change of one record, as protocol 2 carries it.
@@ -84,64 +79,35 @@ pub struct Change {
     pub user_id: Option<UserId>,
 }
 
-/// The change's form on the wire.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire {
-    event_id: EventId,
-    app: AppId,
-    #[serde(default)]
-    schema_version: u32,
-    table: TableName,
-    id: RecordId,
-    op: Op,
-    at: Stamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    data: Option<Map<String, Value>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    fields: BTreeMap<String, Edit>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    deleted_at: Option<Stamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    space_id: Option<SpaceId>,
-    #[serde(default)]
-    visibility: Visibility,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    actor: Option<Actor>,
-    #[serde(default = "user_origin")]
-    origin: Origin,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    group: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_id: Option<UserId>,
-}
-
-fn user_origin() -> Origin {
-    Origin::User
-}
-
 const DELETED_AT: &str = super::DELETED_AT;
 
 impl Change {
     /// Reads one change from the wire. Hidden fields are dropped; everything else out of order is an error.
     pub fn parse(value: Value) -> Result<Self, Malformed> {
-        let wire: Wire = serde_json::from_value(value).map_err(|e| Malformed::new("change", e.to_string()))?;
-        let fields = edits_of(&wire)?;
+        let mut wire = Fields::of(value).ok_or_else(|| Malformed::new("change", "is not an object"))?;
+        let mut change = Self::read(&mut wire).map_err(unreadable)?;
+        let carried = Carried::read(&mut wire).map_err(unreadable)?;
+        change.fields = carried.into_edits(change.op, change.at)?;
+        Ok(change)
+    }
+
+    /// Everything but the fields.
+    fn read(wire: &mut Fields) -> Result<Self, &'static str> {
         Ok(Self {
-            event_id: wire.event_id,
-            app: wire.app,
-            schema_version: wire.schema_version.max(1),
-            table: wire.table,
-            id: wire.id,
-            op: wire.op,
-            at: wire.at,
-            fields,
-            space_id: wire.space_id,
-            visibility: wire.visibility,
-            actor: wire.actor,
-            origin: wire.origin,
-            group: wire.group,
-            user_id: wire.user_id,
+            event_id: wire.take("eventId")?,
+            app: wire.take("app")?,
+            schema_version: wire.take_or("schemaVersion", 1)?.max(1),
+            table: wire.take("table")?,
+            id: wire.take("id")?,
+            op: wire.take("op")?,
+            at: wire.take("at")?,
+            fields: BTreeMap::new(),
+            space_id: wire.take("spaceId")?,
+            visibility: wire.take_or("visibility", Visibility::default())?,
+            actor: wire.take("actor")?,
+            origin: wire.take_or("origin", Origin::User)?,
+            group: wire.take("group")?,
+            user_id: wire.take("userId")?,
         })
     }
 
@@ -149,62 +115,83 @@ impl Change {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let plain = |edit: &Edit| self.op == Op::Insert && edit.at == self.at && edit.prev.is_none();
-        let mut data = Map::new();
-        let mut fields = BTreeMap::new();
+        let (mut data, mut fields) = (Map::new(), Map::new());
         for (name, edit) in &self.fields {
             if self.op == Op::Delete && name.as_str() == DELETED_AT && edit.prev.is_none() {
                 continue;
             }
-            if plain(edit) {
-                data.insert(name.as_str().to_owned(), edit.value.clone());
-            } else {
-                fields.insert(name.as_str().to_owned(), edit.clone());
+            let (map, value) =
+                if plain(edit) { (&mut data, edit.value.clone()) } else { (&mut fields, edit.to_json()) };
+            map.insert(name.as_str().to_owned(), value);
+        }
+        let mut wire = Object::new()
+            .with("eventId", self.event_id.as_str())
+            .with("app", self.app.as_str())
+            .with("schemaVersion", self.schema_version)
+            .with("table", self.table.as_str())
+            .with("id", self.id.as_str())
+            .with("op", self.op)
+            .with("at", self.at)
+            .with("visibility", self.visibility.as_str())
+            .with("origin", self.origin)
+            .with_any("spaceId", self.space_id.clone().into())
+            .with_any("actor", self.actor.as_ref().map(Actor::to_json).into())
+            .with_any("group", self.group.clone().into())
+            .with_any("userId", self.user_id.clone().into());
+        if self.op == Op::Insert {
+            wire = wire.with("data", data);
+        }
+        if !fields.is_empty() {
+            wire = wire.with("fields", fields);
+        }
+        wire.with_any("deletedAt", (self.op == Op::Delete).then_some(self.at).into()).into()
+    }
+}
+
+fn unreadable(field: &'static str) -> Malformed {
+    Malformed::new(field, "is missing, or is not what it should be")
+}
+
+/// What of a change ends up in its fields.
+struct Carried {
+    data: Option<Map<String, Value>>,
+    fields: Map<String, Value>,
+    deleted_at: Option<Stamp>,
+}
+
+impl Carried {
+    fn read(wire: &mut Fields) -> Result<Self, &'static str> {
+        Ok(Self {
+            data: wire.take("data")?,
+            fields: wire.take_or("fields", Map::new())?,
+            deleted_at: wire.take("deletedAt")?,
+        })
+    }
+
+    fn into_edits(self, op: Op, at: Stamp) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
+        match op {
+            Op::Insert if self.data.is_none() && self.fields.is_empty() => {
+                return Err(Malformed::new("data", "an insert needs data or fields"));
             }
+            Op::Update if self.fields.is_empty() => return Err(Malformed::new("fields", "an update needs fields")),
+            Op::Update if self.data.is_some() => return Err(Malformed::new("data", "only an insert carries data")),
+            Op::Insert | Op::Update | Op::Delete | Op::Withdraw => {}
         }
-        let wire = Wire {
-            event_id: self.event_id.clone(),
-            app: self.app.clone(),
-            schema_version: self.schema_version,
-            table: self.table.clone(),
-            id: self.id.clone(),
-            op: self.op,
-            at: self.at,
-            data: (self.op == Op::Insert).then_some(data),
-            fields,
-            deleted_at: (self.op == Op::Delete).then_some(self.at),
-            space_id: self.space_id.clone(),
-            visibility: self.visibility,
-            actor: self.actor.clone(),
-            origin: self.origin,
-            group: self.group.clone(),
-            user_id: self.user_id.clone(),
-        };
-        // A struct of strings, maps and parsed JSON has no failing case on its way into a JSON tree.
-        serde_json::to_value(wire).unwrap_or_default()
+        let mut edits = BTreeMap::new();
+        for (name, value) in self.data.into_iter().flatten() {
+            add_edit(&mut edits, name, Edit { value, at, prev: None })?;
+        }
+        for (name, value) in self.fields {
+            let edit = Fields::of(value).ok_or("edit").and_then(|mut edit| Edit::read(&mut edit));
+            let edit = edit.map_err(|part| Malformed::new(format!("fields.{name}.{part}"), unreadable("").reason))?;
+            add_edit(&mut edits, name, edit)?;
+        }
+        if op == Op::Delete { deletion(self.deleted_at, &edits) } else { Ok(edits) }
     }
 }
 
-fn edits_of(wire: &Wire) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
-    let mut edits = BTreeMap::new();
-    for (name, value) in wire.data.iter().flatten() {
-        add_edit(&mut edits, name, Edit { value: value.clone(), at: wire.at, prev: None })?;
-    }
-    for (name, edit) in &wire.fields {
-        add_edit(&mut edits, name, edit.clone())?;
-    }
-    match wire.op {
-        Op::Insert if wire.data.is_none() && wire.fields.is_empty() => {
-            Err(Malformed::new("data", "an insert needs data or fields"))
-        }
-        Op::Update if wire.fields.is_empty() => Err(Malformed::new("fields", "an update needs fields")),
-        Op::Update if wire.data.is_some() => Err(Malformed::new("data", "only an insert carries data")),
-        Op::Delete => deletion(wire, &edits),
-        Op::Insert | Op::Update | Op::Withdraw => Ok(edits),
-    }
-}
-
-fn add_edit(edits: &mut BTreeMap<FieldName, Edit>, name: &str, edit: Edit) -> Result<(), Malformed> {
-    if is_hidden(name) {
+fn add_edit(edits: &mut BTreeMap<FieldName, Edit>, name: String, edit: Edit) -> Result<(), Malformed> {
+    if is_hidden(&name) {
         // `__proto__` is hidden too: it can be dropped, never stored.
         return Ok(());
     }
@@ -213,11 +200,13 @@ fn add_edit(edits: &mut BTreeMap<FieldName, Edit>, name: &str, edit: Edit) -> Re
     Ok(())
 }
 
-fn deletion(wire: &Wire, edits: &BTreeMap<FieldName, Edit>) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
-    let at = wire.deleted_at.ok_or_else(|| Malformed::new("deletedAt", "a delete needs a valid deletedAt"))?;
+fn deletion(at: Option<Stamp>, edits: &BTreeMap<FieldName, Edit>) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
+    let at = at.ok_or_else(|| Malformed::new("deletedAt", "a delete needs a valid deletedAt"))?;
     let name = FieldName::parse(DELETED_AT)?;
     let prev = edits.get(&name).and_then(|edit| edit.prev);
-    Ok(BTreeMap::from([(name, Edit { value: Value::String(at.to_string()), at, prev })]))
+    let mut only = BTreeMap::new();
+    only.insert(name, Edit { value: at.into(), at, prev });
+    Ok(only)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod actor;
 mod canonical;
 mod change;
 mod field_meta;
+mod json;
 mod names;
 mod schema;
 mod space;
@@ -20,6 +21,8 @@ pub use field_meta::{
     AUTHOR_ID, DELETED_AT, FIELD_META, ID, SPACE_ID, UPDATED_AT, UPDATED_AT_INDEX, USER_ID, VISIBILITY, is_hidden,
     is_immutable,
 };
+pub use json::{Fields, FromJson, Object};
+pub(crate) use json::{record, words};
 pub use names::{AppId, ClientId, EventId, FieldName, RecordId, SpaceId, TableName, UserId};
 pub use schema::{IndexSpec, KeyPath, Scope, StoreSpec, TableSync};
 pub use space::{PERSONAL_PREFIX, Space, Visibility, personal_alias};

@@ -1,7 +1,8 @@
 //! One newtype per identity; a name that exists is valid.
 
-use super::Malformed;
+use super::{FromJson, Malformed};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
@@ -13,17 +14,25 @@ macro_rules! name {
         impl $name {
             /// Checks the text and makes a name of it.
             pub fn parse(text: impl Into<String>) -> Result<Self, Malformed> {
-                let text = text.into();
-                match $check(&text) {
-                    Ok(()) => Ok(Self(text)),
-                    Err(reason) => Err(Malformed::new(stringify!($name), reason)),
-                }
+                checked(text.into(), stringify!($name), $check).map(Self)
             }
 
             /// The name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl FromJson for $name {
+            fn from_json(value: Value) -> Option<Self> {
+                Self::parse(String::from_json(value)?).ok()
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(name: $name) -> Self {
+                Self::String(name.0)
             }
         }
 
@@ -100,6 +109,13 @@ const MAX_ID_BYTES: usize = 255;
 
 /// Names an object may not have as an own key without changing what the object is.
 const RESERVED: [&str; 3] = ["__proto__", "constructor", "prototype"];
+
+fn checked(text: String, what: &str, check: fn(&str) -> Result<(), &'static str>) -> Result<String, Malformed> {
+    match check(&text) {
+        Ok(()) => Ok(text),
+        Err(reason) => Err(Malformed::new(what, reason)),
+    }
+}
 
 fn check_identifier(text: &str) -> Result<(), &'static str> {
     if text.is_empty() || text.len() > 64 {

@@ -1,7 +1,8 @@
 //! Spaces: who a record belongs to, and who may see it.
 
-use super::{SpaceId, UserId};
+use super::{FromJson, SpaceId, UserId, record};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Begins the alias under which a person's own space travels: `_personal:<user>`.
 pub const PERSONAL_PREFIX: &str = "_personal:";
@@ -12,17 +13,19 @@ pub fn personal_alias(user: &UserId) -> String {
     format!("{PERSONAL_PREFIX}{user}")
 }
 
-/// A space the signed-in user is a member of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Space {
-    /// Its id.
-    pub id: SpaceId,
-    /// `personal`, or a shared kind such as `family` or `team`. A server that does not know leaves it out.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// The user's role in it, such as `owner`, `member` or `viewer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
+record! {
+    /// A space the signed-in user is a member of.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Space {
+        /// Its id.
+        pub id: SpaceId = "id",
+        /// `personal`, or a shared kind such as `family` or `team`. A server that does not know leaves it out.
+        #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+        pub kind: Option<String> = "type",
+        /// The user's role in it, such as `owner`, `member` or `viewer`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub role: Option<String> = "role",
+    }
 }
 
 impl Space {
@@ -58,6 +61,12 @@ impl Visibility {
             Self::Space => "space",
             Self::Private => "private",
         }
+    }
+}
+
+impl FromJson for Visibility {
+    fn from_json(value: Value) -> Option<Self> {
+        String::from_json(value).map(Self::from)
     }
 }
 

@@ -4,8 +4,9 @@
 //! digit. So such a stamp ranks after all 1,000 counter values of its millisecond; comparing integers here and text
 //! there gives one order.
 
-use super::Malformed;
+use super::{FromJson, Malformed};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Milliseconds since 1970 and a rank inside the millisecond: the counter 0–999, or 1000 for a 24-character stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +65,18 @@ impl std::fmt::Display for Stamp {
         let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}", of_day % 1000)?;
         if self.rank == NO_COUNTER { f.write_str("Z") } else { write!(f, "{:03}Z", self.rank) }
+    }
+}
+
+impl FromJson for Stamp {
+    fn from_json(value: Value) -> Option<Self> {
+        parse(value.as_str()?)
+    }
+}
+
+impl From<Stamp> for Value {
+    fn from(stamp: Stamp) -> Self {
+        Self::String(stamp.to_string())
     }
 }
 

@@ -5,8 +5,7 @@
 use super::http::{NoAnswer, Response};
 use super::limits::MAX_BODY_BYTES;
 use super::wire::{ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
-use crate::model::EventId;
-use serde::de::DeserializeOwned;
+use crate::model::{EventId, FromJson};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -73,16 +72,16 @@ pub fn pull_answer(reply: Result<Response, NoAnswer>) -> Result<PullAnswer, Fail
 /// Reads a health answer; `None` for a server that speaks another protocol.
 pub fn health_answer(reply: Result<Response, NoAnswer>) -> Result<Health, Failure> {
     let json = success(reply)?;
-    let health: Health = serde_json::from_value(json).map_err(|error| bad(&error.to_string()))?;
+    let health = Health::from_json(json).ok_or_else(|| bad("the health answer is not one"))?;
     if health.protocol == Some(PROTOCOL) { Ok(health) } else { Err(bad("the server does not speak protocol 2")) }
 }
 
-fn typed<T: DeserializeOwned>(reply: Result<Response, NoAnswer>) -> Result<T, Failure> {
+fn typed<T: FromJson>(reply: Result<Response, NoAnswer>) -> Result<T, Failure> {
     let json = success(reply)?;
     if json.get("protocol").and_then(Value::as_u64) != Some(u64::from(PROTOCOL)) {
         return Err(bad("the answer does not carry protocol 2"));
     }
-    serde_json::from_value(json).map_err(|error| bad(&error.to_string()))
+    T::from_json(json).ok_or_else(|| bad("the answer is not what the protocol says"))
 }
 
 fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
@@ -106,7 +105,7 @@ fn read_json(response: &Response) -> Option<Value> {
 
 fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) -> Failure {
     let later = |code, message: String| Failure::Later { code, message, retry_after_ms };
-    let typed: Option<ErrorAnswer> = json.and_then(|json| serde_json::from_value(json).ok());
+    let typed: Option<ErrorAnswer> = json.and_then(ErrorAnswer::from_json);
     match (status, typed.filter(|answer| answer.protocol == PROTOCOL)) {
         (410, Some(ErrorAnswer { reason: Some(reason), code, .. })) if code == "cursor_expired" => {
             Failure::Expired(reason)

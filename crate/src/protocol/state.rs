@@ -1,45 +1,27 @@
 //! The states of sync, as the machine reaches them and the indicator shows them.
 
-use serde::{Deserialize, Serialize};
+use crate::model::words;
 
-/// The state of sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// No sync is set up, or it was stopped.
-    Local,
-    /// Exchanging with the server, or about to.
-    Syncing,
-    /// Everything is pushed, and everything the server had was pulled.
-    Synced,
-    /// The server cannot be reached.
-    Offline,
-    /// The server answers, but not usefully; tried again later.
-    Error,
-    /// The user must sign in again.
-    NeedsAuth,
-    /// The app must be updated before it can sync.
-    UpdateRequired,
-    /// The account must be paid for.
-    BillingRequired,
-    /// The device has no room for what comes.
-    StorageFull,
-}
-
-impl State {
-    /// The name apps see.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Syncing => "syncing",
-            Self::Synced => "synced",
-            Self::Offline => "offline",
-            Self::Error => "error",
-            Self::NeedsAuth => "needs-auth",
-            Self::UpdateRequired => "update-required",
-            Self::BillingRequired => "billing-required",
-            Self::StorageFull => "storage-full",
-        }
+words! {
+    /// The state of sync.
+    pub enum State {
+        /// No sync is set up, or it was stopped.
+        Local = "local",
+        /// Exchanging with the server, or about to.
+        Syncing = "syncing",
+        /// Everything is pushed, and everything the server had was pulled.
+        Synced = "synced",
+        /// The server cannot be reached.
+        Offline = "offline",
+        /// The server answers, but not usefully; tried again later.
+        Error = "error",
+        /// The user must sign in again.
+        NeedsAuth = "needs-auth",
+        /// The app must be updated before it can sync.
+        UpdateRequired = "update-required",
+        /// The account must be paid for.
+        BillingRequired = "billing-required",
+        /// The device has no room for what comes.
+        StorageFull = "storage-full",
     }
 }

@@ -1,7 +1,8 @@
 //! A note beside the database, so that a database the browser lost is missed: `{ install, unsent }`, no contents.
 
 use super::js;
-use serde::{Deserialize, Serialize};
+use crate::model::{FromJson, record};
+use serde_json::Value;
 use wasm_bindgen::JsValue;
 
 /// The note of one database, in `localStorage`; where there is none (a worker, blocked storage), nothing is noted.
@@ -9,10 +10,11 @@ pub struct Marker {
     key: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Note {
-    install: String,
-    unsent: usize,
+record! {
+    struct Note {
+        install: String = "install",
+        unsent: usize = "unsent",
+    }
 }
 
 impl Marker {
@@ -26,15 +28,14 @@ impl Marker {
     #[must_use]
     pub fn lost(&self, install: &str) -> Option<usize> {
         let text = self.call("getItem", &[])?.as_string()?;
-        let note: Note = serde_json::from_str(&text).ok()?;
+        let note = Note::from_json(serde_json::from_str(&text).ok()?)?;
         (note.install != install).then_some(note.unsent)
     }
 
     /// Notes which database there is, and how many of its changes the server does not have.
     pub fn keep(&self, install: &str, unsent: usize) {
-        if let Ok(text) = serde_json::to_string(&Note { install: install.to_owned(), unsent }) {
-            self.call("setItem", &[JsValue::from_str(&text)]);
-        }
+        let note = Value::from(Note { install: install.to_owned(), unsent });
+        self.call("setItem", &[JsValue::from_str(&note.to_string())]);
     }
 
     /// Forgets the database: it was deleted on purpose.

@@ -2,10 +2,8 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::Change;
+use crate::model::{Change, record, words};
 use crate::store::Transaction;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -16,35 +14,23 @@ const MAX_PARKED: usize = 1000;
 /// Most parked changes of one record.
 const MAX_PARKED_CHANGES: usize = 200;
 
-/// Why a change was quarantined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// It is not a change.
-    Malformed,
-    /// Its table is not known here; a newer app may know it.
-    UnknownTable,
-    /// It was written by a newer version of the app.
-    SchemaTooNew,
-    /// It is stamped too far ahead of the server's clock.
-    ClockAhead,
-    /// Its record belongs to another space.
-    SpaceMismatch,
+words! {
+    /// Why a change was quarantined.
+    pub enum Reason {
+        /// It is not a change.
+        Malformed = "malformed",
+        /// Its table is not known here; a newer app may know it.
+        UnknownTable = "unknown_table",
+        /// It was written by a newer version of the app.
+        SchemaTooNew = "schema_too_new",
+        /// It is stamped too far ahead of the server's clock.
+        ClockAhead = "clock_ahead",
+        /// Its record belongs to another space.
+        SpaceMismatch = "space_mismatch",
+    }
 }
 
 impl Reason {
-    /// The code apps see.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::UnknownTable => "unknown_table",
-            Self::SchemaTooNew => "schema_too_new",
-            Self::ClockAhead => "clock_ahead",
-            Self::SpaceMismatch => "space_mismatch",
-        }
-    }
-
     fn may_pass_later(self) -> bool {
         matches!(self, Self::UnknownTable | Self::SchemaTooNew | Self::ClockAhead)
     }
@@ -65,21 +51,21 @@ impl Aside {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Quarantined {
-    user_id: String,
-    reason: Reason,
-    message: String,
-    change: Value,
+record! {
+    struct Quarantined {
+        user_id: String = "userId",
+        reason: Reason = "reason",
+        message: String = "message",
+        change: Value = "change",
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Parked {
-    user_id: String,
-    space: Option<String>,
-    changes: Vec<Value>,
+record! {
+    struct Parked {
+        user_id: String = "userId",
+        space: Option<String> = "space",
+        changes: Vec<Value> = "changes",
+    }
 }
 
 /// Stores changes in quarantine under their event ids; `spare_id` names those without a usable one.
@@ -95,7 +81,7 @@ pub async fn quarantine<Tx: Transaction>(tx: &Tx, aside: &[Aside], user_id: &str
             message: put_aside.message.clone(),
             change: put_aside.change.clone(),
         };
-        rows::write(tx, rows::QUARANTINE, &key, &row)?;
+        rows::write(tx, rows::QUARANTINE, &key, row)?;
     }
     let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
     for (key, _) in held.iter().take(held.len().saturating_sub(MAX_QUARANTINED)) {
@@ -118,7 +104,7 @@ pub fn parked_key(table: &str, id: &str) -> String {
 
 /// The names under which changes are parked.
 pub async fn parked_keys<Tx: Transaction>(tx: &Tx) -> Result<BTreeSet<String>> {
-    let held: Vec<(String, IgnoredAny)> = rows::read_all(tx, rows::PARKED).await?;
+    let held: Vec<(String, Value)> = rows::read_all(tx, rows::PARKED).await?;
     Ok(held.into_iter().map(|(key, _)| key).collect())
 }
 
@@ -132,7 +118,7 @@ pub async fn park<Tx: Transaction>(tx: &Tx, key: &str, change: &Change, user_id:
     if !parked.changes.contains(&json) && parked.changes.len() < MAX_PARKED_CHANGES {
         parked.changes.push(json);
     }
-    rows::write(tx, rows::PARKED, key, &parked)?;
+    rows::write(tx, rows::PARKED, key, parked)?;
     if is_new {
         make_room(tx, space).await?;
     }

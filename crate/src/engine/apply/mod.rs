@@ -204,7 +204,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         aside::quarantine(tx, aside, &user, epoch::fresh_id(&self.host)).await?;
         if let Some(cursor) = &page.cursor {
             let hydrating = page.hydrating && page.more;
-            rows::write(tx, rows::CURSOR, &user, &json!({ "cursor": cursor, "hydrating": hydrating }))?;
+            rows::write(tx, rows::CURSOR, &user, json!({ "cursor": cursor, "hydrating": hydrating }))?;
         }
         Ok(touched)
     }
@@ -224,7 +224,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             self.emit(Event::Conflict(conflict.clone()));
         }
         for (reason, count) in &counts {
-            self.emit(Event::Quarantine { code: reason.code(), count: *count });
+            self.emit(Event::Quarantine { code: reason.as_str(), count: *count });
         }
         Applied { records: touched.len(), aside: counts, conflicts }
     }

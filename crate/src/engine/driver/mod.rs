@@ -15,6 +15,7 @@ use crate::protocol::machine::{Effect, Input, Machine, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
 use futures_channel::oneshot;
+use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -232,7 +233,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             schema_version: batch.schema_version,
             changes: batch.changes,
         };
-        self.post("/v2/push", serde_json::to_string(&request)).await
+        self.post("/v2/push", request.into()).await
     }
 
     async fn settle(&self, settlement: &crate::protocol::reply::Settlement) -> Input {
@@ -267,17 +268,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             apps: config_apps,
             limit: MAX_PAGE,
         };
-        Input::Pulled(self.post("/v2/pull", serde_json::to_string(&request)).await)
+        Input::Pulled(self.post("/v2/pull", request.into()).await)
     }
 
-    async fn post(
-        &self,
-        path: &'static str,
-        body: std::result::Result<String, serde_json::Error>,
-    ) -> std::result::Result<Response, NoAnswer> {
-        let body = body.map_err(|error| NoAnswer(error.to_string()))?;
+    async fn post(&self, path: &'static str, body: Value) -> std::result::Result<Response, NoAnswer> {
         let token = self.token.borrow().clone();
-        self.transport.send(Request { method: Method::Post, path, body: Some(body), token }).await
+        self.transport.send(Request { method: Method::Post, path, body: Some(body.to_string()), token }).await
     }
 
     fn client_id(&self) -> std::result::Result<ClientId, NoAnswer> {

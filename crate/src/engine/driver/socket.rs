@@ -2,10 +2,12 @@
 
 use super::Driver;
 use crate::engine::ports::{Host, SocketEvent, Transport};
+use crate::model::FromJson;
 use crate::protocol::backoff::wait_ms;
 use crate::protocol::machine::Input;
 use crate::protocol::wire::{ClientFrame, ServerFrame};
 use crate::store::Store;
+use serde_json::Value;
 use std::rc::{Rc, Weak};
 
 /// A silent connection is asked for a sign of life this often, in milliseconds; one that gives none is opened anew.
@@ -34,7 +36,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         match event {
             SocketEvent::Open => {
                 let token = self.token.borrow().clone().unwrap_or_default();
-                self.send_frame(&ClientFrame::Auth { token });
+                self.send_frame(ClientFrame::Auth { token });
             }
             SocketEvent::Text(text) => self.on_frame(&text),
             SocketEvent::Closed => self.reopen_socket(),
@@ -42,21 +44,21 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     fn on_frame(self: &Rc<Self>, text: &str) {
-        match serde_json::from_str(text) {
-            Ok(ServerFrame::AuthOk) => {
+        match serde_json::from_str(text).ok().and_then(ServerFrame::from_json) {
+            Some(ServerFrame::AuthOk) => {
                 self.socket_failures.set(0);
                 // Subscribed first, read now: what was committed in between is not missed.
                 self.feed(Input::Nudge);
                 self.keep_alive();
             }
-            Ok(ServerFrame::SyncAvailable { .. } | ServerFrame::SpacesChanged) => self.feed(Input::Nudge),
-            Ok(ServerFrame::Pong | ServerFrame::Error { .. }) | Err(_) => {}
+            Some(ServerFrame::SyncAvailable { .. } | ServerFrame::SpacesChanged) => self.feed(Input::Nudge),
+            Some(ServerFrame::Pong | ServerFrame::Error { .. }) | None => {}
         }
     }
 
-    fn send_frame(&self, frame: &ClientFrame) {
-        if let (Some(socket), Ok(text)) = (&*self.socket.borrow(), serde_json::to_string(frame)) {
-            socket.send(&text);
+    fn send_frame(&self, frame: ClientFrame) {
+        if let Some(socket) = &*self.socket.borrow() {
+            socket.send(&Value::from(frame).to_string());
         }
     }
 
@@ -74,7 +76,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                     driver.reopen_socket();
                     return;
                 }
-                driver.send_frame(&ClientFrame::Ping);
+                driver.send_frame(ClientFrame::Ping);
                 slept = driver.engine.host().sleep(HEARTBEAT_MS);
             }
         }));

@@ -1,47 +1,43 @@
 //! A row of the change log as JSON: read, rewritten, and turned into what the wire carries.
 
 use super::super::error::Result;
-use crate::model::{DELETED_AT, Edit, Stamp, Visibility};
+use crate::model::{DELETED_AT, Edit, FromJson, Stamp, Visibility, record};
 use crate::store::{CHANGE_LOG, Row, Transaction};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// A row of the change log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LogRow {
-    /// Its key.
-    pub seq: f64,
-    /// Whose changes these are.
-    pub user_id: String,
-    /// The app.
-    pub app_id: String,
-    /// The version of the app's data.
-    pub schema_version: u32,
-    /// The clock epoch the stamps were made in.
-    pub clock_epoch: String,
-    /// The offset that is part of the stamps, in milliseconds.
-    #[serde(default)]
-    pub clock_offset: i64,
-    /// The stamp of every change that has none of its own.
-    pub at: Stamp,
-    /// Who wrote.
-    pub actor: Value,
-    /// What kind of hand wrote.
-    pub origin: String,
-    /// Rows whose changes were merged into this one: who waits for them waits for this.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub absorbed: Vec<f64>,
-    /// The changes.
-    pub changes: Vec<LoggedChange>,
-    /// Set before the row is first sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sent_at: Option<String>,
+record! {
+    /// A row of the change log.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct LogRow {
+        /// Its key.
+        pub seq: f64 = "seq",
+        /// Whose changes these are.
+        pub user_id: String = "userId",
+        /// The app.
+        pub app_id: String = "appId",
+        /// The version of the app's data.
+        pub schema_version: u32 = "schemaVersion",
+        /// The clock epoch the stamps were made in.
+        pub clock_epoch: String = "clockEpoch",
+        /// The offset that is part of the stamps, in milliseconds.
+        pub clock_offset: i64 = "clockOffset" or 0,
+        /// The stamp of every change that has none of its own.
+        pub at: Stamp = "at",
+        /// Who wrote.
+        pub actor: Value = "actor",
+        /// What kind of hand wrote.
+        pub origin: String = "origin",
+        /// Rows whose changes were merged into this one: who waits for them waits for this.
+        pub absorbed: Vec<f64> = "absorbed" or Vec::new(),
+        /// The changes.
+        pub changes: Vec<LoggedChange> = "changes",
+        /// Set before the row is first sent.
+        pub sent_at: Option<String> = "sentAt",
+    }
 }
 
 /// A change in a log row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LoggedChange(pub Map<String, Value>);
 
 /// One edit of a logged change: which field, when, and the stamp it replaced.
@@ -58,15 +54,27 @@ pub struct LoggedStamp {
     pub prev: Option<Stamp>,
 }
 
+impl FromJson for LoggedChange {
+    fn from_json(value: Value) -> Option<Self> {
+        Map::from_json(value).map(Self)
+    }
+}
+
+impl From<LoggedChange> for Value {
+    fn from(change: LoggedChange) -> Self {
+        Self::Object(change.0)
+    }
+}
+
 impl LogRow {
     /// Reads a stored row.
     pub fn parse<R: Row>(row: &R) -> Option<Self> {
-        row.to_json().ok().and_then(|json| serde_json::from_value(json).ok())
+        row.to_json().ok().and_then(Self::from_json)
     }
 
     /// Stores the row under its key.
     pub fn put<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
-        let json = serde_json::to_value(self).unwrap_or_default();
+        let json = Value::from(self.clone());
         if let Some(row) = Tx::Row::from_json(&json) {
             tx.put(CHANGE_LOG, &row, None)?;
         }
@@ -75,7 +83,7 @@ impl LogRow {
 
     /// Stores the row under a new key.
     pub async fn append<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
-        let mut json = serde_json::to_value(self).unwrap_or_default();
+        let mut json = Value::from(self.clone());
         if let Some(map) = json.as_object_mut() {
             map.remove("seq");
         }
@@ -87,7 +95,7 @@ impl LogRow {
 
     /// What the row says about all its changes.
     pub fn without_changes(&self) -> Value {
-        serde_json::to_value(Self { changes: Vec::new(), ..self.clone() }).unwrap_or_default()
+        Self { changes: Vec::new(), ..self.clone() }.into()
     }
 }
 

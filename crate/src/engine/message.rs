@@ -1,0 +1,149 @@
+//! What the tabs of one browser profile tell each other, as JSON.
+
+use super::events::TableChange;
+use super::status::Status;
+use crate::model::{Fields, FromJson, Object, record};
+use crate::protocol::wire::Rejection;
+use crate::store::Key;
+use serde_json::Value;
+
+/// A message; its `type` names the variant.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// A transaction was committed: what changed, and how many changes it logged.
+    Commit(Vec<TableChange>, usize),
+    /// An answer was worked into the log: the oldest row that is left, the refused changes by row, and how many changes
+    /// the server does not have.
+    Settled(Option<f64>, Vec<(f64, Rejection)>, usize),
+    /// The leader's status.
+    Status(Status),
+    /// The leader is to tell its status.
+    StatusWanted,
+    /// The leader is to sync now.
+    SyncNow(String),
+    /// It has, or why not.
+    SyncDone(String, Option<String>),
+}
+
+record! {
+    struct Touched {
+        table: String = "table",
+        keys: Vec<Value> = "keys",
+    }
+}
+
+record! {
+    struct Refused {
+        seq: f64 = "seq",
+        rejection: Rejection = "rejection",
+    }
+}
+
+impl FromJson for Message {
+    fn from_json(value: Value) -> Option<Self> {
+        read(Fields::of(value)?).ok().flatten()
+    }
+}
+
+fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
+    Ok(Some(match fields.take::<String>("type")?.as_str() {
+        "commit" => {
+            let changes = fields.take::<Vec<Touched>>("changes")?.into_iter();
+            let changes = changes.map(|one| TableChange { table: one.table, keys: keys_in(&one.keys) });
+            Message::Commit(changes.collect(), fields.take("logged")?)
+        }
+        "settled" => {
+            let refused = fields.take::<Vec<Refused>>("refused")?.into_iter().map(|one| (one.seq, one.rejection));
+            Message::Settled(fields.take("oldest")?, refused.collect(), fields.take("pending")?)
+        }
+        "status" => Message::Status(Status {
+            state: fields.take("state")?,
+            pending: fields.take("pending")?,
+            last_synced_at: fields.take("lastSyncedAt")?,
+            trouble: fields.take("trouble")?,
+        }),
+        "status-wanted" => Message::StatusWanted,
+        "sync-now" => Message::SyncNow(fields.take("id")?),
+        "sync-done" => Message::SyncDone(fields.take("id")?, fields.take("error")?),
+        _ => return Ok(None),
+    }))
+}
+
+impl From<Message> for Value {
+    fn from(message: Message) -> Self {
+        let named = |name: &str| Object::new().with("type", name);
+        let json = match message {
+            Message::Commit(changes, logged) => {
+                let changes = changes.into_iter().map(|one| Touched { table: one.table, keys: keys_out(&one.keys) });
+                named("commit").with("changes", list(changes)).with("logged", logged)
+            }
+            Message::Settled(oldest, refused, pending) => {
+                let refused = refused.into_iter().map(|(seq, rejection)| Refused { seq, rejection });
+                named("settled")
+                    .with_any("oldest", oldest.into())
+                    .with("refused", list(refused))
+                    .with("pending", pending)
+            }
+            Message::Status(status) => named("status")
+                .with("state", status.state)
+                .with("pending", status.pending)
+                .with_any("lastSyncedAt", status.last_synced_at.into())
+                .with_any("trouble", status.trouble.into()),
+            Message::StatusWanted => named("status-wanted"),
+            Message::SyncNow(id) => named("sync-now").with("id", id),
+            Message::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
+        };
+        json.into()
+    }
+}
+
+fn list(items: impl Iterator<Item = impl Into<Value>>) -> Vec<Value> {
+    items.map(Into::into).collect()
+}
+
+/// Keys as JSON: texts and numbers as they are, others as `null`, which stands for any key.
+fn keys_out(keys: &[Key]) -> Vec<Value> {
+    let json = |key: &Key| match key {
+        Key::Text(text) => Value::from(text.as_str()),
+        Key::Number(number) => Value::from(*number),
+        Key::Date(_) | Key::Bytes(_) | Key::List(_) => Value::Null,
+    };
+    keys.iter().map(json).collect()
+}
+
+fn keys_in(keys: &[Value]) -> Vec<Key> {
+    keys.iter().map(|json| Key::of(json).unwrap_or_else(|| Key::List(Vec::new()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::status::{State, Trouble};
+    use crate::protocol::wire::RejectionCode;
+
+    #[test]
+    fn what_one_tab_says_another_understands() {
+        let rejection = Rejection { event_id: "e".into(), code: RejectionCode::ReadOnly, message: "m".into() };
+        let trouble = Trouble { code: "offline".into(), message: "m".into(), retry_at: Some(2) };
+        let status = Status { state: State::Offline, pending: 3, last_synced_at: Some(1), trouble: Some(trouble) };
+        let messages = [
+            Message::Commit(vec![TableChange { table: "t".into(), keys: vec![Key::text("a"), Key::Number(1.5)] }], 2),
+            Message::Settled(Some(4.0), vec![(2.0, rejection)], 1),
+            Message::Settled(None, Vec::new(), 0),
+            Message::Status(status),
+            Message::Status(Status::default()),
+            Message::StatusWanted,
+            Message::SyncNow("id".into()),
+            Message::SyncDone("id".into(), Some("why".into())),
+            Message::SyncDone("id".into(), None),
+        ];
+        for message in messages {
+            let text = Value::from(message.clone()).to_string();
+            assert_eq!(Message::from_json(serde_json::from_str(&text).unwrap()), Some(message));
+        }
+        let bytes = Message::Commit(vec![TableChange { table: "t".into(), keys: vec![Key::Bytes(vec![1])] }], 1);
+        let any = Message::Commit(vec![TableChange { table: "t".into(), keys: vec![Key::List(Vec::new())] }], 1);
+        assert_eq!(Message::from_json(bytes.into()), Some(any));
+        assert_eq!(Message::from_json(serde_json::json!({ "type": "from-a-newer-tab" })), None);
+    }
+}
