@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, env = "DATABASE_URL", default_value = "sqlite://mana-sync.db", hide_env_values = true)]
     database_url: String,
 
-    /// Web origins that may use the server, comma-separated and exact, such as https://app.example. Unset, --dev allows
+    /// Web origins that may use the server, comma-separated and exact, such as `https://app.example`. Unset, --dev allows
     /// http://localhost and http://127.0.0.1 on every port.
     #[arg(long, env = "CORS_ORIGINS")]
     cors_origins: Option<String>,
