@@ -5,13 +5,23 @@
 
 #![forbid(unsafe_code)]
 
-pub mod auth;
-pub mod clock;
-pub mod config;
-pub mod dev;
-pub mod error;
-pub mod http;
-pub mod hub;
 pub mod log;
+
+#[cfg(feature = "service")]
+pub mod auth;
+#[cfg(feature = "service")]
+pub mod clock;
+#[cfg(feature = "service")]
+pub mod config;
+#[cfg(feature = "service")]
+pub mod dev;
+#[cfg(feature = "service")]
+pub mod error;
+#[cfg(feature = "service")]
+pub mod http;
+#[cfg(feature = "service")]
+pub mod hub;
+#[cfg(feature = "service")]
 pub mod members;
+#[cfg(feature = "service")]
 pub mod server;

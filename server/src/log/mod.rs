@@ -7,13 +7,16 @@
 mod access;
 mod admit;
 mod bytes;
+#[cfg(feature = "service")]
 mod columns;
+#[cfg(feature = "service")]
 pub mod contract;
 mod cursor;
 mod decide;
 pub mod memory;
 mod pull;
 mod push;
+#[cfg(feature = "service")]
 pub mod sqlite;
 mod types;
 
