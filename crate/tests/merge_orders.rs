@@ -86,7 +86,7 @@ impl Replica {
     /// Values and stamps. Who wrote one of two equal values at one time is not part of what merges, nor is the stamp of
     /// `visibility`, which is its author's alone.
     fn result(&self) -> BTreeMap<String, (String, String)> {
-        let row = self.row.as_ref().map(|row| Value::Object(row.0.clone())).unwrap_or_default();
+        let row = self.row.as_ref().map(|row| Value::Object(row.to_map())).unwrap_or_default();
         let marks = row["__fieldMeta"].as_object().cloned().unwrap_or_default();
         let field = |(name, mark): (String, Value)| {
             let value = String::from_utf8(canonical_bytes(&row[&name])).unwrap();
@@ -204,7 +204,7 @@ fn every_order_of_every_four_changes_gives_one_result() {
 fn first_come_first_served(config: &Config, row: Option<JsonRow>, change: &Change) -> Merged<JsonRow> {
     let mut change = change.clone();
     if let Some(row) = &row {
-        let marks = row.0.get("__fieldMeta").cloned().unwrap_or_default();
+        let marks = row.to_map().get("__fieldMeta").cloned().unwrap_or_default();
         change.fields.retain(|name, edit| marks[name.as_str()]["at"] != json!(edit.at));
     }
     merge_into(row, TABLE, &change, config)

@@ -112,7 +112,12 @@ fn keys_out(keys: &[Key]) -> Vec<Value> {
 }
 
 fn keys_in(keys: &[Value]) -> Vec<Key> {
-    keys.iter().map(|json| Key::of(json).unwrap_or_else(|| Key::List(Vec::new()))).collect()
+    let key = |json: &Value| match json {
+        Value::String(text) => Key::text(text),
+        // Any key stands for a whole table.
+        other => other.as_f64().map_or_else(|| Key::List(Vec::new()), Key::Number),
+    };
+    keys.iter().map(key).collect()
 }
 
 #[cfg(test)]

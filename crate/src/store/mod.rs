@@ -10,7 +10,7 @@ mod key;
 pub mod memory;
 mod row;
 
-pub use json_row::JsonRow;
+pub use json_row::{JsonRow, JsonValue};
 pub use key::{Key, KeyRange, index_keys, key_at};
 pub use memory::MemoryStore;
 pub use row::{Row, RowValue, travelling};

@@ -3,8 +3,11 @@
 //! Transactions wait for each other as IndexedDB's do; a transaction writes into an overlay that reaches the store when
 //! it commits, so an abort, a drop or a crash leaves nothing behind.
 
-use super::{JsonRow, Key, KeyRange, Mode, Row, Scan, Store, StoreError, Transaction, index_keys, key_at};
+mod listing;
+
+use super::{JsonRow, JsonValue, Key, Mode, Row, RowValue, Scan, Store, StoreError, Transaction, index_keys, key_at};
 use crate::model::{KeyPath, StoreSpec};
+use listing::listed;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +19,7 @@ type Rows = BTreeMap<Key, JsonRow>;
 
 #[derive(Clone)]
 struct Table {
-    spec: StoreSpec,
+    spec: Rc<StoreSpec>,
     rows: Rows,
     next: u64,
 }
@@ -24,9 +27,24 @@ struct Table {
 struct Ticket {
     id: u64,
     mode: Mode,
-    stores: Vec<String>,
+    stores: Rc<[String]>,
     waker: Option<Waker>,
 }
+
+/// What a commit did to one key of a store.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The store.
+    pub store: String,
+    /// The key.
+    pub key: Key,
+    /// The row before.
+    pub old: Option<JsonRow>,
+    /// The row after.
+    pub new: Option<JsonRow>,
+}
+
+type CommitHook = Rc<dyn Fn(u64, &[Changed])>;
 
 #[derive(Default)]
 struct Inner {
@@ -34,6 +52,7 @@ struct Inner {
     queue: Vec<Ticket>,
     issued: u64,
     closed: bool,
+    on_commit: Option<CommitHook>,
 }
 
 /// The store; clones share one content.
@@ -47,7 +66,8 @@ pub struct Snapshot(BTreeMap<String, Table>);
 impl MemoryStore {
     /// An empty store with these tables.
     pub fn new(specs: impl IntoIterator<Item = StoreSpec>) -> Self {
-        let tables = specs.into_iter().map(|spec| (spec.name.clone(), Table { spec, rows: Rows::new(), next: 1 }));
+        let table = |spec: StoreSpec| (spec.name.clone(), Table { spec: Rc::new(spec), rows: Rows::new(), next: 1 });
+        let tables = specs.into_iter().map(table);
         Self(Rc::new(RefCell::new(Inner { tables: tables.collect(), ..Inner::default() })))
     }
 
@@ -79,8 +99,39 @@ impl MemoryStore {
     /// All committed rows of a store, in key order.
     #[must_use]
     pub fn rows(&self, store: &str) -> Vec<Value> {
+        self.handles(store).iter().map(|row| Value::Object(row.to_map())).collect()
+    }
+
+    /// All committed rows of a store, in key order, without a copy of them.
+    #[must_use]
+    pub fn handles(&self, store: &str) -> Vec<JsonRow> {
         let inner = self.0.borrow();
-        inner.tables.get(store).into_iter().flat_map(|t| t.rows.values()).map(|r| Value::Object(r.0.clone())).collect()
+        inner.tables.get(store).into_iter().flat_map(|table| table.rows.values().cloned()).collect()
+    }
+
+    /// The committed row of a key.
+    #[must_use]
+    pub fn row(&self, store: &str, key: &Key) -> Option<JsonRow> {
+        self.0.borrow().tables.get(store)?.rows.get(key).cloned()
+    }
+
+    /// Calls `hook` at every commit that changed something, with the transaction's number and what it changed, in the
+    /// moment it does.
+    pub fn on_commit(&self, hook: impl Fn(u64, &[Changed]) + 'static) {
+        self.0.borrow_mut().on_commit = Some(Rc::new(hook));
+    }
+
+    /// Takes a commit back, as a power cut does that came before the disk had it. Commits are taken back from the last
+    /// one on.
+    pub fn undo(&self, commit: &[Changed]) {
+        let mut inner = self.0.borrow_mut();
+        for changed in commit.iter().rev() {
+            let Some(table) = inner.tables.get_mut(&changed.store) else { continue };
+            match &changed.old {
+                Some(row) => table.rows.insert(changed.key.clone(), row.clone()),
+                None => table.rows.remove(&changed.key),
+            };
+        }
     }
 }
 
@@ -98,8 +149,8 @@ impl Store for MemoryStore {
         }
         inner.issued += 1;
         let id = inner.issued;
-        let stores: Vec<String> = stores.iter().map(|name| (*name).to_owned()).collect();
-        inner.queue.push(Ticket { id, mode, stores: stores.clone(), waker: None });
+        let stores: Rc<[String]> = stores.iter().map(|name| (*name).to_owned()).collect();
+        inner.queue.push(Ticket { id, mode, stores: Rc::clone(&stores), waker: None });
         Ok(MemoryTransaction { inner: Rc::clone(&self.0), id, mode, stores, state: RefCell::default() })
     }
 
@@ -123,11 +174,17 @@ pub struct MemoryTransaction {
     inner: Rc<RefCell<Inner>>,
     id: u64,
     mode: Mode,
-    stores: Vec<String>,
+    stores: Rc<[String]>,
     state: RefCell<TxState>,
 }
 
 impl MemoryTransaction {
+    /// Its number, by which [`MemoryStore::on_commit`] names it.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     async fn turn(&self, call: &'static str) -> Result<(), StoreError> {
         poll_fn(|cx| {
             let mut inner = self.inner.borrow_mut();
@@ -191,13 +248,15 @@ impl MemoryTransaction {
         self.inner.borrow().tables.get(store)?.rows.get(key).cloned()
     }
 
-    fn spec(&self, store: &str) -> Result<StoreSpec, StoreError> {
+    fn spec(&self, store: &str) -> Result<Rc<StoreSpec>, StoreError> {
         let inner = self.inner.borrow();
-        inner.tables.get(store).map(|table| table.spec.clone()).ok_or_else(|| StoreError::NotFound(store.to_owned()))
+        let spec = inner.tables.get(store).map(|table| Rc::clone(&table.spec));
+        spec.ok_or_else(|| StoreError::NotFound(store.to_owned()))
     }
 
     fn key_for(&self, store: &str, row: &mut JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
-        let primary = self.spec(store)?.primary;
+        let spec = self.spec(store)?;
+        let primary = &spec.primary;
         let found = key.cloned().or_else(|| primary.key_path.as_ref().and_then(|path| key_at(row, path)));
         if let Some(key) = found {
             return Ok(key);
@@ -211,7 +270,7 @@ impl MemoryTransaction {
         let number = *next;
         *next += 1;
         if let Some(KeyPath::Single(path)) = &primary.key_path {
-            row.set(path, Value::from(number));
+            row.set(path, JsonValue::from_json(&Value::from(number)));
         }
         #[expect(clippy::cast_precision_loss, reason = "IndexedDB's own key generator ends at 2^53")]
         Ok(Key::Number(number as f64))
@@ -248,24 +307,34 @@ impl MemoryTransaction {
     fn apply(&self) {
         let state = std::mem::take(&mut *self.state.borrow_mut());
         let mut inner = self.inner.borrow_mut();
+        let hook = inner.on_commit.clone();
+        let mut changes = Vec::new();
         for name in state.cleared {
             if let Some(table) = inner.tables.get_mut(&name) {
-                table.rows.clear();
+                let gone = std::mem::take(&mut table.rows).into_iter();
+                changes.extend(gone.map(|(key, row)| Changed { store: name.clone(), key, old: Some(row), new: None }));
             }
         }
         for (name, rows) in state.overlay {
             let Some(table) = inner.tables.get_mut(&name) else { continue };
-            for (key, row) in rows {
-                match row {
-                    Some(row) => table.rows.insert(key, row),
+            for (key, new) in rows {
+                let old = match &new {
+                    Some(row) => table.rows.insert(key.clone(), row.clone()),
                     None => table.rows.remove(&key),
                 };
+                if hook.is_some() {
+                    changes.push(Changed { store: name.clone(), key, old, new });
+                }
             }
         }
         for (name, next) in state.next {
             if let Some(table) = inner.tables.get_mut(&name) {
                 table.next = next;
             }
+        }
+        drop(inner);
+        if let Some(hook) = hook.filter(|_| !changes.is_empty()) {
+            hook(self.id, &changes);
         }
     }
 
@@ -310,12 +379,16 @@ impl Transaction for MemoryTransaction {
         self.in_scope(store)?;
         self.turn("scan").await?;
         let spec = self.spec(store)?;
-        let mut found = listed(&spec, scan, self.merged(store))?;
-        if scan.reverse {
-            found.reverse();
+        let untouched = {
+            let state = self.state.borrow();
+            !state.overlay.contains_key(store) && !state.cleared.iter().any(|name| name == store)
+        };
+        if untouched {
+            let inner = self.inner.borrow();
+            let empty = Rows::new();
+            return listed(&spec, scan, inner.tables.get(store).map_or(&empty, |table| &table.rows), keep);
         }
-        let rows = found.into_iter().map(|(_, _, row)| row).filter(|row| keep(row)).skip(scan.offset);
-        Ok(rows.take(scan.limit.unwrap_or(usize::MAX)).collect())
+        listed(&spec, scan, &self.merged(store), keep)
     }
 
     fn put(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<(), StoreError> {
@@ -368,24 +441,6 @@ impl Drop for MemoryTransaction {
     }
 }
 
-/// Rows with their index key and primary key, in order.
-fn listed(spec: &StoreSpec, scan: &Scan, rows: Rows) -> Result<Vec<(Key, Key, JsonRow)>, StoreError> {
-    let inside = |key: &Key| scan.range.as_ref().is_none_or(|range: &KeyRange| range.contains(key));
-    let Some(name) = scan.index.as_deref().filter(|name| *name != spec.primary.name) else {
-        let rows = rows.into_iter().filter(|(key, _)| inside(key));
-        return Ok(rows.map(|(key, row)| (key.clone(), key, row)).collect());
-    };
-    let index = spec.index(name).ok_or_else(|| StoreError::NotFound(format!("{}.{name}", spec.name)))?;
-    let mut found = Vec::new();
-    for (primary, row) in rows {
-        for key in index_keys(&row, index).into_iter().filter(|key| inside(key)) {
-            found.push((key, primary.clone(), row.clone()));
-        }
-    }
-    found.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,7 +448,7 @@ mod tests {
 
     #[test]
     fn the_memory_store_keeps_the_contract() {
-        let run = super::super::contract::run(|specs| async move { MemoryStore::new(specs) });
+        let run = crate::store::contract::run(|specs| async move { MemoryStore::new(specs) });
         run.now_or_never().expect("the memory store never waits for anything outside");
     }
 }
