@@ -3,7 +3,7 @@
 
 use super::{Caller, ContentHash, StreamId};
 use mana_sync_engine::model::{
-    AppId, Change, FieldName, ID, Malformed, Op, SPACE_ID, SpaceId, Stamp, VISIBILITY, Visibility,
+    AppId, Change, EventId, FieldName, ID, Malformed, Op, SPACE_ID, SpaceId, Stamp, VISIBILITY, Visibility,
 };
 use mana_sync_engine::protocol::limits::{MAX_CHANGE_BYTES, MAX_PUSH_AHEAD_MS};
 use mana_sync_engine::protocol::wire::RejectionCode;
@@ -96,14 +96,23 @@ pub(super) struct Gate<'a> {
     pub max_schema: &'a BTreeMap<AppId, u32>,
 }
 
+/// An event by its id and what was sent under it.
+pub(super) type Event = (EventId, ContentHash);
+
 impl Gate<'_> {
-    /// Takes a change in, or says why not.
-    pub fn admit(&self, value: Value) -> Result<Admitted, Refusal> {
-        let named = named_spaces(&value)?;
-        let mut change = Change { user_id: None, ..Change::parse(value)? };
-        check_shape(&change)?;
+    /// Takes a change in, or says why not; with the event, where the change can be read.
+    pub fn admit(&self, value: Value) -> (Option<Event>, Result<Admitted, Refusal>) {
+        match read(value) {
+            Err(refusal) => (None, Err(refusal)),
+            Ok((change, named)) => {
+                let hash = ContentHash::of(&change);
+                (Some((change.event_id.clone(), hash)), self.admit_change(change, hash, named))
+            }
+        }
+    }
+
+    fn admit_change(&self, mut change: Change, hash: ContentHash, named: Vec<SpaceId>) -> Result<Admitted, Refusal> {
         self.check_versions(&change)?;
-        let hash = ContentHash::of(&change);
         let space = self.one_space(named)?;
         let stream = self.caller.writable(space.as_ref()).map_err(|code| refuse_space(code, space.as_ref()))?;
         set_space(&mut change, space);
@@ -139,6 +148,13 @@ impl Gate<'_> {
             "spaceId, data.spaceId and fields.spaceId name different spaces",
         ))
     }
+}
+
+fn read(value: Value) -> Result<(Change, Vec<SpaceId>), Refusal> {
+    let named = named_spaces(&value)?;
+    let change = Change { user_id: None, ..Change::parse(value)? };
+    check_shape(&change)?;
+    Ok((change, named))
 }
 
 fn refuse_space(code: RejectionCode, space: Option<&SpaceId>) -> Refusal {

@@ -1,7 +1,7 @@
 //! What the log's own knowledge says about admitted changes: is the event new, may this person write that record, and
 //! what becomes of its head.
 
-use super::admit::{Admitted, Refusal};
+use super::admit::{Admitted, Event, Refusal};
 use super::{ContentHash, Deletion, Head, KnownEvents, LogRow, RecordKey, StreamId};
 use mana_sync_engine::model::{Change, DELETED_AT, EventId, FieldName, Op, UserId, Visibility};
 use mana_sync_engine::protocol::limits::MAX_LOG_ROW_CHANGES;
@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Candidate {
     pub event_id: String,
     pub group: Option<String>,
+    /// What was sent, where it can be read.
+    pub event: Option<Event>,
     pub content: Result<Admitted, Refusal>,
 }
 
@@ -79,6 +81,7 @@ fn merge_twin(first: &mut Candidate, second: &Candidate) {
     if !same {
         let message = "the push names two changes by this id";
         first.content = Err(Refusal::new(RejectionCode::EventIdReused, message));
+        first.event = None;
     }
 }
 
@@ -88,7 +91,12 @@ fn decide_unit(unit: Vec<Candidate>, facts: &Facts, user: &UserId, decision: &mu
     let mut trial = Trial { facts, user, before, oversized, heads, entries, known };
     let mut refusals: BTreeMap<String, Refusal> = BTreeMap::new();
     for candidate in unit {
-        if let Err(refusal) = candidate.content.and_then(|admitted| trial.take(admitted)) {
+        let event = candidate.event;
+        let taken = match candidate.content {
+            Ok(admitted) => trial.take(admitted),
+            Err(refusal) => trial.recall(event, refusal),
+        };
+        if let Err(refusal) = taken {
             refusals.insert(candidate.event_id, refusal);
         }
     }
@@ -116,6 +124,18 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    /// What the log has is accepted again, whatever would be said of it today: its answer was lost, and a refusal now would
+    /// make its sender write it anew.
+    fn recall(&mut self, event: Option<Event>, refusal: Refusal) -> Result<(), Refusal> {
+        match event {
+            Some((id, hash)) if self.facts.known.get(&id) == Some(&hash) => {
+                self.known.push(id);
+                Ok(())
+            }
+            _ => Err(refusal),
+        }
+    }
+
     fn take(&mut self, admitted: Admitted) -> Result<(), Refusal> {
         if is_known(&admitted, &self.facts.known)? {
             self.known.push(admitted.change.event_id);

@@ -12,8 +12,14 @@ use tokio::sync::OwnedMutexGuard;
 
 #[derive(Clone, Default)]
 struct Stream {
-    rows: BTreeMap<u64, Arc<LogRow>>,
+    rows: BTreeMap<u64, Arc<Kept>>,
     horizon: u64,
+}
+
+/// A row, with the bytes its change takes as JSON.
+struct Kept {
+    row: LogRow,
+    bytes: usize,
 }
 
 impl Stream {
@@ -96,7 +102,7 @@ impl Snapshot for MemorySnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         let state = |stream: &Stream| StreamState {
             pos: stream.pos(),
-            tag: stream.rows.last_key_value().map(|(_, row)| row.tag),
+            tag: stream.rows.last_key_value().map(|(_, kept)| kept.row.tag),
             horizon: stream.horizon,
             folded_through: 0,
         };
@@ -104,7 +110,7 @@ impl Snapshot for MemorySnapshot {
     }
 
     async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
-        let tag = |stream: &StreamId, pos: &u64| Some(self.0.streams.get(stream)?.rows.get(pos)?.tag);
+        let tag = |stream: &StreamId, pos: &u64| Some(self.0.streams.get(stream)?.rows.get(pos)?.row.tag);
         Ok(positions.iter().filter_map(|(stream, pos)| Some((stream.clone(), tag(stream, pos)?))).collect())
     }
 
@@ -113,7 +119,8 @@ impl Snapshot for MemorySnapshot {
         let Some(stream) = self.0.streams.get(span.stream).filter(|_| span.after < span.through) else {
             return Ok(found);
         };
-        for (pos, row) in stream.rows.range(span.after + 1..=span.through) {
+        for (pos, kept) in stream.rows.range(span.after + 1..=span.through) {
+            let Kept { row, bytes } = &**kept;
             let visible = is_visible(row.change.op, &row.user, self.0.heads.get(&row.key()), span.reader);
             if !visible || !span.collections.contains(&row.collection()) {
                 continue;
@@ -122,7 +129,7 @@ impl Snapshot for MemorySnapshot {
                 found.complete = false;
                 break;
             }
-            found.bytes += row.change.to_json().to_string().len();
+            found.bytes += bytes;
             let change = mana_sync_engine::model::Change { group: None, ..row.change.clone() };
             found.rows.push(ServedRow { pos: *pos, tag: row.tag, change });
         }
@@ -191,7 +198,9 @@ impl Transaction for MemoryTransaction {
         let state = Arc::make_mut(&mut shared);
         for row in self.rows {
             state.events.insert((row.user.clone(), row.change.event_id.clone()), row.hash);
-            state.streams.entry(row.stream.clone()).or_default().rows.insert(row.pos, Arc::new(row));
+            let bytes = row.change.to_json().to_string().len();
+            let stream = state.streams.entry(row.stream.clone()).or_default();
+            stream.rows.insert(row.pos, Arc::new(Kept { row, bytes }));
         }
         state.heads.extend(self.heads);
         for (stream, horizon) in self.horizons {

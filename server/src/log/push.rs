@@ -37,7 +37,7 @@ impl<L: ChangeLog> SyncLog<L> {
         let gate = Gate { caller: &push.caller, now: push.now, max_schema: &self.max_schema };
         let candidates: Vec<Candidate> = push.changes.into_iter().map(|sent| admit(&gate, sent)).collect();
         let streams: BTreeSet<StreamId> = admitted(&candidates).map(|a| a.stream.clone()).collect();
-        if streams.is_empty() {
+        if candidates.iter().all(|candidate| candidate.event.is_none()) {
             let decision = decide(candidates, &Facts::none(), &push.caller.user);
             return Ok(outcome(decision, &[]));
         }
@@ -62,8 +62,11 @@ impl Facts {
 }
 
 fn admit(gate: &Gate<'_>, sent: Sent) -> Candidate {
-    let content = sent.content.and_then(|value| gate.admit(value));
-    Candidate { event_id: sent.event_id, group: sent.group, content }
+    let (event, content) = match sent.content {
+        Ok(value) => gate.admit(value),
+        Err(refusal) => (None, Err(refusal)),
+    };
+    Candidate { event_id: sent.event_id, group: sent.group, event, content }
 }
 
 fn admitted(candidates: &[Candidate]) -> impl Iterator<Item = &Admitted> {
@@ -75,7 +78,7 @@ async fn read_facts<T: Transaction>(
     caller: &Caller,
     candidates: &[Candidate],
 ) -> Result<Facts, LogError> {
-    let events = admitted(candidates).map(|a| a.change.event_id.clone()).collect();
+    let events = candidates.iter().filter_map(|candidate| Some(candidate.event.as_ref()?.0.clone())).collect();
     let keys = admitted(candidates).map(key_of).collect();
     let known = transaction.known(&caller.user, &events).await?;
     Ok(Facts { known, heads: transaction.heads(&keys).await? })

@@ -34,6 +34,7 @@ macro_rules! change_log_contract {
         $crate::change_log_contract!(@cases $open, rules, [
             a_push_comes_back_in_a_pull,
             a_lost_answer_stores_nothing_twice,
+            a_lost_answer_is_repeated_whatever_the_rules_say_now,
             an_event_id_names_one_change_for_ever,
             an_id_sent_twice_in_one_push_is_answered_once,
             one_bad_change_does_not_stop_the_others,

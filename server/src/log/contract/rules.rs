@@ -35,6 +35,17 @@ pub async fn a_lost_answer_stores_nothing_twice<L: ChangeLog>(log: L) {
     assert_eq!(ids(&read_all(&log, &member("bob")).await), ["t1", "t2", "t3"]);
 }
 
+/// What the log has is accepted again although it would be refused today: its sender only missed the answer.
+pub async fn a_lost_answer_is_repeated_whatever_the_rules_say_now<L: ChangeLog>(log: L) {
+    let mut log = sync_log(log, 1);
+    accept(&log, &member("ada"), &[insert(1, "t1")]).await;
+    log.max_schema.insert(AppId::parse("todo").expect("an app"), 0);
+    assert_eq!(code(&log, &person("ada", &[]), insert(1, "t1")).await, None, "the same change");
+    let other = code(&log, &member("ada"), update(1, "t1")).await;
+    assert_eq!(other, Some(RejectionCode::SchemaTooNew), "other content is a change of its own");
+    assert_eq!(ids(&read_all(&log, &member("bob")).await), ["t1"]);
+}
+
 /// Other content under a known id is refused, in any stream; another person's id is another event.
 pub async fn an_event_id_names_one_change_for_ever<L: ChangeLog>(log: L) {
     let log = sync_log(log, 1);
