@@ -56,13 +56,21 @@ fn alike(a: &LogRow, b: &LogRow) -> bool {
     a.actor == b.actor && a.origin == b.origin && a.schema_version == b.schema_version && a.clock_epoch == b.clock_epoch
 }
 
+/// Whether a later edit replaced the very value of an earlier one. Under the same stamp another device's value may have
+/// come in between; what the edit replaced then says so.
+fn replaced(later: &Value, earlier: &Map<String, Value>) -> bool {
+    let before = &later["before"];
+    let same_value = before["at"] != later["prev"] || Some(&before["value"]) == earlier.get("value");
+    earlier.get("at") == later.get("prev") && same_value
+}
+
 fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
     let edits = later.fields_mut().map(std::mem::take).unwrap_or_default();
     if let Some(fields) = earlier.fields_mut() {
         for (name, mut edit) in edits {
             let first = fields.get(&name).and_then(Value::as_object);
             // An edit of another value than the earlier one's saw what came in between: it keeps its own account.
-            let continues = |first: &Map<String, Value>| first.get("at") == edit.get("prev");
+            let continues = |first: &Map<String, Value>| replaced(&edit, first);
             if let (Some(first), Some(edit)) = (first.filter(|first| continues(first)).cloned(), edit.as_object_mut()) {
                 for kept in ["prev", "before"] {
                     match first.get(kept) {
