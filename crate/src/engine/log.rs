@@ -6,7 +6,7 @@
 //! before? } }`, in an insert only those that replaced a tombstone's. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
 
 use super::error::Result;
-use crate::model::{AppId, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility};
+use crate::model::{AppId, DELETED_AT, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
 use crate::store::{CHANGE_LOG, Key, Row, RowValue, Transaction};
 
@@ -65,6 +65,16 @@ impl<R: Row> Logged<R> {
     /// Whether this is a change of that record.
     pub fn is_of(&self, sync: &TableSync, id: &str) -> bool {
         self.id == id && self.app == sync.app && self.table == sync.sync_name
+    }
+
+    /// Whether this change wrote that field of that record.
+    pub fn wrote(&self, sync: &TableSync, id: &str, field: &str) -> bool {
+        self.is_of(sync, id)
+            && match &self.payload {
+                Payload::Insert { data, .. } => data.get(field).is_some(),
+                Payload::Update(edits) => edits.iter().any(|edit| edit.name == field),
+                Payload::Delete(_) => field == DELETED_AT,
+            }
     }
 
     /// Whether a later update in the same transaction, with that stamp, may join this change.

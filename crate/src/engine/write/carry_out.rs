@@ -18,7 +18,8 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub(super) fn carry_out(&self, open: &mut Open<S>, target: &Target<'_>, plans: Vec<Plan<S::Row>>) -> usize {
         let plans: Vec<_> =
             plans.into_iter().filter(|plan| !matches!(&plan.act, Act::Edit(edits) if edits.is_empty())).collect();
-        let seen = plans.iter().filter_map(|plan| plan.seen(open.stamp)).max();
+        let own = |id: &str, field: &str| open.logged.iter().any(|change| change.wrote(target.sync, id, field));
+        let seen = plans.iter().filter_map(|plan| plan.seen(|field| own(&plan.id, field))).max();
         if plans.is_empty() {
             return 0;
         }

@@ -40,14 +40,15 @@ pub(super) struct Plan<R: Row> {
 }
 
 impl<R: Row> Plan<R> {
-    /// The greatest stamp this write replaces. Values this same transaction wrote are not "replaced" by an update: it
-    /// joins the change that wrote them. A delete, restore or new insert is a change of its own, so they count.
-    pub(super) fn seen(&self, own: Option<Stamp>) -> Option<Stamp> {
+    /// The greatest stamp this write replaces. Values this same transaction wrote (`is_own`, by field) are not "replaced"
+    /// by an update: it joins the change that wrote them. A delete, restore or new insert is a change of its own, so they
+    /// count. Their stamp alone does not tell: another tab, or this one before it was opened anew, may have used it.
+    pub(super) fn seen(&self, is_own: impl Fn(&str) -> bool) -> Option<Stamp> {
         let stored = self.stored.as_ref()?;
         match &self.act {
             Act::Insert { .. } => newest_stamp(stored),
             Act::Edit(edits) => {
-                edits.iter().filter_map(|edit| stamp_of(stored, &edit.name)).filter(|at| Some(*at) != own).max()
+                edits.iter().filter(|edit| !is_own(&edit.name)).filter_map(|edit| stamp_of(stored, &edit.name)).max()
             }
             Act::Flip(_) => stamp_of(stored, DELETED_AT),
         }
