@@ -63,8 +63,29 @@ impl std::fmt::Display for Stamp {
         let (year, month, day) = civil_from_days(self.ms / MS_PER_DAY);
         let of_day = self.ms % MS_PER_DAY;
         let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}", of_day % 1000)?;
-        if self.rank == NO_COUNTER { f.write_str("Z") } else { write!(f, "{:03}Z", self.rank) }
+        // Written for every field of every change, so by hand: the formatter takes several times as long.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        put_digits(&mut text[0..4], year);
+        for (at, number) in [(5, month), (8, day), (11, hour), (14, minute), (17, second)] {
+            put_digits(&mut text[at..at + 2], number);
+        }
+        put_digits(&mut text[20..23], of_day % 1000);
+        let length = if self.rank == NO_COUNTER {
+            text[23] = b'Z';
+            24
+        } else {
+            put_digits(&mut text[23..26], u64::from(self.rank));
+            27
+        };
+        f.write_str(std::str::from_utf8(&text[..length]).unwrap_or_default())
+    }
+}
+
+/// Writes the last decimal digits of a number.
+fn put_digits(into: &mut [u8], mut number: u64) {
+    for digit in into.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
     }
 }
 
