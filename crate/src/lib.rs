@@ -10,6 +10,7 @@ pub mod clock;
 pub mod engine;
 pub mod merge;
 pub mod model;
+pub mod probe;
 pub mod protocol;
 pub mod store;
 

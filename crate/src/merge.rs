@@ -4,7 +4,8 @@
 //! generation), then by the greater RFC 8785 bytes. That is a total order over (stamp, value), so the result does not
 //! depend on order, duplicates or replica. Merging reads stamps; it asks for values only on ties, and never for keys.
 
-use crate::model::{AUTHOR_ID, Change, FieldName, ID, Op, SPACE_ID, Stamp, USER_ID, VISIBILITY, canonical_bytes};
+use crate::model::{AUTHOR_ID, Change, Edit, FieldName, ID, Op, SPACE_ID, Stamp, USER_ID, VISIBILITY, canonical_bytes};
+use crate::probe::{Probe, hit};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -37,8 +38,14 @@ pub enum Outcome {
 pub fn merge(change: &Change, view: Option<&impl RecordView>) -> Outcome {
     let Some(view) = view else {
         return match change.op {
-            Op::Insert => Outcome::Create,
-            Op::Update | Op::Delete => Outcome::Park,
+            Op::Insert => {
+                hit(Probe::MergeCreate);
+                Outcome::Create
+            }
+            Op::Update | Op::Delete => {
+                hit(Probe::MergePark);
+                Outcome::Park
+            }
             Op::Withdraw => Outcome::Take(Vec::new()),
         };
     };
@@ -53,8 +60,8 @@ pub fn merge(change: &Change, view: Option<&impl RecordView>) -> Outcome {
         ID | SPACE_ID | USER_ID => false,
         AUTHOR_ID => author == Author::Incoming,
         VISIBILITY if author == Author::Incoming && is_of_another(change, view) => true,
-        VISIBILITY => is_by_author(change, view, author) && wins(edit.at, &edit.value, view, VISIBILITY),
-        field => wins(edit.at, &edit.value, view, field),
+        VISIBILITY => is_by_author(change, view, author) && wins(edit, view, VISIBILITY),
+        field => wins(edit, view, field),
     });
     Outcome::Take(taken.map(|(name, _)| name.clone()).collect())
 }
@@ -65,11 +72,33 @@ pub fn tie_order(a: &Value, b: &Value) -> Ordering {
     kind(a).cmp(&kind(b)).then_with(|| canonical_bytes(a).cmp(&canonical_bytes(b)))
 }
 
-fn wins(at: Stamp, value: &Value, view: &impl RecordView, field: &str) -> bool {
-    match view.stamp(field) {
-        None => true,
-        Some(local) => at.cmp(&local).then_with(|| tie_order(value, &view.value(field))) == Ordering::Greater,
+fn wins(edit: &Edit, view: &impl RecordView, field: &str) -> bool {
+    let Some(local) = view.stamp(field) else {
+        hit(Probe::MergeNewField);
+        return true;
+    };
+    match edit.at.cmp(&local) {
+        Ordering::Equal => wins_tie(&edit.value, &view.value(field)),
+        order => {
+            hit(match order {
+                Ordering::Greater if edit.prev == Some(local) => Probe::MergeFollows,
+                Ordering::Greater => Probe::MergeNewer,
+                _ => Probe::MergeOlder,
+            });
+            order == Ordering::Greater
+        }
     }
+}
+
+fn wins_tie(incoming: &Value, stored: &Value) -> bool {
+    let order = tie_order(incoming, stored);
+    hit(match order {
+        Ordering::Equal => Probe::MergeEcho,
+        _ if kind(incoming) != kind(stored) => Probe::MergeTieKind,
+        Ordering::Greater => Probe::MergeTieWon,
+        Ordering::Less => Probe::MergeTieLost,
+    });
+    order == Ordering::Greater
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +116,11 @@ fn author_after(change: &Change, view: &impl RecordView) -> Author {
         None => true,
         Some(local) => (incoming.at, author_bytes(&incoming.value)) < (local, author_bytes(&view.value(AUTHOR_ID))),
     };
-    if change.op == Op::Insert && earlier { Author::Incoming } else { Author::Stored }
+    if change.op != Op::Insert {
+        return Author::Stored;
+    }
+    hit(if earlier { Probe::MergeAuthorEarlier } else { Probe::MergeAuthorKept });
+    if earlier { Author::Incoming } else { Author::Stored }
 }
 
 /// Whether an insert that gives the author names another one than the record: what that one said about who sees the

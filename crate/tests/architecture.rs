@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, with the modules it may name.
-const RINGS: [(&str, &[&str]); 8] = [
+const RINGS: [(&str, &[&str]); 9] = [
+    ("probe", &[]),
     ("model", &[]),
     ("clock", &["model"]),
-    ("merge", &["model"]),
-    ("protocol", &["model"]),
+    ("merge", &["probe", "model"]),
+    ("protocol", &["probe", "model"]),
     ("store", &["model"]),
-    ("engine", &["model", "clock", "merge", "protocol", "store"]),
+    ("engine", &["probe", "model", "clock", "merge", "protocol", "store"]),
     ("web", &["model", "clock", "merge", "protocol", "store", "engine"]),
     ("bindings", &["model", "clock", "merge", "protocol", "store", "engine", "web"]),
 ];

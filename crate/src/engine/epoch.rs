@@ -9,12 +9,38 @@ use super::ports::Host;
 use super::rows;
 use crate::clock::Clock;
 use crate::model::{EventId, Stamp, record};
+use crate::probe::{Probe, hit};
 use crate::store::Transaction;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
 /// Differences up to this many milliseconds are noise.
 pub const TOLERANCE_MS: u64 = 5000;
+/// Corrected time is doubted when an answer's time is further from it than this many milliseconds: more than slow
+/// answers and tolerated differences come to.
+const DOUBT_MS: u64 = 30_000;
+
+/// What an answer says of the server's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// The device's clock when the request was sent, in milliseconds since 1970.
+    pub asked_at: u64,
+    /// The device's clock when the answer came.
+    pub answered_at: u64,
+    /// The server's clock in between.
+    pub server_ms: u64,
+}
+
+impl Sample {
+    /// Whether corrected time fits the answer. A tab that opens takes over an epoch as it finds it, and whoever began it
+    /// may have gone before it noticed that the clock was set: then nobody else would.
+    #[must_use]
+    pub fn fits(&self, epoch: &Epoch) -> bool {
+        let earliest = epoch.now_ms(self.asked_at.min(self.answered_at)).saturating_sub(DOUBT_MS);
+        let latest = epoch.now_ms(self.asked_at.max(self.answered_at)).saturating_add(DOUBT_MS);
+        (earliest..=latest).contains(&self.server_ms)
+    }
+}
 
 record! {
     /// The shared row.
@@ -130,12 +156,21 @@ impl JumpWatch {
     }
 }
 
+/// Begins another epoch after one whose offset turned out to be wrong.
+pub fn doubt<Tx: Transaction>(tx: &Tx, host: &impl Host, watch: &JumpWatch, doubted: &Epoch) -> Result<()> {
+    hit(Probe::ClockDoubted);
+    let epoch = Epoch::begin(host, Some(doubted));
+    watch.watch(host, &epoch.epoch);
+    rows::write(tx, rows::CLOCK, "", epoch)
+}
+
 /// The epoch as this transaction sees it; a new one is written when there is none or the clock jumped.
 pub async fn current<Tx: Transaction>(tx: &Tx, host: &impl Host, watch: &JumpWatch) -> Result<Epoch> {
     let stored: Option<Epoch> = rows::read(tx, rows::CLOCK, "").await?;
     match stored {
         Some(epoch) if !watch.jumped(host, &epoch.epoch) => Ok(epoch),
         last => {
+            hit(Probe::ClockEpoch);
             let epoch = Epoch::begin(host, last.as_ref());
             watch.watch(host, &epoch.epoch);
             rows::write(tx, rows::CLOCK, "", epoch.clone())?;

@@ -15,6 +15,7 @@ use super::events::Event;
 use super::ports::Host;
 use super::{Engine, oldest_logged, rows};
 use crate::model::{Change, EventId, Stamp};
+use crate::probe::{Probe, hit};
 use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
 use crate::protocol::reply::Settlement;
 use crate::protocol::wire::{Rejection, RejectionCode};
@@ -86,8 +87,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         let rows = parse_rows(&tx.scan(CHANGE_LOG, &scan, &mine).await?);
         let resend = rows.iter().any(|row| row.sent_at.is_some());
         let mut chosen = choose(rows, resend);
-        if !resend {
+        if resend {
+            hit(Probe::LogResent);
+        } else {
             let emptied = coalesce::merge(&mut chosen, || epoch::fresh_id(&self.host));
+            if emptied.merged > 0 {
+                hit(Probe::LogCoalesced);
+            }
             self.pending.set(self.pending.get().saturating_sub(emptied.merged));
             for seq in emptied.seqs {
                 tx.delete(CHANGE_LOG, &Key::Number(seq))?;
@@ -148,6 +154,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                 None => kept.push(change),
                 Some(rejection) => match fate(rejection.code) {
                     Fate::Again => {
+                        hit(Probe::LogAgain);
                         change.set_event_id(epoch::fresh_id(&self.host));
                         row.sent_at = None;
                         outcome.settled.again = true;
@@ -158,6 +165,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                         kept.push(change);
                     }
                     Fate::AfterUpdate => {
+                        hit(Probe::LogAfterUpdate);
                         row.sent_at = None;
                         outcome.settled.update_required = true;
                         kept.push(change);
@@ -169,6 +177,9 @@ impl<S: Store, H: Host> Engine<S, H> {
                     }
                 },
             }
+        }
+        if !kept.is_empty() && kept.len() < before {
+            hit(Probe::LogPartly);
         }
         outcome.removed += before - kept.len();
         row.changes = kept;
@@ -304,6 +315,7 @@ pub async fn keep_before<Tx: Transaction>(tx: &Tx, lost: &[LostValue]) -> Result
             }
         }
         if changed {
+            hit(Probe::ApplyKeptBefore);
             row.put(tx)?;
         }
     }

@@ -15,6 +15,7 @@ use crate::model::{
     AUTHOR_ID, Change, Edit, EventId, FIELD_META, FromJson, Op, Origin, RecordId, SPACE_ID, Stamp, TableSync, USER_ID,
     VISIBILITY, Visibility, is_hidden, record, same_json,
 };
+use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
@@ -143,6 +144,9 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         }
     }
     let logged = ending.relogged.len();
+    if logged > 0 {
+        hit(Probe::LoopRelogged);
+    }
     append(&tx, &user, ending.relogged).await?;
     for (key, _) in rows::read_all::<_, Value>(&tx, SEEN).await? {
         rows::remove(&tx, SEEN, &key)?;
@@ -245,6 +249,10 @@ impl<R: Row> Ending<R> {
                 edit["prev"] = json!(prev);
             }
             by_author.entry((actor.to_string(), origin)).or_default().insert(field, edit);
+        }
+        // Who may see a record is said by inserts only.
+        if by_author.values().any(|fields| fields.contains_key(VISIBILITY)) {
+            return self.relog_whole(sync, id, row, engine);
         }
         for ((actor, origin), fields) in by_author {
             let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();

@@ -11,6 +11,7 @@ use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
 use super::{Engine, Touched, rebase, rows};
 use crate::model::{DELETED_AT, Stamp};
+use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,9 +38,14 @@ impl<S: Store, H: Host> Engine<S, H> {
         let log = tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?;
         let epoch = Epoch { offset: Some(offset), ..epoch };
         let now = Stamp::at_ms(epoch.now_ms(self.host.now_ms()).max(server_ms) + 1);
+        // The answer was on its way for a while: what was written meanwhile is not ahead of the server.
+        let server_ms = now.ms();
         let mut plan = Restamp { offset, server_ms, now, epoch: &epoch, moved: Moved::new(), last: None, held: None };
-        for mut row in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
-            if plan.row(&mut row) {
+        for old in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
+            let mut row = old.clone();
+            plan.row(&mut row);
+            if row != old {
+                self.rename_rewritten(&old, &mut row);
                 row.put(&tx)?;
             }
         }
@@ -55,6 +61,16 @@ impl<S: Store, H: Host> Engine<S, H> {
             self.emit(Event::ClockSkew { offset });
         }
         Ok(())
+    }
+
+    /// An id stands for one content for ever: the server may have seen the change, and said no, or this device may have
+    /// forgotten that it was sent.
+    fn rename_rewritten(&self, old: &LogRow, new: &mut LogRow) {
+        let is_same = |number: usize| old.changes[number].to_wire(old) == new.changes[number].to_wire(new);
+        let rewritten: Vec<usize> = (0..old.changes.len()).filter(|number| !is_same(*number)).collect();
+        for number in rewritten {
+            new.changes[number].set_event_id(epoch::fresh_id(&self.host));
+        }
     }
 
     pub(super) fn synced_tables(&self) -> Vec<String> {
@@ -112,10 +128,10 @@ struct Restamp<'a> {
 }
 
 impl Restamp<'_> {
-    /// Re-stamps a row's changes; says whether anything changed.
-    fn row(&mut self, row: &mut LogRow) -> bool {
+    /// Re-stamps a row's changes. Not only their own stamps: one may name a stamp that an earlier row's change got anew.
+    fn row(&mut self, row: &mut LogRow) {
         if row.clock_epoch == rebase::EPOCH {
-            return false;
+            return;
         }
         let is_current = row.clock_epoch == self.epoch.epoch;
         let shift = if is_current { self.offset - row.clock_offset } else { 0 };
@@ -124,6 +140,9 @@ impl Restamp<'_> {
         for old in edits.iter().map(|edit| edit.at).collect::<BTreeSet<_>>() {
             let floor = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.moved_prev(edit)).max();
             let new = if is_current { self.brought_up(old.shifted(shift), floor) } else { self.held_back(old, floor) };
+            if is_current && old != new {
+                hit(Probe::ClockRestamped);
+            }
             for edit in edits.iter().filter(|edit| edit.at == old && old != new) {
                 self.moved.insert((edit.table.clone(), edit.id.clone(), edit.field.clone(), old), new);
             }
@@ -135,7 +154,6 @@ impl Restamp<'_> {
         if is_current {
             row.clock_offset = self.offset;
         }
-        stamps.iter().any(|(old, new)| old != new) || (is_current && shift != 0)
     }
 
     fn brought_up(&mut self, aimed: Stamp, floor: Option<Stamp>) -> Stamp {
@@ -151,6 +169,7 @@ impl Restamp<'_> {
         }
         let new = Stamp::at_ms(self.server_ms).max(self.held.map_or(Stamp::EPOCH, Stamp::next)).max(floor);
         self.held = Some(new);
+        hit(Probe::ClockHeldBack);
         new
     }
 

@@ -10,13 +10,14 @@ mod record;
 pub use aside::Reason;
 pub use record::{Merged, merge_into};
 
-use super::epoch::{self, Epoch};
+use super::epoch::{self, Epoch, Sample};
 use super::error::Result;
 use super::events::{Conflict, Event};
 use super::ports::Host;
 use super::rebase::Seen;
 use super::{Engine, Touched, outbox, rows};
 use crate::model::{Change, Malformed};
+use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
 pub(super) use record::insert_of;
@@ -39,6 +40,8 @@ pub struct Page {
     pub rebase: Option<String>,
     /// Keys of quarantined changes this page replays; what fails again goes back.
     pub replayed: Vec<String>,
+    /// What the answer says of the server's clock.
+    pub sample: Option<Sample>,
 }
 
 /// What a page did.
@@ -75,6 +78,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         .await;
         let (epoch, mut works, mut waiting) = (epoch?, loaded?, waiting?);
         if epoch.offset.is_none() {
+            hit(Probe::ApplyClockUnknown);
+            return Ok(None);
+        }
+        if page.sample.is_some_and(|sample| !sample.fits(&epoch)) {
+            epoch::doubt(&tx, &self.host, &self.watch, &epoch)?;
+            tx.commit().await?;
             return Ok(None);
         }
         let valid = self.hold_back_future(parsed, &epoch, &mut aside);
@@ -169,6 +178,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let key = aside::parked_key(table, change.id.as_str());
         if work.row().is_some() && parked.remove(&key) {
             // What was parked for it follows its insert, oldest first.
+            hit(Probe::MergeUnparked);
             for json in aside::take_parked(tx, &key).await? {
                 if let Ok(change) = Change::parse(json) {
                     put_aside(record::apply(work, table, &change, &self.config(), tally), &change, aside);
@@ -221,6 +231,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         self.committed(touched, 0);
         for conflict in &conflicts {
+            hit(Probe::ApplyConflict);
             self.emit(Event::Conflict(conflict.clone()));
         }
         for (reason, count) in &counts {
@@ -279,6 +290,7 @@ fn is_of_our_time(change: &Change, now: u64) -> bool {
 async fn confirm<Tx: Transaction>(tx: &Tx, tally: record::Tally) -> Result<Vec<Conflict>> {
     let mut conflicts = tally.conflicts;
     if !tally.suspects.is_empty() {
+        hit(Probe::ApplySuspect);
         let unsent = outbox::unsent_fields(tx).await?;
         let is_unsent =
             |sync_name: &str, c: &Conflict| unsent.contains(&(sync_name.to_owned(), c.id.clone(), c.field.clone()));

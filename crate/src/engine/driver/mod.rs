@@ -3,6 +3,7 @@
 mod socket;
 
 use super::apply::Page;
+use super::epoch::Sample;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::outbox::{Batch, Frozen, Settled};
@@ -39,6 +40,8 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     heard: Cell<bool>,
     /// Counts connections: what an earlier one reports is not listened to.
     line: Cell<u64>,
+    /// The device's clock when the last request was sent, and when its answer came.
+    exchange: Cell<(u64, u64)>,
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
@@ -58,6 +61,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             socket_failures: Cell::new(0),
             heard: Cell::new(false),
             line: Cell::new(0),
+            exchange: Cell::default(),
         });
         let weak = Rc::downgrade(&driver);
         engine.on_logged(move || {
@@ -273,7 +277,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     async fn post(&self, path: &'static str, body: Value) -> std::result::Result<Response, NoAnswer> {
         let token = self.token.borrow().clone();
-        self.transport.send(Request { method: Method::Post, path, body: Some(body.to_string()), token }).await
+        let asked_at = self.engine.host().now_ms();
+        let request = Request { method: Method::Post, path, body: Some(body.to_string()), token };
+        let answer = self.transport.send(request).await;
+        self.exchange.set((asked_at, self.engine.host().now_ms()));
+        answer
     }
 
     fn client_id(&self) -> std::result::Result<ClientId, NoAnswer> {
@@ -291,7 +299,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         };
         let (spaces, more) = (answer.spaces.clone(), answer.has_more);
         let (changes, cursor) = (answer.changes, Some(answer.cursor));
-        let page = Page { changes, cursor, hydrating, more, rebase, replayed: Vec::new() };
+        let (asked_at, answered_at) = self.exchange.get();
+        let sample = Some(Sample { asked_at, answered_at, server_ms: answer.server_time.ms() });
+        let page = Page { changes, cursor, hydrating, more, rebase, replayed: Vec::new(), sample };
         let applied = self.engine.apply(page).await;
         stored(applied, |applied| {
             if applied.is_none() {

@@ -12,8 +12,9 @@ use super::backoff::wait_ms;
 use super::http::{NoAnswer, Response};
 use super::reply::{Failure, Settlement, health_answer, pull_answer, push_answer};
 use super::state::State;
-use super::wire::{Rejection, RejectionCode};
+use super::wire::{ExpiryReason, Rejection, RejectionCode};
 use crate::model::EventId;
+use crate::probe::{Probe, hit};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A push goes out this many milliseconds after the last write. Short, because what is written while a push is under
@@ -128,6 +129,7 @@ impl Machine {
         match self.phase {
             Phase::Stopped | Phase::Resting { .. } | Phase::Blocked => self.begin(),
             _ => {
+                hit(Probe::LoopUrgedBusy);
                 self.urged = true;
                 Vec::new()
             }
@@ -136,13 +138,23 @@ impl Machine {
 
     fn hint(&mut self, now: u64, delay: u64) -> Vec<Effect> {
         match self.phase {
-            Phase::Resting { failed: false } if delay == 0 => self.begin(),
+            Phase::Resting { failed: false } if delay == 0 => {
+                hit(Probe::LoopHint);
+                self.begin()
+            }
             Phase::Resting { failed: false } => {
+                if self.waiting_since.is_some() {
+                    hit(Probe::LoopDebounced);
+                }
                 let since = *self.waiting_since.get_or_insert(now);
                 vec![Effect::WakeAt((now + delay).min(since + MAX_DEBOUNCE_MS))]
             }
-            Phase::Stopped | Phase::Resting { failed: true } | Phase::Blocked => Vec::new(),
+            Phase::Stopped | Phase::Resting { failed: true } | Phase::Blocked => {
+                hit(Probe::LoopHintFailed);
+                Vec::new()
+            }
             _ => {
+                hit(Probe::LoopHintBusy);
                 self.again = true;
                 Vec::new()
             }
@@ -184,9 +196,11 @@ impl Machine {
             return Vec::new();
         }
         if found {
+            hit(if self.token_refused { Probe::LoopTokenRefused } else { Probe::LoopToken });
             self.has_token = true;
             return self.next_exchange();
         }
+        hit(Probe::LoopNeedsAuth);
         self.block(State::NeedsAuth, "needs_auth", "there is no valid token: sign in again")
     }
 
@@ -194,6 +208,7 @@ impl Machine {
         if self.phase != Phase::Token {
             return Vec::new();
         }
+        hit(Probe::LoopTokenFailed);
         self.rest_after(State::Offline, "offline".into(), message, None, now, random)
     }
 
@@ -209,8 +224,12 @@ impl Machine {
         let device = u64::midpoint(asked_at, now);
         let offset = i64::try_from(server).unwrap_or(0) - i64::try_from(device).unwrap_or(0);
         let agreed = self.samples.back().is_some_and(|last| last.abs_diff(offset) <= AGREEMENT_MS);
+        if !agreed && !self.samples.is_empty() {
+            hit(Probe::LoopTimeDisagrees);
+        }
         self.samples.push_back(offset);
         if !agreed {
+            hit(Probe::LoopAskTime);
             return vec![Effect::AskTime];
         }
         self.samples.clear();
@@ -222,6 +241,7 @@ impl Machine {
         if !matches!(self.phase, Phase::Freezing | Phase::Applying { .. }) {
             return Vec::new();
         }
+        hit(Probe::LoopClockUnknown);
         self.clock_known = false;
         self.samples.clear();
         self.next_exchange()
@@ -258,6 +278,7 @@ impl Machine {
             }
             Err(failure) => self.failed(failure, now, random),
             Ok(settlement) => {
+                hit(Probe::LoopPushed);
                 self.succeeded();
                 self.phase = Phase::Settling;
                 vec![Effect::Settle(settlement)]
@@ -277,22 +298,24 @@ impl Machine {
                     return self.next_exchange();
                 }
                 // What others wrote is not kept waiting for as long as this device writes; the rest follows at once.
+                hit(Probe::LoopManyPushes);
                 self.urged = true;
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
             }
             SettledAs::Again => {
                 // What the server said no to may be in what it has to say: that is heard first.
+                hit(Probe::LoopReturned);
                 self.returned += 1;
                 self.urged = true;
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
             }
-            SettledAs::UpdateRequired => self.block(
-                State::UpdateRequired,
-                "update_required",
-                "this version of the app is too old to sync: update it",
-            ),
+            SettledAs::UpdateRequired => {
+                hit(Probe::LoopUpdateRequired);
+                let message = "this version of the app is too old to sync: update it";
+                self.block(State::UpdateRequired, "update_required", message)
+            }
         }
     }
 
@@ -302,11 +325,16 @@ impl Machine {
         }
         match pull_answer(reply) {
             Err(Failure::Expired(reason)) => {
+                hit(match reason {
+                    ExpiryReason::Restored => Probe::LoopExpiredRestored,
+                    ExpiryReason::Retention => Probe::LoopExpiredRetention,
+                });
                 self.phase = Phase::Rebasing { more: true };
                 vec![Effect::BeginRebase(reason)]
             }
             Err(failure) => self.failed(failure, now, random),
             Ok(page) => {
+                hit(if page.has_more { Probe::LoopMore } else { Probe::LoopPulled });
                 self.succeeded();
                 self.phase = Phase::Applying { more: page.has_more };
                 vec![Effect::Apply(page)]
@@ -335,12 +363,17 @@ impl Machine {
                 vec![Effect::Pull]
             }
             Phase::Ending if self.returned > 1 => {
+                hit(Probe::LoopReturnedOften);
                 let message = "the server keeps sending changes back".to_owned();
                 self.failures = self.returned - 2;
                 self.rest_after(State::Error, "changes_returned".into(), message, None, now, random)
             }
-            Phase::Ending if self.urged => self.begin(),
+            Phase::Ending if self.urged => {
+                hit(Probe::LoopRoundAgain);
+                self.begin()
+            }
             Phase::Ending => {
+                hit(Probe::LoopSynced);
                 self.phase = Phase::Resting { failed: false };
                 let next = if self.again { DEBOUNCE_MS } else { POLL_MS };
                 vec![Effect::Status(State::Synced, None), Effect::RoundDone, Effect::WakeAt(now + next)]
@@ -365,13 +398,22 @@ impl Machine {
                 self.next_exchange()
             }
             Failure::PaymentRequired => {
+                hit(Probe::LoopBilling);
                 self.block(State::BillingRequired, "billing_required", "the account must be paid for")
             }
-            Failure::Refused { code, message } => self.rest_after(State::Error, code, message, None, now, random),
+            Failure::Refused { code, message } => {
+                hit(Probe::LoopRefused);
+                self.rest_after(State::Error, code, message, None, now, random)
+            }
             Failure::Expired(_) => {
                 self.rest_after(State::Error, "bad_answer".into(), "410 outside a pull".into(), None, now, random)
             }
             Failure::Later { code, message, retry_after_ms } => {
+                hit(match (code, retry_after_ms) {
+                    ("offline", _) => Probe::LoopOffline,
+                    (_, Some(_)) => Probe::LoopRetryAfter,
+                    (_, None) => Probe::LoopLater,
+                });
                 let shown = if code == "offline" { State::Offline } else { State::Error };
                 self.rest_after(shown, code.into(), message, retry_after_ms, now, random)
             }
@@ -382,6 +424,7 @@ impl Machine {
         if matches!(self.phase, Phase::Stopped | Phase::Resting { .. } | Phase::Blocked) {
             return Vec::new();
         }
+        hit(Probe::LoopStorageFailed);
         let shown = if full { State::StorageFull } else { State::Error };
         self.rest_after(shown, code, message, None, now, random)
     }
