@@ -3,7 +3,7 @@
 
 use futures_util::future::LocalBoxFuture;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,32 @@ struct Inner {
     last: Cell<u64>,
     tasks: RefCell<BTreeMap<u64, Task>>,
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
-    ready: Arc<Mutex<VecDeque<u64>>>,
+    ready: Arc<Mutex<Ready>>,
+    /// Owners whose tasks end between this turn and the next.
+    doomed: RefCell<Vec<Owner>>,
+    /// How long monotonic clocks stood still, in milliseconds.
+    stood: Cell<u64>,
+}
+
+/// Tasks to be run, each once.
+#[derive(Default)]
+struct Ready {
+    queue: VecDeque<u64>,
+    queued: BTreeSet<u64>,
+}
+
+impl Ready {
+    fn push(&mut self, task: u64) {
+        if self.queued.insert(task) {
+            self.queue.push_back(task);
+        }
+    }
+
+    fn pop(&mut self) -> Option<u64> {
+        let task = self.queue.pop_front()?;
+        self.queued.remove(&task);
+        Some(task)
+    }
 }
 
 /// The executor; clones share it.
@@ -32,15 +57,12 @@ pub struct Executor(Rc<Inner>);
 
 struct TaskWaker {
     task: u64,
-    ready: Arc<Mutex<VecDeque<u64>>>,
+    ready: Arc<Mutex<Ready>>,
 }
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if !ready.contains(&self.task) {
-            ready.push_back(self.task);
-        }
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(self.task);
     }
 }
 
@@ -68,7 +90,35 @@ impl Executor {
     pub fn spawn(&self, owner: Owner, future: LocalBoxFuture<'static, ()>) {
         let task = self.number();
         self.0.tasks.borrow_mut().insert(task, Task { owner, future });
-        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
+        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// What a monotonic clock that began with the simulation shows, in milliseconds.
+    #[must_use]
+    pub fn monotonic(&self) -> u64 {
+        self.now() - self.0.stood.get()
+    }
+
+    /// Lets `ms` milliseconds go by in which nothing runs, as while a machine sleeps; some machines' monotonic clocks
+    /// stand still meanwhile.
+    pub fn skip(&self, ms: u64, monotonic_runs: bool) {
+        self.0.now.set(self.now() + ms);
+        if !monotonic_runs {
+            self.0.stood.set(self.0.stood.get() + ms);
+        }
+    }
+
+    /// Ends every task of an owner before the next turn; may be called by one of them.
+    pub fn doom(&self, owner: Owner) {
+        self.0.doomed.borrow_mut().push(owner);
+    }
+
+    fn end_doomed(&self) {
+        loop {
+            let next = self.0.doomed.borrow_mut().pop();
+            let Some(owner) = next else { return };
+            self.kill(owner);
+        }
     }
 
     /// Ends every task of an owner where it stands. Called between turns only.
@@ -97,7 +147,8 @@ impl Executor {
     }
 
     fn turn(&self) -> bool {
-        let next = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        self.end_doomed();
+        let next = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(id) = next else { return false };
         let Some(mut task) = self.0.tasks.borrow_mut().remove(&id) else { return true };
         let waker = Waker::from(Arc::new(TaskWaker { task: id, ready: Arc::clone(&self.0.ready) }));
@@ -127,7 +178,7 @@ impl Executor {
         }
     }
 
-    /// Runs `future` for at most `limit` milliseconds; `None` when it did not end, as when its tab crashed.
+    /// Runs `future` for at most `limit` milliseconds, or until its owner is gone; `None` when it did not end.
     pub fn block_on<T: 'static>(
         &self,
         owner: Owner,
@@ -143,7 +194,8 @@ impl Executor {
                 *slot.borrow_mut() = Some(value);
             }),
         );
-        self.run(self.now() + limit, || output.borrow().is_some());
+        // The task holds the other handle to the slot: when it is gone, nobody fills it any more.
+        self.run(self.now() + limit, || output.borrow().is_some() || Rc::strong_count(&output) == 1);
         output.take()
     }
 }

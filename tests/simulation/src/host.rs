@@ -43,7 +43,7 @@ impl SimHost {
     /// The host of a tab that starts now.
     #[must_use]
     pub fn new(executor: &Executor, owner: Owner, wall: &WallClock, random: Random) -> Self {
-        Self { executor: executor.clone(), owner, wall: wall.clone(), random, started: executor.now() }
+        Self { executor: executor.clone(), owner, wall: wall.clone(), random, started: executor.monotonic() }
     }
 }
 
@@ -54,7 +54,7 @@ impl Host for SimHost {
 
     #[expect(clippy::cast_precision_loss, reason = "simulated years stay far below 2^53 ms")]
     fn monotonic_ms(&self) -> f64 {
-        (self.executor.now() - self.started) as f64
+        (self.executor.monotonic() - self.started) as f64
     }
 
     fn random(&self, bytes: &mut [u8]) {

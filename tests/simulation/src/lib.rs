@@ -7,19 +7,29 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "a simulation panics where what it watches breaks a promise")]
 
+pub mod calls;
+pub mod coverage;
 pub mod device;
+pub mod event;
 pub mod executor;
 pub mod host;
+pub mod ledger;
+pub mod model;
 pub mod network;
 pub mod oracle;
+pub mod place;
 pub mod random;
+pub mod runner;
 pub mod schedule;
 pub mod server;
+pub mod setup;
 pub mod storage;
 pub mod tabs;
+pub mod trace;
 pub mod world;
 
-pub use device::{Device, Setup};
+pub use device::Device;
 pub use network::Fault;
 pub use random::Random;
+pub use setup::Setup;
 pub use world::World;

@@ -6,7 +6,7 @@ use super::server::{Server, json};
 use futures_util::future::{LocalBoxFuture, ready};
 use mana_sync_engine::engine::ports::{NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// What may happen to one request.
@@ -28,18 +28,61 @@ pub enum Fault {
     Cut,
     /// The request takes this many milliseconds more, and so does its answer.
     Delay(u64),
+    /// The device hears nothing, and the request arrives this many milliseconds later, after others.
+    Late(u64),
+    /// It is answered, and arrives once more this many milliseconds later, after others.
+    Again(u64),
+    /// The server asks for patience.
+    Busy,
+    /// The server refuses the token.
+    Unauthorized,
+    /// The server wants to be paid.
+    Unpaid,
+    /// The server refuses the request in its own words.
+    Refused,
 }
 
-const ALL: [Fault; 8] = [
-    Fault::DropRequest,
-    Fault::LoseAnswer,
-    Fault::Duplicate,
-    Fault::Html,
-    Fault::Stranger,
-    Fault::ServerError,
-    Fault::Cut,
-    Fault::Delay(3000),
-];
+
+impl Fault {
+    /// All kinds.
+    pub const ALL: [Self; 14] = [
+        Self::DropRequest,
+        Self::LoseAnswer,
+        Self::Duplicate,
+        Self::Html,
+        Self::Stranger,
+        Self::ServerError,
+        Self::Cut,
+        Self::Delay(3000),
+        Self::Late(9000),
+        Self::Again(20_000),
+        Self::Busy,
+        Self::Unauthorized,
+        Self::Unpaid,
+        Self::Refused,
+    ];
+
+    /// What happened, for counting.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DropRequest => "network: request dropped",
+            Self::LoseAnswer => "network: answer lost",
+            Self::Duplicate => "network: sent twice at once",
+            Self::Html => "network: a page of HTML",
+            Self::Stranger => "network: another protocol",
+            Self::ServerError => "network: the server fails",
+            Self::Cut => "network: answer cut",
+            Self::Delay(_) => "network: delayed",
+            Self::Late(_) => "network: arrives after others",
+            Self::Again(_) => "network: arrives again after others",
+            Self::Busy => "network: asked for patience",
+            Self::Unauthorized => "network: token refused",
+            Self::Unpaid => "network: payment required",
+            Self::Refused => "network: request refused",
+        }
+    }
+}
 
 /// The line; the device's tabs share it.
 pub struct Line {
@@ -55,6 +98,9 @@ pub struct Line {
     signed_in: Cell<bool>,
     sent: RefCell<Vec<Request>>,
     sockets: RefCell<Vec<Rc<Connection>>>,
+    tokens_fail: Cell<bool>,
+    /// How often each fault happened.
+    met: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 struct Connection {
@@ -80,6 +126,8 @@ impl Line {
             signed_in: Cell::new(true),
             sent: RefCell::default(),
             sockets: RefCell::default(),
+            tokens_fail: Cell::new(false),
+            met: RefCell::default(),
         })
     }
 
@@ -112,6 +160,22 @@ impl Line {
     /// Signs the user in or out at the identity provider.
     pub fn set_signed_in(&self, signed_in: bool) {
         self.signed_in.set(signed_in);
+    }
+
+    /// Makes the app fail to get tokens, as without a network to its identity provider.
+    pub fn set_tokens_fail(&self, fail: bool) {
+        self.tokens_fail.set(fail);
+    }
+
+    /// How often each fault happened so far.
+    #[must_use]
+    pub fn met(&self) -> BTreeMap<&'static str, u64> {
+        self.met.borrow().clone()
+    }
+
+    /// Gives the next tokens numbers from here on.
+    pub fn set_next_token(&self, number: u64) {
+        self.tokens.set(number);
     }
 
     /// The number the next token will have.
@@ -150,17 +214,26 @@ impl Line {
         if let Some(at) = planned.iter().position(|(wanted, _)| *wanted == path) {
             return planned.remove(at).map(|(_, fault)| fault);
         }
-        self.random.chance(self.faulty.get()).then(|| *self.random.pick(&ALL))
+        self.random.chance(self.faulty.get()).then(|| *self.random.pick(&Fault::ALL))
     }
 
     async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
         let fault = self.fault(request.path);
+        if let Some(fault) = fault {
+            *self.met.borrow_mut().entry(fault.name()).or_default() += 1;
+        }
         self.sent.borrow_mut().push(request.clone());
         let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
         self.executor.sleep(5 + self.random.below(40) + extra).await;
         let lost = |why: &str| Err(NoAnswer(why.to_owned()));
         if !self.online.get() || fault == Some(Fault::DropRequest) {
             return lost("the request was lost");
+        }
+        if let Some(Fault::Late(ms) | Fault::Again(ms)) = fault {
+            self.deliver_later(request.clone(), ms);
+        }
+        if let Some(Fault::Late(_)) = fault {
+            return lost("the request seemed lost");
         }
         if let Some(answer) = fault.and_then(strange) {
             return Ok(answer);
@@ -182,7 +255,24 @@ impl Line {
     }
 }
 
+impl Line {
+    /// The request reaches the server on its own, whatever became of its sender.
+    fn deliver_later(&self, request: Request, ms: u64) {
+        let (server, slept) = (Rc::clone(&self.server), self.executor.sleep(ms));
+        self.executor.spawn(
+            0,
+            Box::pin(async move {
+                slept.await;
+                drop(server.answer(&request));
+            }),
+        );
+    }
+}
+
 fn strange(fault: Fault) -> Option<Response> {
+    let typed = |status, code: &str| {
+        json(status, &serde_json::json!({ "protocol": 2, "code": code, "message": "a fault of the simulation" }))
+    };
     let html = |status| Response {
         status,
         content_type: "text/html".into(),
@@ -192,6 +282,10 @@ fn strange(fault: Fault) -> Option<Response> {
     match fault {
         Fault::Html => Some(html(200)),
         Fault::ServerError => Some(html(502)),
+        Fault::Busy => Some(Response { retry_after_ms: Some(2000), ..typed(429, "busy") }),
+        Fault::Unauthorized => Some(typed(401, "unauthorized")),
+        Fault::Unpaid => Some(typed(402, "payment_required")),
+        Fault::Refused => Some(typed(400, "invalid_request")),
         Fault::Stranger => Some(json(200, &serde_json::json!({ "protocol": 3, "accepted": [], "changes": [] }))),
         _ => None,
     }
@@ -217,6 +311,9 @@ impl Transport for SimTransport {
     }
 
     fn token(&self, _: TokenReason) -> LocalBoxFuture<'static, Result<Option<String>, NoAnswer>> {
+        if self.line.tokens_fail.get() {
+            return Box::pin(ready(Err(NoAnswer("the identity provider does not answer".into()))));
+        }
         let number = self.line.tokens.get();
         self.line.tokens.set(number + 1);
         let token = format!("{}#{number}", self.line.user);

@@ -32,7 +32,11 @@ pub struct Server {
     /// How many changes a page has at most, whatever clients ask for.
     page: Cell<usize>,
     answers: Cell<u64>,
+    on_push: RefCell<Option<PushHook>>,
 }
+
+/// Hears of every push: the changes as sent, and what the server said of them.
+type PushHook = Box<dyn Fn(&[serde_json::Value], &PushAnswer)>;
 
 impl Server {
     /// A server with an empty log.
@@ -50,6 +54,7 @@ impl Server {
             good_tokens_from: Cell::new(0),
             page: Cell::new(1000),
             answers: Cell::new(0),
+            on_push: RefCell::default(),
         }
     }
 
@@ -62,6 +67,16 @@ impl Server {
     pub fn set_max_schema(&self, app: &str, version: u32) {
         let app = AppId::parse(app).expect("an app id");
         self.max_schema.borrow_mut().insert(app, version);
+    }
+
+    /// Takes changes of every schema version again.
+    pub fn forget_max_schema(&self) {
+        self.max_schema.borrow_mut().clear();
+    }
+
+    /// Calls `hook` with every push and its answer, in the moment the server works on it.
+    pub fn on_push(&self, hook: impl Fn(&[serde_json::Value], &PushAnswer) + 'static) {
+        *self.on_push.borrow_mut() = Some(Box::new(hook));
     }
 
     /// Makes pages small.
@@ -129,8 +144,13 @@ impl Server {
 
     /// Takes changes as another client of `user` would push them.
     pub fn push_as(&self, user: &str, changes: &[serde_json::Value]) {
-        let outcome = self.push(user, changes.to_vec());
+        let outcome = self.try_push_as(user, changes);
         assert_eq!(outcome.rejected, [], "another client's changes are taken");
+    }
+
+    /// Takes or refuses changes as another client of `user` would push them.
+    pub fn try_push_as(&self, user: &str, changes: &[serde_json::Value]) -> PushAnswer {
+        self.push(user, changes.to_vec())
     }
 
     fn is_removed(&self, change: &Change) -> bool {
@@ -192,13 +212,17 @@ impl Server {
         let push = Push {
             caller: self.caller(user),
             client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
-            changes: changes.into_iter().map(Sent::from_value).collect(),
+            changes: changes.iter().cloned().map(Sent::from_value).collect(),
             now: self.now(),
         };
         let outcome = self.rules().push(push).now_or_never().expect("the log in memory never waits");
         let outcome = outcome.expect("the log works");
         let (accepted, rejected) = (outcome.accepted, outcome.rejected);
-        PushAnswer { protocol: PROTOCOL, accepted, rejected, server_time: self.now() }
+        let answer = PushAnswer { protocol: PROTOCOL, accepted, rejected, server_time: self.now() };
+        if let Some(hook) = &*self.on_push.borrow() {
+            hook(&changes, &answer);
+        }
+        answer
     }
 
     fn pull(&self, user: &str, request: PullRequest) -> Response {

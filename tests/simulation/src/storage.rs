@@ -3,31 +3,84 @@
 //! When the power goes, waiting calls never answer and nothing reaches the store any more; what was committed before
 //! is what the next tab finds.
 
+use super::executor::{Executor, Owner};
+use super::tabs::Profile;
 use mana_sync_engine::store::{JsonRow, Key, MemoryStore, Mode, Scan, Store, StoreError, Transaction};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::rc::Rc;
 
+/// Whose a transaction is: the tab, and the call of a person it was begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose {
+    /// The tab.
+    pub owner: Owner,
+    /// The person's call, where it was begun for one.
+    pub call: Option<u64>,
+}
+
+/// Whose the transactions of a database are, by their numbers.
+pub type Transactions = Rc<RefCell<BTreeMap<u64, Whose>>>;
+
 /// Counts storage operations and stops them at the planned one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Power(Rc<PowerState>);
 
-#[derive(Default)]
 struct PowerState {
     operations: Cell<u64>,
     stop_at: Cell<Option<u64>>,
     out: Cell<bool>,
+    /// How many commits are to fail, after how many that do not.
+    failing: Cell<(u64, u64)>,
+    owner: Owner,
+    executor: Executor,
+    profile: Rc<Profile>,
 }
 
 impl Power {
+    /// The power supply of the tab `owner`: when it goes out, the tab's tasks end and its locks are released.
+    #[must_use]
+    pub fn new(owner: Owner, executor: &Executor, profile: &Rc<Profile>) -> Self {
+        Self(Rc::new(PowerState {
+            operations: Cell::new(0),
+            stop_at: Cell::new(None),
+            out: Cell::new(false),
+            failing: Cell::default(),
+            owner,
+            executor: executor.clone(),
+            profile: Rc::clone(profile),
+        }))
+    }
+
     /// Goes out before the `operations`-th operation from now; 0 is the next one.
     pub fn fail_after(&self, operations: u64) {
         self.0.stop_at.set(Some(self.0.operations.get() + operations));
     }
 
+    /// Makes `count` commits fail for want of room, after `after` that do not.
+    pub fn fail_commits(&self, after: u64, count: u64) {
+        self.0.failing.set((after, count));
+    }
+
     /// Plans no failure any more.
     pub fn steady(&self) {
         self.0.stop_at.set(None);
+        self.0.failing.set((0, 0));
+    }
+
+    fn takes_commit(&self) -> bool {
+        match self.0.failing.get() {
+            (0, 0) => true,
+            (0, count) => {
+                self.0.failing.set((0, count - 1));
+                false
+            }
+            (after, count) => {
+                self.0.failing.set((after - 1, count));
+                true
+            }
+        }
     }
 
     /// Operations so far.
@@ -44,8 +97,10 @@ impl Power {
 
     /// Counts one operation; false when nothing works any more.
     fn step(&self) -> bool {
-        if self.0.stop_at.get().is_some_and(|at| self.0.operations.get() >= at) {
-            self.0.out.set(true);
+        if self.0.stop_at.get().is_some_and(|at| self.0.operations.get() >= at) && !self.0.out.replace(true) {
+            let (owner, profile) = (self.0.owner, Rc::clone(&self.0.profile));
+            self.0.executor.doom(owner);
+            self.0.executor.spawn(0, Box::pin(async move { profile.forget(owner) }));
         }
         self.0.operations.set(self.0.operations.get() + 1);
         !self.0.out.get()
@@ -63,13 +118,22 @@ impl Power {
 pub struct SimStore {
     memory: MemoryStore,
     power: Power,
+    transactions: Transactions,
+    call: Rc<Cell<Option<u64>>>,
+    closed: Rc<Cell<bool>>,
 }
 
 impl SimStore {
-    /// A store over `memory` that stops with `power`.
+    /// A store over `memory` that stops with `power`, and notes whose its transactions are.
     #[must_use]
-    pub fn new(memory: MemoryStore, power: Power) -> Self {
-        Self { memory, power }
+    pub fn new(memory: MemoryStore, power: Power, transactions: &Transactions) -> Self {
+        let transactions = Rc::clone(transactions);
+        Self { memory, power, transactions, call: Rc::default(), closed: Rc::default() }
+    }
+
+    /// Says for which call of a person the next transactions are begun.
+    pub fn set_call(&self, call: Option<u64>) {
+        self.call.set(call);
     }
 }
 
@@ -78,19 +142,43 @@ impl Store for SimStore {
     type Tx = SimTransaction;
 
     fn begin(&self, mode: Mode, stores: &[&str]) -> Result<SimTransaction, StoreError> {
+        if self.closed.get() {
+            return Err(StoreError::Closed);
+        }
         self.power.step();
-        Ok(SimTransaction { tx: self.memory.begin(mode, stores)?, power: self.power.clone() })
+        let tx = self.memory.begin(mode, stores)?;
+        if mode == Mode::Write {
+            let whose = Whose { owner: self.power.0.owner, call: self.call.get() };
+            self.transactions.borrow_mut().insert(tx.id(), whose);
+        }
+        let transactions = Rc::clone(&self.transactions);
+        Ok(SimTransaction { number: tx.id(), tx: Some(tx), power: self.power.clone(), transactions })
     }
 
     fn close(&self) {
-        self.memory.close();
+        self.closed.set(true);
     }
 }
 
 /// A transaction of a [`SimStore`].
 pub struct SimTransaction {
-    tx: <MemoryStore as Store>::Tx,
+    number: u64,
+    /// Until it is committed.
+    tx: Option<<MemoryStore as Store>::Tx>,
     power: Power,
+    transactions: Transactions,
+}
+
+impl SimTransaction {
+    fn tx(&self) -> &<MemoryStore as Store>::Tx {
+        self.tx.as_ref().expect("a transaction is used until it is committed")
+    }
+}
+
+impl Drop for SimTransaction {
+    fn drop(&mut self) {
+        self.transactions.borrow_mut().remove(&self.number);
+    }
 }
 
 impl Transaction for SimTransaction {
@@ -98,12 +186,12 @@ impl Transaction for SimTransaction {
 
     async fn get(&self, store: &str, key: &Key) -> Result<Option<JsonRow>, StoreError> {
         self.power.step_or_hang().await;
-        self.tx.get(store, key).await
+        self.tx().get(store, key).await
     }
 
     async fn get_many(&self, store: &str, keys: &[Key]) -> Result<Vec<Option<JsonRow>>, StoreError> {
         self.power.step_or_hang().await;
-        self.tx.get_many(store, keys).await
+        self.tx().get_many(store, keys).await
     }
 
     async fn scan(
@@ -113,42 +201,47 @@ impl Transaction for SimTransaction {
         keep: &dyn Fn(&JsonRow) -> bool,
     ) -> Result<Vec<JsonRow>, StoreError> {
         self.power.step_or_hang().await;
-        self.tx.scan(store, scan, keep).await
+        self.tx().scan(store, scan, keep).await
     }
 
     fn put(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<(), StoreError> {
         self.power.step();
-        self.tx.put(store, row, key)
+        self.tx().put(store, row, key)
     }
 
     async fn insert(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
         self.power.step_or_hang().await;
-        self.tx.insert(store, row, key).await
+        self.tx().insert(store, row, key).await
     }
 
     fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError> {
         self.power.step();
-        self.tx.delete(store, key)
+        self.tx().delete(store, key)
     }
 
     fn clear(&self, store: &str) -> Result<(), StoreError> {
         self.power.step();
-        self.tx.clear(store)
+        self.tx().clear(store)
     }
 
     fn pulse(&self) -> impl Future<Output = ()> + 'static {
-        self.tx.pulse()
+        self.tx().pulse()
     }
 
-    async fn commit(self) -> Result<(), StoreError> {
+    async fn commit(mut self) -> Result<(), StoreError> {
         self.power.step_or_hang().await;
-        let committed = self.tx.commit().await;
+        let tx = self.tx.take().expect("a transaction is committed once");
+        if !self.power.takes_commit() {
+            tx.abort();
+            return Err(StoreError::Quota);
+        }
+        let committed = tx.commit().await;
         // Committed, and nobody hears of it.
         self.power.step_or_hang().await;
         committed
     }
 
     fn abort(&self) {
-        self.tx.abort();
+        self.tx().abort();
     }
 }

@@ -1,11 +1,12 @@
 //! Devices, their server, and the time that passes for all of them.
 
-use super::device::{Device, Setup};
+use super::device::Device;
 use super::executor::Executor;
 use super::network::Line;
 use super::oracle;
 use super::random::Random;
 use super::server::Server;
+use super::setup::Setup;
 use mana_sync_engine::engine::State;
 use std::rc::Rc;
 
@@ -59,7 +60,7 @@ impl World {
             self.server.set_spaces(&user, setup.spaces.clone());
         }
         let line = Line::new(&self.executor, &self.server, self.random.fork(), &user);
-        let number = self.devices.len() as u64 + 1;
+        let number = self.devices.len();
         self.devices.push(Device::new(&self.executor, self.random.fork(), line, setup, number));
         &self.devices[self.devices.len() - 1]
     }
@@ -76,6 +77,7 @@ impl World {
             device.line.set_faulty(0);
         }
         for _ in 0..QUIET_ROUNDS {
+            self.unblock();
             self.pass(35_000);
             if self.is_quiet() {
                 return;
@@ -85,10 +87,25 @@ impl World {
         panic!("not quiet after {QUIET_ROUNDS} rounds: {states:?}");
     }
 
+    /// What an app does when sync waits for it: everything is in order again, so it says so.
+    fn unblock(&self) {
+        let blocked = |state| matches!(state, State::NeedsAuth | State::UpdateRequired | State::BillingRequired);
+        for device in &self.devices {
+            let sessions = (0..2).filter_map(|tab| device.session_at(tab));
+            sessions.filter(|session| blocked(session.status().state)).for_each(|session| session.hurry());
+        }
+    }
+
     fn is_quiet(&self) -> bool {
-        let synced = |device: &Device| device.logged().is_empty() && device.session().status().state == State::Synced;
+        let synced = |device: &Device| {
+            let is_empty = device.memory.borrow().handles("_changeLog").is_empty();
+            is_empty && device.session().status().state == State::Synced
+        };
+        if !self.devices.iter().all(synced) {
+            return false;
+        }
         let first = self.devices.first().map(oracle::replica);
-        self.devices.iter().all(|device| synced(device) && Some(oracle::replica(device)) == first)
+        self.devices.iter().all(|device| Some(oracle::replica(device)) == first)
     }
 
     /// Lets everything become quiet and checks that all devices of `user` hold what the server's log comes to.

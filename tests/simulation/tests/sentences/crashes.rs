@@ -1,7 +1,7 @@
 //! Killed between any two storage operations: what was shown as saved is there, a record never stands without its log
 //! entry nor a log entry without its record, and everything reaches the other device once.
 
-use mana_simulation::device::row;
+use mana_simulation::calls::row;
 use mana_simulation::{Device, World, oracle};
 use mana_sync_engine::engine::Write;
 use mana_sync_engine::store::Key;

@@ -1,6 +1,7 @@
 //! Whose records are whose in one database: a guest's, its owner's, and what the server refused of them.
 
-use mana_simulation::device::{code, row, user_named};
+use mana_simulation::calls::{code, row};
+use mana_simulation::setup::user_named;
 use mana_simulation::{Setup, World};
 use mana_sync_engine::engine::Write;
 use mana_sync_engine::model::{Space, SpaceId};

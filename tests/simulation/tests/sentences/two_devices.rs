@@ -1,6 +1,6 @@
 //! Two devices of one person and a server: what people expect of them.
 
-use mana_simulation::device::row;
+use mana_simulation::calls::row;
 use mana_simulation::oracle;
 use mana_simulation::{Fault, World};
 use mana_sync_engine::engine::{Event, Write};

@@ -1,6 +1,7 @@
 //! What a write refuses, and what it leaves alone; whose database it is.
 
-use mana_simulation::device::{code, row, user_named};
+use mana_simulation::calls::{code, row};
+use mana_simulation::setup::user_named;
 use mana_simulation::{Setup, World};
 use mana_sync_engine::engine::{Event, Write};
 use mana_sync_engine::model::{Space, SpaceId};

@@ -1,0 +1,161 @@
+//! What a test asks of a device: writes, reads, and what is stored.
+
+use super::device::Device;
+use super::host::SimHost;
+use super::storage::SimStore;
+use mana_sync_engine::engine::{Engine, Error, Event, Query, Result, Write, Writer, Written};
+use mana_sync_engine::model::Actor;
+use mana_sync_engine::store::{JsonRow, Key};
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+/// How long a call may take before it counts as lost, in milliseconds of virtual time.
+const LIMIT_MS: u64 = 300_000;
+
+impl Device {
+    fn call<T: 'static>(&self, future: impl Future<Output = Result<T>> + 'static) -> Option<Result<T>> {
+        let owner = self.with_tab(0, |tab| tab.owner)?;
+        self.executor.block_on(owner, LIMIT_MS, future)
+    }
+
+    /// Performs writes in one transaction; `None` when the tab died over it.
+    pub fn try_transact(&self, actor: Option<Value>, writes: Vec<(&str, Write<JsonRow>)>) -> Option<Result<Written>> {
+        self.transact_in(0, None, actor, writes)
+    }
+
+    /// Performs writes in one transaction of a tab; its commit is that of call `call`. `None` when the tab is dead or
+    /// died over it; a call that nobody ever answers panics.
+    pub fn transact_in(
+        &self,
+        at: usize,
+        call: Option<u64>,
+        actor: Option<Value>,
+        writes: Vec<(&str, Write<JsonRow>)>,
+    ) -> Option<Result<Written>> {
+        let (owner, engine, store) =
+            self.with_tab(at, |tab| (tab.owner, Rc::clone(tab.session.engine()), tab.store.clone()))?;
+        let writes: Vec<(String, Write<JsonRow>)> =
+            writes.into_iter().map(|(table, write)| (table.to_owned(), write)).collect();
+        let actor = actor.map(|json| Actor::parse(json).expect("an actor"));
+        let written = self.executor.block_on(owner, LIMIT_MS, async move {
+            let names: Vec<&str> = writes.iter().map(|(table, _)| table.as_str()).collect();
+            store.set_call(call);
+            let transaction = Writer::begin(&engine, &names, actor);
+            store.set_call(None);
+            let transaction = transaction?;
+            for (table, write) in writes {
+                transaction.write(&table, write).await?;
+            }
+            transaction.commit().await
+        });
+        assert!(written.is_some() || !self.is_open(at), "a write is answered while its tab lives");
+        written
+    }
+
+    /// Performs writes in one transaction.
+    pub fn transact(&self, writes: Vec<(&str, Write<JsonRow>)>) -> Result<Written> {
+        self.try_transact(None, writes).expect("the tab lives")
+    }
+
+    /// Adds a record.
+    pub fn add(&self, table: &str, record: Value) -> Result<Written> {
+        self.transact(vec![(table, Write::Add(vec![row(record)]))])
+    }
+
+    /// Puts a whole record.
+    pub fn put(&self, table: &str, record: Value) -> Result<Written> {
+        self.transact(vec![(table, Write::Put(vec![row(record)]))])
+    }
+
+    /// Changes parts of a record.
+    pub fn update(&self, table: &str, id: &str, changes: Value) -> Result<Written> {
+        self.transact(vec![(table, Write::Update(vec![(Key::text(id), row(changes))]))])
+    }
+
+    /// Deletes a record.
+    pub fn delete(&self, table: &str, id: &str) -> Result<Written> {
+        self.transact(vec![(table, Write::Delete(vec![Key::text(id)]))])
+    }
+
+    /// Brings a record back.
+    pub fn restore(&self, table: &str, id: &str) -> Result<Written> {
+        self.transact(vec![(table, Write::Restore(vec![Key::text(id)]))])
+    }
+
+    /// Pushes and pulls once.
+    pub fn sync(&self) -> Result<()> {
+        let session = self.session();
+        self.call(async move { session.sync_now().await }).expect("a round ends")
+    }
+
+    /// Applies a page from nowhere, as a server could send it.
+    pub fn engine(&self) -> Rc<Engine<SimStore, SimHost>> {
+        Rc::clone(self.session().engine())
+    }
+
+    /// The rows a query over a whole table gives.
+    #[must_use]
+    pub fn rows(&self, table: &str) -> Vec<Value> {
+        let engine = self.engine();
+        let query = Query { table: table.to_owned(), across_spaces: true, ..Query::default() };
+        let read = self.call(async move { engine.read(&query).await });
+        let rows: Vec<JsonRow> = read.expect("the tab lives").expect("the table is there");
+        rows.into_iter().map(|row| Value::Object(row.to_map())).collect()
+    }
+
+    /// A record as stored, tombstones too; `null` when there is none.
+    #[must_use]
+    pub fn stored(&self, table: &str, id: &str) -> Value {
+        self.store_rows(table).into_iter().find(|row| row["id"] == json!(id)).unwrap_or_default()
+    }
+
+    /// All committed rows of a store.
+    #[must_use]
+    pub fn store_rows(&self, store: &str) -> Vec<Value> {
+        self.memory.borrow().rows(store)
+    }
+
+    /// The logged changes the server does not have yet, each with its row.
+    #[must_use]
+    pub fn logged(&self) -> Vec<(Value, Value)> {
+        let rows = self.store_rows("_changeLog");
+        let pairs = rows.iter().flat_map(|row| {
+            let changes = row["changes"].as_array().cloned().unwrap_or_default();
+            changes.into_iter().map(|change| (row.clone(), change))
+        });
+        pairs.collect()
+    }
+
+    /// The engine's own rows of a kind.
+    #[must_use]
+    pub fn engine_rows(&self, kind: &str) -> Vec<Value> {
+        self.store_rows("_engine").into_iter().filter(|row| row["kind"] == kind).collect()
+    }
+
+    /// Everything the app was told so far; forgotten here.
+    #[must_use]
+    pub fn take_events(&self) -> Vec<Event> {
+        self.events.take().into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The tables that sync.
+    #[must_use]
+    pub fn synced_tables(&self) -> Vec<&'static str> {
+        self.setup.borrow().tables.iter().map(|(name, _)| *name).collect()
+    }
+}
+
+/// A row of JSON.
+#[must_use]
+pub fn row(json: Value) -> JsonRow {
+    match json {
+        Value::Object(map) => JsonRow::from(map),
+        other => panic!("{other} is no record"),
+    }
+}
+
+/// The code of a call that must have failed.
+#[must_use]
+pub fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
+    result.map_err(|error: Error| error.kind().code()).expect_err("the call is refused")
+}

@@ -1,0 +1,76 @@
+//! What a run of schedules must have reached, so that a weak one cannot pass for a strong one.
+
+use super::network::Fault;
+use super::schedule::Counts;
+use mana_sync_engine::probe::Probe;
+
+/// In so many schedules …
+const SCHEDULES: u64 = 20_000;
+/// … everything must happen at least so often.
+const AT_LEAST: u64 = 100;
+/// Fewer schedules than this say nothing about rare things.
+const ENOUGH: u64 = 2_000;
+/// The least share of ties among values that compete without one having seen the other.
+const TIES: f64 = 0.2;
+
+/// Kinds of events and disasters.
+const EVENTS: [&str; 27] = [
+    "event: a person writes",
+    "event: an assistant writes",
+    "event: a form is saved",
+    "event: a clash",
+    "event: the second tab writes",
+    "event: a write's tab died over it",
+    "event: a write found no room",
+    "event: a burst of writes",
+    "event: another program writes",
+    "event: a second tab takes over",
+    "event: a long sleep",
+    "event: online",
+    "event: offline",
+    "event: a crash is planned",
+    "event: a crashed tab is opened again",
+    "event: a restart",
+    "event: a second tab",
+    "clock: right",
+    "clock: minutes off",
+    "clock: a day off",
+    "clock: 1970",
+    "clock: 2099",
+    "disaster: an older copy of the log",
+    "disaster: a database is lost",
+    "disaster: a power cut",
+    "a stamp was corrected",
+    "a person's value lost",
+];
+
+/// Branches that need what schedules do not have yet: removal of old tombstones on the server.
+const ELSEWHERE: [Probe; 1] = [Probe::LoopExpiredRetention];
+
+/// The share of ties among merges of values whose writers had not seen each other.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub fn tie_share(counts: &Counts) -> f64 {
+    let of = |probes: &[Probe]| -> u64 { probes.iter().filter_map(|probe| counts.get(probe.name())).sum() };
+    let ties = of(&[Probe::MergeTieKind, Probe::MergeTieWon, Probe::MergeTieLost]);
+    let others = of(&[Probe::MergeNewer, Probe::MergeOlder]);
+    ties as f64 / (ties + others).max(1) as f64
+}
+
+/// What was reached too rarely in `run` schedules; nothing is said of few.
+#[must_use]
+pub fn weak_spots(counts: &Counts, run: u64) -> Vec<String> {
+    if run < ENOUGH {
+        return Vec::new();
+    }
+    let probes = Probe::ALL.iter().filter(|probe| !ELSEWHERE.contains(probe)).map(|probe| probe.name());
+    let wanted = EVENTS.into_iter().chain(probes).chain(Fault::ALL.iter().map(|fault| fault.name()));
+    let least = (AT_LEAST * run).div_ceil(SCHEDULES);
+    let found = |what: &str| counts.get(what).copied().unwrap_or(0);
+    let rare = wanted.filter(|what| found(what) < least).map(|what| format!("{what}: {} times", found(what)));
+    let mut weak: Vec<String> = rare.collect();
+    if tie_share(counts) < TIES {
+        weak.push(format!("ties: {:.1} % of competing values", tie_share(counts) * 100.0));
+    }
+    weak
+}

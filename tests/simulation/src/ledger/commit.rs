@@ -1,0 +1,138 @@
+//! What commits did: a person's call stamps and logs exactly what it changed, together; whatever else changes a record
+//! brings values that somebody wrote.
+
+use super::log_rows::{LoggedField, fields_of, stamp};
+use super::{Books, Origin, WriteId};
+use crate::executor::Owner;
+use crate::model::{Expected, value_in};
+use crate::place::{Place, Record};
+use mana_sync_engine::store::JsonRow;
+use mana_sync_engine::store::memory::Changed;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const LOG: &str = "_changeLog";
+
+impl Books {
+    /// A person's call was committed.
+    pub(super) fn call_committed(&mut self, device: usize, commit: u64, call: u64, changes: &[Changed]) {
+        if !changes.iter().any(|changed| Record::of_key(&changed.store, &changed.key).is_some()) {
+            return;
+        }
+        assert!(self.committed.insert(call), "call {call} is committed once");
+        let origin = Origin { device, commit, undone: false };
+        let logged: Vec<LoggedField> =
+            changes.iter().filter(|c| c.store == LOG).filter_map(|c| c.new.as_ref()).flat_map(fields_of).collect();
+        let mut stamped = BTreeSet::new();
+        for changed in changes {
+            let Some(record) = Record::of_key(&changed.store, &changed.key) else { continue };
+            let new = changed.new.as_ref().expect("a person's call removes no row: deleted records are tombstones");
+            self.check_call(call, record, changed.old.as_ref(), new);
+            stamped.extend(moved(record, changed.old.as_ref(), new));
+            self.note_call(record, changed.old.as_ref(), new, &logged, origin);
+        }
+        let in_log: BTreeSet<Place> = logged.iter().map(|field| field.place).collect();
+        assert_eq!(in_log, stamped, "call {call}: what is stamped is logged with it, and nothing else is");
+    }
+
+    /// The record is what the documented rules make of the call, and exactly what it changed has a new stamp.
+    fn check_call(&self, call: u64, record: Record, old: Option<&JsonRow>, new: &JsonRow) {
+        let known = record.places().filter(|place| old.is_some_and(|row| place.stamp(row).is_some()));
+        let known: BTreeSet<u8> = known.map(|place| place.field).collect();
+        let mut expected = Expected::of(old);
+        let acts = self.calls.get(&call).expect("calls are announced");
+        acts.iter().filter(|(of, _)| *of == record).for_each(|(_, act)| expected.perform(act, &known));
+        let is = Expected { stamped: moved(record, old, new).iter().map(|p| p.field).collect(), ..Expected::of(Some(new)) };
+        assert_eq!(is, expected, "call {call} on {record:?}: {acts:?} over {old:?}");
+        for place in moved(record, old, new) {
+            let before = old.and_then(|row| place.stamp(row)).map(stamp);
+            let after = place.stamp(new).map(stamp);
+            assert!(after > before, "{place}: an edit is stamped above what it replaces ({before:?}, {after:?})");
+        }
+    }
+
+    /// Notes the writes of a call on one record: each of the log's edits saw the one before it.
+    fn note_call(&mut self, record: Record, old: Option<&JsonRow>, new: &JsonRow, log: &[LoggedField], origin: Origin) {
+        for place in record.places() {
+            let mut last = old.and_then(|row| self.stored(place, row));
+            for field in log.iter().filter(|field| field.place == place) {
+                last = Some(self.note(place, field.value.clone(), field.at, last, origin));
+            }
+            let is = self.stored(place, new);
+            assert_eq!(is, last, "{place}: the record holds what was logged last");
+        }
+    }
+
+    /// The write whose value a stored row holds.
+    fn stored(&self, place: Place, row: &JsonRow) -> Option<WriteId> {
+        let at = place.stamp(row)?;
+        let value = value_in(row, place.name());
+        let found = self.find(place, stamp(at), &value);
+        assert!(found.is_some(), "{place} holds {value} of {at}, which nobody wrote");
+        found
+    }
+
+    /// Something was committed that was not a person's call.
+    pub(super) fn engine_committed(&mut self, device: usize, commit: u64, owner: Owner, changes: &[Changed]) {
+        self.follow_corrections(device, commit, changes);
+        let hydrating = changes.iter().any(is_hydrating);
+        for changed in changes {
+            let Some(record) = Record::of_key(&changed.store, &changed.key) else { continue };
+            let Some(new) = &changed.new else { continue };
+            for place in moved(record, changed.old.as_ref(), new) {
+                let now = self.stored(place, new);
+                if let (Some(old), Some(now)) = (changed.old.as_ref(), now) {
+                    self.note_loss((device, owner), place, old, now, hydrating);
+                }
+            }
+            let unmoved = |place: &Place| place.stamp(new) == changed.old.as_ref().and_then(|row| place.stamp(row));
+            for place in record.places().filter(unmoved) {
+                let old = changed.old.as_ref().map_or(Value::Null, |row| value_in(row, place.name()));
+                let is = value_in(new, place.name());
+                // A tie is won under the same stamp.
+                let known = old == is || self.stored(place, new).is_some();
+                assert!(known, "{place} changed without a stamp");
+                if old != is
+                    && let (Some(row), Some(now)) = (changed.old.as_ref(), self.stored(place, new))
+                {
+                    self.count("a tie took a stored value's place");
+                    self.note_loss((device, owner), place, row, now, hydrating);
+                }
+            }
+        }
+    }
+
+    /// Rows of the log that were never sent may get other stamps, with their records.
+    fn follow_corrections(&mut self, device: usize, commit: u64, changes: &[Changed]) {
+        let mut moves: Vec<(WriteId, _)> = Vec::new();
+        for changed in changes.iter().filter(|changed| changed.store == LOG) {
+            let (Some(old), Some(new)) = (&changed.old, &changed.new) else { continue };
+            if old.str("sentAt").is_some() || new.str("sentAt").is_some() {
+                continue;
+            }
+            let now: BTreeMap<(usize, Place), LoggedField> =
+                fields_of(new).into_iter().map(|field| ((field.change, field.place), field)).collect();
+            for field in fields_of(old) {
+                let Some(now) = now.get(&(field.change, field.place)) else { continue };
+                if now.at != field.at {
+                    moves.extend(self.find(field.place, field.at, &field.value).map(|id| (id, now.at)));
+                }
+            }
+        }
+        moves.iter().for_each(|_| self.count("a stamp was corrected"));
+        self.correct_for(device, commit, moves);
+    }
+}
+
+/// The fields of a record that have another stamp than before.
+fn moved(record: Record, old: Option<&JsonRow>, new: &JsonRow) -> Vec<Place> {
+    record.places().filter(|place| place.stamp(new) != old.and_then(|row| place.stamp(row))).collect()
+}
+
+/// Whether a commit applied a page of a database's first pull.
+fn is_hydrating(changed: &Changed) -> bool {
+    use mana_sync_engine::store::{Row as _, RowValue as _};
+    let is_cursor = |row: &JsonRow| changed.store == "_engine" && row.str("kind") == Some("cursor");
+    let was = |row: &JsonRow| row.get("hydrating").and_then(|value| value.to_json().ok()) == Some(Value::Bool(true));
+    changed.new.as_ref().is_some_and(is_cursor) && changed.old.as_ref().is_none_or(was)
+}

@@ -1,0 +1,270 @@
+//! The oracle: it sees every write that was ever committed, what its writer had seen, and what became of it, and so
+//! knows what every replica must come to.
+//!
+//! It watches commits and pushes from outside; nothing here asks the engine what it thinks. A write is one value of one
+//! field. It is *lost* when it was lost with its database before the server had it. A write is *replaced* when another
+//! write that is not lost was made by somebody who had seen it, or who had seen one that replaced it.
+
+mod commit;
+mod conflicts;
+mod end;
+mod log_rows;
+mod push;
+
+pub use conflicts::Loss;
+pub use end::End;
+
+use super::device::Watch;
+use super::model::Act;
+use super::place::{Place, Record};
+use super::storage::Whose;
+use mana_sync_engine::model::Stamp;
+use mana_sync_engine::store::memory::Changed;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A write's number.
+pub type WriteId = usize;
+
+/// One value of one field.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The field.
+    pub place: Place,
+    /// The value.
+    pub value: Value,
+    /// When, as it stands now: until it is sent, the engine may correct it.
+    pub at: Stamp,
+    /// The writes whose values it replaced.
+    pub saw: Vec<WriteId>,
+    /// Who made it: two devices that delete at one moment make the same write.
+    pub origins: Vec<Origin>,
+    /// When the server first had it, counted in changes.
+    pub received: Option<u64>,
+    /// The stamp it named as the one it replaced, when it was pushed.
+    pub pushed_prev: Option<Stamp>,
+    /// Whether it became another write by a correction of stamps.
+    merged_into: Option<WriteId>,
+}
+
+/// A commit that made a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The device.
+    pub device: usize,
+    /// The number of the commit in its database.
+    pub commit: u64,
+    /// Whether the commit is gone, with its database or by a power cut.
+    pub undone: bool,
+}
+
+/// A correction of a stamp, to be taken back when its commit is.
+#[derive(Debug, Clone, Copy)]
+struct Correction {
+    device: usize,
+    commit: u64,
+    write: WriteId,
+    from: Stamp,
+}
+
+type Key = (Place, Stamp, String);
+
+/// The ledger.
+#[derive(Default)]
+pub struct Ledger(RefCell<Books>);
+
+#[derive(Default)]
+struct Books {
+    writes: Vec<Written>,
+    index: HashMap<Key, WriteId>,
+    /// Stamps that were corrected: people may have been told of them.
+    former: HashMap<Key, WriteId>,
+    corrections: Vec<Correction>,
+    /// What calls under way mean to do.
+    calls: BTreeMap<u64, Vec<(Record, Act)>>,
+    /// Calls whose commit was seen.
+    committed: BTreeSet<u64>,
+    /// How many changes the server took.
+    taken: u64,
+    /// What each event id stood for when it was first pushed.
+    events: HashMap<String, Value>,
+    /// Devices whose power was cut: what they had sent may be unknown to them.
+    forgetful: BTreeSet<usize>,
+    losses: Vec<Loss>,
+    /// How often things happened that schedules should reach.
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl Watch for Ledger {
+    fn committed(&self, device: usize, commit: u64, whose: Whose, changes: &[Changed]) {
+        crate::trace::commit(device, commit, whose.call, changes);
+        let mut books = self.0.borrow_mut();
+        match whose.call {
+            Some(call) => books.call_committed(device, commit, call, changes),
+            None => books.engine_committed(device, commit, whose.owner, changes),
+        }
+    }
+}
+
+impl Ledger {
+    /// Announces what a call means to do.
+    pub fn announce(&self, call: u64, acts: Vec<(Record, Act)>) {
+        self.0.borrow_mut().calls.insert(call, acts);
+    }
+
+    /// A call was answered with success: its commit must have been seen, unless nothing was to be changed.
+    pub fn answered(&self, call: u64, changed: bool) {
+        let books = self.0.borrow();
+        assert_eq!(books.committed.contains(&call), changed, "call {call}: saved is what was committed");
+    }
+
+    /// A device's commits after this one are gone.
+    pub fn forget(&self, device: usize, lasting: u64, forgetful: bool) {
+        let mut books = self.0.borrow_mut();
+        let gone = |d: usize, commit: u64| d == device && commit > lasting;
+        for write in &mut books.writes {
+            write.origins.iter_mut().filter(|o| gone(o.device, o.commit)).for_each(|origin| origin.undone = true);
+        }
+        while let Some(last) = books.corrections.iter().rev().find(|c| gone(c.device, c.commit)).map(|c| c.commit) {
+            let of_last = |c: &mut Correction| c.device == device && c.commit == last;
+            let taken: Vec<Correction> = books.corrections.extract_if(.., of_last).collect();
+            books.take_back(device, &taken);
+        }
+        if forgetful {
+            books.forgetful.insert(device);
+        }
+    }
+
+    /// A device's whole database is gone.
+    pub fn lose(&self, device: usize) {
+        let mut books = self.0.borrow_mut();
+        for write in &mut books.writes {
+            write.origins.iter_mut().filter(|origin| origin.device == device).for_each(|origin| origin.undone = true);
+        }
+        books.corrections.retain(|correction| correction.device != device);
+    }
+
+    /// How often things happened.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.borrow().counts.clone()
+    }
+}
+
+impl Books {
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    fn find(&self, place: Place, at: Stamp, value: &Value) -> Option<WriteId> {
+        self.index.get(&key(place, at, value)).copied()
+    }
+
+    /// Notes a write; the same write of two devices is one.
+    fn note(&mut self, place: Place, value: Value, at: Stamp, saw: Option<WriteId>, origin: Origin) -> WriteId {
+        if let Some(known) = self.find(place, at, &value) {
+            let write = &mut self.writes[known];
+            write.saw.extend(saw.filter(|saw| *saw != known));
+            write.origins.push(origin);
+            return known;
+        }
+        let id = self.writes.len();
+        self.index.insert(key(place, at, &value), id);
+        let (saw, origins) = (saw.into_iter().collect(), vec![origin]);
+        self.writes.push(Written {
+            place,
+            value,
+            at,
+            saw,
+            origins,
+            received: None,
+            pushed_prev: None,
+            merged_into: None,
+        });
+        id
+    }
+
+    /// Gives writes the stamps the engine corrected them to, all at once: one may get the stamp another had.
+    fn correct(&mut self, moves: &[(WriteId, Stamp)]) {
+        for (id, _) in moves {
+            let Written { place, value, at, .. } = &self.writes[*id];
+            let key = key(*place, *at, value);
+            self.index.remove(&key);
+            self.former.insert(key, *id);
+        }
+        for (id, at) in moves {
+            self.list_again(*id, *at);
+        }
+    }
+
+    /// A deletion's value is its stamp.
+    fn list_again(&mut self, id: WriteId, at: Stamp) {
+        let Written { place, value, at: old, .. } = self.writes[id].clone();
+        let value = if value == Value::from(old.to_string()) { Value::from(at.to_string()) } else { value };
+        if let Some(other) = self.find(place, at, &value).filter(|other| *other != id) {
+            let (saw, origins) = (self.writes[id].saw.clone(), self.writes[id].origins.clone());
+            self.writes[other].saw.extend(saw);
+            self.writes[other].origins.extend(origins);
+            self.writes[id].merged_into = Some(other);
+            return;
+        }
+        self.index.insert(key(place, at, &value), id);
+        (self.writes[id].at, self.writes[id].value) = (at, value);
+    }
+
+    /// A device has forgotten that it corrected stamps. What the server has keeps the corrected ones.
+    fn take_back(&mut self, device: usize, taken: &[Correction]) {
+        let is_known = |c: &Correction| self.writes[c.write].received.is_some();
+        let (kept, unknown): (Vec<Correction>, Vec<Correction>) = taken.iter().copied().partition(is_known);
+        let moves: Vec<_> = unknown.iter().map(|c| (c.write, c.from)).collect();
+        self.correct(&moves);
+        for Correction { write, from, .. } in kept {
+            let Written { place, value, at, saw, origins, .. } = self.writes[write].clone();
+            let value = if value == Value::from(at.to_string()) { Value::from(from.to_string()) } else { value };
+            for origin in origins.into_iter().filter(|origin| origin.device == device && !origin.undone) {
+                let again = self.note(place, value.clone(), from, None, origin);
+                self.writes[again].saw.extend(saw.iter().copied());
+            }
+        }
+    }
+
+    fn resolve(&self, mut id: WriteId) -> WriteId {
+        while let Some(next) = self.writes[id].merged_into {
+            id = next;
+        }
+        id
+    }
+
+    /// Whether who made `later` had seen `earlier`, or another value of the same stamp: a change says which stamp it
+    /// replaced, and two values under one stamp are one to it.
+    fn may_have_seen(&self, later: WriteId, earlier: WriteId) -> bool {
+        let at = self.writes[self.resolve(earlier)].at;
+        self.search(later, |id| self.writes[id].at == at, |_| true)
+    }
+
+    /// Whether who made `later` had seen `earlier`. Of a write that two devices made alike, one may have seen what the
+    /// other had not.
+    fn had_surely_seen(&self, later: WriteId, earlier: WriteId) -> bool {
+        let of_one = |id: WriteId| self.writes[id].origins.len() == 1;
+        of_one(earlier) && self.search(later, |id| id == earlier, of_one)
+    }
+
+    /// Searches a write and what its maker had seen, as far as `through` lets it.
+    fn search(&self, later: WriteId, is: impl Fn(WriteId) -> bool, through: impl Fn(WriteId) -> bool) -> bool {
+        let (mut open, mut done) = (vec![self.resolve(later)], BTreeSet::new());
+        while let Some(id) = open.pop() {
+            if is(id) {
+                return true;
+            }
+            if done.insert(id) && through(id) {
+                open.extend(self.writes[id].saw.iter().map(|saw| self.resolve(*saw)));
+            }
+        }
+        false
+    }
+}
+
+pub(super) fn key(place: Place, at: Stamp, value: &Value) -> Key {
+    (place, at, value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}

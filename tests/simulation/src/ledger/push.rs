@@ -1,0 +1,89 @@
+//! What reaches the server: nothing but what was written, and under an event id always the same.
+
+use super::{Books, Correction, Ledger, Origin, WriteId, Written};
+use crate::place::Record;
+use mana_sync_engine::model::{Change, Stamp};
+use mana_sync_engine::protocol::wire::PushAnswer;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+impl Ledger {
+    /// A push was worked on.
+    pub fn pushed(&self, changes: &[Value], answer: &PushAnswer) {
+        let mut books = self.0.borrow_mut();
+        let accepted: BTreeSet<&str> = answer.accepted.iter().map(AsRef::as_ref).collect();
+        for json in changes {
+            let change = Change::parse(json.clone()).expect("devices push changes");
+            if change.id.as_str().starts_with('s') {
+                continue;
+            }
+            books.check_event(change.event_id.as_str(), json);
+            crate::trace::line(format_args!("  server: {json}"));
+            if accepted.contains(change.event_id.as_str()) {
+                books.receive(&change);
+            }
+        }
+        for rejection in &answer.rejected {
+            books.count(rejection.code.as_str());
+        }
+    }
+}
+
+impl Books {
+    fn check_event(&mut self, id: &str, json: &Value) {
+        match self.events.get(id) {
+            None => {
+                self.events.insert(id.to_owned(), json.clone());
+            }
+            Some(first) => assert_eq!(first, json, "event {id} stands for one content"),
+        }
+    }
+
+    fn receive(&mut self, change: &Change) {
+        let Some(record) = Record::of(change.table.as_str(), change.id.as_str()) else { return };
+        self.taken += 1;
+        let taken = self.taken;
+        for (name, edit) in &change.fields {
+            let Some(place) = record.field(name.as_str()) else { continue };
+            let found = self.find(place, edit.at, &edit.value);
+            let known = found.or_else(|| self.before_correction(place, edit.at));
+            assert!(known.is_some(), "{place}: {} of {} was pushed and nobody wrote it", edit.value, edit.at);
+            if let Some(id) = found {
+                let write = &mut self.writes[id];
+                if write.received.is_none() {
+                    (write.received, write.pushed_prev) = (Some(taken), edit.prev);
+                }
+            }
+        }
+    }
+
+    /// After a power cut a device may have forgotten that it sent a stamp, and correct it.
+    fn before_correction(&self, place: crate::place::Place, at: Stamp) -> Option<WriteId> {
+        let known = |c: &&Correction| c.from == at && self.writes[c.write].place == place;
+        self.corrections.iter().find(known).filter(|c| self.forgetful.contains(&c.device)).map(|c| c.write)
+    }
+
+    /// Gives one device's writes the stamps that device corrected them to. What the server has, or another device made
+    /// alike, keeps its own.
+    pub(super) fn correct_for(&mut self, device: usize, commit: u64, moves: Vec<(WriteId, Stamp)>) {
+        let is_shared = |write: &Written| write.received.is_some() || write.origins.iter().any(|o| o.device != device);
+        let (shared, own): (Vec<_>, Vec<_>) = moves.into_iter().partition(|(id, _)| is_shared(&self.writes[*id]));
+        let noted = own.iter().map(|(id, _)| Correction { device, commit, write: *id, from: self.writes[*id].at });
+        let noted: Vec<_> = noted.collect();
+        self.corrections.extend(noted);
+        self.correct(&own);
+        for (id, at) in shared {
+            self.part(device, commit, id, at);
+        }
+    }
+
+    fn part(&mut self, device: usize, commit: u64, id: WriteId, at: Stamp) {
+        let write = self.writes[id].clone();
+        let is_deletion = write.value == Value::from(write.at.to_string());
+        let value = if is_deletion { Value::from(at.to_string()) } else { write.value.clone() };
+        self.former.insert(super::key(write.place, write.at, &write.value), id);
+        self.writes[id].origins.retain(|origin| origin.device != device);
+        let now = self.note(write.place, value, at, None, Origin { device, commit, undone: false });
+        self.writes[now].saw.extend(write.saw);
+    }
+}

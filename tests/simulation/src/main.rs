@@ -1,0 +1,118 @@
+//! `simulate [--seed N] [--count N] [--events N] [--threads N] [--twice N] [--no-keep]`: runs schedules and says what they came to.
+//!
+//! A schedule that fails is printed with its seed, made smaller, and kept in `crashers/`, whose files are run with every
+//! test. `--twice N` runs the first N schedules twice and compares what can be seen of both runs.
+
+use mana_simulation::runner::{self, Report};
+use mana_simulation::schedule::Plan;
+use std::process::ExitCode;
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Options {
+    seed: u64,
+    count: u64,
+    events: usize,
+    threads: usize,
+    twice: u64,
+    keep: bool,
+    trace: bool,
+}
+
+impl Options {
+    fn read() -> Result<Self, String> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut options = Self { seed: 0, count: 20_000, events: 100, threads: cores, twice: 0, keep: true, trace: false };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--no-keep" => options.keep = false,
+                "--trace" => options.trace = true,
+                _ => {}
+            }
+            if matches!(word.as_str(), "--no-keep" | "--trace") {
+                continue;
+            }
+            let value = words.next().ok_or(format!("{word} needs a number"))?;
+            let number: u64 = value.parse().map_err(|_| format!("{word} {value}: not a number"))?;
+            let size = usize::try_from(number).unwrap_or(usize::MAX);
+            match word.as_str() {
+                "--seed" => (options.seed, options.count) = (number, 1),
+                "--count" => options.count = number,
+                "--events" => options.events = size,
+                "--threads" => options.threads = size.max(1),
+                "--twice" => options.twice = number,
+                _ => return Err(format!("unknown option {word}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::read() {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}\nusage: simulate [--seed N] [--count N] [--events N] [--threads N] [--twice N] [--no-keep]");
+            return ExitCode::from(2);
+        }
+    };
+    runner::keep_panics();
+    let started = Instant::now();
+    let tick = |done: u64| {
+        if done.is_multiple_of(10_000) {
+            println!("{done} schedules, {:.0} s", started.elapsed().as_secs_f64());
+        }
+    };
+    let report = runner::run_all(options.seed, options.count, options.events, options.threads, tick);
+    let same = (0..options.twice).filter(|number| is_same(Plan::of(options.seed + number, options.events))).count();
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let rate = report.run as f64 / started.elapsed().as_secs_f64();
+    print!("{}", report.counts_as_text());
+    println!("{} schedules of {} events, {rate:.0} per second", report.run, options.events);
+    let differing = options.twice - same as u64;
+    if options.twice > 0 {
+        println!("{same} schedules run twice had the same trace, {differing} had not");
+    }
+    conclude(&report, differing, options.keep, options.trace)
+}
+
+fn is_same(plan: Plan) -> bool {
+    let (once, twice) = (runner::run(&plan), runner::run(&plan));
+    let same = once == twice;
+    if !same {
+        println!("SEED={} has two traces", plan.seed);
+    }
+    same
+}
+
+fn conclude(report: &Report, differing: u64, keep: bool, trace: bool) -> ExitCode {
+    for failure in &report.failures {
+        println!("SEED={} failed: {}", failure.plan.seed, failure.message);
+    }
+    if let Some(first) = report.failures.first() {
+        let small = runner::shrink(first);
+        if trace {
+            mana_simulation::trace::begin();
+            // It fails again, and this time says how.
+            let _ = runner::run(&small.plan);
+        }
+        println!("SEED={} made smaller, {} events: {}", small.plan.seed, small.plan.events.len(), small.message);
+        small.plan.events.iter().for_each(|event| println!("  {event:?}"));
+        if keep {
+            match runner::keep(&small) {
+                Ok(path) => println!("kept in {}", path.display()),
+                Err(error) => println!("it could not be kept: {error}"),
+            }
+        }
+    }
+    let weak = report.weak_spots();
+    for spot in &weak {
+        println!("too rare to mean anything: {spot}");
+    }
+    let failed = report.failures.len() + weak.len() + usize::try_from(differing).unwrap_or(usize::MAX);
+    println!("{} passed, {failed} failed", report.run - report.failures.len() as u64);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,171 @@
+//! The end of a schedule: every fault ends, everybody becomes quiet, and then the promises are checked.
+
+use super::Schedule;
+use crate::device::Device;
+use crate::executor::Owner;
+use crate::ledger::End;
+use crate::model::value_in;
+use crate::oracle;
+use crate::place::{Place, Record};
+use mana_sync_engine::engine::{Conflict, Event};
+use mana_sync_engine::model::Stamp;
+use mana_sync_engine::probe;
+use mana_sync_engine::store::Key;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+impl Schedule {
+    /// Opens the first tab again where it is dead.
+    pub(super) fn revive(&mut self, device: usize) {
+        if !self.world.devices[device].is_open(0) {
+            self.note_dead();
+            self.world.devices[device].open();
+            self.count("event: a crashed tab is opened again");
+        }
+    }
+
+    /// Notes the tabs that died where they stood, and closes dead second tabs.
+    pub(super) fn note_dead(&mut self) {
+        for device in &self.world.devices {
+            for tab in 0..2 {
+                if device.power_at(tab).is_some_and(|power| power.is_out()) {
+                    self.dead.extend(device.owner_at(tab));
+                }
+            }
+            if !device.is_open(1) {
+                device.close_at(1);
+            }
+        }
+    }
+
+    pub(super) fn note_dead_tabs_of(&mut self, device: usize) {
+        let device = &self.world.devices[device];
+        self.dead.extend((0..2).filter_map(|tab| device.owner_at(tab)));
+    }
+
+    pub(super) fn end_faults(&mut self) {
+        self.world.server.forget_max_schema();
+        for number in 0..self.world.devices.len() {
+            let device = &self.world.devices[number];
+            (0..2).filter_map(|tab| device.power_at(tab)).for_each(|power| power.steady());
+            device.line.set_online(true);
+            device.line.set_faulty(0);
+            device.line.set_tokens_fail(false);
+            device.line.set_signed_in(true);
+            self.revive(number);
+            (0..2).filter_map(|tab| self.world.devices[number].session_at(tab)).for_each(|session| session.hurry());
+        }
+    }
+
+    /// Ends all faults, lets everybody become quiet, and checks what must be true.
+    pub(super) fn end(&mut self) {
+        self.end_faults();
+        self.world.quiesce();
+        self.check_replicas();
+        let expected = oracle::from_log(&self.world.server, "ada", &self.world.devices[0]);
+        assert_eq!(oracle::replica(&self.world.devices[0]), expected, "replicas hold what the server's log comes to");
+        oracle::check_events_once(&self.world.server, "ada", &self.world.devices[0]);
+        self.check_nothing_is_left();
+        self.check_told();
+        self.tally();
+    }
+
+    /// Every replica holds, field by field, what the ledger comes to.
+    fn check_replicas(&self) {
+        let first = fields_of(&self.world.devices[0]);
+        for (number, device) in self.world.devices.iter().enumerate() {
+            let is = fields_of(device);
+            assert_eq!(is, first, "device {number} holds what device 0 holds");
+        }
+        if self.disasters.may_lose_everything() {
+            return;
+        }
+        let expected = self.ledger.end();
+        for place in Record::all().flat_map(Record::places) {
+            let (is, must) = (first.get(&place), expected.get(&place));
+            assert!(is == must, "{place} is {is:?} and must be {must:?}; all writes: {}", self.ledger.story(place));
+        }
+    }
+
+    /// Nothing waits, nothing was put aside, no stamp is ahead of the server.
+    fn check_nothing_is_left(&self) {
+        let newest = Stamp::at_ms(self.world.executor.now() + 5 * 60_000);
+        for (number, device) in self.world.devices.iter().enumerate() {
+            assert_eq!(device.session().status().pending, 0, "device {number} counts nothing unsent");
+            for kind in ["quarantine", "letter", "parked"] {
+                // A program's update may wait for an insert that never came.
+                let is_scripts = |row: &serde_json::Value| row["key"].as_str().is_some_and(|key| key.contains("/s"));
+                let rows = device.engine_rows(kind).into_iter().filter(|row| kind != "parked" || !is_scripts(row));
+                let rows: Vec<_> = rows.collect();
+                assert!(rows.is_empty(), "device {number} has put nothing aside: {kind} {rows:?}");
+            }
+            let ahead = fields_of(device).into_iter().find(|(_, (_, at))| *at > newest);
+            assert!(ahead.is_none(), "device {number} holds a stamp ahead of the server: {ahead:?}");
+        }
+    }
+
+    fn check_told(&self) {
+        let mut told: Vec<(usize, Owner, Conflict)> = Vec::new();
+        for (number, device) in self.world.devices.iter().enumerate() {
+            for (owner, event) in device.events.take() {
+                match event {
+                    Event::Conflict(conflict) => {
+                        crate::trace::line(format_args!("device {number} was told: {conflict:?}"));
+                        told.push((number, owner, conflict));
+                    }
+                    Event::DeadLetter { code, message, .. } => panic!("device {number}: {code} {message}"),
+                    Event::Quarantine { code, .. } => panic!("device {number} put aside: {code}"),
+                    Event::Change { .. }
+                    | Event::Settled { .. }
+                    | Event::Status(_)
+                    | Event::ClockSkew { .. }
+                    | Event::Spaces(_)
+                    | Event::DatabaseLost { .. } => {}
+                }
+            }
+        }
+        if !self.disasters.restore {
+            self.ledger.check_conflicts(&told, &self.dead, self.disasters.are_none());
+        }
+    }
+
+    fn tally(&mut self) {
+        for (probe, count) in probe::take() {
+            *self.counts.entry(probe.name()).or_default() += count;
+        }
+        for (what, count) in self.ledger.counts() {
+            *self.counts.entry(what).or_default() += count;
+        }
+        for device in &self.world.devices {
+            for (fault, count) in device.line.met() {
+                *self.counts.entry(fault).or_default() += count;
+            }
+        }
+        *self.counts.entry("requests").or_default() += self.world.server.answers();
+    }
+
+    /// A number for everything that can be seen of a run: two runs of one schedule give one number.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.world.executor.now().hash(&mut hasher);
+        for device in &self.world.devices {
+            format!("{:?}", oracle::replica(device)).hash(&mut hasher);
+            format!("{:?}", device.store_rows("_engine")).hash(&mut hasher);
+        }
+        format!("{:?}", self.counts).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+fn fields_of(device: &Device) -> End {
+    let mut fields = BTreeMap::new();
+    for record in Record::all() {
+        let Some(row) = device.memory.borrow().row(record.table(), &Key::text(record.id())) else { continue };
+        let held = |place: Place| {
+            let at = place.stamp(&row).and_then(|text| Stamp::parse(text).ok())?;
+            Some((place, (value_in(&row, place.name()), at)))
+        };
+        fields.extend(record.places().filter_map(held));
+    }
+    fields
+}

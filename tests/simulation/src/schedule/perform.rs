@@ -1,0 +1,237 @@
+//! Performing events.
+
+use super::Schedule;
+use crate::event::Event;
+use crate::model::{Act, value_in};
+use crate::place::{FIELDS, Record};
+use mana_sync_engine::engine::Kind;
+use mana_sync_engine::model::Stamp;
+use mana_sync_engine::store::Key;
+use serde_json::json;
+
+impl Schedule {
+    pub(super) fn perform(&mut self, event: &Event) {
+        crate::trace::line(format_args!("{event:?}"));
+        match event {
+            Event::Write { device, tab, assistant, acts } => {
+                self.count(if *assistant { "event: an assistant writes" } else { "event: a person writes" });
+                self.write(*device, *tab, *assistant, acts.clone());
+            }
+            Event::Form { device, tab, record, field, text } => self.form(*device, *tab, *record, *field, text),
+            Event::Clash { devices, record, field, text } => self.clash(devices, *record, *field, text),
+            Event::Burst { device, record, text } => self.burst(*device, *record, text),
+            Event::Script { record, insert } => self.script(record, *insert),
+            Event::Pass(ms) => self.world.pass(*ms),
+            Event::Sleep { ms, monotonic } => {
+                self.count("event: a long sleep");
+                self.world.executor.skip(*ms, *monotonic);
+            }
+            Event::Online { .. } | Event::Faulty { .. } | Event::Clock { .. } => self.surroundings(event),
+            Event::Crash { .. } | Event::Restart { .. } | Event::Second { .. } | Event::Full { .. } => self.tabs(event),
+            Event::Handover { device, offset } => self.hand_over(*device, *offset),
+            Event::Hurry { device } => self.hurry(*device),
+            Event::Nudge { device } => self.world.devices[*device].line.nudge(),
+            Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
+            Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => self.disaster(event),
+        }
+        self.note_dead();
+    }
+
+    /// A transaction of a person or an assistant; the first tab is opened again where it is dead.
+    fn write(&mut self, number: usize, tab: usize, assistant: bool, acts: Vec<(Record, Act)>) {
+        self.revive(number);
+        let device = &self.world.devices[number];
+        let tab = if device.is_open(tab) { tab } else { 0 };
+        if tab == 1 {
+            *self.counts.entry("event: the second tab writes").or_default() += 1;
+        }
+        self.calls += 1;
+        let actor = assistant.then(|| json!({ "kind": "ai", "principalId": "helper", "displayName": "Helper" }));
+        // Devices that make one record at once may not agree on who is to see it.
+        let is_private = |record: &Record| {
+            let is_new = device.memory.borrow().row(record.table(), &Key::text(record.id())).is_none();
+            is_new && record.table == 0 && self.calls.is_multiple_of(3)
+        };
+        let writes =
+            acts.iter().map(|(record, act)| (record.table(), act.write(*record, is_private(record)))).collect();
+        self.ledger.announce(self.calls, acts);
+        match device.transact_in(tab, Some(self.calls), actor, writes) {
+            Some(Ok(written)) => self.ledger.answered(self.calls, written.count > 0),
+            Some(Err(error)) => {
+                assert_eq!(error.kind(), Kind::QuotaExceeded, "writes of one's own records are taken: {error}");
+                self.ledger.answered(self.calls, false);
+                self.count("event: a write found no room");
+            }
+            None => self.count("event: a write's tab died over it"),
+        }
+    }
+
+    fn form(&mut self, number: usize, tab: usize, record: Record, field: u8, text: &str) {
+        self.count("event: a form is saved");
+        let stored = self.world.devices[number].memory.borrow().row(record.table(), &Key::text(record.id()));
+        let mut fields = Vec::new();
+        for name in 0..3 {
+            let shown = stored.as_ref().map(|row| value_in(row, FIELDS[usize::from(name)]));
+            let shown = shown.and_then(|value| value.as_str().map(str::to_owned));
+            let saved = if name == field { Some(text.to_owned()) } else { shown };
+            fields.extend(saved.map(|text| (name, text)));
+        }
+        self.write(number, tab, false, vec![(record, Act::Put(fields))]);
+    }
+
+    fn clash(&mut self, devices: &[usize], record: Record, field: u8, text: &str) {
+        self.count("event: a clash");
+        self.world.pass(1);
+        for device in devices {
+            let fields = vec![(field, format!("{text}.{device}"))];
+            let act = if device % 2 == 0 { Act::Update(fields) } else { Act::Put(fields) };
+            self.write(*device, 0, false, vec![(record, act)]);
+        }
+    }
+
+    /// Whatever is written during a push follows it at once.
+    fn burst(&mut self, device: usize, record: Record, text: &str) {
+        self.count("event: a burst of writes");
+        for number in 0..12 {
+            let fields = vec![(number % 3, format!("{text}.{number}"))];
+            self.write(device, 0, false, vec![(record, Act::Put(fields))]);
+            self.world.pass(45);
+        }
+    }
+
+    fn script(&mut self, record: &str, insert: bool) {
+        self.count("event: another program writes");
+        self.calls += 1;
+        let at = Stamp::at_ms(self.world.executor.now() - 700_000).to_string();
+        let id = format!("00000000-0000-7000-8000-{:012}", self.calls);
+        let mut change = json!({ "eventId": id, "app": "todo", "schemaVersion": 1, "table": "settings", "id": record,
+            "at": at, "origin": "user", "visibility": "space" });
+        if insert {
+            change["op"] = json!("insert");
+            change["data"] = json!({ "title": format!("script {}", self.calls) });
+        } else {
+            change["op"] = json!("update");
+            change["fields"] = json!({ "note": { "value": format!("script {}", self.calls), "at": at } });
+        }
+        // Where the server thinks the app too new, it says no.
+        let _ = self.world.server.try_push_as("ada", &[change]);
+    }
+
+    fn hand_over(&mut self, device: usize, offset: i64) {
+        self.count("event: a second tab takes over");
+        self.revive(device);
+        self.world.devices[device].clock.jump(offset);
+        self.tabs(&Event::Second { device, open: true });
+        self.note_dead_tabs_of(device);
+        self.world.devices[device].close();
+    }
+
+    fn surroundings(&mut self, event: &Event) {
+        match event {
+            Event::Online { device, online } => {
+                self.world.devices[*device].line.set_online(*online);
+                self.count(if *online { "event: online" } else { "event: offline" });
+            }
+            Event::Faulty { device, permille } => self.world.devices[*device].line.set_faulty(*permille),
+            Event::Clock { device, offset } => {
+                self.world.devices[*device].clock.jump(*offset);
+                self.count(match offset.unsigned_abs() {
+                    0 => "clock: right",
+                    1..=10_000_000 => "clock: minutes off",
+                    10_000_001..=100_000_000 => "clock: a day off",
+                    _ if *offset < 0 => "clock: 1970",
+                    _ => "clock: 2099",
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn tabs(&mut self, event: &Event) {
+        match event {
+            Event::Crash { device, tab, operations } => {
+                if let Some(power) = self.world.devices[*device].power_at(*tab) {
+                    power.fail_after(*operations);
+                    self.count("event: a crash is planned");
+                }
+            }
+            Event::Full { device, tab, after, count } => {
+                if let Some(power) = self.world.devices[*device].power_at(*tab) {
+                    power.fail_commits(*after, *count);
+                }
+            }
+            Event::Restart { device } => {
+                self.world.devices[*device].restart();
+                self.count("event: a restart");
+            }
+            Event::Second { device, open: true } => {
+                self.revive(*device);
+                let device = &self.world.devices[*device];
+                device.open_second().expect("a second tab opens");
+                device.session_at(1).iter().for_each(|session| session.sync_start());
+                self.count("event: a second tab");
+            }
+            Event::Second { device, open: false } => self.world.devices[*device].close_at(1),
+            _ => {}
+        }
+    }
+
+    fn hurry(&self, device: usize) {
+        for tab in 0..2 {
+            if self.world.devices[device].is_open(tab) {
+                self.world.devices[device].session_at(tab).iter().for_each(|session| session.hurry());
+            }
+        }
+    }
+
+    fn service(&mut self, event: &Event) {
+        match event {
+            Event::ExpireTokens => {
+                let newest = self.world.devices.iter().map(|device| device.line.next_token()).max();
+                self.world.server.expire_tokens(newest.unwrap_or(0));
+                self.world.devices.iter().for_each(|device| device.line.set_next_token(newest.unwrap_or(0)));
+            }
+            Event::Tokens { device, signed_in, fail } => {
+                self.world.devices[*device].line.set_signed_in(*signed_in);
+                self.world.devices[*device].line.set_tokens_fail(*fail);
+            }
+            Event::Schema { known: true } => self.world.server.forget_max_schema(),
+            Event::Schema { known: false } => self.world.server.set_max_schema("todo", 0),
+            _ => {}
+        }
+    }
+
+    fn disaster(&mut self, event: &Event) {
+        match event {
+            Event::Backup => self.backup = Some(self.world.server.backup()),
+            Event::Restore => {
+                if let Some(backup) = self.backup.take() {
+                    self.hear_of_all_pushes();
+                    self.world.server.restore(&backup);
+                    self.count("disaster: an older copy of the log");
+                }
+            }
+            Event::LoseDatabase { device } => {
+                self.note_dead_tabs_of(*device);
+                self.world.devices[*device].lose_database();
+                self.ledger.lose(*device);
+                self.world.devices[*device].open();
+                self.count("disaster: a database is lost");
+            }
+            Event::CutPower { device, commits } => {
+                self.note_dead_tabs_of(*device);
+                let lasting = self.world.devices[*device].cut_power(*commits);
+                self.ledger.forget(*device, lasting, true);
+                self.world.devices[*device].open();
+                self.count("disaster: a power cut");
+            }
+            _ => {}
+        }
+    }
+
+    /// A push whose answer a device has heard and whose echo it has not is in nobody's log when the server loses it.
+    fn hear_of_all_pushes(&mut self) {
+        self.end_faults();
+        self.world.pass(200_000);
+    }
+}

@@ -1,0 +1,69 @@
+//! What an app opens its engine with.
+
+use mana_sync_engine::engine::{Config, User};
+use mana_sync_engine::model::{AppId, Scope, Space, StoreSpec, TableName, TableSync, UserId};
+use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an app opens its engine with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The signed-in user; `None` is a guest.
+    pub user: Option<String>,
+    /// The spaces the user is a member of.
+    pub spaces: Vec<Space>,
+    /// The tables of app `todo` that sync, with their scope.
+    pub tables: Vec<(&'static str, Scope)>,
+    /// The version of the app's data.
+    pub schema_version: u32,
+}
+
+impl Setup {
+    /// A user with the tables `tasks` and `settings`.
+    #[must_use]
+    pub fn of(user: &str) -> Self {
+        let tables = vec![("tasks", Scope::Space), ("settings", Scope::User)];
+        Self { user: Some(user.to_owned()), spaces: Vec::new(), tables, schema_version: 1 }
+    }
+
+    fn stores(&self) -> Vec<StoreSpec> {
+        let synced = self.tables.iter().map(|(name, _)| (*name, "id"));
+        let all = synced.chain([("notes", "++id")]);
+        all.map(|(name, schema)| StoreSpec::parse(name, schema).expect("a schema")).collect()
+    }
+
+    /// The engine's configuration.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let sync = |(name, scope): &(&str, Scope)| {
+            let (app, sync_name) = (AppId::parse("todo").expect("an app"), TableName::parse(*name).expect("a table"));
+            let schema_version = self.schema_version;
+            let sync = TableSync { app, sync_name, scope: *scope, dates: BTreeSet::new(), schema_version };
+            ((*name).to_owned(), sync)
+        };
+        let sync: BTreeMap<String, TableSync> = self.tables.iter().map(sync).collect();
+        let mut config = Config::new("simulated", self.stores(), sync).expect("tables that fit together");
+        config.user = self.user.as_ref().map(|user| user_named(user));
+        config.spaces.clone_from(&self.spaces);
+        config
+    }
+}
+
+/// A user by id.
+#[must_use]
+pub fn user_named(id: &str) -> User {
+    User { id: UserId::parse(id).expect("a user id"), display_name: None }
+}
+
+/// An empty database.
+#[must_use]
+pub fn empty(setup: &Setup) -> MemoryStore {
+    MemoryStore::new(all_stores(setup))
+}
+
+/// The app's stores and the engine's.
+#[must_use]
+pub fn all_stores(setup: &Setup) -> Vec<StoreSpec> {
+    let own = ENGINE_STORES.iter().map(|(name, schema)| StoreSpec::parse(name, schema).expect("a schema"));
+    own.chain(setup.stores()).collect()
+}

@@ -1,0 +1,9 @@
+//! What whole devices do, a sentence each, in virtual time.
+
+mod aside;
+mod clocks;
+mod crashes;
+mod owners;
+mod rebase;
+mod two_devices;
+mod writes;
