@@ -24,9 +24,9 @@ export class SyncServer {
     this.#origin = origin;
   }
 
-  /** @param {string} origin the address of the demo */
+  /** @param {string} origin the address of the page that talks to it */
   static async start(origin) {
-    const server = new SyncServer(await mkdtemp(join(tmpdir(), 'mana-e2e-server-')), origin);
+    const server = new SyncServer(await mkdtemp(join(tmpdir(), 'mana-server-')), origin);
     try {
       await server.start();
       return server;
@@ -88,7 +88,7 @@ export class SyncServer {
 /** The binary that `MANA_SYNC` names, else the one built last. */
 function binary() {
   if (process.env.MANA_SYNC) return process.env.MANA_SYNC;
-  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
+  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../target', import.meta.url));
   const built = ['release', 'debug'].map((profile) => join(target, profile, 'mana-sync')).filter(existsSync);
   const [newest] = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   if (!newest) throw new Error('mana-sync is not built. Run: cargo build --package mana-sync');
