@@ -36,7 +36,9 @@ export class SyncServer {
     }
   }
 
+  /** Starts it, unless it runs. */
   async start() {
+    if (this.#runs) return;
     this.#output = '';
     this.#process = spawn(binary(), ['--dev'], {
       env: {
@@ -54,7 +56,7 @@ export class SyncServer {
   /** Ends it as an operator would, or at once when it does not listen. */
   async stop(signal = 'SIGTERM') {
     const child = this.#process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!this.#runs) return;
     const timer = setTimeout(() => child.kill('SIGKILL'), patience);
     child.kill(signal);
     await once(child, 'exit');
@@ -64,6 +66,10 @@ export class SyncServer {
   async remove() {
     await this.stop('SIGKILL');
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  get #runs() {
+    return Boolean(this.#process) && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
   /** Waits for the line that names the address. */
