@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { keyOf, syncedTables } from './phone.mjs';
 
 /** The server takes so many changes in one push. */
-const most = 500;
+const most = 1000;
 /** Records of the other device's own, per table. */
 const own = 100;
 
