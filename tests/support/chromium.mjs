@@ -23,7 +23,7 @@ export function startBrowser() {
   return chromium.launch(options());
 }
 
-/** A browser on a profile that stays in `directory`. */
-export function startOnProfile(directory) {
-  return chromium.launchPersistentContext(directory, options());
+/** A browser on a profile that stays in `directory`; what it forgets to remove when it is killed lies in `temporary`. */
+export function startOnProfile(directory, temporary) {
+  return chromium.launchPersistentContext(directory, { ...options(), env: { ...process.env, TMPDIR: temporary } });
 }

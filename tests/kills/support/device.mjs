@@ -10,20 +10,20 @@ import { isRunning, kill, processesOf } from './processes.mjs';
 const patience = 60_000;
 
 export class Device {
+  #temporary;
   #profile;
   #context;
   #page;
-  #pids = [];
 
-  /** @param {string} profile the directory that stays over all kills */
-  constructor(profile) {
-    this.#profile = profile;
+  /** @param {string} directory where the profile is made that stays over all kills */
+  constructor(directory) {
+    this.#temporary = directory;
+    this.#profile = join(directory, 'profile');
   }
 
   /** Starts the browser and shows the page. What the page tells from then on goes to `hear`. */
   async start(address, hear) {
-    this.#context = await startOnProfile(this.#profile);
-    this.#pids = processesOf(this.#profile);
+    this.#context = await startOnProfile(this.#profile, this.#temporary);
     this.#page = this.#context.pages()[0] ?? (await this.#context.newPage());
     this.#page.setDefaultTimeout(patience);
     const session = await this.#context.newCDPSession(this.#page);
@@ -73,9 +73,7 @@ export class Device {
   async kill() {
     if (!this.#context) return;
     const closed = once(this.#context, 'close');
-    const [browser] = this.#pids;
-    if (browser) kill(browser);
-    const pids = new Set([...this.#pids, ...processesOf(this.#profile)]);
+    const pids = processesOf(this.#profile);
     for (const pid of pids) kill(pid);
     await closed;
     this.#context = undefined;

@@ -1,5 +1,9 @@
 // What the page said about its writes, and what must therefore be found after a kill.
+import { writeOf } from '../page/writes.js';
 import { keyOf } from './phone.mjs';
+
+/** A page is at most so many writes ahead of what was heard of it and shows in records. */
+const ahead = 12;
 
 export class Ledger {
   /** The number of the next write. */
@@ -11,13 +15,37 @@ export class Ledger {
   /** Per record the newest write that the server was said to have. */
   #onServer = new Map();
   #synced = 0;
+  #seed;
+  #writeOf;
+
+  /** @param {typeof writeOf} [planned] what a write does, by seed and number */
+  constructor(planned = writeOf) {
+    this.#writeOf = planned;
+  }
 
   /** Takes what the page told. */
-  hear({ started, effects, saved, nothing, synced }) {
-    if (started) this.#writes.set(started, { n: started, effects });
-    if (started) this.next = started + 1;
+  hear({ started, saved, nothing, synced }) {
+    if (started) this.#add(started);
     if (saved) Object.assign(this.#writes.get(saved), { saved: true, nothing });
     if (synced) this.#synced = Math.max(this.#synced, synced);
+  }
+
+  /** The page begins to write. */
+  begin(seed) {
+    this.#seed = seed;
+    return { seed, first: this.next };
+  }
+
+  #add(n) {
+    this.#writes.set(n, { n, ...this.#writeOf(this.#seed, n) });
+    this.next = n + 1;
+  }
+
+  /** What a page told last may be lost with the browser; what it wrote then is known all the same. */
+  #addUnheard(state) {
+    if (this.#writes.size === 0) return;
+    const newest = Math.max(this.next, ...[...state.values()].map(({ n }) => n));
+    while (this.next <= newest + ahead) this.#add(this.next);
   }
 
   /** Everything saved so far was said to be on the server. */
@@ -43,6 +71,7 @@ export class Ledger {
   account(rows) {
     this.#noteSynced();
     const stored = stateOf(rows);
+    this.#addUnheard(stored);
     const states = [this.#state];
     for (const write of this.#writes.values()) states.push(after(states.at(-1), write));
     const writes = [...this.#writes.values()];
@@ -57,6 +86,7 @@ export class Ledger {
   forget(rows) {
     this.#noteSynced();
     this.#state = stateOf(rows);
+    this.#addUnheard(this.#state);
     this.#writes.clear();
   }
 
@@ -122,6 +152,6 @@ function explain(states, stored, writes) {
   const wrong = keys.map((key) => `${key}: ${JSON.stringify([states[best].get(key), stored.get(key)])}`);
   const touching = writes.filter(({ effects }) => effects.some(([table, id]) => keys.includes(keyOf(table, id))));
   return [`after write ${writes[best - 1]?.n} expected and stored differ in`, ...wrong]
-    .concat(touching.map((write) => JSON.stringify(write)))
+    .concat(touching.slice(-20).map(({ n, call, saved }) => `write ${n}: ${call}${saved ? ', saved' : ''}`))
     .join('\n');
 }

@@ -88,7 +88,7 @@ export class Rounds {
       await device.open(server.url);
     } else await this.#settle(loss);
     const pushed = kind === 'pushing' ? this.#heard.requests('/v2/push', pushes, patience) : undefined;
-    await device.work({ seed: this.#random.between(0, 2 ** 31), first: this.#ledger.next });
+    await device.work(this.#ledger.begin(this.#random.between(0, 2 ** 31)));
     await pushed;
     const over = new AbortController();
     const writing = kind === 'contested' ? keepWriting(phone, this.#random, over.signal) : undefined;

@@ -36,7 +36,7 @@ export class World {
     this.server = await SyncServer.start(new URL(this.address).origin);
     connectTo.push(this.server.url, this.server.url.replace('http', 'ws'));
     this.phone = new Phone(this.server);
-    this.device = new Device(join(this.#directory, 'profile'));
+    this.device = new Device(this.#directory);
   }
 
   get address() {

@@ -52,20 +52,22 @@ describe('device and server', () => {
 });
 
 describe('the ledger', () => {
-  const wrote = (ledger, n, effects, saved = true) => {
-    ledger.hear({ started: n, effects });
-    if (saved) ledger.hear({ saved: n });
-  };
-  const three = () => {
-    const ledger = new Ledger();
-    wrote(ledger, 1, [['tasks', 'a', 'put']]);
-    wrote(ledger, 2, [
+  const effects = [
+    [['tasks', 'a', 'put']],
+    [
       ['tasks', 'b', 'put'],
       ['drafts', 'd', 'put'],
-    ]);
-    wrote(ledger, 3, [['tasks', 'a', 'delete']], false);
+    ],
+    [['tasks', 'a', 'delete']],
+  ];
+  const ledgerOf = (heard, saved) => {
+    const ledger = new Ledger((_seed, n) => ({ call: 'test', effects: effects[n - 1] ?? [] }));
+    ledger.begin(1);
+    for (let n = 1; n <= heard; n += 1) ledger.hear({ started: n });
+    for (let n = 1; n <= saved; n += 1) ledger.hear({ saved: n });
     return ledger;
   };
+  const three = () => ledgerOf(3, 2);
   const row = (id, n, deletedAt = null) => ({ id, n, deletedAt });
 
   it('takes_a_write_under_way_as_done_or_not_done', () => {
@@ -73,6 +75,12 @@ describe('the ledger', () => {
     const withIt = stored({ tasks: [row('a', 1, late), row('b', 2)], drafts: [{ id: 'd', n: 2 }] });
     assert.deepEqual(three().account(without), { lost: 0 });
     assert.deepEqual(three().account(withIt), { lost: 0 });
+  });
+
+  it('knows_writes_that_were_not_heard_of', () => {
+    const all = stored({ tasks: [row('a', 1, late), row('b', 2)], drafts: [{ id: 'd', n: 2 }] });
+    assert.deepEqual(ledgerOf(1, 0).account(all), { lost: 0 });
+    assert.throws(() => ledgerOf(1, 0).account(stored({ tasks: [row('b', 2)], drafts: [{ id: 'd', n: 2 }] })));
   });
 
   it('counts_acknowledged_writes_that_are_missing_from_the_end', () => {
