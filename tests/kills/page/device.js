@@ -58,9 +58,11 @@ async function token(server) {
   return (await answer.json()).token;
 }
 
-/** Says which request is under way; it is until the status says that the loop rests. */
-function watchedFetch(input, init) {
+/** Says which request is under way; it is until the status says that the loop rests, for then its answer is stored. */
+async function watchedFetch(input, init) {
   const path = new URL(input instanceof Request ? input.url : input).pathname;
   tell({ request: path });
-  return fetch(input, init);
+  const answer = await fetch(input, init);
+  tell({ answer: path });
+  return answer;
 }

@@ -4,7 +4,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startOnProfile } from '../../support/chromium.mjs';
-import { isRunning, kill, processesOf } from './processes.mjs';
+import { browserOf, kill, left } from './processes.mjs';
 
 /** Milliseconds that one step of the page may take. */
 const patience = 60_000;
@@ -14,6 +14,7 @@ export class Device {
   #profile;
   #context;
   #page;
+  #browser;
 
   /** @param {string} directory where the profile is made that stays over all kills */
   constructor(directory) {
@@ -24,6 +25,7 @@ export class Device {
   /** Starts the browser and shows the page. What the page tells from then on goes to `hear`. */
   async start(address, hear) {
     this.#context = await startOnProfile(this.#profile, this.#temporary);
+    this.#browser = browserOf(this.#profile);
     this.#page = this.#context.pages()[0] ?? (await this.#context.newPage());
     this.#page.setDefaultTimeout(patience);
     const session = await this.#context.newCDPSession(this.#page);
@@ -73,11 +75,10 @@ export class Device {
   async kill() {
     if (!this.#context) return;
     const closed = once(this.#context, 'close');
-    const pids = processesOf(this.#profile);
-    for (const pid of pids) kill(pid);
+    kill(this.#browser, this.#profile);
     await closed;
     this.#context = undefined;
-    for (const pid of pids) while (isRunning(pid)) await pause(5);
+    while (left(this.#browser, this.#profile).length > 0) await pause(5);
   }
 
   /** What a browser does that clears or loses IndexedDB, while it is not running: everything else of the profile stays. */

@@ -19,14 +19,15 @@ export class Heard {
   hear(what) {
     if (what.event === 'database-lost') this.#lost.push(what.detail.unsent);
     else if (what.event || what.broken || what.failed) this.#trouble.push(JSON.stringify(what));
-    else if (what.request) this.#asked(what.request);
+    else if (what.request) this.#exchanged('request', what.request);
+    else if (what.answer) this.#exchanged('answer', what.answer);
     else if (what.state) this.#status(what);
     else this.#ledger.hear(what);
   }
 
-  #asked(path) {
+  #exchanged(what, path) {
     this.request = path;
-    for (const waiting of this.#waiting) if (waiting.path === path) waiting.count();
+    for (const waiting of this.#waiting) if (waiting.what === what && waiting.path === path) waiting.count();
   }
 
   #status({ state, pending }) {
@@ -34,10 +35,10 @@ export class Heard {
     if (state !== 'syncing') this.request = undefined;
   }
 
-  /** Resolves at the `count`th request to that path from now on. */
-  requests(path, count, patience) {
+  /** Resolves at the `count`th request to that path from now on, or answer from it. */
+  exchanges(what, path, count, patience) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no ${path} within ${patience} ms`)), patience);
+      const timer = setTimeout(() => reject(new Error(`no ${what} of ${path} within ${patience} ms`)), patience);
       let left = count;
       const one = () => {
         left -= 1;
@@ -45,7 +46,7 @@ export class Heard {
         clearTimeout(timer);
         resolve();
       };
-      this.#waiting.push({ path, count: one });
+      this.#waiting.push({ what, path, count: one });
     });
   }
 

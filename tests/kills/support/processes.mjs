@@ -1,24 +1,33 @@
-// The processes of one browser profile, found by their command lines and parents.
+// The processes of one browser profile, found by their command lines and groups.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Every process that was started for the profile in `directory`, the browser itself first. */
-export function processesOf(directory) {
-  const all = running();
-  const found = all.filter(({ command }) => command.includes(`--user-data-dir=${directory}`));
-  for (const { pid } of found) found.push(...all.filter((one) => one.parent === pid && !found.includes(one)));
-  const rank = ({ command }) => (command.includes('--type=') ? 1 : 0);
-  return found.sort((one, other) => rank(one) - rank(other)).map(({ pid }) => pid);
+/** The browser that was started for the profile in `directory`: the leader of a group that its other processes are in. */
+export function browserOf(directory) {
+  const wanted = `--user-data-dir=${directory}`;
+  const browser = running().find(
+    ({ pid, group, command }) => pid === group && command.includes(wanted) && !command.includes('--type='),
+  );
+  if (!browser) throw new Error(`no browser runs on ${directory}`);
+  return browser.pid;
 }
 
-/** Whether a process still runs; one that only waits for its parent to notice its end does not. */
-export function isRunning(pid) {
-  return stateOf(pid)?.state !== undefined && stateOf(pid).state !== 'Z';
+/** Ends the browser and its whole group at once, and then what has left the group. */
+export function kill(browser, directory) {
+  signal(-browser);
+  for (const pid of left(browser, directory)) signal(pid);
 }
 
-/** Ends a process at once, if it is still there. */
-export function kill(pid) {
+/** The processes of a browser that still run; one that only waits for its end to be noticed does not. */
+export function left(browser, directory) {
+  const ours = running().filter(
+    ({ group, command }) => group === browser || command.includes(`--user-data-dir=${directory}`),
+  );
+  return ours.filter(({ pid, state }) => state !== 'Z' && pid !== process.pid).map(({ pid }) => pid);
+}
+
+function signal(target) {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(target, 'SIGKILL');
   } catch (error) {
     if (error.code !== 'ESRCH') throw error;
   }
@@ -26,18 +35,12 @@ export function kill(pid) {
 
 function running() {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.flatMap((name) => {
-    const pid = Number(name);
-    const state = stateOf(pid);
-    return state ? [{ pid, parent: state.parent, command: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ') }] : [];
+  return pids.flatMap((pid) => {
+    // The name of the command stands in brackets and may hold anything.
+    const [state, , group] = read(`/proc/${pid}/stat`).split(') ').pop().split(' ');
+    const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
+    return group ? [{ pid: Number(pid), group: Number(group), state, command }] : [];
   });
-}
-
-/** State and parent; undefined for one that is gone. */
-function stateOf(pid) {
-  // The name of the command stands in brackets and may hold anything.
-  const [state, parent] = read(`/proc/${pid}/stat`).split(') ').pop().split(' ');
-  return state ? { state, parent: Number(parent) } : undefined;
 }
 
 function read(file) {

@@ -71,23 +71,23 @@ export class Rounds {
   }
 
   /** Opens the engine, and waits for the moment of a kill that comes before it has everything. */
-  async #open(kind, { backlog, delay }) {
+  async #open(kind, { backlog, delay, what }) {
     const { device, phone, server } = this.#world;
     if (kind === 'pulling') await makeBacklog(phone, this.#random, backlog);
-    const pulled = kind === 'pulling' ? this.#heard.requests('/v2/pull', 1, patience) : undefined;
+    const pulled = kind === 'pulling' ? this.#heard.exchanges(what, '/v2/pull', 1, patience) : undefined;
     device.open(server.url).catch(() => {});
     await pulled;
     await pause(delay);
   }
 
   /** Opens the engine, writes, and waits for the moment of the kill. */
-  async #work(kind, { delay, pushes }, loss) {
+  async #work(kind, { delay, pushes, what }, loss) {
     const { device, phone, server } = this.#world;
     if (kind === 'offline' || kind === 'losing') {
       await server.stop('SIGKILL');
       await device.open(server.url);
     } else await this.#settle(loss);
-    const pushed = kind === 'pushing' ? this.#heard.requests('/v2/push', pushes, patience) : undefined;
+    const pushed = kind === 'pushing' ? this.#heard.exchanges(what, '/v2/push', pushes, patience) : undefined;
     await device.work(this.#ledger.begin(this.#random.between(0, 2 ** 31)));
     await pushed;
     const over = new AbortController();
