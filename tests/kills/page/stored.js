@@ -1,7 +1,18 @@
 // What the browser really holds, read without the engine.
 
-/** Every row of every store, or null when there is no such database. Makes none. */
-export async function stored(name) {
+/**
+ * Every row of every store, or null when there is no such database. Makes none.
+ *
+ * Chromium answers the first request for a database that it finds damaged with `UnknownError`, and deletes it.
+ */
+export function stored(name) {
+  return read(name).catch((error) => {
+    if (error.name !== 'UnknownError') throw error;
+    return read(name);
+  });
+}
+
+async function read(name) {
   const known = await indexedDB.databases();
   if (!known.some((database) => database.name === name)) return null;
   const db = await answer(indexedDB.open(name));
