@@ -430,7 +430,7 @@ export interface EngineEvents {
   readonly 'billing-required': EventDetail;
   /** The server named the user's spaces. */
   readonly spaces: readonly Space[];
-  /** The browser lost the database, with so many changes that the server did not have. */
+  /** The browser lost the database, with about so many changes that the server did not have; told once. */
   readonly 'database-lost': { readonly unsent: number };
 }
 

@@ -4,9 +4,11 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { outcomeOf, startBrowser } from './browser.mjs';
-import { root, run } from './fresh-app.mjs';
-import { serve } from './serve.mjs';
+import { startBrowser } from '../support/chromium.mjs';
+import { root } from '../support/places.mjs';
+import { serve } from '../support/serve.mjs';
+import { run } from './fresh-app.mjs';
+import { outcomeOf } from './outcome.mjs';
 
 const page = (script) =>
   `<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/${script}"></script>`;

@@ -6,10 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { packageDirectory, root } from '../support/places.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-export const root = join(here, '../..');
-export const packageDirectory = process.env.PACKAGE_DIRECTORY ?? join(root, 'pkg');
 
 const execute = promisify(execFile);
 

@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { outcomeOf, startBrowser } from './browser.mjs';
+import { startBrowser } from '../support/chromium.mjs';
+import { serve } from '../support/serve.mjs';
 import { makeApp, run, shippedSize, typeCheck, vite } from './fresh-app.mjs';
-import { serve } from './serve.mjs';
+import { outcomeOf } from './outcome.mjs';
 
 const works = { titles: ['Packed'], complaints: [] };
 

@@ -4,9 +4,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { outcomeOf, startBrowser } from './browser.mjs';
-import { packageDirectory } from './fresh-app.mjs';
-import { serve } from './serve.mjs';
+import { startBrowser } from '../support/chromium.mjs';
+import { packageDirectory } from '../support/places.mjs';
+import { serve } from '../support/serve.mjs';
+import { outcomeOf } from './outcome.mjs';
 
 const report = "document.querySelector('output').textContent = JSON.stringify";
 const pages = {

@@ -63,8 +63,9 @@ impl RawEngine {
         let engine = Engine::open(store, BrowserHost, config, first_tab).await.map_err(|e| thrown(&e))?;
         let network = parsed.sync.as_ref().map(|sync| network(&sync.url, &host)).transpose()?;
         let marker = Marker::of(&parsed.name);
-        if let Some(unsent) = marker.lost(engine.install_id()) {
-            tell("database-lost", convert::json_out(&serde_json::json!({ "unsent": unsent })));
+        if let Some(note) = marker.lost(engine.install_id()) {
+            let told = || tell("database-lost", convert::json_out(&serde_json::json!({ "unsent": note.unsent })));
+            engine.tell_once_lost(&note.install, told).await.map_err(|e| thrown(&e))?;
         }
         marker.keep(engine.install_id(), engine.pending());
         let session = Session::new(&engine, network, tabs, listener(tell, marker, engine.install_id()));

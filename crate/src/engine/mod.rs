@@ -8,6 +8,7 @@ mod error;
 mod events;
 #[cfg(feature = "planted-faults")]
 pub mod faults;
+mod install;
 mod live;
 mod local;
 mod log;
@@ -79,12 +80,6 @@ struct Identity {
 }
 
 record! {
-    struct Install {
-        id: String = "id",
-    }
-}
-
-record! {
     struct Owner {
         user_id: String = "userId",
     }
@@ -98,11 +93,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub async fn open(store: S, host: H, config: Config, first_tab: bool) -> Result<Rc<Self>> {
         let tx = store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
         check_owner(&tx, &config).await?;
-        let install = match rows::read::<_, Install>(&tx, rows::INSTALL, "").await? {
-            Some(install) => install.id,
-            None => fresh_id(&host),
-        };
-        rows::write(&tx, rows::INSTALL, "", Install { id: install.clone() })?;
+        let install = install::read_or_make(&tx, &host).await?.id;
         let last: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
         let epoch = match last {
             Some(running) if !first_tab => running,

@@ -5,7 +5,7 @@ use crate::model::FromJson;
 use crate::store::{ENGINE, Key, KeyRange, Row, Scan, Transaction};
 use serde_json::{Map, Value};
 
-/// `{ id }`: this database's identity, made with it.
+/// `{ id, replaces? }`: this database's identity, made with it; see `install.rs`.
 pub const INSTALL: &str = "install";
 /// `{ userId }`: whose database this is.
 pub const OWNER: &str = "owner";

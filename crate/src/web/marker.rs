@@ -11,9 +11,13 @@ pub struct Marker {
 }
 
 record! {
-    struct Note {
-        install: String = "install",
-        unsent: usize = "unsent",
+    /// What is noted.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Note {
+        /// The install id of the database.
+        pub install: String = "install",
+        /// How many of its changes the server did not have.
+        pub unsent: usize = "unsent",
     }
 }
 
@@ -24,12 +28,12 @@ impl Marker {
         Self { key: format!("mana:{database}") }
     }
 
-    /// How many unsent changes were lost, when the note is about another database than the one with this install id.
+    /// The note, when it is about another database than the one with this install id.
     #[must_use]
-    pub fn lost(&self, install: &str) -> Option<usize> {
+    pub fn lost(&self, install: &str) -> Option<Note> {
         let text = self.call("getItem", &[])?.as_string()?;
         let note = Note::from_json(serde_json::from_str(&text).ok()?)?;
-        (note.install != install).then_some(note.unsent)
+        (note.install != install).then_some(note)
     }
 
     /// Notes which database there is, and how many of its changes the server does not have.

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { listen, unlisten } from './ports.mjs';
+import { listen, unlisten } from '../../support/ports.mjs';
 
 const app = fileURLToPath(new URL('../../../examples/svelte-demo', import.meta.url));
 const types = {

@@ -1,7 +1,7 @@
 // Stands between the demo and the server and, when told to, answers as broken servers and networks do.
 import { createServer, request as forward } from 'node:http';
 import { connect } from 'node:net';
-import { listen, unlisten } from './ports.mjs';
+import { listen, unlisten } from '../../support/ports.mjs';
 
 /** What the proxy can do to a request. Preflights always reach the server: a browser hides all else. */
 export const faults = ['html', 'garbage', 'another shape', 'nothing', 'closes midway'];

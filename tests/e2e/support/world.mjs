@@ -1,18 +1,8 @@
 // Everything an end-to-end test needs: the built demo, the real server, a browser, and people at devices.
-import { existsSync } from 'node:fs';
-import { chromium } from 'playwright-core';
+import { startBrowser } from '../../support/chromium.mjs';
+import { SyncServer } from '../../support/sync-server.mjs';
 import { startDemo } from './demo.mjs';
 import { DevicePage } from './device-page.mjs';
-import { SyncServer } from './sync-server.mjs';
-
-const flags = [
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export class World {
   demo;
@@ -62,15 +52,4 @@ export class World {
     await device.open();
     return device;
   }
-}
-
-function startBrowser() {
-  const executablePath = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-  if (!executablePath) throw new Error('Chromium is missing. Run: make setup');
-  return chromium.launch({
-    executablePath,
-    chromiumSandbox: process.getuid?.() !== 0,
-    args: flags,
-    timeout: 60_000,
-  });
 }

@@ -6,6 +6,8 @@ use mana_simulation::{Device, World, oracle};
 use mana_sync_engine::engine::Write;
 use mana_sync_engine::store::Key;
 use serde_json::json;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A script of writes and rounds; gives how many of its transactions were acknowledged.
 fn script(world: &World, device: &Device) -> usize {
@@ -95,4 +97,22 @@ fn a_database_that_vanished_is_filled_again_with_everything_the_server_has() {
     assert_eq!(device.rows("tasks").len(), 1);
     assert_ne!(device.engine().install_id(), install);
     assert!(!device.engine().client_id().starts_with(&client[..36]));
+}
+
+#[test]
+fn the_loss_of_a_database_is_told_once() {
+    let world = World::of_ada(1);
+    let told = Rc::new(Cell::new(0));
+    let tell = |lost: &'static str| {
+        let (engine, told) = (world.devices[0].engine(), Rc::clone(&told));
+        let telling = async move { engine.tell_once_lost(lost, || told.set(told.get() + 1)).await };
+        world.executor.block_on(99, 10, telling).expect("no wait").expect("told");
+    };
+    tell("first");
+    tell("first");
+    world.devices[0].restart();
+    tell("first");
+    assert_eq!(told.get(), 1);
+    tell("second");
+    assert_eq!(told.get(), 2);
 }

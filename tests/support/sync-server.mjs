@@ -24,9 +24,9 @@ export class SyncServer {
     this.#origin = origin;
   }
 
-  /** @param {string} origin the address of the demo */
+  /** @param {string} origin the address of the page that talks to it */
   static async start(origin) {
-    const server = new SyncServer(await mkdtemp(join(tmpdir(), 'mana-e2e-server-')), origin);
+    const server = new SyncServer(await mkdtemp(join(tmpdir(), 'mana-server-')), origin);
     try {
       await server.start();
       return server;
@@ -36,7 +36,9 @@ export class SyncServer {
     }
   }
 
+  /** Starts it, unless it runs. */
   async start() {
+    if (this.#runs) return;
     this.#output = '';
     this.#process = spawn(binary(), ['--dev'], {
       env: {
@@ -54,7 +56,7 @@ export class SyncServer {
   /** Ends it as an operator would, or at once when it does not listen. */
   async stop(signal = 'SIGTERM') {
     const child = this.#process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!this.#runs) return;
     const timer = setTimeout(() => child.kill('SIGKILL'), patience);
     child.kill(signal);
     await once(child, 'exit');
@@ -64,6 +66,10 @@ export class SyncServer {
   async remove() {
     await this.stop('SIGKILL');
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  get #runs() {
+    return Boolean(this.#process) && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
   /** Waits for the line that names the address. */
@@ -88,7 +94,7 @@ export class SyncServer {
 /** The binary that `MANA_SYNC` names, else the one built last. */
 function binary() {
   if (process.env.MANA_SYNC) return process.env.MANA_SYNC;
-  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
+  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../target', import.meta.url));
   const built = ['release', 'debug'].map((profile) => join(target, profile, 'mana-sync')).filter(existsSync);
   const [newest] = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   if (!newest) throw new Error('mana-sync is not built. Run: cargo build --package mana-sync');

@@ -1,19 +1,4 @@
-// Chromium for the packaging tests: started once per file, one fresh context per page.
-import { existsSync } from 'node:fs';
-import { chromium } from 'playwright-core';
-
-const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-const flags = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
-
-export async function startBrowser() {
-  if (!executablePath) throw new Error('Chromium is missing. Run: make setup');
-  return chromium.launch({
-    executablePath,
-    chromiumSandbox: process.getuid?.() !== 0,
-    args: flags,
-    timeout: 60_000,
-  });
-}
+// What a page of the packaging tests says, in a fresh context of a running Chromium.
 
 /** Opens the address and gives the JSON that the page wrote into its `<output>`, with what the console complained about. */
 export async function outcomeOf(browser, url) {

@@ -3,13 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-const strictPolicy = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "connect-src 'self'",
-  "worker-src 'self'",
-  'img-src data:',
-].join('; ');
+const strictPolicy = (connectTo) =>
+  [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    `connect-src ${["'self'", ...connectTo].join(' ')}`,
+    "worker-src 'self'",
+    'img-src data:',
+  ].join('; ');
 
 const types = {
   '.html': 'text/html',
@@ -21,10 +22,10 @@ const types = {
 /**
  * Serves a directory on a free port until `close` is called.
  *
- * `typeOf` overrides the content type of an extension; `fallback` answers unknown addresses with index.html, as the servers
- * of single-page apps do.
+ * `connectTo` lists other addresses that pages may ask, and may grow later; `typeOf` overrides the content type of an extension;
+ * `fallback` answers unknown addresses with index.html, as the servers of single-page apps do.
  */
-export async function serve(directory, { typeOf = {}, fallback = false, hide = () => false } = {}) {
+export async function serve(directory, { connectTo = [], typeOf = {}, fallback = false, hide = () => false } = {}) {
   const answer = async (path) => {
     if (hide(path)) throw new Error('hidden');
     return { body: await readFile(join(directory, path)), type: { ...types, ...typeOf }[extname(path)] };
@@ -38,7 +39,7 @@ export async function serve(directory, { typeOf = {}, fallback = false, hide = (
         throw error;
       });
       response.writeHead(200, {
-        'content-security-policy': strictPolicy,
+        'content-security-policy': strictPolicy(connectTo),
         'content-type': type ?? 'application/octet-stream',
       });
       response.end(body);
