@@ -22,6 +22,13 @@ pub struct LoggedEdit<V> {
     pub before: V,
 }
 
+impl<V: RowValue> LoggedEdit<V> {
+    /// About how many bytes it takes as JSON.
+    pub fn bytes(&self) -> usize {
+        100 + self.name.len() + self.value.weight() + self.before.weight()
+    }
+}
+
 /// What a logged change carries.
 pub enum Payload<R: Row> {
     /// All fields of an insert.
@@ -84,6 +91,7 @@ impl<R: Row> Logged<R> {
 
     /// Takes up a later edit of the same transaction; of a field edited twice the first `prev` and `before` stay.
     pub fn join(&mut self, edit: LoggedEdit<R::Value>) {
+        self.bytes += edit.bytes();
         match &mut self.payload {
             Payload::Insert { data, .. } => data.set(&edit.name, edit.value),
             Payload::Update(edits) => match edits.iter_mut().find(|earlier| earlier.name == edit.name) {

@@ -295,9 +295,19 @@ fn choose(rows: Vec<LogRow>, resend: bool) -> Vec<LogRow> {
     chosen
 }
 
+/// The changes of frozen rows, up to the size of a push. What does not fit stays frozen and goes with the next one: a row
+/// is larger than it was meant to be when its author says much of themselves, which goes with each change.
 fn batch_of(rows: &[LogRow]) -> Batch {
-    let changes: Vec<Value> =
-        rows.iter().flat_map(|row| row.changes.iter().map(|change| change.to_wire(row))).collect();
+    let all = rows.iter().flat_map(|row| row.changes.iter().map(|change| change.to_wire(row)));
+    let (mut changes, mut bytes) = (Vec::new(), 0);
+    for change in all {
+        // Measured without what stays on the device, which may grow between two attempts.
+        bytes += change.to_string().len();
+        if bytes > MAX_PUSH_BYTES && !changes.is_empty() {
+            break;
+        }
+        changes.push(change);
+    }
     let ids = changes.iter().filter_map(|change| EventId::parse(change["eventId"].as_str()?).ok()).collect();
     let schema_version = rows.iter().map(|row| row.schema_version).max().unwrap_or(1);
     Batch { seqs: rows.iter().map(|row| row.seq).collect(), changes, ids, schema_version }

@@ -4,7 +4,8 @@ use super::config::Config;
 use super::error::{Error, Kind, Result};
 use super::stamps::stamp_of;
 use crate::model::{
-    DELETED_AT, FieldName, ID, Malformed, SPACE_ID, Stamp, UPDATED_AT, VISIBILITY, Visibility, is_hidden, is_immutable,
+    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, SPACE_ID, Stamp, UPDATED_AT, USER_ID, VISIBILITY, Visibility,
+    is_hidden, is_immutable,
 };
 use crate::store::{Row, RowValue};
 use serde_json::json;
@@ -72,6 +73,10 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     if name == DELETED_AT && value.is_some_and(|value| !value.is_null()) {
         let message = "deletedAt is written by delete(id) and restore(id) only; nothing was written";
         return Err(Error::new(Kind::ReservedField, message).with(json!({ "field": name })));
+    }
+    let is_name = matches!(&*name, SPACE_ID | AUTHOR_ID | USER_ID | VISIBILITY);
+    if is_name && value.is_some_and(|value| !value.is_null() && value.as_text().is_none()) {
+        return Err(not_syncable(&name, &Malformed::new(&*name, "is not a text")));
     }
     let value = value.map(|value| value.travelling(&name)).transpose();
     let value = value.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;

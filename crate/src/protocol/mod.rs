@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod http;
 pub mod limits;
 pub mod machine;
+mod page_text;
 pub mod reply;
 pub mod state;
 pub mod wire;

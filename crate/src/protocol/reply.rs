@@ -4,6 +4,7 @@
 
 use super::http::{NoAnswer, Response};
 use super::limits::MAX_BODY_BYTES;
+use super::page_text;
 use super::wire::{ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
 use crate::model::{EventId, FromJson};
 use serde_json::Value;
@@ -100,7 +101,8 @@ fn read_json(response: &Response) -> Option<Value> {
     let is_json =
         response.content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
     let fits = response.body.len() <= 2 * MAX_BODY_BYTES;
-    (is_json && fits).then(|| serde_json::from_str(&response.body).ok()).flatten()
+    let read = |text: &str| serde_json::from_str(text).ok().or_else(|| page_text::read(text));
+    (is_json && fits).then(|| read(&response.body)).flatten()
 }
 
 fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) -> Failure {

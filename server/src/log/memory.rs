@@ -84,6 +84,7 @@ impl ChangeLog for MemoryLog {
             base: self.present(),
             positions: BTreeMap::new(),
             rows: Vec::new(),
+            events: BTreeSet::new(),
             heads: BTreeMap::new(),
             horizons: BTreeMap::new(),
             _turn: turn,
@@ -143,16 +144,11 @@ pub struct MemoryTransaction {
     base: Arc<State>,
     positions: BTreeMap<StreamId, u64>,
     rows: Vec<LogRow>,
+    /// What `rows` holds.
+    events: BTreeSet<(UserId, EventId)>,
     heads: BTreeMap<RecordKey, Head>,
     horizons: BTreeMap<StreamId, u64>,
     _turn: OwnedMutexGuard<()>,
-}
-
-impl MemoryTransaction {
-    fn is_taken(&self, row: &LogRow) -> bool {
-        let same = |other: &LogRow| other.user == row.user && other.change.event_id == row.change.event_id;
-        self.base.events.contains_key(&(row.user.clone(), row.change.event_id.clone())) || self.rows.iter().any(same)
-    }
 }
 
 impl Transaction for MemoryTransaction {
@@ -174,7 +170,8 @@ impl Transaction for MemoryTransaction {
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
         for row in rows {
-            if self.is_taken(row) {
+            let event = (row.user.clone(), row.change.event_id.clone());
+            if self.base.events.contains_key(&event) || !self.events.insert(event) {
                 return Err(LogError::Conflict);
             }
             self.rows.push(row.clone());

@@ -3,6 +3,7 @@
 mod bad_input;
 mod identity;
 mod kill;
+mod poison;
 mod protocol;
 mod restore;
 mod sockets;

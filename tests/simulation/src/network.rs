@@ -42,7 +42,6 @@ pub enum Fault {
     Refused,
 }
 
-
 impl Fault {
     /// All kinds.
     pub const ALL: [Self; 14] = [
@@ -84,6 +83,9 @@ impl Fault {
     }
 }
 
+/// What a body becomes on its way.
+type Rewrite = Box<dyn Fn(&str) -> String>;
+
 /// The line; the device's tabs share it.
 pub struct Line {
     executor: Executor,
@@ -94,13 +96,17 @@ pub struct Line {
     /// Of 1,000 requests this many meet a fault.
     faulty: Cell<u64>,
     planned: RefCell<VecDeque<(&'static str, Fault)>>,
+    /// Of 1,000 requests to a path so many meet this fault.
+    mix: RefCell<Vec<(&'static str, Fault, u64)>>,
+    /// The faults so far, with their paths.
+    met: RefCell<Vec<(&'static str, Fault)>>,
+    /// Rewrites the bodies of all answers.
+    forged: RefCell<Option<Rewrite>>,
     tokens: Cell<u64>,
     signed_in: Cell<bool>,
     sent: RefCell<Vec<Request>>,
     sockets: RefCell<Vec<Rc<Connection>>>,
     tokens_fail: Cell<bool>,
-    /// How often each fault happened.
-    met: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 struct Connection {
@@ -122,6 +128,8 @@ impl Line {
             online: Cell::new(true),
             faulty: Cell::new(0),
             planned: RefCell::default(),
+            mix: RefCell::default(),
+            forged: RefCell::default(),
             tokens: Cell::new(0),
             signed_in: Cell::new(true),
             sent: RefCell::default(),
@@ -152,6 +160,30 @@ impl Line {
         self.faulty.set(permille);
     }
 
+    /// Of 1,000 requests to `path` so many meet each of these faults; [`Line::set_faulty`] decides about other paths.
+    pub fn set_mix(&self, path: &'static str, mix: &[(Fault, u64)]) {
+        let mut all = self.mix.borrow_mut();
+        all.retain(|(other, ..)| *other != path);
+        all.extend(mix.iter().map(|(fault, permille)| (path, *fault, *permille)));
+    }
+
+    /// Rewrites the bodies of all answers from now on.
+    pub fn forge(&self, rewrite: impl Fn(&str) -> String + 'static) {
+        *self.forged.borrow_mut() = Some(Box::new(rewrite));
+    }
+
+    /// How many requests to a path have met this fault.
+    #[must_use]
+    pub fn met(&self, path: &str, fault: Fault) -> usize {
+        self.met.borrow().iter().filter(|met| **met == (path, fault)).count()
+    }
+
+    /// How many requests went to a path so far, lost ones included.
+    #[must_use]
+    pub fn requests_to(&self, path: &str) -> usize {
+        self.sent.borrow().iter().filter(|request| request.path == path).count()
+    }
+
     /// Plans a fault for the next request to this path.
     pub fn plan(&self, path: &'static str, fault: Fault) {
         self.planned.borrow_mut().push_back((path, fault));
@@ -169,8 +201,10 @@ impl Line {
 
     /// How often each fault happened so far.
     #[must_use]
-    pub fn met(&self) -> BTreeMap<&'static str, u64> {
-        self.met.borrow().clone()
+    pub fn met_by_name(&self) -> BTreeMap<&'static str, u64> {
+        let mut met = BTreeMap::new();
+        self.met.borrow().iter().for_each(|(_, fault)| *met.entry(fault.name()).or_default() += 1);
+        met
     }
 
     /// Gives the next tokens numbers from here on.
@@ -214,14 +248,18 @@ impl Line {
         if let Some(at) = planned.iter().position(|(wanted, _)| *wanted == path) {
             return planned.remove(at).map(|(_, fault)| fault);
         }
-        self.random.chance(self.faulty.get()).then(|| *self.random.pick(&Fault::ALL))
+        let mix = self.mix.borrow();
+        let mut of_path = mix.iter().filter(|(wanted, ..)| *wanted == path).peekable();
+        if of_path.peek().is_none() {
+            return self.random.chance(self.faulty.get()).then(|| *self.random.pick(&Fault::ALL));
+        }
+        let mut lot = self.random.below(1000);
+        of_path.find(|(_, _, permille)| lot.checked_sub(*permille).map(|rest| lot = rest).is_none()).map(|(_, f, _)| *f)
     }
 
     async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
         let fault = self.fault(request.path);
-        if let Some(fault) = fault {
-            *self.met.borrow_mut().entry(fault.name()).or_default() += 1;
-        }
+        self.met.borrow_mut().extend(fault.map(|fault| (request.path, fault)));
         self.sent.borrow_mut().push(request.clone());
         let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
         self.executor.sleep(5 + self.random.below(40) + extra).await;
@@ -241,6 +279,9 @@ impl Line {
         let mut answer = self.server.answer(&request);
         if fault == Some(Fault::Duplicate) {
             answer = self.server.answer(&request);
+        }
+        if let Some(rewrite) = &*self.forged.borrow() {
+            answer.body = rewrite(&answer.body);
         }
         self.executor.sleep(5 + self.random.below(40) + extra).await;
         match fault {

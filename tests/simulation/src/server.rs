@@ -9,14 +9,23 @@ use mana_sync::log::{
 };
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
+use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
 use mana_sync_engine::protocol::wire::{
-    ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer, PushRequest,
+    ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the server reads of a push: the changes as text, so that one it cannot read is rejected alone.
+#[derive(Deserialize)]
+struct PushBody<'a> {
+    #[serde(borrow)]
+    changes: Vec<&'a RawValue>,
+}
 
 /// The server.
 pub struct Server {
@@ -136,10 +145,18 @@ impl Server {
     pub fn changes(&self, user: &str, tables: &[&str]) -> Vec<Change> {
         let table = |name: &&str| Collection::try_from(format!("todo/{name}")).expect("a table");
         let tables = tables.iter().map(table).collect();
-        let pull = Pull { caller: self.caller(user), cursor: None, tables, limit: 1_000_000 };
-        let page = self.rules().pull(&pull).now_or_never().expect("the log in memory never waits");
-        let changes = page.expect("a page").changes;
-        changes.into_iter().filter(|change| !self.is_removed(change)).collect()
+        let mut pull = Pull { caller: self.caller(user), cursor: None, tables, limit: 1_000_000 };
+        let mut changes = Vec::new();
+        loop {
+            // A page ends by size, too.
+            let page = self.rules().pull(&pull).now_or_never().expect("the log in memory never waits");
+            let page = page.expect("a page");
+            changes.extend(page.changes.into_iter().filter(|change| !self.is_removed(change)));
+            if !page.has_more {
+                return changes;
+            }
+            pull.cursor = Some(page.cursor);
+        }
     }
 
     /// Takes changes as another client of `user` would push them.
@@ -150,7 +167,7 @@ impl Server {
 
     /// Takes or refuses changes as another client of `user` would push them.
     pub fn try_push_as(&self, user: &str, changes: &[serde_json::Value]) -> PushAnswer {
-        self.push(user, changes.to_vec())
+        self.push(user, changes.iter().cloned().map(Sent::from_value).collect())
     }
 
     fn is_removed(&self, change: &Change) -> bool {
@@ -188,9 +205,19 @@ impl Server {
             return error(401, "unauthorized", None);
         };
         let body = request.body.as_deref().unwrap_or_default();
+        if body.len() > MAX_BODY_BYTES {
+            return error(413, "too_large", None);
+        }
         match request.path {
-            "/v2/push" => match serde_json::from_str::<PushRequest>(body) {
-                Ok(push) => json(200, &self.push(&user, push.changes)),
+            "/v2/push" => match serde_json::from_str::<PushBody<'_>>(body) {
+                Ok(push) => {
+                    let answer = self.push(&user, push.changes.iter().copied().map(Sent::from_text).collect());
+                    if let Some(hook) = &*self.on_push.borrow() {
+                        let read = |text: &&RawValue| serde_json::from_str(text.get()).expect("devices push JSON");
+                        hook(&push.changes.iter().map(read).collect::<Vec<_>>(), &answer);
+                    }
+                    json(200, &answer)
+                }
                 Err(_) => error(400, "invalid_request", None),
             },
             "/v2/pull" => match serde_json::from_str::<PullRequest>(body) {
@@ -208,21 +235,17 @@ impl Server {
         (number.parse::<u64>().ok()? >= self.good_tokens_from.get()).then(|| user.to_owned())
     }
 
-    fn push(&self, user: &str, changes: Vec<serde_json::Value>) -> PushAnswer {
+    fn push(&self, user: &str, changes: Vec<Sent>) -> PushAnswer {
         let push = Push {
             caller: self.caller(user),
             client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
-            changes: changes.iter().cloned().map(Sent::from_value).collect(),
+            changes,
             now: self.now(),
         };
         let outcome = self.rules().push(push).now_or_never().expect("the log in memory never waits");
         let outcome = outcome.expect("the log works");
         let (accepted, rejected) = (outcome.accepted, outcome.rejected);
-        let answer = PushAnswer { protocol: PROTOCOL, accepted, rejected, server_time: self.now() };
-        if let Some(hook) = &*self.on_push.borrow() {
-            hook(&changes, &answer);
-        }
-        answer
+        PushAnswer { protocol: PROTOCOL, accepted, rejected, server_time: self.now() }
     }
 
     fn pull(&self, user: &str, request: PullRequest) -> Response {

@@ -176,9 +176,7 @@ fn payload_bytes<R: Row>(payload: &Payload<R>) -> usize {
         Payload::Insert { data, .. } => {
             data.names().iter().map(|name| name.len() + data.get(name).map_or(0, |value| value.weight())).sum()
         }
-        Payload::Update(edits) => {
-            edits.iter().map(|edit| 100 + edit.name.len() + edit.value.weight() + edit.before.weight()).sum()
-        }
+        Payload::Update(edits) => edits.iter().map(LoggedEdit::bytes).sum(),
         Payload::Delete(_) => 0,
     }
 }

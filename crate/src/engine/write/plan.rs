@@ -68,6 +68,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             match (field.name.as_str(), field.value) {
                 (SPACE_ID, Some(value)) => space = value.as_text(),
                 (USER_ID | DELETED_AT, _) | (_, None) => {}
+                // Says nothing; servers take a word only.
+                (VISIBILITY, Some(value)) if value.is_null() => {}
                 (_, Some(value)) => data.set(&field.name, value),
             }
         }

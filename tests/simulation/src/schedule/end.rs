@@ -137,7 +137,7 @@ impl Schedule {
             *self.counts.entry(what).or_default() += count;
         }
         for device in &self.world.devices {
-            for (fault, count) in device.line.met() {
+            for (fault, count) in device.line.met_by_name() {
                 *self.counts.entry(fault).or_default() += count;
             }
         }
