@@ -77,7 +77,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Freezes the next batch: what was frozen before and not answered, else the oldest unsent rows, merged.
     pub async fn freeze(&self) -> Result<Frozen> {
         let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
+        // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
+        let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
         if epoch::current(&tx, &self.host, &self.watch).await?.offset.is_none() {
             tx.commit().await?;
             return Ok(Frozen::ClockUnknown);

@@ -15,7 +15,8 @@ pub async fn run<S: Store, F: Future<Output = S>>(open: impl Fn(Vec<StoreSpec>) 
     what_is_dropped_leaves_nothing(&open(tables()).await).await;
     what_is_aborted_leaves_nothing(&open(tables()).await).await;
     a_transaction_sees_its_own_writes(&open(tables()).await).await;
-    writers_wait_for_each_other(&open(tables()).await).await;
+    writers_wait_for_each_other(&open(tables()).await, Mode::Write).await;
+    writers_wait_for_each_other(&open(tables()).await, Mode::Durable).await;
     keys_are_counted(&open(tables()).await).await;
     keys_may_lie_beside_rows(&open(tables()).await).await;
     scans_go_by_index_order(&open(tables()).await).await;
@@ -103,10 +104,10 @@ async fn a_transaction_sees_its_own_writes<S: Store>(store: &S) {
     tx.commit().await.expect("commits");
 }
 
-async fn writers_wait_for_each_other<S: Store>(store: &S) {
+async fn writers_wait_for_each_other<S: Store>(store: &S, mode: Mode) {
     fill(store, &[json!({ "id": "n", "rank": 0 })]).await;
     let bump = || async {
-        let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+        let tx = store.begin(mode, &["items"]).expect("begins");
         let rank = tx.get("items", &Key::text("n")).await.expect("reads").and_then(|row| row.get("rank"));
         let next = rank.and_then(|value| value.as_number()).unwrap_or_default() + 1.0;
         tx.put("items", &row(&json!({ "id": "n", "rank": next })), None).expect("puts");

@@ -35,6 +35,8 @@ pub enum Mode {
     Read,
     /// Reads and writes.
     Write,
+    /// Reads and writes; once it is committed, it and every commit before it outlive a power cut.
+    Durable,
 }
 
 /// What went wrong in a store. Nothing of a transaction that failed is kept.

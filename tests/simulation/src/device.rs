@@ -94,14 +94,16 @@ impl Device {
         self.memory.borrow().on_commit(move |transaction, changes| {
             let commit = commits.last.get() + 1;
             commits.last.set(commit);
-            if commits.keeps_journal.get() {
+            let whose = transactions.borrow().get(&transaction).copied().expect("somebody began the transaction");
+            if whose.durable {
+                commits.journal.borrow_mut().clear();
+            } else if commits.keeps_journal.get() {
                 let mut journal = commits.journal.borrow_mut();
                 journal.push_back((commit, changes.to_vec()));
                 if journal.len() > JOURNAL {
                     journal.pop_front();
                 }
             }
-            let whose = transactions.borrow().get(&transaction).copied().expect("somebody began the transaction");
             let watch = commits.watch.borrow().clone();
             if let Some(watch) = watch {
                 watch.committed(number, commit, whose, changes);

@@ -1,4 +1,4 @@
-//! `simulate [--seed N] [--count N] [--events N] [--threads N] [--twice N] [--no-keep]`: runs schedules and says what they came to.
+//! `simulate`: runs schedules and says what they came to; `scripts/simulate` lists the options.
 //!
 //! A schedule that fails is printed with its seed, made smaller, and kept in `crashers/`, whose files are run with every
 //! test. `--twice N` runs the first N schedules twice and compares what can be seen of both runs.
@@ -12,42 +12,49 @@ use std::time::Instant;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Options {
-    seed: u64,
-    count: u64,
+    seed: Option<u64>,
+    count: Option<u64>,
     events: usize,
     threads: usize,
     twice: u64,
     keep: bool,
+    shrink: bool,
     trace: bool,
 }
 
 impl Options {
     fn read() -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut options = Self { seed: 0, count: 20_000, events: 100, threads: cores, twice: 0, keep: true, trace: false };
+        let (seed, count, twice) = (None, None, 0);
+        let mut options =
+            Self { seed, count, events: 100, threads: cores, twice, keep: true, shrink: true, trace: false };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--no-keep" => options.keep = false,
+                "--no-shrink" => options.shrink = false,
                 "--trace" => options.trace = true,
-                _ => {}
-            }
-            if matches!(word.as_str(), "--no-keep" | "--trace") {
-                continue;
-            }
-            let value = words.next().ok_or(format!("{word} needs a number"))?;
-            let number: u64 = value.parse().map_err(|_| format!("{word} {value}: not a number"))?;
-            let size = usize::try_from(number).unwrap_or(usize::MAX);
-            match word.as_str() {
-                "--seed" => (options.seed, options.count) = (number, 1),
-                "--count" => options.count = number,
-                "--events" => options.events = size,
-                "--threads" => options.threads = size.max(1),
-                "--twice" => options.twice = number,
-                _ => return Err(format!("unknown option {word}")),
+                _ => {
+                    options.number(&word, words.next().as_deref())?;
+                }
             }
         }
         Ok(options)
+    }
+
+    fn number(&mut self, word: &str, value: Option<&str>) -> Result<(), String> {
+        let value = value.ok_or(format!("{word} needs a number"))?;
+        let number: u64 = value.parse().map_err(|_| format!("{word} {value}: not a number"))?;
+        let size = usize::try_from(number).unwrap_or(usize::MAX);
+        match word {
+            "--seed" => self.seed = Some(number),
+            "--count" => self.count = Some(number),
+            "--events" => self.events = size,
+            "--threads" => self.threads = size.max(1),
+            "--twice" => self.twice = number,
+            _ => return Err(format!("unknown option {word}")),
+        }
+        Ok(())
     }
 }
 
@@ -55,7 +62,7 @@ fn main() -> ExitCode {
     let options = match Options::read() {
         Ok(options) => options,
         Err(message) => {
-            eprintln!("{message}\nusage: simulate [--seed N] [--count N] [--events N] [--threads N] [--twice N] [--no-keep]");
+            eprintln!("{message}; the first lines of scripts/simulate list the options");
             return ExitCode::from(2);
         }
     };
@@ -66,8 +73,10 @@ fn main() -> ExitCode {
             println!("{done} schedules, {:.0} s", started.elapsed().as_secs_f64());
         }
     };
-    let report = runner::run_all(options.seed, options.count, options.events, options.threads, tick);
-    let same = (0..options.twice).filter(|number| is_same(Plan::of(options.seed + number, options.events))).count();
+    // A seed alone is that one schedule.
+    let (first, count) = (options.seed.unwrap_or(0), options.count.unwrap_or(if options.seed.is_some() { 1 } else { 20_000 }));
+    let report = runner::run_all(first, count, options.events, options.threads, tick);
+    let same = (0..options.twice).filter(|number| is_same(&Plan::of(first + number, options.events))).count();
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let rate = report.run as f64 / started.elapsed().as_secs_f64();
     print!("{}", report.counts_as_text());
@@ -76,11 +85,11 @@ fn main() -> ExitCode {
     if options.twice > 0 {
         println!("{same} schedules run twice had the same trace, {differing} had not");
     }
-    conclude(&report, differing, options.keep, options.trace)
+    conclude(&report, differing, &options)
 }
 
-fn is_same(plan: Plan) -> bool {
-    let (once, twice) = (runner::run(&plan), runner::run(&plan));
+fn is_same(plan: &Plan) -> bool {
+    let (once, twice) = (runner::run(plan), runner::run(plan));
     let same = once == twice;
     if !same {
         println!("SEED={} has two traces", plan.seed);
@@ -88,20 +97,20 @@ fn is_same(plan: Plan) -> bool {
     same
 }
 
-fn conclude(report: &Report, differing: u64, keep: bool, trace: bool) -> ExitCode {
+fn conclude(report: &Report, differing: u64, options: &Options) -> ExitCode {
     for failure in &report.failures {
         println!("SEED={} failed: {}", failure.plan.seed, failure.message);
     }
-    if let Some(first) = report.failures.first() {
+    if let Some(first) = report.failures.first().filter(|_| options.shrink) {
         let small = runner::shrink(first);
-        if trace {
+        if options.trace {
             mana_simulation::trace::begin();
             // It fails again, and this time says how.
             let _ = runner::run(&small.plan);
         }
         println!("SEED={} made smaller, {} events: {}", small.plan.seed, small.plan.events.len(), small.message);
         small.plan.events.iter().for_each(|event| println!("  {event:?}"));
-        if keep {
+        if options.keep {
             match runner::keep(&small) {
                 Ok(path) => println!("kept in {}", path.display()),
                 Err(error) => println!("it could not be kept: {error}"),
@@ -113,6 +122,7 @@ fn conclude(report: &Report, differing: u64, keep: bool, trace: bool) -> ExitCod
         println!("too rare to mean anything: {spot}");
     }
     let failed = report.failures.len() + weak.len() + usize::try_from(differing).unwrap_or(usize::MAX);
-    println!("{} passed, {failed} failed", report.run - report.failures.len() as u64);
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    println!("test result: {word}. {} passed; {failed} failed", report.run - report.failures.len() as u64);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -5,11 +5,12 @@
 
 use super::executor::{Executor, Owner};
 use super::tabs::Profile;
-use mana_sync_engine::store::{JsonRow, Key, MemoryStore, Mode, Scan, Store, StoreError, Transaction};
+use mana_sync_engine::store::{CHANGE_LOG, JsonRow, Key, MemoryStore, Mode, Scan, Store, StoreError, Transaction};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::rc::Rc;
+use std::task::Poll;
 
 /// Whose a transaction is: the tab, and the call of a person it was begun for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +19,22 @@ pub struct Whose {
     pub owner: Owner,
     /// The person's call, where it was begun for one.
     pub call: Option<u64>,
+    /// Whether it and everything before it outlive a power cut.
+    pub durable: bool,
 }
 
 /// Whose the transactions of a database are, by their numbers.
 pub type Transactions = Rc<RefCell<BTreeMap<u64, Whose>>>;
+
+thread_local! {
+    /// Whether stores of this thread lose rows of the change log now and then.
+    static LOSES_LOG_ROWS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Makes the stores of this thread lose every 20th row of the change log, so that tests can see that it is noticed.
+pub fn lose_log_rows(lose: bool) {
+    LOSES_LOG_ROWS.set(lose);
+}
 
 /// Counts storage operations and stops them at the planned one.
 #[derive(Clone)]
@@ -110,7 +123,23 @@ impl Power {
         if !self.step() {
             pending::<()>().await;
         }
+        // Others have their turns between the operations of a transaction.
+        if self.0.operations.get().is_multiple_of(3) {
+            yield_once().await;
+        }
     }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The store of one running tab.
@@ -147,8 +176,8 @@ impl Store for SimStore {
         }
         self.power.step();
         let tx = self.memory.begin(mode, stores)?;
-        if mode == Mode::Write {
-            let whose = Whose { owner: self.power.0.owner, call: self.call.get() };
+        if mode != Mode::Read {
+            let whose = Whose { owner: self.power.0.owner, call: self.call.get(), durable: mode == Mode::Durable };
             self.transactions.borrow_mut().insert(tx.id(), whose);
         }
         let transactions = Rc::clone(&self.transactions);
@@ -211,6 +240,9 @@ impl Transaction for SimTransaction {
 
     async fn insert(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
         self.power.step_or_hang().await;
+        if LOSES_LOG_ROWS.get() && store == CHANGE_LOG && self.power.operations().is_multiple_of(20) {
+            return Ok(Key::Number(0.0));
+        }
         self.tx().insert(store, row, key).await
     }
 

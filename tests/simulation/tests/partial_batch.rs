@@ -1,11 +1,11 @@
 //! Batches of which the server does not take everything: what it takes is there once, what it refuses becomes a letter,
 //! and nothing waits behind either.
 
-use mana_simulation::device::row;
+use mana_simulation::calls::row;
 use mana_simulation::{Setup, World};
 use mana_sync_engine::engine::Write;
 use mana_sync_engine::model::{Space, SpaceId};
-use mana_sync_engine::store::{JsonRow, Key};
+use mana_sync_engine::store::{JsonRow, Key, Row as _};
 use serde_json::{Value, json};
 
 const BATCH: usize = 200;
@@ -42,7 +42,7 @@ fn one_refused_change_at_any_position_leaves_the_others_stored_once() {
         let device = &world.devices[0];
         device.line.set_online(false);
         let mut rows: Vec<JsonRow> = (0..BATCH).map(record).collect();
-        rows[position].0.insert("spaceId".into(), json!("club"));
+        rows[position].set_text("spaceId", "club");
         device.transact(vec![("tasks", Write::Add(rows))]).expect("added");
         device.line.set_online(true);
         for _ in 0..2 {
@@ -63,7 +63,7 @@ fn one_record_of_11_mb_becomes_a_letter_and_the_others_are_stored_once() {
     device.line.set_online(false);
     let mut rows: Vec<JsonRow> = (0..BATCH).map(record).collect();
     for field in ["text", "more"] {
-        rows[100].0.insert(field.into(), json!("x".repeat(11 << 19)));
+        rows[100].set_text(field, &"x".repeat(11 << 19));
     }
     device.transact(vec![("tasks", Write::Add(rows))]).expect("added");
     device.line.set_online(true);

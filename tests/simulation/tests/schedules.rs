@@ -4,6 +4,7 @@
 
 use mana_simulation::runner::{kept, run};
 use mana_simulation::schedule::Plan;
+use mana_simulation::storage;
 
 const EVENTS: usize = 100;
 
@@ -12,6 +13,15 @@ fn devices_agree_after_any_schedule() {
     for seed in 0..48 {
         run(&Plan::of(seed, EVENTS)).unwrap_or_else(|broken| panic!("SEED={seed}: {broken}"));
     }
+}
+
+/// The canary: were this to pass, the other tests here would mean nothing.
+#[test]
+fn a_store_that_loses_log_rows_is_noticed() {
+    storage::lose_log_rows(true);
+    let noticed = (0..20).filter(|seed| run(&Plan::of(*seed, EVENTS)).is_err()).count();
+    storage::lose_log_rows(false);
+    assert!(noticed > 10, "of 20 schedules over a broken store {noticed} noticed it");
 }
 
 #[test]

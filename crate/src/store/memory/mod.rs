@@ -351,7 +351,7 @@ impl MemoryTransaction {
 }
 
 fn conflicts(earlier: &Ticket, later: &Ticket) -> bool {
-    let writes = earlier.mode == Mode::Write || later.mode == Mode::Write;
+    let writes = earlier.mode != Mode::Read || later.mode != Mode::Read;
     writes && earlier.stores.iter().any(|name| later.stores.contains(name))
 }
 

@@ -48,6 +48,8 @@ struct Connection {
     state: Rc<Cell<State>>,
     begin: Function,
     options: Object,
+    /// For what must outlive a power cut.
+    strict: Object,
     _on_event: Closure<dyn Fn(Event)>,
     _registration: Registration,
 }
@@ -58,6 +60,13 @@ impl Drop for Connection {
         self.db.set_onclose(None);
         self.db.close();
     }
+}
+
+fn with_durability(durability: &str) -> Object {
+    let options = Object::new();
+    // Setting a property of a new plain object cannot fail.
+    let _ = Reflect::set(&options, &JsValue::from_str("durability"), &JsValue::from_str(durability));
+    options
 }
 
 /// A store in IndexedDB; clones share one connection, which closes when the last is dropped.
@@ -71,12 +80,10 @@ impl IndexedDb {
         db.set_onversionchange(Some(on_event.as_js_value().unchecked_ref()));
         db.set_onclose(Some(on_event.as_js_value().unchecked_ref()));
         let begin = js::function(&db, "transaction").expect("a database has transactions");
-        let options = Object::new();
-        let durability = if durability == Durability::Strict { "strict" } else { "relaxed" };
-        // Setting a property of a new plain object cannot fail.
-        let _ = Reflect::set(&options, &JsValue::from_str("durability"), &JsValue::from_str(durability));
+        let strict = with_durability("strict");
+        let options = if durability == Durability::Strict { strict.clone() } else { with_durability("relaxed") };
         let registration = Registration::new(Resource::Database(db.clone()));
-        Self(Rc::new(Connection { db, state, begin, options, _on_event: on_event, _registration: registration }))
+        Self(Rc::new(Connection { db, state, begin, options, strict, _on_event: on_event, _registration: registration }))
     }
 
     /// The database's name.
@@ -107,8 +114,9 @@ impl IndexedDb {
     /// Calls the function itself: web-sys gives the form with options only to builds with unstable APIs.
     fn transaction(&self, mode: Mode, stores: &[&str]) -> Result<IdbTransaction, JsValue> {
         let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
-        let mode = JsValue::from_str(if mode == Mode::Write { "readwrite" } else { "readonly" });
-        let begun = self.0.begin.call3(&self.0.db, &names, &mode, &self.0.options)?;
+        let options = if mode == Mode::Durable { &self.0.strict } else { &self.0.options };
+        let mode = JsValue::from_str(if mode == Mode::Read { "readonly" } else { "readwrite" });
+        let begun = self.0.begin.call3(&self.0.db, &names, &mode, options)?;
         Ok(begun.unchecked_into())
     }
 }

@@ -80,9 +80,9 @@ impl Books {
             let Some(record) = Record::of_key(&changed.store, &changed.key) else { continue };
             let Some(new) = &changed.new else { continue };
             for place in moved(record, changed.old.as_ref(), new) {
-                let now = self.stored(place, new);
-                if let (Some(old), Some(now)) = (changed.old.as_ref(), now) {
-                    self.note_loss((device, owner), place, old, now, hydrating);
+                self.stored(place, new);
+                if let Some(old) = changed.old.as_ref() {
+                    self.note_loss((device, owner), place, old, hydrating);
                 }
             }
             let unmoved = |place: &Place| place.stamp(new) == changed.old.as_ref().and_then(|row| place.stamp(row));
@@ -92,11 +92,9 @@ impl Books {
                 // A tie is won under the same stamp.
                 let known = old == is || self.stored(place, new).is_some();
                 assert!(known, "{place} changed without a stamp");
-                if old != is
-                    && let (Some(row), Some(now)) = (changed.old.as_ref(), self.stored(place, new))
-                {
+                if let Some(row) = changed.old.as_ref().filter(|_| old != is) {
                     self.count("a tie took a stored value's place");
-                    self.note_loss((device, owner), place, row, now, hydrating);
+                    self.note_loss((device, owner), place, row, hydrating);
                 }
             }
         }

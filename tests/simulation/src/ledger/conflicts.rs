@@ -29,7 +29,6 @@ impl Books {
         (device, owner): (usize, Owner),
         place: Place,
         old: &JsonRow,
-        incoming: WriteId,
         hydrating: bool,
     ) {
         let origin = old.object("__fieldMeta").and_then(|meta| meta.object(place.name())?.str("origin"));
@@ -39,13 +38,10 @@ impl Books {
         let Some(at) = place.stamp(old) else { return };
         let Some(local) = self.find(place, stamp(at), &value_in(old, place.name())) else { return };
         let Some(winner) = self.first_to_beat(local) else { return };
-        if self.came_out_of_order(winner, local) {
-            return;
-        }
         let differs = self.writes[winner].value != self.writes[local].value;
         if differs && self.writes[winner].pushed_prev.is_some() && !self.may_have_seen(winner, local) {
             self.count("a person's value lost");
-            self.losses.push(Loss { device, owner, local, incoming });
+            self.losses.push(Loss { device, owner, local, incoming: winner });
         }
     }
 }
@@ -84,7 +80,7 @@ impl Ledger {
             assert!(heard.insert((*device, local, incoming)) || !strict, "told twice: {conflict:?}");
         }
         let locals: BTreeSet<(usize, WriteId)> = heard.iter().map(|(device, local, _)| (*device, *local)).collect();
-        for loss in &books.losses {
+        for loss in books.losses.iter().filter(|loss| !books.came_out_of_order(loss.incoming, loss.local)) {
             let known = locals.contains(&(loss.device, books.resolve(loss.local))) || dead.contains(&loss.owner);
             let (local, incoming) = (&books.writes[loss.local], &books.writes[loss.incoming]);
             assert!(known || !strict, "device {} was never told that {local:?} lost to {incoming:?}", loss.device);
