@@ -125,7 +125,8 @@ fn insert_of_ann() -> Change {
 /// The winner of two edits of one field, the second merged into the first.
 fn joined(first: &(Stamp, Value), second: &(Stamp, Value)) -> (Stamp, Value) {
     let record = Record { fields: BTreeMap::from([("title".to_owned(), first.clone())]), ..Record::default() };
-    if wins(second.0, &second.1, &record, "title") { second.clone() } else { first.clone() }
+    let edit = Edit { value: second.1.clone(), at: second.0, prev: None };
+    if wins(&edit, &record, "title") { second.clone() } else { first.clone() }
 }
 
 fn spelt((at, value): (Stamp, Value)) -> (Stamp, Vec<u8>) {

@@ -16,52 +16,119 @@ const DAY: i64 = 24 * 3_600_000;
 #[expect(missing_docs, reason = "a device, a tab, an amount")]
 pub enum Event {
     /// A person, or an assistant, writes in one transaction.
-    Write { device: usize, tab: usize, assistant: bool, acts: Vec<(Record, Act)> },
+    Write {
+        device: usize,
+        tab: usize,
+        assistant: bool,
+        acts: Vec<(Record, Act)>,
+    },
     /// A form is saved whole: what it showed, with one field changed.
-    Form { device: usize, tab: usize, record: Record, field: u8, text: String },
+    Form {
+        device: usize,
+        tab: usize,
+        record: Record,
+        field: u8,
+        text: String,
+    },
     /// Several devices write the same field in the same moment.
-    Clash { devices: Vec<usize>, record: Record, field: u8, text: String },
+    Clash {
+        devices: Vec<usize>,
+        record: Record,
+        field: u8,
+        text: String,
+    },
     /// A person types on while changes are pushed.
-    Burst { device: usize, record: Record, text: String },
+    Burst {
+        device: usize,
+        record: Record,
+        text: String,
+    },
     /// Another program of the same user writes to the server: a record's update first, its insert later.
-    Script { record: String, insert: bool },
+    Script {
+        record: String,
+        insert: bool,
+    },
     /// Time passes, in milliseconds.
     Pass(u64),
     /// A device's machine sleeps while nobody else does anything; monotonic clocks run on or stand still.
-    Sleep { ms: u64, monotonic: bool },
+    Sleep {
+        ms: u64,
+        monotonic: bool,
+    },
     /// A device is cut off, or is back.
-    Online { device: usize, online: bool },
+    Online {
+        device: usize,
+        online: bool,
+    },
     /// Of 1,000 requests so many meet a fault.
-    Faulty { device: usize, permille: u64 },
+    Faulty {
+        device: usize,
+        permille: u64,
+    },
     /// A wall clock is set: true time plus this, in milliseconds.
-    Clock { device: usize, offset: i64 },
+    Clock {
+        device: usize,
+        offset: i64,
+    },
     /// A clock is set, a second tab is opened, and the first is gone before it notices.
-    Handover { device: usize, offset: i64 },
+    Handover {
+        device: usize,
+        offset: i64,
+    },
     /// Commits fail for want of room: so many, after so many that do not.
-    Full { device: usize, tab: usize, after: u64, count: u64 },
+    Full {
+        device: usize,
+        tab: usize,
+        after: u64,
+        count: u64,
+    },
     /// A tab is killed after so many storage operations more.
-    Crash { device: usize, tab: usize, operations: u64 },
+    Crash {
+        device: usize,
+        tab: usize,
+        operations: u64,
+    },
     /// The first tab is closed and opened again.
-    Restart { device: usize },
+    Restart {
+        device: usize,
+    },
     /// A second tab is opened, or closed.
-    Second { device: usize, open: bool },
+    Second {
+        device: usize,
+        open: bool,
+    },
     /// Somebody asks to sync now.
-    Hurry { device: usize },
+    Hurry {
+        device: usize,
+    },
     /// The server hints that there is news.
-    Nudge { device: usize },
+    Nudge {
+        device: usize,
+    },
     /// The tokens given out so far are refused.
     ExpireTokens,
     /// The app gets tokens, gets none, or cannot ask.
-    Tokens { device: usize, signed_in: bool, fail: bool },
+    Tokens {
+        device: usize,
+        signed_in: bool,
+        fail: bool,
+    },
     /// The server takes changes of this app, or thinks it too new.
-    Schema { known: bool },
+    Schema {
+        known: bool,
+    },
     /// The server's log is copied, or goes on from the copy.
     Backup,
     Restore,
     /// A device loses its database.
-    LoseDatabase { device: usize },
+    LoseDatabase {
+        device: usize,
+    },
     /// A device's power is cut: at most so many commits never reached the disk.
-    CutPower { device: usize, commits: usize },
+    CutPower {
+        device: usize,
+        commits: usize,
+    },
 }
 
 /// What a schedule may contain besides edits, faults, crashes and wrong clocks.
@@ -245,9 +312,7 @@ impl<'a> Dice<'a> {
             0 if restore => Event::Backup,
             1 if restore => Event::Restore,
             2 if loss => Event::LoseDatabase { device },
-            3 if cut => {
-                Event::CutPower { device, commits: usize::try_from(self.random.below(20)).unwrap_or(0) }
-            }
+            3 if cut => Event::CutPower { device, commits: usize::try_from(self.random.below(20)).unwrap_or(0) },
             _ => self.clash(),
         }
     }

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
         }
     };
     runner::keep_panics();
+    #[expect(clippy::disallowed_methods, reason = "how long a run took, for people")]
     let started = Instant::now();
     let tick = |done: u64| {
         if done.is_multiple_of(10_000) {
@@ -74,7 +75,8 @@ fn main() -> ExitCode {
         }
     };
     // A seed alone is that one schedule.
-    let (first, count) = (options.seed.unwrap_or(0), options.count.unwrap_or(if options.seed.is_some() { 1 } else { 20_000 }));
+    let (first, count) =
+        (options.seed.unwrap_or(0), options.count.unwrap_or(if options.seed.is_some() { 1 } else { 20_000 }));
     let report = runner::run_all(first, count, options.events, options.threads, tick);
     let same = (0..options.twice).filter(|number| is_same(&Plan::of(first + number, options.events))).count();
     #[expect(clippy::cast_precision_loss, reason = "for people")]

@@ -26,7 +26,10 @@ impl Act {
     pub fn write(&self, record: Record, private: bool) -> Write<JsonRow> {
         let key = Key::text(record.id());
         let map = |fields: &[(u8, String)]| -> Map<String, Value> {
-            fields.iter().map(|(field, text)| (FIELDS[usize::from(*field)].to_owned(), Value::from(text.as_str()))).collect()
+            fields
+                .iter()
+                .map(|(field, text)| (FIELDS[usize::from(*field)].to_owned(), Value::from(text.as_str())))
+                .collect()
         };
         match self {
             Self::Update(fields) => Write::Update(vec![(key, JsonRow::from(map(fields)))]),
@@ -76,7 +79,11 @@ impl Expected {
     pub fn perform(&mut self, act: &Act, known: &BTreeSet<u8>) {
         let is_live = self.exists && !self.deleted;
         match act {
-            Act::Update(fields) if is_live => fields.iter().for_each(|(field, text)| self.set(*field, Value::from(text.as_str()))),
+            Act::Update(fields) if is_live => {
+                for (field, text) in fields {
+                    self.set(*field, Value::from(text.as_str()));
+                }
+            }
             Act::Put(fields) if is_live => {
                 for field in 0..3 {
                     self.set(field, given(fields, field));
@@ -123,7 +130,6 @@ pub fn value_in(row: &JsonRow, field: &str) -> Value {
     use mana_sync_engine::store::Row as _;
     row.get(field).map_or(Value::Null, |value| value.to_value())
 }
-
 
 fn given(fields: &[(u8, String)], field: u8) -> Value {
     fields.iter().find(|(name, _)| *name == field).map_or(Value::Null, |(_, text)| Value::from(text.as_str()))

@@ -26,11 +26,7 @@ pub fn listed(
     Ok(if scan.reverse { chosen(found.rev(), scan, keep) } else { chosen(found, scan, keep) })
 }
 
-fn chosen<'a>(
-    rows: impl Iterator<Item = &'a JsonRow>,
-    scan: &Scan,
-    keep: &dyn Fn(&JsonRow) -> bool,
-) -> Vec<JsonRow> {
+fn chosen<'a>(rows: impl Iterator<Item = &'a JsonRow>, scan: &Scan, keep: &dyn Fn(&JsonRow) -> bool) -> Vec<JsonRow> {
     rows.filter(|row| keep(row)).skip(scan.offset).take(scan.limit.unwrap_or(usize::MAX)).cloned().collect()
 }
 
@@ -57,11 +53,7 @@ fn as_bound(end: Option<&(Key, bool)>) -> Bound<&Key> {
 }
 
 /// Rows with their index key and primary key, in order of both.
-fn by_index<'a>(
-    spec: &StoreSpec,
-    scan: &Scan,
-    rows: &'a Rows,
-) -> Result<Vec<(Key, &'a Key, &'a JsonRow)>, StoreError> {
+fn by_index<'a>(spec: &StoreSpec, scan: &Scan, rows: &'a Rows) -> Result<Vec<(Key, &'a Key, &'a JsonRow)>, StoreError> {
     let name = scan.index.as_deref().unwrap_or_default();
     let index = spec.index(name).ok_or_else(|| StoreError::NotFound(format!("{}.{name}", spec.name)))?;
     let inside = |key: &Key| scan.range.as_ref().is_none_or(|range| range.contains(key));

@@ -83,7 +83,15 @@ impl IndexedDb {
         let strict = with_durability("strict");
         let options = if durability == Durability::Strict { strict.clone() } else { with_durability("relaxed") };
         let registration = Registration::new(Resource::Database(db.clone()));
-        Self(Rc::new(Connection { db, state, begin, options, strict, _on_event: on_event, _registration: registration }))
+        Self(Rc::new(Connection {
+            db,
+            state,
+            begin,
+            options,
+            strict,
+            _on_event: on_event,
+            _registration: registration,
+        }))
     }
 
     /// The database's name.

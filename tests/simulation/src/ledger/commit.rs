@@ -42,7 +42,8 @@ impl Books {
         let mut expected = Expected::of(old);
         let acts = self.calls.get(&call).expect("calls are announced");
         acts.iter().filter(|(of, _)| *of == record).for_each(|(_, act)| expected.perform(act, &known));
-        let is = Expected { stamped: moved(record, old, new).iter().map(|p| p.field).collect(), ..Expected::of(Some(new)) };
+        let is =
+            Expected { stamped: moved(record, old, new).iter().map(|p| p.field).collect(), ..Expected::of(Some(new)) };
         assert_eq!(is, expected, "call {call} on {record:?}: {acts:?} over {old:?}");
         for place in moved(record, old, new) {
             let before = old.and_then(|row| place.stamp(row)).map(stamp);
@@ -117,7 +118,9 @@ impl Books {
                 }
             }
         }
-        moves.iter().for_each(|_| self.count("a stamp was corrected"));
+        for _ in &moves {
+            self.count("a stamp was corrected");
+        }
         self.correct_for(device, commit, moves);
     }
 }

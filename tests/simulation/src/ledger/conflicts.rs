@@ -1,7 +1,7 @@
 //! What people must be told: a value of theirs that lost to one whose writer had not seen it.
 
-use super::{Books, Ledger, WriteId};
 use super::log_rows::stamp;
+use super::{Books, Ledger, WriteId};
 use crate::executor::Owner;
 use crate::model::value_in;
 use crate::place::{Place, Record};
@@ -24,13 +24,7 @@ pub struct Loss {
 
 impl Books {
     /// A stored value gave way: a loss, where a person here wrote it and whoever wrote what beat it had not seen it. Without word of what it replaced, an incoming value is one only against what was never sent.
-    pub(super) fn note_loss(
-        &mut self,
-        (device, owner): (usize, Owner),
-        place: Place,
-        old: &JsonRow,
-        hydrating: bool,
-    ) {
+    pub(super) fn note_loss(&mut self, (device, owner): (usize, Owner), place: Place, old: &JsonRow, hydrating: bool) {
         let origin = old.object("__fieldMeta").and_then(|meta| meta.object(place.name())?.str("origin"));
         if origin != Some("user") || hydrating {
             return;
@@ -74,7 +68,10 @@ impl Ledger {
         // Who may see a record is not the ledger's matter.
         for (device, _, conflict) in told.iter().filter(|(_, _, conflict)| conflict.field != "visibility") {
             let (local, incoming) = books.named(conflict);
-            assert!(!books.had_surely_seen(incoming, local) || !strict, "device {device} was told of no conflict: {conflict:?}");
+            assert!(
+                !books.had_surely_seen(incoming, local) || !strict,
+                "device {device} was told of no conflict: {conflict:?}"
+            );
             let order = (books.writes[incoming].at, &books.writes[incoming].value);
             assert!(order.0 >= books.writes[local].at, "what is told as lost did lose: {conflict:?}");
             assert!(heard.insert((*device, local, incoming)) || !strict, "told twice: {conflict:?}");

@@ -32,7 +32,7 @@ impl Ledger {
     pub fn story(&self, place: Place) -> String {
         let books = self.0.borrow();
         let of_place = books.writes.iter().enumerate().filter(|(_, write)| write.place == place);
-        of_place.map(|(id, write)| format!("\n  {id}: {write:?}")).collect()
+        of_place.map(|(id, write)| format!("{id}: {write:?}")).collect::<Vec<_>>().join("\n  ")
     }
 }
 

@@ -198,10 +198,9 @@ impl Books {
         }
     }
 
-    /// A deletion's value is its stamp.
     fn list_again(&mut self, id: WriteId, at: Stamp) {
         let Written { place, value, at: old, .. } = self.writes[id].clone();
-        let value = if value == Value::from(old.to_string()) { Value::from(at.to_string()) } else { value };
+        let value = corrected(value, old, at);
         if let Some(other) = self.find(place, at, &value).filter(|other| *other != id) {
             let (saw, origins) = (self.writes[id].saw.clone(), self.writes[id].origins.clone());
             self.writes[other].saw.extend(saw);
@@ -221,7 +220,7 @@ impl Books {
         self.correct(&moves);
         for Correction { write, from, .. } in kept {
             let Written { place, value, at, saw, origins, .. } = self.writes[write].clone();
-            let value = if value == Value::from(at.to_string()) { Value::from(from.to_string()) } else { value };
+            let value = corrected(value, at, from);
             for origin in origins.into_iter().filter(|origin| origin.device == device && !origin.undone) {
                 let again = self.note(place, value.clone(), from, None, origin);
                 self.writes[again].saw.extend(saw.iter().copied());
@@ -263,6 +262,11 @@ impl Books {
         }
         false
     }
+}
+
+/// A value whose stamp was corrected: a deletion's value is its stamp.
+pub(super) fn corrected(value: Value, from: Stamp, to: Stamp) -> Value {
+    if value.as_str() == Some(&from.to_string()) { Value::from(to.to_string()) } else { value }
 }
 
 pub(super) fn key(place: Place, at: Stamp, value: &Value) -> Key {

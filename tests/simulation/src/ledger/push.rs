@@ -79,8 +79,7 @@ impl Books {
 
     fn part(&mut self, device: usize, commit: u64, id: WriteId, at: Stamp) {
         let write = self.writes[id].clone();
-        let is_deletion = write.value == Value::from(write.at.to_string());
-        let value = if is_deletion { Value::from(at.to_string()) } else { write.value.clone() };
+        let value = super::corrected(write.value.clone(), write.at, at);
         self.former.insert(super::key(write.place, write.at, &write.value), id);
         self.writes[id].origins.retain(|origin| origin.device != device);
         let now = self.note(write.place, value, at, None, Origin { device, commit, undone: false });

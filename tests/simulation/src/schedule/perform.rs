@@ -32,7 +32,9 @@ impl Schedule {
             Event::Hurry { device } => self.hurry(*device),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
-            Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => self.disaster(event),
+            Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => {
+                self.disaster(event);
+            }
         }
         self.note_dead();
     }
@@ -168,7 +170,9 @@ impl Schedule {
                 self.revive(*device);
                 let device = &self.world.devices[*device];
                 device.open_second().expect("a second tab opens");
-                device.session_at(1).iter().for_each(|session| session.sync_start());
+                if let Some(session) = device.session_at(1) {
+                    session.sync_start();
+                }
                 self.count("event: a second tab");
             }
             Event::Second { device, open: false } => self.world.devices[*device].close_at(1),
