@@ -214,9 +214,10 @@ mod tests {
             for (epoch, device_ms) in steps {
                 let stamp = clock.tick(Some(&epoch), device_ms, None);
                 let corrected = Stamp::at_ms(epoch.now_ms(device_ms));
-                match last.filter(|(before, _)| *before == epoch) {
-                    Some((_, before)) => prop_assert!(stamp > before && stamp >= corrected),
-                    None => prop_assert_eq!(stamp, corrected.max(Stamp::EPOCH.next())),
+                if let Some((_, before)) = last.filter(|(before, _)| *before == epoch) {
+                    prop_assert!(stamp > before && stamp >= corrected);
+                } else {
+                    prop_assert_eq!(stamp, corrected.max(Stamp::EPOCH.next()));
                 }
                 last = Some((epoch, stamp));
             }
