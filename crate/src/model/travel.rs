@@ -9,36 +9,42 @@ pub const MAX_DEPTH: usize = 64;
 /// Refuses what some peer could not keep as it is: U+0000 (PostgreSQL), depth past [`MAX_DEPTH`] (recursive parsers),
 /// keys that change an object's prototype (JavaScript). A parsed JSON tree cannot hold other strays.
 pub fn check_travels(value: &Value, path: &str) -> Result<(), Malformed> {
-    check(value, path, 0)
+    check(value, 0).map_err(|stray| inside(path, stray))
 }
 
-fn check(value: &Value, path: &str, depth: usize) -> Result<(), Malformed> {
+/// Paths are written on the way back from what is refused: written for every part, a long key would be copied as often
+/// as there are values under it.
+fn check(value: &Value, depth: usize) -> Result<(), Malformed> {
     match value {
-        Value::String(text) if text.contains('\0') => Err(Malformed::new(path, "holds U+0000")),
-        Value::Number(number) if number.as_f64().is_none_or(|n| !n.is_finite()) => {
-            Err(Malformed::new(path, "is not a finite number"))
-        }
-        Value::Array(_) | Value::Object(_) if depth >= MAX_DEPTH => {
-            Err(Malformed::new(path, "is nested deeper than 64 levels"))
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(at, item)| check(item, &format!("{path}[{at}]"), depth + 1))
-        }
+        Value::String(text) if text.contains('\0') => refuse("holds U+0000"),
+        Value::Number(number) if number.as_f64().is_none_or(|n| !n.is_finite()) => refuse("is not a finite number"),
+        Value::Array(_) | Value::Object(_) if depth >= MAX_DEPTH => refuse("is nested deeper than 64 levels"),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, item)| check(item, depth + 1).map_err(|stray| inside(&format!("[{at}]"), stray))),
         Value::Object(map) => map.iter().try_for_each(|(key, item)| {
-            let path = format!("{path}.{key}");
-            check_key(key, &path)?;
-            check(item, &path, depth + 1)
+            let checked = check_key(key).and_then(|()| check(item, depth + 1));
+            checked.map_err(|stray| inside(&format!(".{key}"), stray))
         }),
         _ => Ok(()),
     }
 }
 
-fn check_key(key: &str, path: &str) -> Result<(), Malformed> {
+fn check_key(key: &str) -> Result<(), Malformed> {
     match key {
-        "__proto__" | "constructor" | "prototype" => Err(Malformed::new(path, "is a reserved key")),
-        _ if key.contains('\0') => Err(Malformed::new(path, "holds U+0000")),
+        "__proto__" | "constructor" | "prototype" => refuse("is a reserved key"),
+        _ if key.contains('\0') => refuse("holds U+0000"),
         _ => Ok(()),
     }
+}
+
+fn refuse(reason: &str) -> Result<(), Malformed> {
+    Err(Malformed::new("", reason))
+}
+
+fn inside(place: &str, stray: Malformed) -> Malformed {
+    Malformed { path: format!("{place}{}", stray.path), ..stray }
 }
 
 #[cfg(test)]
