@@ -65,15 +65,19 @@ impl Sent {
     /// A change as text. Text that is no JSON value becomes an invalid change, not an error of the whole push.
     #[must_use]
     pub fn from_text(text: &RawValue) -> Self {
+        let refusal = if text.get().len() > MAX_CHANGE_BYTES {
+            Refusal::new(RejectionCode::TooLarge, format!("has more than {MAX_CHANGE_BYTES} bytes"))
+        } else {
+            match serde_json::from_str(text.get()) {
+                // Its names are taken from what is stored: of a key that stands twice the two readers differ.
+                Ok(value) => return Self::from_value(value),
+                Err(error) => Malformed::new("change", error.to_string()).into(),
+            }
+        };
         let named: Named<'_> = serde_json::from_str(text.get()).unwrap_or_default();
         let event_id = named.event_id.map(|id| serde_json::from_str(id.get()).unwrap_or_else(|_| id.get().to_owned()));
         let group = named.group.and_then(|group| serde_json::from_str(group.get()).ok());
-        let content = if text.get().len() > MAX_CHANGE_BYTES {
-            Err(Refusal::new(RejectionCode::TooLarge, format!("has more than {MAX_CHANGE_BYTES} bytes")))
-        } else {
-            serde_json::from_str(text.get()).map_err(|e| Malformed::new("change", e.to_string()).into())
-        };
-        Self { event_id: event_id.unwrap_or_default(), group, content }
+        Self { event_id: event_id.unwrap_or_default(), group, content: Err(refusal) }
     }
 
     /// A change that is parsed already.
@@ -200,4 +204,26 @@ fn set_space(change: &mut Change, space: Option<SpaceId>) {
         }
     }
     change.space_id = space;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(text: &str) -> Sent {
+        Sent::from_text(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn a_change_is_answered_by_the_id_it_is_stored_under() {
+        assert_eq!(sent(r#"{ "eventId": "a", "group": "g", "eventId": "b" }"#).event_id, "b");
+        assert_eq!(sent(r#"{ "eventId": "a", "group": "g" }"#).group.as_deref(), Some("g"));
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_stored_is_answered_by_what_can_be_read_of_it() {
+        let unreadable = sent(r#"{ "eventId": "a", "group": "g", "data": { "n": 1e999 } }"#);
+        assert_eq!((unreadable.event_id.as_str(), unreadable.group.as_deref()), ("a", Some("g")));
+        assert!(unreadable.content.is_err());
+    }
 }
