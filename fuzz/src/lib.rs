@@ -1,0 +1,12 @@
+//! What the fuzz targets run. Ordinary tests of the workspace run the committed inputs through the same functions.
+
+#![forbid(unsafe_code)]
+
+mod answers;
+mod change;
+pub mod cursor;
+pub mod limit;
+mod push;
+mod types;
+pub mod wire;
+mod world;
