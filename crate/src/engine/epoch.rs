@@ -143,3 +143,57 @@ pub async fn current<Tx: Transaction>(tx: &Tx, host: &impl Host, watch: &JumpWat
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One of a few epochs, so that a clock leaves them and comes back.
+    fn epochs() -> impl Strategy<Value = Epoch> {
+        let offset = prop::sample::select(vec![None, Some(0), Some(-3_600_000), Some(80_000_000_000)]);
+        (0..3, offset).prop_map(|(epoch, offset)| Epoch { epoch: format!("epoch {epoch}"), offset, previous: None })
+    }
+
+    proptest! {
+        /// Three devices with wrong clocks, each in epochs of its own, write over one value in turn.
+        #[test]
+        fn a_write_is_newer_than_what_it_replaces_whatever_epochs_it_comes_from(
+            writes in prop::collection::vec((0usize..3, epochs(), 0u64..5_000_000_000_000), 1..60)
+        ) {
+            let mut clocks = [CorrectedClock::default(), CorrectedClock::default(), CorrectedClock::default()];
+            let mut value = None;
+            for (who, epoch, device_ms) in writes {
+                let stamp = clocks[who].tick(Some(&epoch), device_ms, value);
+                prop_assert!(Some(stamp) > value);
+                value = Some(stamp);
+            }
+        }
+
+        #[test]
+        fn readings_of_one_epoch_increase_and_a_new_one_is_not_dragged_along(
+            steps in prop::collection::vec((epochs(), 0u64..5_000_000_000_000), 1..60)
+        ) {
+            let mut clock = CorrectedClock::default();
+            let mut last: Option<(Epoch, Stamp)> = None;
+            for (epoch, device_ms) in steps {
+                let stamp = clock.tick(Some(&epoch), device_ms, None);
+                let corrected = Stamp::at_ms(epoch.now_ms(device_ms));
+                match last.filter(|(before, _)| *before == epoch) {
+                    Some((_, before)) => prop_assert!(stamp > before && stamp >= corrected),
+                    None => prop_assert_eq!(stamp, corrected.max(Stamp::EPOCH.next())),
+                }
+                last = Some((epoch, stamp));
+            }
+        }
+
+        #[test]
+        fn a_settled_offset_is_as_good_as_the_measured_one(measured in -20_000i64..20_000, previous in prop::option::of(-20_000i64..20_000)) {
+            let epoch = Epoch { epoch: String::new(), offset: None, previous };
+            let settled = epoch.settled_offset(measured);
+            prop_assert!(settled.abs_diff(measured) <= TOLERANCE_MS);
+            prop_assert!([Some(measured), Some(0), previous].contains(&Some(settled)));
+            prop_assert!(previous.is_none_or(|previous| previous.abs_diff(measured) > TOLERANCE_MS || settled == previous));
+        }
+    }
+}
