@@ -120,24 +120,4 @@ fn kind(value: &Value) -> (u8, u32) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn resealing_wins_over_what_it_resealed() {
-        let plain = json!("zzz");
-        let first = json!("enc:1:aaaa.bbbb");
-        let second = json!("enc:2:0001deadbeef.aaaa.bbbb");
-        let newer = json!("enc:2:000adeadbeef.aaaa.bbbb");
-        for pair in [[&plain, &first], [&first, &second], [&second, &newer]] {
-            assert_eq!(tie_order(pair[1], pair[0]), Ordering::Greater);
-        }
-    }
-
-    #[test]
-    fn a_text_that_only_looks_like_an_envelope_is_plaintext() {
-        assert_eq!(kind(&json!("enc:2:zz")), (0, 0));
-        assert_eq!(kind(&json!("enc:9:0001")), (0, 0));
-    }
-}
+mod tests;
