@@ -20,6 +20,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_wait_lies_between_nothing_and_its_ceiling_and_reaches_both(failures in any::<u32>(), random in any::<u64>()) {
+            let ceiling = 500.0 * 2f64.powf(f64::from(failures.max(1)) - 1.0);
+            let ceiling = if ceiling < 60_000.0 { 500 << (failures.max(1) - 1) } else { 60_000 };
+            prop_assert!(wait_ms(failures, None, random) <= ceiling);
+            prop_assert_eq!(wait_ms(failures, None, 0), 0);
+            prop_assert_eq!(wait_ms(failures, None, ceiling), ceiling);
+        }
+
+        #[test]
+        fn no_server_makes_it_wait_for_longer_than_ten_minutes(failures in any::<u32>(), asked in any::<u64>(), random in any::<u64>()) {
+            let waited = wait_ms(failures, Some(asked), random);
+            prop_assert!(waited >= asked.min(600_000) && waited <= 600_000);
+        }
+
+        #[test]
         fn waits_stay_below_the_ceiling_and_above_what_the_server_asked(failures in 1u32..200, asked in prop::option::of(0u64..100_000), random in any::<u64>()) {
             let waited = wait_ms(failures, asked, random);
             prop_assert!(waited <= MAX_MS.max(asked.unwrap_or(0)));

@@ -418,3 +418,6 @@ fn too_large(sent: &BTreeSet<EventId>, message: &str) -> Settlement {
     };
     Settlement { accepted: BTreeSet::new(), rejected: sent.iter().map(refuse).collect(), server_ms: 0 }
 }
+
+#[cfg(test)]
+mod tests;
