@@ -37,11 +37,14 @@ pub fn take(text: &str) {
 }
 
 fn push(log: &SyncLog<MemoryLog>, caller: &Caller, changes: &[&RawValue]) -> PushOutcome {
+    let size: usize = changes.iter().map(|change| change.get().len()).sum();
     let changes: Vec<Sent> = changes.iter().map(|change| Sent::from_text(change)).collect();
     let sent: BTreeSet<String> = changes.iter().map(|change| change.event_id.clone()).collect();
     let client_id = ClientId::parse("install.session").expect("a client id");
     let push = Push { caller: caller.clone(), client_id, changes, now: Stamp::parse(NOW).expect("a stamp") };
     let outcome = now(log.push(push)).expect("no push makes the log fail");
+    let said: usize = outcome.rejected.iter().map(|rejection| rejection.message.len()).sum();
+    assert!(said <= size + 200 * sent.len(), "an answer is not much longer than the push");
     let accepted = outcome.accepted.iter().map(ToString::to_string);
     let answered: Vec<String> = accepted.chain(outcome.rejected.iter().map(|r| r.event_id.clone())).collect();
     assert_eq!(answered.len(), sent.len(), "every change is answered once");

@@ -4,6 +4,9 @@
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// Most changes in one page of a pull.
 pub const MAX_PAGE: usize = 1000;
+/// Most tables in one pull, of all apps together. A cursor may say another position for each of them, and each position
+/// is read from on its own.
+pub const MAX_PULL_TABLES: usize = 1000;
 /// Most changes a client sends in one push.
 pub const MAX_PUSH_CHANGES: usize = 200;
 /// Most bytes of changes a client sends in one push; one larger change goes alone.

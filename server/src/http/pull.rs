@@ -10,7 +10,7 @@ use crate::server::AppState;
 use axum::Json;
 use axum::extract::State;
 use mana_sync_engine::model::Change;
-use mana_sync_engine::protocol::limits::MAX_PAGE;
+use mana_sync_engine::protocol::limits::{MAX_PAGE, MAX_PULL_TABLES};
 use mana_sync_engine::protocol::wire::{PROTOCOL, PullAnswer, PullRequest};
 use std::collections::BTreeSet;
 
@@ -23,9 +23,12 @@ pub(super) async fn pull(
     if !(1..=MAX_PAGE).contains(&request.limit) {
         return Err(ApiError::invalid(format!("limit: must be 1 to {MAX_PAGE}")));
     }
+    let tables = tables(&request);
+    if tables.len() > MAX_PULL_TABLES {
+        return Err(ApiError::invalid(format!("apps: may name {MAX_PULL_TABLES} tables together")));
+    }
     let list = app.memberships.spaces_of(&identity.user).await?;
     let caller = Caller { user: identity.user, spaces: list.spaces.clone() };
-    let tables = tables(&request);
     let pull = Pull { caller, cursor: request.cursor, tables, limit: request.limit };
     let page = app.log.pull(&pull).await?;
     Ok(Json(PullAnswer {

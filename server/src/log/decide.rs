@@ -162,10 +162,12 @@ fn reject_unit(refusals: BTreeMap<String, Refusal>, others: &[Entry]) -> Vec<Rej
     let Some((cause, code)) = for_good.or(refusals.iter().next()).map(|(id, r)| (id.clone(), r.code)) else {
         return Vec::new();
     };
+    // What is no id may be as long as the whole push, and would stand in the answer for every change of the group.
+    let cause = EventId::parse(cause).map_or_else(|_| "without an id".to_owned(), |id| format!("'{id}'"));
     let with_group = others.iter().map(|entry| Rejection {
         event_id: entry.admitted.change.event_id.to_string(),
         code,
-        message: format!("rejected with change '{cause}' of its group"),
+        message: format!("rejected with change {cause} of its group"),
     });
     let rest: Vec<Rejection> = with_group.collect();
     let own = refusals.into_iter().map(|(event_id, r)| Rejection { event_id, code, message: r.message });

@@ -146,10 +146,11 @@ impl<'a> Page<'a> {
 
 /// The next stretch to read: its start, the tables that stand there, and its end.
 fn step(mark: &Mark, tables: &BTreeSet<Collection>, end: u64) -> Option<(u64, BTreeSet<Collection>, u64)> {
-    let wanted = || mark.read.iter().filter(|(table, at)| tables.contains(*table) && **at < end);
-    let after = wanted().map(|(_, at)| *at).min()?;
-    let there = wanted().filter(|(_, at)| **at == after).map(|(table, _)| table.clone()).collect();
-    let through = wanted().map(|(_, at)| *at).filter(|at| *at > after).min().unwrap_or(end);
+    // A cursor may hold many more tables than are asked for.
+    let wanted = || tables.iter().filter_map(|table| Some((table, *mark.read.get(table)?))).filter(|(_, at)| *at < end);
+    let after = wanted().map(|(_, at)| at).min()?;
+    let there = wanted().filter(|(_, at)| *at == after).map(|(table, _)| table.clone()).collect();
+    let through = wanted().map(|(_, at)| at).filter(|at| *at > after).min().unwrap_or(end);
     Some((after, there, through))
 }
 

@@ -34,6 +34,7 @@ async fn every_malformed_request_has_its_code() {
         body.to_string()
     };
     let (pushed, pulled) = (push_body(&[]), pull_body(None, &["tasks"], 10));
+    let many: Vec<String> = (0..=1000).map(|n| format!("t{n}")).collect();
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let table: Vec<(&str, &str, Vec<u8>, Code)> = vec![
         (push, json, b"".into(), (400, "malformed_json")),
@@ -60,6 +61,7 @@ async fn every_malformed_request_has_its_code() {
         (pull, json, set(pulled.clone(), "limit", json!(-1)).into(), (400, "invalid_request")),
         (pull, json, set(pulled.clone(), "apps", json!({ "a b": [] })).into(), (400, "invalid_request")),
         (pull, json, set(pulled.clone(), "apps", json!({ "todo": ["_changeLog"] })).into(), (400, "invalid_request")),
+        (pull, json, set(pulled.clone(), "apps", json!({ "todo": many })).into(), (400, "invalid_request")),
         (pull, json, set(pulled.clone(), "cursor", json!(7)).into(), (400, "invalid_request")),
         (pull, json, set(pulled.clone(), "cursor", json!("garbage")).into(), (410, "cursor_expired")),
         (pull, json, set(pulled.clone(), "protocol", json!(3)).into(), (400, "unsupported_protocol")),
