@@ -162,3 +162,34 @@ fn nothing_is_sent_or_applied_before_the_offset_is_known() {
     world.converge("ada");
     assert_eq!(world.devices[1].rows("tasks").len(), 2);
 }
+
+#[test]
+fn a_change_that_is_stamped_anew_gets_a_new_id() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    device.line.set_online(false);
+    device.clock.jump(DAY);
+    device.add("tasks", json!({ "id": "t", "title": "Milk" })).expect("added");
+    let (_, logged) = device.logged().remove(0);
+    device.line.set_online(true);
+    device.session().hurry();
+    world.pass(5_000);
+    let pushed: Value = serde_json::from_str(device.line.sent_to("/v2/push").last().expect("a push")).expect("JSON");
+    let pushed = &pushed["changes"][0];
+    assert_eq!(pushed["id"], logged["id"]);
+    assert_ne!(pushed["eventId"], logged["eventId"], "an id stands for one content");
+    assert!(stamp(&pushed["at"]).ms() <= world.executor.now());
+}
+
+#[test]
+fn a_clock_set_while_the_last_tab_that_could_notice_was_closing_is_found_wrong() {
+    let world = World::of_ada(2);
+    let device = &world.devices[0];
+    device.clock.jump(TO_1970);
+    device.open_second().expect("it opens");
+    device.close();
+    device.session_at(1).expect("it is open").sync_start();
+    world.devices[1].add("tasks", json!({ "id": "t", "title": "Milk" })).expect("added");
+    world.pass(70_000);
+    assert_eq!(device.stored("tasks", "t")["title"], "Milk", "it was applied and not put aside as from the future");
+}
