@@ -31,6 +31,13 @@ pub enum JsonValue {
 pub struct JsonRow(Rc<Vec<(Rc<str>, JsonValue)>>);
 
 impl JsonRow {
+    fn of(map: &Map<String, Value>) -> Self {
+        let mut fields: Vec<(Rc<str>, JsonValue)> =
+            map.iter().map(|(name, value)| (Rc::from(name.as_str()), JsonValue::of(value))).collect();
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(Rc::new(fields))
+    }
+
     fn find(&self, field: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(name, _)| (**name).cmp(field))
     }
@@ -63,20 +70,11 @@ impl JsonRow {
     pub fn fields(&self) -> impl Iterator<Item = (&str, &JsonValue)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
-
-    /// Whether both are one object, not only equal ones.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 impl From<Map<String, Value>> for JsonRow {
     fn from(map: Map<String, Value>) -> Self {
-        let mut fields: Vec<(Rc<str>, JsonValue)> =
-            map.iter().map(|(name, value)| (Rc::from(name.as_str()), JsonValue::of(value))).collect();
-        fields.sort_by(|a, b| a.0.cmp(&b.0));
-        Self(Rc::new(fields))
+        Self::of(&map)
     }
 }
 
@@ -88,12 +86,7 @@ impl JsonValue {
             Value::Number(number) => Self::Number(number.clone()),
             Value::String(text) => Self::Text(text.as_str().into()),
             Value::Array(items) => Self::List(items.iter().map(Self::of).collect()),
-            Value::Object(map) => {
-                let mut fields: Vec<(Rc<str>, Self)> =
-                    map.iter().map(|(name, value)| (Rc::from(name.as_str()), Self::of(value))).collect();
-                fields.sort_by(|a, b| a.0.cmp(&b.0));
-                Self::Object(JsonRow(Rc::new(fields)))
-            }
+            Value::Object(map) => Self::Object(JsonRow::of(map)),
         }
     }
 
