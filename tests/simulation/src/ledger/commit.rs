@@ -6,6 +6,7 @@ use super::{Books, Origin, WriteId};
 use crate::executor::Owner;
 use crate::model::{Expected, value_in};
 use crate::place::{Place, Record};
+use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::JsonRow;
 use mana_sync_engine::store::memory::Changed;
 use serde_json::Value;
@@ -75,14 +76,17 @@ impl Books {
 
     /// Something was committed that was not a person's call.
     pub(super) fn engine_committed(&mut self, device: usize, commit: u64, owner: Owner, changes: &[Changed]) {
-        self.follow_corrections(device, commit, changes);
+        let corrected = self.follow_corrections(device, commit, changes);
         let hydrating = changes.iter().any(is_hydrating);
         for changed in changes {
             let Some(record) = Record::of_key(&changed.store, &changed.key) else { continue };
             let Some(new) = &changed.new else { continue };
             for place in moved(record, changed.old.as_ref(), new) {
                 self.stored(place, new);
-                if let Some(old) = changed.old.as_ref() {
+                let at = place.stamp(new).map(stamp);
+                // A value that got another stamp did not give way.
+                let gave_way = !corrected.iter().any(|(of, to)| *of == place && Some(*to) == at);
+                if let Some(old) = changed.old.as_ref().filter(|_| gave_way) {
                     self.note_loss((device, owner), place, old, hydrating);
                 }
             }
@@ -101,9 +105,9 @@ impl Books {
         }
     }
 
-    /// Rows of the log that were never sent may get other stamps, with their records.
-    fn follow_corrections(&mut self, device: usize, commit: u64, changes: &[Changed]) {
-        let mut moves: Vec<(WriteId, _)> = Vec::new();
+    /// Rows of the log that were never sent may get other stamps, with their records: which fields got which.
+    fn follow_corrections(&mut self, device: usize, commit: u64, changes: &[Changed]) -> Vec<(Place, Stamp)> {
+        let mut moves: Vec<(WriteId, Stamp)> = Vec::new();
         for changed in changes.iter().filter(|changed| changed.store == LOG) {
             let (Some(old), Some(new)) = (&changed.old, &changed.new) else { continue };
             if old.str("sentAt").is_some() || new.str("sentAt").is_some() {
@@ -121,7 +125,9 @@ impl Books {
         for _ in &moves {
             self.count("a stamp was corrected");
         }
+        let corrected = moves.iter().map(|(id, at)| (self.writes[*id].place, *at)).collect();
         self.correct_for(device, commit, moves);
+        corrected
     }
 }
 
