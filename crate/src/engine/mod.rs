@@ -202,8 +202,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
         let count = outbox::count(&tx, &user).await?;
-        tx.commit().await?;
         self.pending.set(count);
+        tx.commit().await?;
         Ok(count)
     }
 

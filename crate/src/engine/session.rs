@@ -8,7 +8,7 @@ use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::message::Message;
 use super::ports::{Host, LockGuard, Tabs, Transport};
-use super::status::Status;
+use super::status::{State, Status};
 use super::{Engine, User, epoch};
 use crate::model::FromJson;
 use crate::store::Store;
@@ -228,11 +228,23 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         Some(asked.swap_remove(at).1)
     }
 
-    fn take_status(&self, status: Status) {
-        if self.wanted.get() && self.running().is_none() {
-            *self.leaders_status.borrow_mut() = status;
-            (self.listener)(Event::Status(self.status()));
+    fn take_status(self: &Rc<Self>, status: Status) {
+        if !self.wanted.get() || self.running().is_some() {
+            return;
         }
+        // What tabs tell each other may cross: where the leader has sent everything, the log says what is left.
+        let differs = status.state == State::Synced && status.pending != self.engine.pending();
+        *self.leaders_status.borrow_mut() = status;
+        if !differs {
+            return (self.listener)(Event::Status(self.status()));
+        }
+        let session = Rc::clone(self);
+        self.engine.host().spawn(Box::pin(async move {
+            // A closed engine counts nothing; any other failure shows with the next call.
+            if session.engine.count_unsent().await.is_ok() {
+                (session.listener)(Event::Status(session.status()));
+            }
+        }));
     }
 
     fn sync_for(self: &Rc<Self>, id: String) {
