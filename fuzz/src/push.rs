@@ -41,7 +41,8 @@ fn push(log: &SyncLog<MemoryLog>, caller: &Caller, changes: &[&RawValue]) -> Pus
     let changes: Vec<Sent> = changes.iter().map(|change| Sent::from_text(change)).collect();
     let sent: BTreeSet<String> = changes.iter().map(|change| change.event_id.clone()).collect();
     let client_id = ClientId::parse("install.session").expect("a client id");
-    let push = Push { caller: caller.clone(), client_id, changes, now: Stamp::parse(NOW).expect("a stamp") };
+    let push =
+        Push { caller: caller.clone(), client_id, receipt: None, changes, now: Stamp::parse(NOW).expect("a stamp") };
     let outcome = now(log.push(push)).expect("no push makes the log fail");
     let said: usize = outcome.rejected.iter().map(|rejection| rejection.message.len()).sum();
     assert!(said <= size + 200 * sent.len(), "an answer is not much longer than the push");
@@ -53,7 +54,7 @@ fn push(log: &SyncLog<MemoryLog>, caller: &Caller, changes: &[&RawValue]) -> Pus
 }
 
 fn read_all(log: &SyncLog<MemoryLog>, caller: &Caller, tables: BTreeSet<Collection>) -> Vec<Change> {
-    let mut pull = Pull { caller: caller.clone(), cursor: None, tables, limit: 1000 };
+    let mut pull = Pull { caller: caller.clone(), cursor: None, receipt: None, tables, limit: 1000 };
     let mut all = Vec::new();
     loop {
         let page = now(log.pull(&pull)).expect("a page");

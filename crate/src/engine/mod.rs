@@ -16,6 +16,7 @@ mod message;
 mod outbox;
 pub mod ports;
 mod prepare;
+mod progress;
 mod read;
 mod rebase;
 mod restamp;

@@ -13,6 +13,7 @@ use super::epoch;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::ports::Host;
+use super::progress;
 use super::{Engine, oldest_logged, rows};
 use crate::model::{Change, EventId, Stamp};
 use crate::probe::{Probe, hit};
@@ -128,6 +129,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut outcome = Outcome::default();
         for row in rows {
             self.settle_row(&tx, row, settlement, &rejected, &mut outcome)?;
+        }
+        if let Some(receipt) = &settlement.receipt {
+            let user = self.config().user_id().to_owned();
+            progress::note_receipt(&tx, &user, receipt).await?;
         }
         if outcome.settled.clock_ahead {
             let last = epoch::current(&tx, &self.host, &self.watch).await?;

@@ -11,7 +11,7 @@ pub const INSTALL: &str = "install";
 pub const OWNER: &str = "owner";
 /// The clock's epoch and its offset to the server; see `epoch.rs`.
 pub const CLOCK: &str = "clock";
-/// `{ cursor }` per user: where the next page begins.
+/// How far a user has pulled; see `progress.rs`.
 pub const CURSOR: &str = "cursor";
 /// Incoming changes that could not be applied, by event id.
 pub const QUARANTINE: &str = "quarantine";

@@ -44,6 +44,8 @@ pub struct Settlement {
     pub accepted: BTreeSet<EventId>,
     /// Changes it does not take.
     pub rejected: Vec<Rejection>,
+    /// What the next pull shows.
+    pub receipt: Option<String>,
     /// The server's clock, in milliseconds since 1970.
     pub server_ms: u64,
 }
@@ -58,7 +60,8 @@ pub fn push_answer(reply: Result<Response, NoAnswer>, sent: &BTreeSet<EventId>) 
     if !all_named || named != sent.len() || named != answer.accepted.len() + answer.rejected.len() {
         return Err(bad("the push answer does not name every sent change exactly once"));
     }
-    Ok(Settlement { accepted, rejected: answer.rejected, server_ms: answer.server_time.ms() })
+    let (rejected, receipt, server_ms) = (answer.rejected, answer.receipt, answer.server_time.ms());
+    Ok(Settlement { accepted, rejected, receipt, server_ms })
 }
 
 /// Reads a page.

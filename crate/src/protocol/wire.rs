@@ -23,6 +23,9 @@ record! {
         /// The real id of the user's own space, where the app knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub personal_space_id: Option<SpaceId> = "personalSpaceId",
+        /// The receipt that is still open; an answer gives a later one only where the server holds this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub receipt: Option<String> = "receipt",
         /// The newest schema version among the changes.
         pub schema_version: u32 = "schemaVersion",
         /// The changes, oldest first.
@@ -41,6 +44,9 @@ record! {
         pub accepted: Vec<EventId> = "accepted",
         /// Changes the server will not take as they are.
         pub rejected: Vec<Rejection> = "rejected",
+        /// To be shown with the next pull: says whether the server still has what it accepted. Opaque to clients.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub receipt: Option<String> = "receipt",
         /// The server's clock.
         pub server_time: Stamp = "serverTime",
     }
@@ -100,6 +106,9 @@ pub struct PullRequest {
     /// Where the last page ended; absent: from the beginning. Opaque to clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// The receipt of the last push, until a whole pull has answered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     /// The tables wanted, by app.
     pub apps: BTreeMap<AppId, Vec<TableName>>,
     /// Most changes in the answer, 1 to [`super::limits::MAX_PAGE`].
@@ -218,7 +227,8 @@ impl From<PullRequest> for Value {
         }
         let body = Object::new().with("protocol", request.protocol).with("clientId", request.client_id);
         let body = body.with_any("personalSpaceId", request.personal_space_id.into());
-        body.with_any("cursor", request.cursor.into()).with("apps", apps).with("limit", request.limit).into()
+        let body = body.with_any("cursor", request.cursor.into()).with_any("receipt", request.receipt.into());
+        body.with("apps", apps).with("limit", request.limit).into()
     }
 }
 
@@ -285,11 +295,12 @@ mod tests {
     fn client_and_server_read_and_write_the_same_names() {
         let rejection = json!({ "eventId": EVENT, "code": "read_only", "message": "m" });
         agrees::<Rejection>(&rejection, &[]);
-        let answer = json!({ "protocol": 2, "accepted": [EVENT], "rejected": [rejection], "serverTime": TIME });
-        agrees::<PushAnswer>(&answer, &[]);
-        let request = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "p", "schemaVersion": 1,
-            "changes": [{}] });
-        agrees::<PushRequest>(&request, &["personalSpaceId"]);
+        let answer = json!({ "protocol": 2, "accepted": [EVENT], "rejected": [rejection], "receipt": "r",
+            "serverTime": TIME });
+        agrees::<PushAnswer>(&answer, &["receipt"]);
+        let request = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "p", "receipt": "r",
+            "schemaVersion": 1, "changes": [{}] });
+        agrees::<PushRequest>(&request, &["personalSpaceId", "receipt"]);
         let space = json!({ "id": "s", "type": "team", "role": "viewer" });
         agrees::<Space>(&space, &["type", "role"]);
         let page = json!({ "protocol": 2, "changes": [1], "cursor": "c", "hasMore": true, "serverTime": TIME,
@@ -301,10 +312,12 @@ mod tests {
 
     #[test]
     fn a_pull_request_is_written_as_the_server_reads_it() {
-        let whole = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "p", "cursor": "c",
+        let whole = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "p", "cursor": "c", "receipt": "r",
             "apps": { "todo": ["tasks"] }, "limit": 10 });
         let mut bare = whole.clone();
-        bare.as_object_mut().unwrap().retain(|key, _| key != "cursor" && key != "personalSpaceId");
+        bare.as_object_mut()
+            .unwrap()
+            .retain(|key, _| !["cursor", "personalSpaceId", "receipt"].contains(&key.as_str()));
         for json in [whole, bare] {
             let request: PullRequest = serde_json::from_value(json.clone()).unwrap();
             assert_eq!(Value::from(request), json);

@@ -29,7 +29,7 @@ pub(super) async fn pull(
     }
     let list = app.memberships.spaces_of(&identity.user).await?;
     let caller = Caller { user: identity.user, spaces: list.spaces.clone() };
-    let pull = Pull { caller, cursor: request.cursor, tables, limit: request.limit };
+    let pull = Pull { caller, cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit };
     let page = app.log.pull(&pull).await?;
     Ok(Json(PullAnswer {
         protocol: PROTOCOL,

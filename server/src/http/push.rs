@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 struct PushBody<'a> {
     protocol: u32,
     client_id: ClientId,
+    receipt: Option<String>,
     #[serde(borrow)]
     changes: Vec<&'a RawValue>,
 }
@@ -37,10 +38,10 @@ pub(super) async fn push(
         return Err(ApiError::too_large(format!("a push may have {MAX_ACCEPTED_PUSH} changes")));
     }
     let changes = body.changes.into_iter().map(Sent::from_text).collect();
-    let client_id = body.client_id;
+    let (client_id, receipt) = (body.client_id, body.receipt);
     let spaces = app.memberships.spaces_of(&identity.user).await?.spaces;
     let caller = Caller { user: identity.user, spaces };
-    let push = Push { caller, client_id, changes, now: clock::now() };
+    let push = Push { caller, client_id, receipt, changes, now: clock::now() };
     // A task of its own: a client that hangs up does not stop the transaction, or the news of it.
     let done = tokio::spawn(async move {
         let outcome = app.log.push(push).await?;
@@ -53,6 +54,7 @@ pub(super) async fn push(
         protocol: PROTOCOL,
         accepted: outcome.accepted,
         rejected: outcome.rejected,
+        receipt: outcome.receipt,
         server_time: clock::now(),
     }))
 }

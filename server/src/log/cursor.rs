@@ -51,18 +51,22 @@ impl Mark {
     pub fn expiry(&self, state: &StreamState, tag: Option<Tag>, tables: &BTreeSet<Collection>) -> Option<ExpiryReason> {
         let pos = self.pos();
         let missed = |table: &Collection| self.read.get(table).is_some_and(|&read| read > 0 && read < state.horizon);
-        if pos > state.pos {
-            return Some(ExpiryReason::Restored);
-        }
-        if tables.iter().any(missed) {
+        if pos <= state.pos && tables.iter().any(missed) {
             return Some(ExpiryReason::Retention);
         }
-        match (self.tag, tag) {
-            (Some(read), Some(found)) if read != found => Some(ExpiryReason::Restored),
-            (Some(_), None) if pos > state.horizon.max(state.folded_through) => Some(ExpiryReason::Restored),
-            _ => None,
-        }
+        (!is_continued(pos, self.tag, state, tag)).then_some(ExpiryReason::Restored)
     }
+}
+
+/// Whether a stream at `state` goes on from the row with `tag` at `pos`, where `found` is the tag now found there.
+#[must_use]
+pub(super) fn is_continued(pos: u64, tag: Option<Tag>, state: &StreamState, found: Option<Tag>) -> bool {
+    let other = match (tag, found) {
+        (Some(tag), Some(found)) => tag != found,
+        (Some(_), None) => pos > state.horizon.max(state.folded_through),
+        (None, _) => false,
+    };
+    pos <= state.pos && !other
 }
 
 /// The text inside the base64: names once, streams by their sets of names.

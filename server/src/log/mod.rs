@@ -16,6 +16,7 @@ mod decide;
 pub mod memory;
 mod pull;
 mod push;
+mod receipt;
 #[cfg(feature = "service")]
 pub mod sqlite;
 mod types;
@@ -26,6 +27,7 @@ pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
 pub use pull::{Pull, PullError, PullPage};
 pub use push::{Push, PushOutcome};
+pub use receipt::Receipt;
 pub use types::*;
 
 use mana_sync_engine::model::{AppId, UserId};

@@ -1,7 +1,7 @@
 //! Pull: one page of what a person may read, from where their cursor ends.
 
 use super::{
-    Caller, ChangeLog, Collection, Cursor, LogError, Mark, Snapshot, Span, StreamId, StreamState, SyncLog, Tag,
+    Caller, ChangeLog, Collection, Cursor, LogError, Mark, Receipt, Snapshot, Span, StreamId, StreamState, SyncLog, Tag,
 };
 use mana_sync_engine::model::{Change, UserId};
 use mana_sync_engine::protocol::wire::ExpiryReason;
@@ -14,6 +14,8 @@ pub struct Pull {
     pub caller: Caller,
     /// Where the last page ended; `None`: from the beginning.
     pub cursor: Option<String>,
+    /// What the last push was answered with, until its echo was read.
+    pub receipt: Option<String>,
     /// The tables wanted.
     pub tables: BTreeSet<Collection>,
     /// Most changes in the page, at least 1.
@@ -56,6 +58,11 @@ impl<L: ChangeLog> SyncLog<L> {
             None => Cursor::start(epoch),
             Some(text) => follow(&mut snapshot, pull, text, (epoch, &states)).await?,
         };
+        if let Some(text) = &pull.receipt {
+            if !Receipt::is_held(text, &mut snapshot, (epoch, &states), &readable).await? {
+                return Err(PullError::Expired(ExpiryReason::Restored));
+            }
+        }
         let mut page = Page::new(&pull.caller.user, pull.limit);
         if !pull.tables.is_empty() {
             for (stream, state) in &states {

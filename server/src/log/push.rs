@@ -2,7 +2,10 @@
 
 use super::admit::{Admitted, Gate, Sent};
 use super::decide::{Candidate, Decision, Facts, decide, key_of, news};
-use super::{Caller, ChangeLog, Collection, ContentHash, LogError, LogRow, StreamId, SyncLog, Tag, Transaction};
+use super::{
+    Caller, ChangeLog, Collection, ContentHash, LogError, LogRow, Receipt, Snapshot, StreamId, SyncLog, Tag,
+    Transaction,
+};
 use mana_sync_engine::model::{Change, ClientId, EventId, Op, Stamp};
 use mana_sync_engine::protocol::wire::Rejection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +17,8 @@ pub struct Push {
     pub caller: Caller,
     /// The running client.
     pub client_id: ClientId,
+    /// The receipt of an earlier push that no pull has answered.
+    pub receipt: Option<String>,
     /// The changes, oldest first.
     pub changes: Vec<Sent>,
     /// The server's clock.
@@ -27,6 +32,8 @@ pub struct PushOutcome {
     pub accepted: Vec<EventId>,
     /// Not taken.
     pub rejected: Vec<Rejection>,
+    /// What to show with the next pull ([`super::Receipt`]), where something was accepted.
+    pub receipt: Option<String>,
     /// Whom to tell that there is something to pull: a stream stands for everybody who may read it.
     pub news: BTreeMap<StreamId, BTreeSet<Collection>>,
 }
@@ -39,7 +46,7 @@ impl<L: ChangeLog> SyncLog<L> {
         let streams: BTreeSet<StreamId> = admitted(&candidates).map(|a| a.stream.clone()).collect();
         if candidates.iter().all(|candidate| candidate.event.is_none()) {
             let decision = decide(candidates, &Facts::none(), &push.caller.user);
-            return Ok(outcome(decision, &[]));
+            return Ok(outcome(decision, &[], None));
         }
         let mut transaction = self.log.transaction().await?;
         let positions = transaction.lock(&streams).await?;
@@ -50,8 +57,24 @@ impl<L: ChangeLog> SyncLog<L> {
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
             transaction.commit().await?;
+        } else {
+            drop(transaction);
         }
-        Ok(outcome(decision, &rows))
+        let receipt =
+            if decision.accepted.is_empty() { None } else { Some(self.receipt(&push.caller, push.receipt).await?) };
+        Ok(outcome(decision, &rows, receipt))
+    }
+
+    /// Where everything the caller may read stands: later than this push, and that is as good. It stands for what an open
+    /// receipt does, too; where the log does not hold that one, it is given back, for the next pull to be told.
+    async fn receipt(&self, caller: &Caller, open: Option<String>) -> Result<String, LogError> {
+        let mut snapshot = self.log.snapshot().await?;
+        let readable = caller.readable();
+        let (epoch, states) = (snapshot.epoch().await?, snapshot.streams(&readable).await?);
+        match open {
+            Some(text) if !Receipt::is_held(&text, &mut snapshot, (epoch, &states), &readable).await? => Ok(text),
+            _ => Ok(Receipt::new(epoch, &states).to_text()),
+        }
     }
 }
 
@@ -84,8 +107,8 @@ async fn read_facts<T: Transaction>(
     Ok(Facts { known, heads: transaction.heads(&keys).await? })
 }
 
-fn outcome(decision: Decision, rows: &[LogRow]) -> PushOutcome {
-    PushOutcome { accepted: decision.accepted, rejected: decision.rejected, news: news(rows) }
+fn outcome(decision: Decision, rows: &[LogRow], receipt: Option<String>) -> PushOutcome {
+    PushOutcome { accepted: decision.accepted, rejected: decision.rejected, receipt, news: news(rows) }
 }
 
 /// Gives rows their positions and tags.

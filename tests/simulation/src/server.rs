@@ -5,7 +5,8 @@ use super::random::Random;
 use futures_util::FutureExt as _;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{
-    Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, Sent, StreamId, SyncLog, Transaction as _,
+    Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, PushOutcome, Sent, StreamId, SyncLog,
+    Transaction as _,
 };
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What the server reads of a push: the changes as text, so that one it cannot read is rejected alone.
 #[derive(Deserialize)]
 struct PushBody<'a> {
+    receipt: Option<String>,
     #[serde(borrow)]
     changes: Vec<&'a RawValue>,
 }
@@ -145,7 +147,7 @@ impl Server {
     pub fn changes(&self, user: &str, tables: &[&str]) -> Vec<Change> {
         let table = |name: &&str| Collection::try_from(format!("todo/{name}")).expect("a table");
         let tables = tables.iter().map(table).collect();
-        let mut pull = Pull { caller: self.caller(user), cursor: None, tables, limit: 1_000_000 };
+        let mut pull = Pull { caller: self.caller(user), cursor: None, receipt: None, tables, limit: 1_000_000 };
         let mut changes = Vec::new();
         loop {
             // A page ends by size, too.
@@ -167,7 +169,7 @@ impl Server {
 
     /// Takes or refuses changes as another client of `user` would push them.
     pub fn try_push_as(&self, user: &str, changes: &[serde_json::Value]) -> PushAnswer {
-        self.push(user, changes.iter().cloned().map(Sent::from_value).collect())
+        self.push(user, None, changes.iter().cloned().map(Sent::from_value).collect())
     }
 
     fn is_removed(&self, change: &Change) -> bool {
@@ -211,7 +213,8 @@ impl Server {
         match request.path {
             "/v2/push" => match serde_json::from_str::<PushBody<'_>>(body) {
                 Ok(push) => {
-                    let answer = self.push(&user, push.changes.iter().copied().map(Sent::from_text).collect());
+                    let changes = push.changes.iter().copied().map(Sent::from_text).collect();
+                    let answer = self.push(&user, push.receipt, changes);
                     if let Some(hook) = &*self.on_push.borrow() {
                         let read = |text: &&RawValue| serde_json::from_str(text.get()).expect("devices push JSON");
                         hook(&push.changes.iter().map(read).collect::<Vec<_>>(), &answer);
@@ -235,17 +238,18 @@ impl Server {
         (number.parse::<u64>().ok()? >= self.good_tokens_from.get()).then(|| user.to_owned())
     }
 
-    fn push(&self, user: &str, changes: Vec<Sent>) -> PushAnswer {
+    fn push(&self, user: &str, receipt: Option<String>, changes: Vec<Sent>) -> PushAnswer {
         let push = Push {
             caller: self.caller(user),
             client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
+            receipt,
             changes,
             now: self.now(),
         };
         let outcome = self.rules().push(push).now_or_never().expect("the log in memory never waits");
         let outcome = outcome.expect("the log works");
-        let (accepted, rejected) = (outcome.accepted, outcome.rejected);
-        PushAnswer { protocol: PROTOCOL, accepted, rejected, server_time: self.now() }
+        let PushOutcome { accepted, rejected, receipt, .. } = outcome;
+        PushAnswer { protocol: PROTOCOL, accepted, rejected, receipt, server_time: self.now() }
     }
 
     fn pull(&self, user: &str, request: PullRequest) -> Response {
@@ -255,7 +259,8 @@ impl Server {
             tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
         };
         let tables = request.apps.into_iter().flat_map(of_app).collect();
-        let pull = Pull { caller, cursor: request.cursor, tables, limit: request.limit.min(self.page.get()) };
+        let (cursor, receipt, limit) = (request.cursor, request.receipt, request.limit.min(self.page.get()));
+        let pull = Pull { caller, cursor, receipt, tables, limit };
         match self.rules().pull(&pull).now_or_never().expect("the log in memory never waits") {
             Err(PullError::Expired(reason)) => error(410, "cursor_expired", Some(reason)),
             Err(PullError::Log(_)) => error(503, "busy", None),

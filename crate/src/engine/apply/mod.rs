@@ -14,6 +14,7 @@ use super::epoch::{self, Epoch, Sample};
 use super::error::Result;
 use super::events::{Conflict, Event};
 use super::ports::Host;
+use super::progress;
 use super::rebase::Seen;
 use super::{Engine, Touched, outbox, rows};
 use crate::model::{Change, Malformed};
@@ -22,7 +23,7 @@ use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
 pub(super) use record::insert_of;
 use record::{Effect, Lost, Work};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes that came together.
@@ -32,6 +33,8 @@ pub struct Page {
     pub changes: Vec<Value>,
     /// Where the next page begins; stored with the page. `None` for replayed changes.
     pub cursor: Option<String>,
+    /// The receipt that the request for this page showed.
+    pub receipt: Option<String>,
     /// Part of the first pull of a database: no conflicts are reported.
     pub hydrating: bool,
     /// Whether there are further pages of this pull.
@@ -214,7 +217,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         aside::quarantine(tx, aside, &user, epoch::fresh_id(&self.host)).await?;
         if let Some(cursor) = &page.cursor {
             let hydrating = page.hydrating && page.more;
-            rows::write(tx, rows::CURSOR, &user, json!({ "cursor": cursor, "hydrating": hydrating }))?;
+            progress::advance(tx, &user, (cursor, hydrating), page.receipt.as_deref().filter(|_| !page.more)).await?;
         }
         Ok(touched)
     }
@@ -238,22 +241,6 @@ impl<S: Store, H: Host> Engine<S, H> {
             self.emit(Event::Quarantine { code: reason.as_str(), count: *count });
         }
         Applied { records: touched.len(), aside: counts, conflicts }
-    }
-
-    /// The cursor of the last page applied.
-    pub async fn cursor(&self) -> Result<Option<String>> {
-        let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        let row: Option<Value> = rows::read(&tx, rows::CURSOR, &user).await?;
-        Ok(row.and_then(|row| row["cursor"].as_str().map(str::to_owned)))
-    }
-
-    /// Whether the first pull of this database has not come to its end.
-    pub async fn is_hydrating(&self) -> Result<bool> {
-        let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        let row: Option<Value> = rows::read(&tx, rows::CURSOR, &user).await?;
-        Ok(row.is_none_or(|row| row["hydrating"] == true))
     }
 
     /// Tries quarantined changes again that a newer app knows or whose time has come; others stay where they are.

@@ -8,6 +8,7 @@ use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::outbox::{Batch, Frozen, Settled};
 use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, TokenReason, Transport};
+use super::progress::{self, Progress};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
 use crate::model::ClientId;
@@ -42,6 +43,8 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     line: Cell<u64>,
     /// The device's clock when the last request was sent, and when its answer came.
     exchange: Cell<(u64, u64)>,
+    /// The receipt that the last pull showed.
+    receipt: RefCell<Option<String>>,
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
@@ -62,6 +65,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             heard: Cell::new(false),
             line: Cell::new(0),
             exchange: Cell::default(),
+            receipt: RefCell::default(),
         });
         let weak = Rc::downgrade(&driver);
         engine.on_logged(move || {
@@ -230,10 +234,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     async fn push(&self) -> std::result::Result<Response, NoAnswer> {
         let batch = self.batch.borrow().clone();
         let Some(batch) = batch else { return Err(NoAnswer("there is no frozen batch".into())) };
+        let progress = progress::current(&self.engine).await.map_err(|error| NoAnswer(error.to_string()))?;
         let request = PushRequest {
             protocol: PROTOCOL,
             client_id: self.client_id()?,
             personal_space_id: self.engine.config().personal_space().cloned(),
+            receipt: progress.receipt,
             schema_version: batch.schema_version,
             changes: batch.changes,
         };
@@ -255,10 +261,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn pull(&self) -> Input {
-        let cursor = match self.engine.cursor().await {
-            Ok(cursor) => cursor,
+        let Progress { cursor, receipt, .. } = match progress::current(&self.engine).await {
+            Ok(progress) => progress,
             Err(error) => return storage_failed(&error),
         };
+        self.receipt.borrow_mut().clone_from(&receipt);
         let client_id = match self.client_id() {
             Ok(client_id) => client_id,
             Err(error) => return Input::Pulled(Err(error)),
@@ -269,6 +276,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             client_id,
             personal_space_id: self.engine.config().personal_space().cloned(),
             cursor,
+            receipt,
             apps: config_apps,
             limit: MAX_PAGE,
         };
@@ -293,15 +301,16 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Ok(rebase) => rebase,
             Err(error) => return storage_failed(&error),
         };
-        let hydrating = match self.engine.is_hydrating().await {
-            Ok(hydrating) => hydrating && rebase.is_none(),
+        let hydrating = match progress::current(&self.engine).await {
+            Ok(progress) => progress.hydrating && rebase.is_none(),
             Err(error) => return storage_failed(&error),
         };
         let (spaces, more) = (answer.spaces.clone(), answer.has_more);
         let (changes, cursor) = (answer.changes, Some(answer.cursor));
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms: answer.server_time.ms() });
-        let page = Page { changes, cursor, hydrating, more, rebase, replayed: Vec::new(), sample };
+        let receipt = self.receipt.borrow().clone();
+        let page = Page { changes, cursor, receipt, hydrating, more, rebase, replayed: Vec::new(), sample };
         let applied = self.engine.apply(page).await;
         stored(applied, |applied| {
             if applied.is_none() {

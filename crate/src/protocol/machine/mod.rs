@@ -459,7 +459,7 @@ fn too_large(sent: &BTreeSet<EventId>, message: &str) -> Settlement {
         code: RejectionCode::TooLarge,
         message: message.to_owned(),
     };
-    Settlement { accepted: BTreeSet::new(), rejected: sent.iter().map(refuse).collect(), server_ms: 0 }
+    Settlement { accepted: BTreeSet::new(), rejected: sent.iter().map(refuse).collect(), receipt: None, server_ms: 0 }
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ pub fn push_of(caller: &Caller, changes: &[Value]) -> Push {
     Push {
         caller: caller.clone(),
         client_id: ClientId::parse("install.session").expect("a client id"),
+        receipt: None,
         changes: changes.iter().cloned().map(Sent::from_value).collect(),
         now: Stamp::parse(NOW).expect("a stamp"),
     }
@@ -140,7 +141,7 @@ pub async fn code<L: ChangeLog>(log: &SyncLog<L>, caller: &Caller, change: Value
 #[must_use]
 pub fn pull_of(caller: &Caller, cursor: Option<String>, tables: &[&str], limit: usize) -> Pull {
     let table = |name: &&str| Collection::try_from(format!("todo/{name}")).expect("a table");
-    Pull { caller: caller.clone(), cursor, tables: tables.iter().map(table).collect(), limit }
+    Pull { caller: caller.clone(), cursor, receipt: None, tables: tables.iter().map(table).collect(), limit }
 }
 
 /// One page of `todo/tasks`.

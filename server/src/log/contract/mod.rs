@@ -55,6 +55,7 @@ macro_rules! change_log_contract {
             a_cursor_of_another_log_is_refused,
             a_cursor_ahead_of_the_log_is_refused,
             a_cursor_behind_the_horizon_is_refused,
+            a_receipt_is_refused_by_a_log_without_what_it_stands_for,
         ]);
         $crate::change_log_contract!(@cases $open, visibility, [
             private_records_are_served_and_written_by_their_author_only,

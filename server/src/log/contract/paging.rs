@@ -2,11 +2,13 @@
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store or a rule breaks its promise")]
 
-use super::fixtures::{accept, ids, insert, member, own, page, person, read_on, sync_log, with};
-use crate::log::{ChangeLog, Cursor, Epoch, PullError, StreamId, Tag, Transaction};
+use super::fixtures::{
+    accept, ids, insert, member, own, page, person, pull_of, push, push_of, read_on, sync_log, with,
+};
+use crate::log::{ChangeLog, Cursor, Epoch, Pull, PullError, Push, Receipt, StreamId, Tag, Transaction};
 use mana_sync_engine::protocol::wire::ExpiryReason;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Batches lie across streams and pages are cut inside them.
 pub async fn every_page_size_gives_every_row_once<L: ChangeLog>(log: L) {
@@ -146,6 +148,39 @@ pub async fn a_cursor_ahead_of_the_log_is_refused<L: ChangeLog>(log: L) {
         assert_eq!(reason(&page(&log, &member("bob"), Some(broken.to_text()), 10).await), Some(ExpiryReason::Restored));
     }
     assert!(page(&log, &member("bob"), Some(text), 10).await.is_ok());
+}
+
+/// What a push was answered with is good as long as the log has what it took, for whoever may still read it.
+pub async fn a_receipt_is_refused_by_a_log_without_what_it_stands_for<L: ChangeLog>(log: L) {
+    let log = sync_log(log, 1);
+    let (ada, bob) = (member("ada"), member("bob"));
+    let first = push(&log, &ada, &[insert(1, "t1")]).await.receipt.unwrap();
+    let again = push(&log, &ada, &[insert(1, "t1")]).await.receipt;
+    assert_eq!(again.as_ref(), Some(&first), "a repeated push is one that was taken");
+    assert!(push(&log, &person("eve", &[]), &[insert(2, "t2")]).await.receipt.is_none(), "nothing was taken");
+    let (_, cursor) = read_on(&log, &ada, None, (&["tasks"], 10)).await;
+    accept(&log, &bob, &[insert(3, "t3")]).await;
+    let shown =
+        |receipt: String| Pull { receipt: Some(receipt), ..pull_of(&ada, Some(cursor.clone()), &["tasks"], 10) };
+    assert_eq!(ids(&log.pull(&shown(first.clone())).await.unwrap().changes), ["t3"]);
+    let held = Receipt::parse(&first).unwrap();
+    let family = StreamId::try_from("space:family".to_owned()).unwrap();
+    let with = |at: (u64, Tag)| Receipt { streams: BTreeMap::from([(family.clone(), at)]), ..held.clone() }.to_text();
+    let (pos, tag) = held.streams[&family];
+    let elsewhere = Receipt { epoch: Epoch([0xab; 16]), ..held.clone() }.to_text();
+    for broken in [with((pos + 2, tag)), with((pos, Tag([0xab; 8]))), elsewhere, String::new(), "garbage".to_owned()] {
+        assert_eq!(reason(&log.pull(&shown(broken)).await), Some(ExpiryReason::Restored));
+    }
+    let ahead = with((pos + 2, tag));
+    let pushed = |receipt: &str| Push { receipt: Some(receipt.to_owned()), ..push_of(&ada, &[insert(4, "t4")]) };
+    assert_eq!(log.push(pushed(&ahead)).await.unwrap().receipt, Some(ahead), "one that is not held stays open");
+    assert_ne!(
+        log.push(pushed(&first)).await.unwrap().receipt,
+        Some(first),
+        "one that is held gives way to a later one"
+    );
+    let left = Pull { caller: person("ada", &[]), ..shown(with((pos + 3, tag))) };
+    assert!(log.pull(&left).await.is_ok(), "a space that was left is not asked about");
 }
 
 /// Behind the horizon something may be missing; at it, or not begun, nothing is.

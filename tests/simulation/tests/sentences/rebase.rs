@@ -1,6 +1,6 @@
 //! When the server cannot follow a cursor any more: after a restore from an older copy, and after retention.
 
-use mana_simulation::{Setup, World};
+use mana_simulation::{Fault, Setup, World};
 use serde_json::json;
 
 fn add(world: &World, device: usize, id: &str, title: &str) {
@@ -36,6 +36,57 @@ fn what_a_restored_server_lacks_is_logged_again_and_then_all_is_quiet() {
     let rows = world.server.row_count();
     world.pass(600_000);
     assert_eq!(world.server.row_count(), rows, "nothing is logged again twice");
+}
+
+/// The device's cursor is still good, and its log is empty: the receipt alone tells.
+#[test]
+fn what_was_accepted_and_lost_before_it_came_back_is_logged_again() {
+    for answers_lost in [0, 1, 2] {
+        let world = World::of_ada(2);
+        add(&world, 0, "kept", "in the backup");
+        world.converge("ada");
+        let backup = world.server.backup();
+        let line = &world.devices[0].line;
+        line.set_mix("/v2/pull", &[(Fault::DropRequest, 1000)]);
+        (0..answers_lost).for_each(|_| line.plan("/v2/push", Fault::LoseAnswer));
+        add(&world, 0, "lost", "after the backup");
+        world.pass(60_000);
+        assert!(world.devices[0].logged().is_empty(), "the server has accepted it");
+        world.devices[0].restart();
+        world.server.restore(&backup);
+        line.set_mix("/v2/pull", &[]);
+        add(&world, 1, "other", "written before anybody hears of the restore");
+        world.converge("ada");
+        assert_eq!(
+            world.devices[1].stored("tasks", "lost")["title"],
+            "after the backup",
+            "{answers_lost} answers lost"
+        );
+        let shown = line.sent_to("/v2/pull").iter().filter(|body| body.contains("receipt")).count();
+        let rows = world.server.row_count();
+        world.devices[0].sync().expect("synced");
+        let after = line.sent_to("/v2/pull");
+        assert!(shown > 0 && !after.last().expect("a pull").contains("receipt"), "shown until it was answered");
+        assert_eq!(world.server.row_count(), rows, "nothing is logged again twice");
+    }
+}
+
+/// What the device pushed after the restore is on the server; that says nothing of what it had pushed before.
+#[test]
+fn a_push_after_the_restore_does_not_hide_what_was_lost() {
+    let world = World::of_ada(2);
+    let backup = world.server.backup();
+    let line = &world.devices[0].line;
+    line.set_mix("/v2/pull", &[(Fault::DropRequest, 1000)]);
+    add(&world, 0, "lost", "after the backup");
+    world.pass(60_000);
+    world.server.restore(&backup);
+    add(&world, 0, "kept", "after the restore");
+    world.pass(60_000);
+    assert!(world.devices[0].logged().is_empty(), "the server has accepted both");
+    line.set_mix("/v2/pull", &[]);
+    world.converge("ada");
+    assert_eq!(world.devices[1].rows("tasks").len(), 2);
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! How far a user has pulled, and what the server still owes: one row per user, gone when a full pull begins.
+
+use super::error::Result;
+use super::ports::Host;
+use super::{Engine, rows};
+use crate::model::record;
+use crate::store::{ENGINE, Mode, Store, Transaction};
+use std::rc::Rc;
+
+record! {
+    /// Where the pull stands.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Progress {
+        /// Where the next page begins; `None`: at the beginning.
+        pub cursor: Option<String> = "cursor",
+        /// The receipt of the last push whose changes are off the log and not all come back: a pull that shows it is told
+        /// when the server lost them.
+        pub receipt: Option<String> = "receipt",
+        /// Whether the first pull of this database has not come to its end.
+        pub hydrating: bool = "hydrating",
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { cursor: None, receipt: None, hydrating: true }
+    }
+}
+
+/// Where the user's pull stands.
+pub async fn current<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<Progress> {
+    let user = engine.config().user_id().to_owned();
+    let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
+    of(&tx, &user).await
+}
+
+async fn of<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Progress> {
+    Ok(rows::read(tx, rows::CURSOR, user).await?.unwrap_or_default())
+}
+
+/// Moves the cursor, in the transaction of its page. The receipt `answered` by the last page has done its work; a later
+/// one has not.
+pub async fn advance<Tx: Transaction>(
+    tx: &Tx,
+    user: &str,
+    (cursor, hydrating): (&str, bool),
+    answered: Option<&str>,
+) -> Result<()> {
+    let receipt = of(tx, user).await?.receipt.filter(|receipt| answered != Some(receipt));
+    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(cursor.to_owned()), receipt, hydrating })
+}
+
+/// Notes a receipt in the transaction that takes what was accepted off the log; it covers earlier ones.
+pub async fn note_receipt<Tx: Transaction>(tx: &Tx, user: &str, receipt: &str) -> Result<()> {
+    let progress = Progress { receipt: Some(receipt.to_owned()), ..of(tx, user).await? };
+    rows::write(tx, rows::CURSOR, user, progress)
+}
