@@ -58,10 +58,10 @@ impl<L: ChangeLog> SyncLog<L> {
             None => Cursor::start(epoch),
             Some(text) => follow(&mut snapshot, pull, text, (epoch, &states)).await?,
         };
-        if let Some(text) = &pull.receipt {
-            if !Receipt::is_held(text, &mut snapshot, (epoch, &states), &readable).await? {
-                return Err(PullError::Expired(ExpiryReason::Restored));
-            }
+        if let Some(text) = &pull.receipt
+            && !Receipt::is_held(text, &mut snapshot, (epoch, &states), &readable).await?
+        {
+            return Err(PullError::Expired(ExpiryReason::Restored));
         }
         let mut page = Page::new(&pull.caller.user, pull.limit);
         if !pull.tables.is_empty() {

@@ -53,12 +53,12 @@ impl<L: ChangeLog> SyncLog<L> {
         let facts = read_facts(&mut transaction, &push.caller, &candidates).await?;
         let mut decision = decide(candidates, &facts, &push.caller.user);
         let rows = Writer { log: self, push: (&push.client_id, push.now), positions }.rows(&mut decision);
-        if !rows.is_empty() {
+        if rows.is_empty() {
+            drop(transaction);
+        } else {
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
             transaction.commit().await?;
-        } else {
-            drop(transaction);
         }
         let receipt =
             if decision.accepted.is_empty() { None } else { Some(self.receipt(&push.caller, push.receipt).await?) };

@@ -89,8 +89,6 @@ struct Books {
     taken: u64,
     /// What each event id stood for when it was first pushed.
     events: HashMap<String, Value>,
-    /// Devices whose power was cut: what they had sent may be unknown to them.
-    forgetful: BTreeSet<usize>,
     losses: Vec<Loss>,
     /// How often things happened that schedules should reach.
     counts: BTreeMap<&'static str, u64>,
@@ -120,7 +118,7 @@ impl Ledger {
     }
 
     /// A device's commits after this one are gone.
-    pub fn forget(&self, device: usize, lasting: u64, forgetful: bool) {
+    pub fn forget(&self, device: usize, lasting: u64) {
         let mut books = self.0.borrow_mut();
         let gone = |d: usize, commit: u64| d == device && commit > lasting;
         for write in &mut books.writes {
@@ -130,9 +128,6 @@ impl Ledger {
             let of_last = |c: &mut Correction| c.device == device && c.commit == last;
             let taken: Vec<Correction> = books.corrections.extract_if(.., of_last).collect();
             books.take_back(device, &taken);
-        }
-        if forgetful {
-            books.forgetful.insert(device);
         }
     }
 

@@ -46,21 +46,14 @@ impl Books {
         for (name, edit) in &change.fields {
             let Some(place) = record.field(name.as_str()) else { continue };
             let found = self.find(place, edit.at, &edit.value);
-            let known = found.or_else(|| self.before_correction(place, edit.at));
-            assert!(known.is_some(), "{place}: {} of {} was pushed and nobody wrote it", edit.value, edit.at);
-            if let Some(id) = found {
-                let write = &mut self.writes[id];
-                if write.received.is_none() {
-                    (write.received, write.pushed_prev) = (Some(taken), edit.prev);
-                }
+            let Some(id) = found else {
+                panic!("{place}: {} of {} was pushed and nobody wrote it", edit.value, edit.at)
+            };
+            let write = &mut self.writes[id];
+            if write.received.is_none() {
+                (write.received, write.pushed_prev) = (Some(taken), edit.prev);
             }
         }
-    }
-
-    /// After a power cut a device may have forgotten that it sent a stamp, and correct it.
-    fn before_correction(&self, place: crate::place::Place, at: Stamp) -> Option<WriteId> {
-        let known = |c: &&Correction| c.from == at && self.writes[c.write].place == place;
-        self.corrections.iter().find(known).filter(|c| self.forgetful.contains(&c.device)).map(|c| c.write)
     }
 
     /// Gives one device's writes the stamps that device corrected them to. What the server has, or another device made

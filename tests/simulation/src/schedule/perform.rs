@@ -224,7 +224,7 @@ impl Schedule {
             Event::CutPower { device, commits } => {
                 self.note_dead_tabs_of(*device);
                 let lasting = self.world.devices[*device].cut_power(*commits);
-                self.ledger.forget(*device, lasting, true);
+                self.ledger.forget(*device, lasting);
                 self.world.devices[*device].open();
                 self.count("disaster: a power cut");
             }
