@@ -158,10 +158,12 @@ proptest! {
 
     #[test]
     fn among_equal_stamps_the_newer_envelope_wins_whatever_it_holds(
-        generations in (any::<u16>(), any::<u16>()), bodies in (".{0,8}", ".{0,8}"), plain in "[^e].{0,8}"
+        generations in (any::<u16>(), any::<u16>()), capitals in any::<bool>(), bodies in (".{0,8}", ".{0,8}"), plain in "[^e].{0,8}"
     ) {
-        let sealed = |generation: u16, body: &str| json!(format!("enc:2:{generation:04x}{body}"));
-        let (one, other) = (sealed(generations.0, &bodies.0), sealed(generations.1, &bodies.1));
+        // Capital digits sort before small ones as text: it is the number that counts.
+        let digits = if capitals { format!("{:04X}", generations.0) } else { format!("{:04x}", generations.0) };
+        let one = json!(format!("enc:2:{digits}{}", bodies.0));
+        let other = json!(format!("enc:2:{:04x}{}", generations.1, bodies.1));
         if generations.0 != generations.1 {
             prop_assert_eq!(tie_order(&one, &other), generations.0.cmp(&generations.1));
         }
@@ -189,6 +191,18 @@ proptest! {
             record.take(change);
             prop_assert_eq!(record.take(change), 0);
         }
+    }
+
+    #[test]
+    fn the_earliest_insert_gives_the_author(all in prop::collection::vec(changes(), 1..8)) {
+        let mut record = Record::after(&insert_of_ann());
+        for change in &all {
+            record.take(change);
+        }
+        let fields = all.iter().filter(|change| change.op == Op::Insert).flat_map(|insert| &insert.fields);
+        let authors = fields.filter(|(name, _)| name.as_str() == AUTHOR_ID);
+        let earliest = authors.map(|(_, edit)| (edit.at, author_bytes(&edit.value))).min();
+        prop_assert_eq!(record.fields.get(AUTHOR_ID).map(|(at, author)| (*at, author_bytes(author))), earliest);
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn answers() -> impl Strategy<Value = Answer> {
         4 => events().prop_map(|ids| reply(200, &accepts(&ids), None)),
         3 => any::<bool>().prop_map(move |more| reply(200, &page(more), None)),
         2 => Just(reply(200, &health, None)),
+        2 => Just(reply(410, &error("cursor_expired"), None)),
         4 => (statuses, refusals, asked).prop_map(|(status, body, asked)| reply(status, &body, asked)),
         1 => Just(Err(NoAnswer("no network".into()))),
     ]
