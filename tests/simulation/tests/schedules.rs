@@ -1,6 +1,6 @@
 //! Random schedules: whatever happens, devices agree in the end and nothing that was shown as saved is lost.
 //!
-//! A few run with every `cargo test`; `make test` runs 12,000 (`scripts/test simulation`), `make simulate` as many as asked.
+//! A few run with every `cargo test`; `make test` runs 20,000 (`scripts/test simulation`), `make simulate` as many as asked.
 
 use mana_simulation::runner::{kept, run};
 use mana_simulation::schedule::Plan;
