@@ -1,11 +1,11 @@
-//! Cursors that no server wrote: read, written again, and followed as any client may send them.
+//! Cursors and receipts that no server wrote: read, written again, and used as any client may send them.
 
 use super::limit;
 use super::world::{EPOCH, ROWS, log, may_read, now, people};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mana_sync::log::contract::fixtures::pull_of;
-use mana_sync::log::{Cursor, PullError};
+use mana_sync::log::{Cursor, PullError, Receipt};
 use mana_sync_engine::protocol::wire::ExpiryReason;
 use std::collections::BTreeSet;
 
@@ -27,24 +27,36 @@ pub fn run(input: &[u8]) {
 /// As [`run`] does.
 pub fn run_in(input: &[u8], way: usize) {
     limit::within_a_second(|| {
-        read(&URL_SAFE_NO_PAD.encode(input), way);
-        if let Ok(text) = std::str::from_utf8(input) {
+        let encoded = URL_SAFE_NO_PAD.encode(input);
+        for text in std::iter::once(encoded.as_str()).chain(std::str::from_utf8(input)) {
             read(text, way);
+            show(text, way);
         }
     });
 }
 
 fn read(text: &str, way: usize) {
     let Some(cursor) = Cursor::parse(text) else {
-        assert_eq!(follow(text, 0), Followed::Expired, "what is no cursor is not followed");
+        assert_eq!(follow(Some(text), None, 0), Followed::Expired, "what is no cursor is not followed");
         return;
     };
     let canonical = cursor.to_text();
     assert_eq!(Cursor::parse(&canonical).as_ref(), Some(&cursor), "a cursor comes back as it was");
     assert_eq!(Cursor::parse(&canonical).map(|again| again.to_text()), Some(canonical), "and is written one way");
     for forged in forgeries(cursor) {
-        follow(&forged, way);
+        follow(Some(&forged), None, way);
     }
+}
+
+fn show(text: &str, way: usize) {
+    let Some(receipt) = Receipt::parse(text) else {
+        assert_eq!(follow(None, Some(text), 0), Followed::Expired, "what is no receipt is not held");
+        return;
+    };
+    let canonical = receipt.to_text();
+    assert_eq!(Receipt::parse(&canonical).as_ref(), Some(&receipt), "a receipt comes back as it was");
+    follow(None, Some(&canonical), way);
+    follow(None, Some(&Receipt { epoch: EPOCH, ..receipt }.to_text()), way);
 }
 
 /// The cursor as it came, and as somebody would write it who knows the log's epoch, or also that tags may be left out.
@@ -62,11 +74,12 @@ enum Followed {
     ToTheEnd,
 }
 
-/// Reads pages from a cursor on until there are no more.
-fn follow(cursor: &str, way: usize) -> Followed {
+/// Reads pages from a cursor on, showing a receipt, until there are no more.
+fn follow(cursor: Option<&str>, receipt: Option<&str>, way: usize) -> Followed {
     let (tables, limit): (&[&str], usize) = [(&["tasks", "notes"][..], 3), (&["notes"], 1), (&[], 2)][way / 3];
     let person = &people()[way % 3];
-    let mut pull = pull_of(person, Some(cursor.to_owned()), tables, limit);
+    let mut pull = pull_of(person, cursor.map(str::to_owned), tables, limit);
+    pull.receipt = receipt.map(str::to_owned);
     let mut served = BTreeSet::new();
     for page_number in 0..=ROWS {
         let page = match now(log().pull(&pull)) {
