@@ -4,15 +4,17 @@
 //! pulls while there is more, then rest. A failure waits with full jitter and starts over; nothing but a typed answer
 //! makes the machine drop, reject or expire anything.
 
+mod failure;
 mod messages;
+mod opening;
 
+use failure::too_large;
 pub use messages::{Effect, Input, Problem, SettledAs};
 
-use super::backoff::wait_ms;
 use super::http::{NoAnswer, Response};
-use super::reply::{Failure, Settlement, health_answer, pull_answer, push_answer};
+use super::reply::{Failure, pull_answer, push_answer};
 use super::state::State;
-use super::wire::{ExpiryReason, Rejection, RejectionCode};
+use super::wire::ExpiryReason;
 use crate::model::EventId;
 use crate::probe::{Probe, hit};
 use std::collections::{BTreeSet, VecDeque};
@@ -24,8 +26,6 @@ const DEBOUNCE_MS: u64 = 150;
 const MAX_DEBOUNCE_MS: u64 = 1000;
 /// Without nudges the server is asked this often, in milliseconds.
 const POLL_MS: u64 = 30_000;
-/// Two samples of the server's clock must agree this well, in milliseconds.
-const AGREEMENT_MS: u64 = 5000;
 /// After so many pushes in a row a pull has its turn.
 const MAX_PUSHES: u32 = 8;
 
@@ -46,9 +46,7 @@ enum Phase {
     Applying {
         more: bool,
     },
-    Rebasing {
-        more: bool,
-    },
+    Rebasing,
     Ending,
     /// Nothing goes on until the app does something.
     Blocked,
@@ -191,70 +189,6 @@ impl Machine {
         vec![Effect::Freeze]
     }
 
-    fn token(&mut self, found: bool) -> Vec<Effect> {
-        if self.phase != Phase::Token {
-            return Vec::new();
-        }
-        if found {
-            hit(if self.token_refused { Probe::LoopTokenRefused } else { Probe::LoopToken });
-            self.has_token = true;
-            return self.next_exchange();
-        }
-        hit(Probe::LoopNeedsAuth);
-        self.block(State::NeedsAuth, "needs_auth", "there is no valid token: sign in again")
-    }
-
-    fn token_failed(&mut self, message: String, now: u64, random: u64) -> Vec<Effect> {
-        if self.phase != Phase::Token {
-            return Vec::new();
-        }
-        hit(Probe::LoopTokenFailed);
-        self.rest_after(State::Offline, "offline".into(), message, None, now, random)
-    }
-
-    fn time(&mut self, reply: Result<Response, NoAnswer>, asked_at: u64, now: u64, random: u64) -> Vec<Effect> {
-        if self.phase != Phase::Asking {
-            return Vec::new();
-        }
-        let health = match health_answer(reply) {
-            Ok(health) => health,
-            Err(failure) => return self.failed(failure, now, random),
-        };
-        let server = health.timestamp.ms();
-        let device = u64::midpoint(asked_at, now);
-        let offset = i64::try_from(server).unwrap_or(0) - i64::try_from(device).unwrap_or(0);
-        let agreed = self.samples.back().is_some_and(|last| last.abs_diff(offset) <= AGREEMENT_MS);
-        if !agreed && !self.samples.is_empty() {
-            hit(Probe::LoopTimeDisagrees);
-        }
-        self.samples.push_back(offset);
-        if !agreed {
-            hit(Probe::LoopAskTime);
-            return vec![Effect::AskTime];
-        }
-        self.samples.clear();
-        self.phase = Phase::SettlingClock;
-        vec![Effect::SettleClock { offset, server_ms: server }]
-    }
-
-    fn clock_unknown(&mut self) -> Vec<Effect> {
-        if !matches!(self.phase, Phase::Freezing | Phase::Applying { .. }) {
-            return Vec::new();
-        }
-        hit(Probe::LoopClockUnknown);
-        self.clock_known = false;
-        self.samples.clear();
-        self.next_exchange()
-    }
-
-    fn clock_settled(&mut self) -> Vec<Effect> {
-        if self.phase != Phase::SettlingClock {
-            return Vec::new();
-        }
-        self.clock_known = true;
-        self.next_exchange()
-    }
-
     fn frozen(&mut self, ids: BTreeSet<EventId>) -> Vec<Effect> {
         if self.phase != Phase::Freezing {
             return Vec::new();
@@ -329,7 +263,7 @@ impl Machine {
                     ExpiryReason::Restored => Probe::LoopExpiredRestored,
                     ExpiryReason::Retention => Probe::LoopExpiredRetention,
                 });
-                self.phase = Phase::Rebasing { more: true };
+                self.phase = Phase::Rebasing;
                 vec![Effect::BeginRebase(reason)]
             }
             Err(failure) => self.failed(failure, now, random),
@@ -358,7 +292,7 @@ impl Machine {
 
     fn rebased(&mut self, now: u64, random: u64) -> Vec<Effect> {
         match self.phase {
-            Phase::Rebasing { .. } => {
+            Phase::Rebasing => {
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
             }
@@ -381,85 +315,6 @@ impl Machine {
             _ => Vec::new(),
         }
     }
-
-    fn succeeded(&mut self) {
-        self.failures = 0;
-        self.token_refused = false;
-    }
-
-    fn failed(&mut self, failure: Failure, now: u64, random: u64) -> Vec<Effect> {
-        match failure {
-            Failure::Unauthorized if self.token_refused => {
-                self.block(State::NeedsAuth, "needs_auth", "the server refused a fresh token: sign in again")
-            }
-            Failure::Unauthorized => {
-                self.has_token = false;
-                self.token_refused = true;
-                self.next_exchange()
-            }
-            Failure::PaymentRequired => {
-                hit(Probe::LoopBilling);
-                self.block(State::BillingRequired, "billing_required", "the account must be paid for")
-            }
-            Failure::Refused { code, message } => {
-                hit(Probe::LoopRefused);
-                self.rest_after(State::Error, code, message, None, now, random)
-            }
-            Failure::Expired(_) => {
-                self.rest_after(State::Error, "bad_answer".into(), "410 outside a pull".into(), None, now, random)
-            }
-            Failure::Later { code, message, retry_after_ms } => {
-                hit(match (code, retry_after_ms) {
-                    ("offline", _) => Probe::LoopOffline,
-                    (_, Some(_)) => Probe::LoopRetryAfter,
-                    (_, None) => Probe::LoopLater,
-                });
-                let shown = if code == "offline" { State::Offline } else { State::Error };
-                self.rest_after(shown, code.into(), message, retry_after_ms, now, random)
-            }
-        }
-    }
-
-    fn storage_failed(&mut self, code: String, message: String, full: bool, now: u64, random: u64) -> Vec<Effect> {
-        if matches!(self.phase, Phase::Stopped | Phase::Resting { .. } | Phase::Blocked) {
-            return Vec::new();
-        }
-        hit(Probe::LoopStorageFailed);
-        let shown = if full { State::StorageFull } else { State::Error };
-        self.rest_after(shown, code, message, None, now, random)
-    }
-
-    fn rest_after(
-        &mut self,
-        shown: State,
-        code: String,
-        message: String,
-        retry_after_ms: Option<u64>,
-        now: u64,
-        random: u64,
-    ) -> Vec<Effect> {
-        self.failures += 1;
-        self.phase = Phase::Resting { failed: true };
-        let at = now + wait_ms(self.failures, retry_after_ms, random);
-        vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
-    }
-
-    fn block(&mut self, shown: State, code: &str, message: &str) -> Vec<Effect> {
-        self.phase = Phase::Blocked;
-        self.has_token = false;
-        let problem = Problem { code: code.to_owned(), message: message.to_owned(), retry_at: None };
-        vec![Effect::Status(shown, Some(problem))]
-    }
-}
-
-/// A single change the server will not even read is refused as such; sent again it would be refused for ever.
-fn too_large(sent: &BTreeSet<EventId>, message: &str) -> Settlement {
-    let refuse = |id: &EventId| Rejection {
-        event_id: id.to_string(),
-        code: RejectionCode::TooLarge,
-        message: message.to_owned(),
-    };
-    Settlement { accepted: BTreeSet::new(), rejected: sent.iter().map(refuse).collect(), receipt: None, server_ms: 0 }
 }
 
 #[cfg(test)]

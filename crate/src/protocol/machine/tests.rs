@@ -1,6 +1,7 @@
 //! The machine under any inputs at all, in any order, also those that cannot come: what each phase waits for is under way.
 
 use super::*;
+use crate::protocol::reply::Settlement;
 use crate::protocol::wire::ExpiryReason;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ fn is_awaited(phase: &Phase, effect: &Effect) -> bool {
         Phase::Settling => matches!(effect, Effect::Settle(_)),
         Phase::Pulling => matches!(effect, Effect::Pull),
         Phase::Applying { .. } => matches!(effect, Effect::Apply(_)),
-        Phase::Rebasing { .. } => matches!(effect, Effect::BeginRebase(_)),
+        Phase::Rebasing => matches!(effect, Effect::BeginRebase(_)),
         Phase::Ending => matches!(effect, Effect::EndRebase),
         Phase::Blocked => {
             matches!(effect, Effect::Status(State::NeedsAuth | State::BillingRequired | State::UpdateRequired, _))
