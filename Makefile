@@ -8,7 +8,7 @@ help:
 	@echo 'make test-all  run every test at its full figures (an hour or more)'
 	@echo 'make simulate N=100000 SEED=7   run so many random schedules, or the one of a seed'
 	@echo 'make planted-bugs   put known defects back and see that each is caught'
-	@echo 'make nightly the long runs: planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
+	@echo 'make nightly the long runs: 200 kills, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
 	@echo 'make build   build the npm package (pkg/) and the server'
 	@echo 'make lint    check formatting, lints, types and licences'
 	@echo 'make fmt     format everything'
@@ -40,6 +40,7 @@ planted-bugs:
 # FUZZ: seconds for each fuzz target.
 nightly:
 	@status=0; \
+	KILLS=200 scripts/test package kills || status=1; \
 	scripts/planted-bugs || status=1; \
 	scripts/fuzz $(or $(FUZZ),60) || status=1; \
 	scripts/simulate --count 1000000 --twice 10000 || status=1; \
