@@ -167,14 +167,29 @@ impl Executor {
             if self.turn() {
                 continue;
             }
-            let next = self.0.timers.borrow().first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
-            let Some(key) = next else {
+            if !self.ring(until) {
                 self.0.now.set(self.now().max(until));
                 return done();
-            };
-            self.0.now.set(self.now().max(key.0));
-            let waker = self.0.timers.borrow_mut().remove(&key);
-            waker.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    /// Goes to the next timer, if it is not later than `until`, and wakes who waits for it.
+    fn ring(&self, until: u64) -> bool {
+        let next = self.0.timers.borrow().first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
+        let Some(key) = next else { return false };
+        self.0.now.set(self.now().max(key.0));
+        let waker = self.0.timers.borrow_mut().remove(&key);
+        waker.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    /// Takes so many turns, within `ms` milliseconds, and stops in the middle of whatever goes on.
+    pub fn stroll(&self, turns: u64, ms: u64) {
+        let until = self.now() + ms;
+        let mut taken = 0;
+        while taken < turns && (self.turn() || self.ring(until)) {
+            taken += 1;
         }
     }
 

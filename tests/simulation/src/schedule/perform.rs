@@ -15,9 +15,13 @@ impl Schedule {
         match event {
             Event::Write { device, tab, assistant, acts } => {
                 self.count(if *assistant { "event: an assistant writes" } else { "event: a person writes" });
+                self.interrupt();
                 self.write(*device, *tab, *assistant, acts.clone());
             }
-            Event::Form { device, tab, record, field, text } => self.form(*device, *tab, *record, *field, text),
+            Event::Form { device, tab, record, field, text } => {
+                self.interrupt();
+                self.form(*device, *tab, *record, *field, text);
+            }
             Event::Clash { devices, record, field, text } => self.clash(devices, *record, *field, text),
             Event::Burst { device, record, text } => self.burst(*device, *record, text),
             Event::Script { record, insert } => self.script(record, *insert),
@@ -39,6 +43,14 @@ impl Schedule {
         self.note_dead();
     }
 
+    /// People do not wait for a device to rest: half of the time they act in the middle of what it is doing.
+    fn interrupt(&mut self) {
+        let turns = (self.calls + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57;
+        if turns >= 64 {
+            self.world.executor.stroll(turns - 63, 2000);
+        }
+    }
+
     /// A transaction of a person or an assistant; the first tab is opened again where it is dead.
     fn write(&mut self, number: usize, tab: usize, assistant: bool, acts: Vec<(Record, Act)>) {
         self.revive(number);
@@ -54,11 +66,16 @@ impl Schedule {
             let is_new = device.memory.borrow().row(record.table(), &Key::text(record.id())).is_none();
             is_new && record.table == 0 && self.calls.is_multiple_of(3)
         };
+        let makes_private = acts.iter().any(|(record, _)| is_private(record));
         let writes =
             acts.iter().map(|(record, act)| (record.table(), act.write(*record, is_private(record)))).collect();
         self.ledger.announce(self.calls, acts);
         match device.transact_in(tab, Some(self.calls), actor, writes) {
             Some(Ok(written)) => self.ledger.answered(self.calls, written.count > 0),
+            // The record came from another device in that moment, and is not private.
+            Some(Err(error)) if makes_private && error.kind() == Kind::ImmutableField => {
+                self.ledger.answered(self.calls, false);
+            }
             Some(Err(error)) => {
                 assert_eq!(error.kind(), Kind::QuotaExceeded, "writes of one's own records are taken: {error}");
                 self.ledger.answered(self.calls, false);
