@@ -3,7 +3,7 @@
 import { engineClosed, type ManaError, toManaError } from './errors.js';
 import { Instance } from './instance.js';
 import type { ModuleSource } from './load.js';
-import type { Glue, RawEngine, RawNetwork, RawOptions } from './raw.js';
+import type { Glue, RawEngine, RawNetwork, RawOptions, RawTx } from './raw.js';
 
 /** Where modules and instances come from. */
 export interface Loader {
@@ -15,6 +15,8 @@ export interface Loader {
 export interface ConnectionHandlers {
   readonly network: RawNetwork;
   readonly event: (name: string, detail: unknown) => void;
+  /** Brings the data to a version, before an instance is open. */
+  readonly upgrade: (instance: Instance, version: number, tx: RawTx) => Promise<void>;
   /** The instance died; another one is on its way. */
   readonly died: (error: ManaError) => void;
   /** An instance took the place of another one. */
@@ -164,12 +166,13 @@ export class Connection {
   }
 
   #instantiate(): Promise<Instance> {
-    const { network, event } = this.#handlers;
+    const { network, event, upgrade } = this.#handlers;
     const died = (instance: Instance, error: ManaError) => this.#died(instance, error);
     // A copy: the options may change while the instance reads them.
     return Instance.open(this.#loader.createInstance(this.#module), structuredClone(this.#options), {
       network,
       event,
+      upgrade,
       died,
     });
   }

@@ -1,16 +1,18 @@
 /** `openEngine` and the engine it gives. */
 
 import { EngineAccess } from './access.js';
-import { Connection, type Loader } from './connection.js';
+import { Connection, type ConnectionHandlers, type Loader } from './connection.js';
 import { ManaError } from './errors.js';
 import { Emitter } from './events.js';
+import { tableInfo } from './fields.js';
 import { LiveQueries } from './live.js';
 import { rawOptions, rawSpaces, rawUser } from './options.js';
 import { writePromise } from './outcome.js';
 import { plain } from './proxies.js';
-import type { RawNetwork, RawStatus } from './raw.js';
+import type { RawNetwork, RawOptions, RawStatus } from './raw.js';
 import { EngineSync } from './sync.js';
 import { AccessTable } from './table.js';
+import { runIn } from './transaction.js';
 import type {
   Actor,
   Conflict,
@@ -48,6 +50,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
       if (name === 'status') sync.report(detail as RawStatus);
       else events.emit(name as keyof EngineEvents, detail as never);
     },
+    upgrade: upgrader(options, raw),
     died: (error) => live.died(error),
     failed: (error) => live.failed(error),
     replaced: (instance) => {
@@ -169,6 +172,17 @@ class OpenEngine extends ActorWriter implements Engine {
     await this.#connection.destroy(force);
     this.#live.close();
   }
+}
+
+/** Runs an upgrade of the app's in the transaction that notes its version. */
+function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandlers['upgrade'] {
+  return async (instance, version, tx) => {
+    const info = (name: string) => tableInfo(raw, name);
+    const tables = Object.keys(raw.schema.stores);
+    await runIn({ instance, mode: 'rw', tables, actor: null, info }, tx, (access, abort) =>
+      schema.upgrades?.[version]?.({ table: (name) => new AccessTable(access, name), abort }),
+    );
+  };
 }
 
 function network({ sync }: EngineOptions): RawNetwork {

@@ -36,6 +36,7 @@ export const errorCodes = [
   'engine_panicked',
   'internal',
   'unsupported_environment',
+  'upgrade_failed',
 ] as const;
 
 /** What went wrong, as a name that stays the same between versions. */

@@ -1,12 +1,14 @@
 /** One instance of the WASM module with its open database; every promise it owes is settled even if it dies. */
 
 import { enginePanicked, type ManaError, toManaError } from './errors.js';
-import type { Glue, RawEngine, RawHost, RawNetwork, RawOptions } from './raw.js';
+import type { Glue, RawEngine, RawHost, RawNetwork, RawOptions, RawTx } from './raw.js';
 
 /** What an instance tells and asks its owner; `died` is called at most once. */
 export interface Owner {
   readonly network: RawNetwork;
   readonly event: (name: string, detail: unknown) => void;
+  /** Brings the data to a version, before the instance is open. */
+  readonly upgrade: (instance: Instance, version: number, tx: RawTx) => Promise<void>;
   readonly died: (instance: Instance, error: ManaError) => void;
 }
 
@@ -76,6 +78,7 @@ export class Instance {
           if (!this.#retired) this.#owner.event(name, detail);
         }),
       panicked: (message) => this.#die(message),
+      upgrade: (version, tx) => this.#owner.upgrade(this, version, tx),
     };
   }
 

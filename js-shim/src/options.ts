@@ -17,7 +17,11 @@ export function rawOptions(options: EngineOptions): RawOptions {
   }) as EngineOptions;
   return {
     name,
-    schema: { version: schema.version, stores: { ...schema.stores } },
+    schema: {
+      version: schema.version,
+      stores: { ...schema.stores },
+      upgrades: Object.keys(schema.upgrades ?? {}).map(Number),
+    },
     apps: Object.fromEntries(Object.entries(apps ?? {}).map(([id, app]) => [id, rawApp(app)])),
     user: rawUser(user ?? null),
     spaces: rawSpaces(spaces ?? []),

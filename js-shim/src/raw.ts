@@ -10,7 +10,7 @@ export interface Glue {
 /** The options with every key present: absent values are `null`. */
 export interface RawOptions {
   name: string;
-  schema: { version: number; stores: Record<string, string> };
+  schema: { version: number; stores: Record<string, string>; upgrades: number[] };
   apps: Record<string, RawApp>;
   user: RawUser | null;
   spaces: RawSpace[];
@@ -41,6 +41,8 @@ export interface RawHost {
   getToken(reason: 'start' | 'expired'): Promise<string | null>;
   event(name: string, detail: unknown): void;
   panicked(message: string): void;
+  /** Runs the app's upgrade to `version` in `tx`, and ends it. */
+  upgrade(version: number, tx: RawTx): Promise<void>;
   /** The app's own ways to the network; `null`: those of the platform. */
   fetch: typeof globalThis.fetch | null;
   webSocket: typeof globalThis.WebSocket | null;

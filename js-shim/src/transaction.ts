@@ -27,6 +27,11 @@ export function runTransaction<V>(scope: Scope, body: Body<V>): Promise<Outcome<
   return new TransactionAccess(scope, raw).run(body);
 }
 
+/** Runs `body` in a transaction that was begun elsewhere. */
+export function runIn<V>(scope: Scope, raw: RawTx, body: Body<V>): Promise<Outcome<V>> {
+  return new TransactionAccess(scope, raw).run(body);
+}
+
 class TransactionAccess implements Access {
   readonly #scope: Scope;
   readonly #raw: RawTx;

@@ -35,6 +35,13 @@ export interface Schema {
   readonly version: number;
   /** Primary key and indexes of each table in Dexie's syntax, such as `id, projectId, [spaceId+dueDate]`. */
   readonly stores: Readonly<Record<string, string>>;
+  /**
+   * What to do with the rows when the database comes to a version, by version. Each runs once for a database, whatever
+   * tabs are open, in one transaction over all tables: the data are of the version before, or of this one. A new database
+   * needs none. As in every transaction, only its own calls are awaited. What it writes to tables that sync is logged as
+   * made by the app.
+   */
+  readonly upgrades?: Readonly<Record<number, (tx: Transaction) => Promise<void> | void>>;
 }
 
 /** How the tables of one app sync. */
@@ -402,6 +409,20 @@ export interface TableChange {
 /** Particulars of an event. */
 export type EventDetail = Readonly<Record<string, unknown>> | null;
 
+/** How far the adoption of an older app's database is, and what it came to. */
+export interface Adoption {
+  /** `pulling` until the server was asked for everything, then `done`. */
+  readonly phase: 'found' | 'pulling' | 'done';
+  /** Records brought into the engine's form. */
+  readonly records: number;
+  /** Changes taken over from the older app's queue. */
+  readonly queued: number;
+  /** Dead letters: what cannot travel. */
+  readonly letters: number;
+  /** Changes logged because the server did not have them. */
+  readonly logged: number;
+}
+
 /** The engine's events and what their handlers are called with. */
 export interface EngineEvents {
   /** A commit changed rows, here or in another tab. */
@@ -412,6 +433,10 @@ export interface EngineEvents {
   readonly versionchange: EventDetail;
   /** The engine was closed, by the app or because the browser or a newer version required it. */
   readonly closed: EventDetail;
+  /** The data come to `version`: `step` of `steps` upgrades are done. */
+  readonly upgrade: { readonly version: number; readonly step: number; readonly steps: number };
+  /** An older app's database was taken over (`pulling`), or everything of it was logged (`done`). */
+  readonly adoption: Adoption;
   /** An edit of this user lost against a later one. */
   readonly conflict: Conflict;
   /** Changes from the server could not be applied and were set aside: why, and how many. */

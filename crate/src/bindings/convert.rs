@@ -1,7 +1,7 @@
 //! Queries, keys, rows and events between Rust and JavaScript.
 
 use super::error::invalid;
-use crate::engine::{Conflict, Error, Event, Kind, Query, Side, Status, Write, Written};
+use crate::engine::{Adoption, Conflict, Error, Event, Kind, Query, Side, Status, Write, Written};
 use crate::model::Stamp;
 use crate::store::{Key, KeyRange};
 use crate::web::{JsRow, key_to_js};
@@ -190,10 +190,16 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
             ("dead-letter", json_out(&json!({ "eventId": event_id, "code": code, "message": message })))
         }
         Event::ClockSkew { offset } => ("clock-skew", json_out(&json!({ "offset": offset }))),
+        Event::Adoption(now) => ("adoption", adoption(now)),
         Event::Spaces(spaces) => ("spaces", json_out(&json!(spaces))),
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
         Event::Settled { .. } => return None,
     })
+}
+
+/// An `adoption` event's detail.
+pub fn adoption(adoption: &Adoption) -> JsValue {
+    json_out(&adoption.clone().into())
 }
 
 fn conflict_out(conflict: &Conflict) -> Value {

@@ -5,6 +5,7 @@ use super::error::{invalid, not_opened, thrown};
 use super::options::{self, Options, RawSpace, RawUser};
 use super::signals::Signals;
 use super::transaction::{Inner, RawTx, SharedEngine};
+use super::upgrades;
 use crate::engine::ports::{LockGuard, Tabs};
 use crate::engine::{Engine, Error, Event, Kind, Session, State, Write, Writer};
 use crate::model::Actor;
@@ -61,6 +62,20 @@ impl RawEngine {
         });
         let store = store.await.map_err(not_opened)?;
         let engine = Engine::open(store, BrowserHost, config, first_tab).await.map_err(|e| thrown(&e))?;
+        let upgrade = function(&host, "upgrade")?;
+        let progress = |version, step, steps| {
+            tell(
+                "upgrade",
+                convert::json_out(&serde_json::json!({ "version": version, "step": step, "steps": steps })),
+            );
+        };
+        if let Err(error) = upgrades::run(&engine, &parsed.schema, &tabs, &upgrade, progress).await {
+            engine.close();
+            return Err(error);
+        }
+        if let Some(adoption) = engine.take_adoption() {
+            tell("adoption", convert::adoption(&adoption));
+        }
         let network = parsed.sync.as_ref().map(|sync| network(&sync.url, &host)).transpose()?;
         let marker = Marker::of(&parsed.name);
         if let Some(note) = marker.lost(engine.install_id()) {

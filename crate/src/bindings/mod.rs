@@ -9,6 +9,7 @@ mod error;
 mod options;
 mod signals;
 mod transaction;
+mod upgrades;
 
 pub use engine::RawEngine;
 

@@ -28,6 +28,8 @@ record! {
     pub struct Schema {
         pub version: u32 = "version",
         pub stores: Map<String, Value> = "stores",
+        /// The versions whose data the app upgrades.
+        pub upgrades: Vec<u32> = "upgrades",
     }
 }
 

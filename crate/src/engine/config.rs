@@ -29,7 +29,7 @@ pub struct User {
 }
 
 /// Everything the app has set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The database's name.
     pub name: String,

@@ -61,13 +61,15 @@ pub enum Kind {
     Rejected,
     /// IndexedDB is missing or blocked here.
     UnsupportedEnvironment,
+    /// The app's function that upgrades its data failed.
+    UpgradeFailed,
     /// A value that cannot be stored or sent unchanged.
     ValueNotSyncable,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AlreadyExists,
         Self::Closed,
         Self::ConnectionLost,
@@ -95,6 +97,7 @@ impl Kind {
         Self::UnsentChanges,
         Self::Rejected,
         Self::UnsupportedEnvironment,
+        Self::UpgradeFailed,
         Self::ValueNotSyncable,
     ];
 
@@ -129,6 +132,7 @@ impl Kind {
             Self::UnsentChanges => "unsent_changes",
             Self::Rejected => "rejected",
             Self::UnsupportedEnvironment => "unsupported_environment",
+            Self::UpgradeFailed => "upgrade_failed",
             Self::ValueNotSyncable => "value_not_syncable",
         }
     }

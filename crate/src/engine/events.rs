@@ -83,6 +83,8 @@ pub enum Event {
     },
     /// The server names the spaces the user is a member of.
     Spaces(Vec<crate::model::Space>),
+    /// An older app's database was taken over, or its adoption came to its end.
+    Adoption(crate::engine::Adoption),
     /// The database was found new although this browser had one: changes nobody has sent are gone.
     DatabaseLost {
         /// How many changes were waiting when it was last seen.

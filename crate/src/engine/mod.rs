@@ -1,7 +1,9 @@
 //! The engine: write, apply and read paths, live queries and the sync driver, generic over store, network and host.
 
+mod adopt;
 mod apply;
 mod config;
+mod data_version;
 mod driver;
 mod epoch;
 mod error;
@@ -26,6 +28,7 @@ mod stamps;
 mod status;
 mod write;
 
+pub use adopt::Adoption;
 pub use apply::{Applied, Merged, Page, Reason, merge_into};
 pub use config::{Config, GUEST, Table, User};
 pub use driver::Driver;
@@ -71,6 +74,7 @@ pub struct Engine<S: Store, H: Host> {
     on_logged: RefCell<Option<Rc<dyn Fn()>>>,
     waiters: RefCell<Vec<outbox::Waiter>>,
     closed: Cell<bool>,
+    adoption: RefCell<Option<Adoption>>,
 }
 
 /// Who this client is to the server.
@@ -92,6 +96,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// `first_tab`: no other tab has this database open, so a new clock epoch begins. Fails with
     /// [`Kind::OtherUser`] when the database belongs to somebody else.
     pub async fn open(store: S, host: H, config: Config, first_tab: bool) -> Result<Rc<Self>> {
+        adopt::find(&store, &config).await?;
+        let adoption = adopt::take_over(&store, &host, &config).await?;
         let tx = store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
         check_owner(&tx, &config).await?;
         let install = install::read_or_make(&tx, &host).await?.id;
@@ -119,6 +125,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             on_logged: RefCell::new(None),
             waiters: RefCell::default(),
             closed: Cell::new(false),
+            adoption: RefCell::new(adoption),
         }))
     }
 
@@ -168,6 +175,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.get()
     }
 
+    /// What opening took over from an older app; told once.
+    pub fn take_adoption(&self) -> Option<Adoption> {
+        self.adoption.take()
+    }
+
     /// Sets the space that new records go to and queries look at.
     pub fn set_active_space(self: &Rc<Self>, space: Option<crate::model::SpaceId>) {
         self.config.borrow_mut().active_space = space;
@@ -188,6 +200,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         if let Some(user) = &user {
             claim(&tx, user.id.as_str()).await?;
         }
+        tx.commit().await?;
+        let config = Config { user: user.clone(), ..self.config().clone() };
+        let adoption = adopt::take_over(&self.store, &self.host, &config).await?;
+        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
         let id = user.as_ref().map_or(GUEST, |user| user.id.as_str()).to_owned();
         let pending = outbox::count(&tx, &id).await?;
         tx.commit().await?;
@@ -195,6 +211,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.config.borrow_mut().user = user;
         self.live.invalidate_all();
         live::schedule(self);
+        if let Some(adoption) = adoption {
+            self.emit(Event::Adoption(adoption));
+        }
         Ok(())
     }
 

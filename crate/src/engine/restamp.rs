@@ -96,7 +96,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 }
 
-fn moved_record<R: Row>(stored: &R, moves: &[Move<'_>]) -> R {
+/// A record with stamps moved that are still its own.
+pub(super) fn moved_record<R: Row>(stored: &R, moves: &[Move<'_>]) -> R {
     let mut row = stored.shallow_copy();
     let mut meta = FieldMeta::of(Some(stored));
     for (field, old, new) in moves {

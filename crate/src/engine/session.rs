@@ -184,6 +184,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             | Event::DeadLetter { .. }
             | Event::ClockSkew { .. }
             | Event::Spaces(_)
+            | Event::Adoption(_)
             | Event::DatabaseLost { .. } => {}
         }
         (self.listener)(event);

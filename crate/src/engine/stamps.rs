@@ -23,6 +23,11 @@ impl<V: RowValue> Mark<V> {
         Self { at, value: mark.into_value() }
     }
 
+    /// The mark as a value of the metadata.
+    pub fn into_value(self) -> V {
+        self.value
+    }
+
     /// The mark of a change from the server.
     pub fn replayed(at: Stamp, actor: Option<&Actor>) -> Self {
         let actor = actor.map_or_else(|| serde_json::json!({ "kind": "user" }), Actor::to_json);

@@ -15,6 +15,7 @@ pub use key::{Key, KeyRange, index_keys, key_at};
 pub use memory::MemoryStore;
 pub use row::{Row, RowValue, travelling};
 
+use crate::model::IndexSpec;
 use std::future::Future;
 
 /// The change log's store.
@@ -23,6 +24,10 @@ pub const CHANGE_LOG: &str = "_changeLog";
 pub const ENGINE: &str = "_engine";
 /// Earlier values of fields.
 pub const HISTORY: &str = "_history";
+
+/// Kind of the row in [`ENGINE`] that names the schema version the app's rows were written under. Made by whoever makes
+/// the stores, in the same transaction.
+pub const DATA_VERSION: &str = "dataVersion";
 
 /// The engine's stores in Dexie's schema syntax; all are created at once.
 pub const ENGINE_STORES: [(&str, &str); 3] =
@@ -107,6 +112,9 @@ pub trait Store: 'static {
 
     /// Begins a transaction over the named stores, at once and in order: requests may be made in this same turn.
     fn begin(&self, mode: Mode, stores: &[&str]) -> Result<Self::Tx, StoreError>;
+
+    /// The indexes of a store that refuse a second row of the same key, as they are, whatever the app declares.
+    fn unique_indexes(&self, store: &str) -> Vec<IndexSpec>;
 
     /// Ends the connection. Running transactions finish; later ones get [`StoreError::Closed`].
     fn close(&self);

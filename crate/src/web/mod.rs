@@ -18,6 +18,7 @@ mod text;
 pub use fetch::{BrowserNetwork, NetworkOptions};
 pub use host::BrowserHost;
 pub use indexeddb::{Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database, key_to_js};
+pub use js::describe;
 pub use js_row::JsRow;
 pub use marker::{Marker, Note};
 pub use panic::on_panic;

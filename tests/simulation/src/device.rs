@@ -4,12 +4,13 @@ use super::executor::{Executor, Owner};
 use super::host::{SimHost, WallClock};
 use super::network::{Line, SimTransport};
 use super::random::Random;
-use super::setup::{Setup, all_stores, empty};
+use super::setup::{Setup, all_stores, empty, of_older_app};
 use super::storage::{Power, SimStore, Transactions, Whose};
 use super::tabs::{Profile, TabOf};
 use mana_sync_engine::engine::{Engine, Event, Result, Session};
-use mana_sync_engine::store::MemoryStore;
 use mana_sync_engine::store::memory::Changed;
+use mana_sync_engine::store::{JsonRow, MemoryStore, Mode, Store as _, Transaction as _};
+use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -62,6 +63,8 @@ pub struct Device {
     tabs: RefCell<[Option<Tab>; 2]>,
     owners: Cell<Owner>,
     number: usize,
+    /// After how many operations the next tab dies.
+    doomed: Cell<Option<u64>>,
     pub(super) events: Rc<RefCell<Vec<(Owner, Event)>>>,
 }
 
@@ -82,6 +85,7 @@ impl Device {
             tabs: RefCell::default(),
             owners: Cell::new((number as u64 + 1) << 32),
             number,
+            doomed: Cell::default(),
             events: Rc::default(),
         };
         device.listen_to_commits();
@@ -137,23 +141,63 @@ impl Device {
         self.open_at(1)
     }
 
+    /// Opens the first tab, which dies after so many storage operations; false: it died before it was open.
+    pub fn open_doomed(&self, operations: u64) -> bool {
+        self.doomed.set(Some(operations));
+        let opened = self.opened_at(0);
+        if let Some(opened) = &opened {
+            opened.as_ref().expect("the engine opens");
+            self.session().sync_start();
+        }
+        opened.is_some()
+    }
+
+    /// Gives the database the content of an older app on Dexie, which the engine has never opened.
+    pub fn fill_as_older_app(&self, rows: &[(&str, Value)]) {
+        *self.memory.borrow_mut() = of_older_app(&self.setup.borrow());
+        let store = self.memory.borrow().clone();
+        let filled = rows.iter().map(|(name, row)| ((*name).to_owned(), row.clone())).collect();
+        self.executor.block_on(0, LIMIT_MS, fill(store, filled)).expect("the store in memory does not wait");
+        self.listen_to_commits();
+    }
+
+    /// Puts rows as an older app does that came back, past the engine; the tab is closed.
+    pub fn write_as_older_app(&self, rows: &[(&str, Value)]) {
+        self.close_all();
+        let copy = MemoryStore::from_snapshot(&self.memory.borrow().snapshot());
+        let filled = rows.iter().map(|(name, row)| ((*name).to_owned(), row.clone())).collect();
+        self.executor.block_on(0, LIMIT_MS, fill(copy.clone(), filled)).expect("the store in memory does not wait");
+        *self.memory.borrow_mut() = copy;
+        self.listen_to_commits();
+    }
+
     fn open_at(&self, at: usize) -> Result<()> {
+        self.opened_at(at).expect("opening does not wait")
+    }
+
+    /// Opens a tab; `None` when it died over it.
+    fn opened_at(&self, at: usize) -> Option<Result<()>> {
         self.close_at(at);
         let owner = self.owners.get() + 1;
         self.owners.set(owner);
         let power = Power::new(owner, &self.executor, &self.profile);
+        self.doomed.take().into_iter().for_each(|operations| power.fail_after(operations));
         let store = SimStore::new(self.memory.borrow().clone(), power.clone(), &self.transactions);
         let host = SimHost::new(&self.executor, owner, &self.clock, self.random.fork());
         let is_first = self.tabs.borrow().iter().flatten().all(|tab| tab.power.is_out());
         let opening = Engine::open(store.clone(), host, self.setup.borrow().config(), is_first);
-        let engine = self.executor.block_on(owner, LIMIT_MS, opening).expect("opening does not wait")?;
+        let opened = self.executor.block_on(owner, LIMIT_MS, opening);
+        let engine = match opened? {
+            Ok(engine) => engine,
+            Err(error) => return Some(Err(error)),
+        };
         let transport = SimTransport::new(&self.line, owner);
         let events = Rc::clone(&self.events);
         let tab = TabOf::new(&self.profile, &self.executor, owner);
         let hear = move |event| events.borrow_mut().push((owner, event));
         let session = Session::new(&engine, Some(transport), tab, hear);
         self.tabs.borrow_mut()[at] = Some(Tab { owner, session, store, power });
-        Ok(())
+        Some(Ok(()))
     }
 
     /// Ends the first tab where it stands; what was committed stays.
@@ -254,6 +298,15 @@ impl Device {
     #[must_use]
     pub fn power_at(&self, at: usize) -> Option<Power> {
         self.tabs.borrow()[at].as_ref().map(|tab| tab.power.clone())
+    }
+}
+
+async fn fill(store: MemoryStore, rows: Vec<(String, Value)>) {
+    for (name, row) in rows {
+        let Value::Object(row) = row else { panic!("{row} is no row") };
+        let tx = store.begin(Mode::Write, &[&name]).expect("a store");
+        tx.insert(&name, &JsonRow::from(row), None).await.expect("put");
+        tx.commit().await.expect("committed");
     }
 }
 

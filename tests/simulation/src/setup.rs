@@ -67,3 +67,17 @@ pub fn all_stores(setup: &Setup) -> Vec<StoreSpec> {
     let own = ENGINE_STORES.iter().map(|(name, schema)| StoreSpec::parse(name, schema).expect("a schema"));
     own.chain(setup.stores()).collect()
 }
+
+/// The stores that an older app on Dexie kept beside its tables.
+const OLDER_STORES: [(&str, &str); 3] = [
+    ("_pendingChanges", "++id, appId, collection, recordId, createdAt"),
+    ("_syncMeta", "[appId+collection]"),
+    ("_clientIdentity", "id"),
+];
+
+/// A database that an older app made: its stores, and the engine's, which opening adds.
+#[must_use]
+pub fn of_older_app(setup: &Setup) -> MemoryStore {
+    let older = OLDER_STORES.iter().map(|(name, schema)| StoreSpec::parse(name, schema).expect("a schema"));
+    MemoryStore::new(all_stores(setup).into_iter().chain(older))
+}

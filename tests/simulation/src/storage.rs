@@ -5,6 +5,7 @@
 
 use super::executor::{Executor, Owner};
 use super::tabs::Profile;
+use mana_sync_engine::model::IndexSpec;
 use mana_sync_engine::store::{CHANGE_LOG, JsonRow, Key, MemoryStore, Mode, Scan, Store, StoreError, Transaction};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -182,6 +183,10 @@ impl Store for SimStore {
         }
         let transactions = Rc::clone(&self.transactions);
         Ok(SimTransaction { number: tx.id(), tx: Some(tx), power: self.power.clone(), transactions })
+    }
+
+    fn unique_indexes(&self, store: &str) -> Vec<IndexSpec> {
+        self.memory.unique_indexes(store)
     }
 
     fn close(&self) {

@@ -27,12 +27,14 @@ words! {
         ClockAhead = "clock_ahead",
         /// Its record belongs to another space.
         SpaceMismatch = "space_mismatch",
+        /// A unique index that an older app made has its value already.
+        NotUnique = "not_unique",
     }
 }
 
 impl Reason {
     fn may_pass_later(self) -> bool {
-        matches!(self, Self::UnknownTable | Self::SchemaTooNew | Self::ClockAhead)
+        matches!(self, Self::UnknownTable | Self::SchemaTooNew | Self::ClockAhead | Self::NotUnique)
     }
 }
 
@@ -45,6 +47,11 @@ pub struct Aside {
 }
 
 impl Aside {
+    /// The id of the change, where it has one.
+    pub fn event_id(&self) -> Option<&str> {
+        self.change["eventId"].as_str()
+    }
+
     /// Puts `change` aside.
     pub fn new(reason: Reason, change: Value, message: &str) -> Self {
         Self { reason, change, message: message.to_owned() }

@@ -6,6 +6,7 @@
 
 mod aside;
 mod record;
+mod unique;
 
 pub use aside::Reason;
 pub use record::{Merged, merge_into};
@@ -92,8 +93,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         let valid = self.hold_back_future(parsed, &epoch, &mut aside);
         let mut tally = record::Tally::default();
         let mut seen = Seen::default();
+        let unique = self.unique_indexes(&works);
         for Valid { table, change } in valid {
-            self.merge_one(&tx, &mut works, &table, &change, &mut waiting, &mut tally, &mut aside).await?;
+            unique::note(&unique, &mut tally, &table, &change);
+            self.merge_one(&tx, &mut works, &table, &change, &unique, &mut waiting, &mut tally, &mut aside).await?;
             if page.rebase.is_some() {
                 let work = works.get(&(table.clone(), change.id.to_string()));
                 seen.add(&table, &change, work.and_then(Work::row));
@@ -102,9 +105,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         if let (Some(rebase), Some(cursor)) = (&page.rebase, &page.cursor) {
             seen.write(&tx, rebase, cursor)?;
         }
-        let touched = self.finish(&tx, works, &tally, &aside, &page).await?;
+        let mut touched = unique::store(&tx, &unique, &mut works, &mut tally, &mut aside).await?;
+        touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };
         tx.commit().await?;
+        // What stays aside was told of when it went there.
+        aside.retain(|aside| !aside.event_id().is_some_and(|id| page.replayed.iter().any(|known| known == id)));
         Ok(Some(self.tell(&touched, conflicts, aside)))
     }
 
@@ -155,6 +161,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(read.into_iter().flatten().collect())
     }
 
+    fn unique_indexes(&self, works: &Works<S::Row>) -> unique::Unique {
+        let tables: BTreeSet<&str> = works.keys().map(|(table, _)| table.as_str()).collect();
+        let indexes = tables.into_iter().map(|table| (table.to_owned(), self.store.unique_indexes(table)));
+        indexes.filter(|(_, indexes)| !indexes.is_empty()).collect()
+    }
+
     fn hold_back_future(&self, parsed: Vec<Valid>, epoch: &Epoch, aside: &mut Vec<aside::Aside>) -> Vec<Valid> {
         let now = epoch.now_ms(self.host.now_ms());
         let (valid, ahead): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|valid| is_of_our_time(&valid.change, now));
@@ -170,6 +182,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         works: &mut Works<S::Row>,
         table: &str,
         change: &Change,
+        unique: &unique::Unique,
         parked: &mut BTreeSet<String>,
         tally: &mut record::Tally,
         aside: &mut Vec<aside::Aside>,
@@ -184,6 +197,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             hit(Probe::MergeUnparked);
             for json in aside::take_parked(tx, &key).await? {
                 if let Ok(change) = Change::parse(json) {
+                    unique::note(unique, tally, table, &change);
                     put_aside(record::apply(work, table, &change, &self.config(), tally), &change, aside);
                 }
             }

@@ -51,6 +51,8 @@ pub struct Tally {
     pub conflicts: Vec<Conflict>,
     /// Conflicts only if the local value was never sent, with the table's name on the wire.
     pub suspects: Vec<(String, Conflict)>,
+    /// What was merged into records that a unique index may refuse.
+    pub taken: BTreeMap<(String, String), Vec<Change>>,
 }
 
 impl<R: Row> Work<R> {
@@ -74,6 +76,11 @@ impl<R: Row> Work<R> {
     /// The record as it is now.
     pub fn row(&self) -> Option<&R> {
         self.row.as_ref()
+    }
+
+    /// The record as it will be stored, where it changed and stays.
+    pub fn changed_row(&self) -> Option<&R> {
+        self.row.as_ref().filter(|_| self.changed)
     }
 
     fn replace(&mut self, row: Option<R>) {

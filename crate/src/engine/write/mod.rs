@@ -72,7 +72,17 @@ pub(super) struct Open<S: Store> {
 impl<S: Store, H: Host> Writer<S, H> {
     /// Begins a transaction over these tables; `actor`: who writes, by default the user.
     pub fn begin(engine: &Rc<Engine<S, H>>, tables: &[&str], actor: Option<Actor>) -> Result<Self> {
-        let mut stores: BTreeSet<&str> = BTreeSet::new();
+        Self::begin_in(engine, Mode::Write, tables, actor)
+    }
+
+    /// Begins a transaction in a writing mode; a durable one has the engine's own rows with it.
+    pub(super) fn begin_in(
+        engine: &Rc<Engine<S, H>>,
+        mode: Mode,
+        tables: &[&str],
+        actor: Option<Actor>,
+    ) -> Result<Self> {
+        let mut stores: BTreeSet<&str> = if mode == Mode::Durable { [ENGINE].into() } else { BTreeSet::new() };
         for name in tables {
             let table = engine.config().table(name)?;
             stores.insert(name);
@@ -81,7 +91,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         }
         let stores: Vec<&str> = stores.into_iter().collect();
-        let tx = engine.store.begin(Mode::Write, &stores)?;
+        let tx = engine.store.begin(mode, &stores)?;
         let actor = actor.unwrap_or_else(|| {
             let config = engine.config();
             let name = config.user.as_ref().and_then(|user| user.display_name.clone());

@@ -126,7 +126,9 @@ impl<S: Store, H: Host> Writer<S, H> {
     /// Refuses records of spaces the user may not write to, and of other users of this database (a guest is one).
     pub(super) fn check_access(&self, row: &S::Row) -> Result<()> {
         let config = self.engine.config();
-        if let Some(owner) = row.text(USER_ID).filter(|owner| owner != config.user_id()) {
+        // In a record of a space the field is the app's own.
+        let owner = row.text(USER_ID).filter(|_| row.text(SPACE_ID).is_none());
+        if let Some(owner) = owner.filter(|owner| owner != config.user_id()) {
             let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
             return Err(Error::new(Kind::OtherUser, message));
         }

@@ -6,7 +6,7 @@
 mod listing;
 
 use super::{JsonRow, JsonValue, Key, Mode, Row, RowValue, Scan, Store, StoreError, Transaction, index_keys, key_at};
-use crate::model::{KeyPath, StoreSpec};
+use crate::model::{IndexSpec, KeyPath, StoreSpec};
 use listing::listed;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -152,6 +152,12 @@ impl Store for MemoryStore {
         let stores: Rc<[String]> = stores.iter().map(|name| (*name).to_owned()).collect();
         inner.queue.push(Ticket { id, mode, stores: Rc::clone(&stores), waker: None });
         Ok(MemoryTransaction { inner: Rc::clone(&self.0), id, mode, stores, state: RefCell::default() })
+    }
+
+    fn unique_indexes(&self, store: &str) -> Vec<IndexSpec> {
+        let inner = self.0.borrow();
+        let indexes = inner.tables.get(store).map(|table| table.spec.indexes.iter());
+        indexes.into_iter().flatten().filter(|index| index.unique).cloned().collect()
     }
 
     fn close(&self) {

@@ -2,11 +2,13 @@
 
 use super::error::store_error;
 use super::transaction::IndexedDbTransaction;
+use crate::model::IndexSpec;
 use crate::store::{Mode, Store, StoreError};
 use crate::web::registry::{Registration, Resource};
 use crate::web::{JsRow, js};
 use js_sys::{Array, Function, Object, Reflect};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -46,6 +48,8 @@ enum State {
 struct Connection {
     db: IdbDatabase,
     state: Rc<Cell<State>>,
+    /// Unique indexes by store.
+    unique: BTreeMap<String, Vec<IndexSpec>>,
     begin: Function,
     options: Object,
     /// For what must outlive a power cut.
@@ -74,7 +78,12 @@ fn with_durability(durability: &str) -> Object {
 pub struct IndexedDb(Rc<Connection>);
 
 impl IndexedDb {
-    pub(super) fn new(db: IdbDatabase, durability: Durability, events: OnStoreEvent) -> Self {
+    pub(super) fn new(
+        db: IdbDatabase,
+        unique: BTreeMap<String, Vec<IndexSpec>>,
+        durability: Durability,
+        events: OnStoreEvent,
+    ) -> Self {
         let state = Rc::new(Cell::new(State::Open));
         let on_event = on_event(db.clone(), Rc::clone(&state), events);
         db.set_onversionchange(Some(on_event.as_js_value().unchecked_ref()));
@@ -86,6 +95,7 @@ impl IndexedDb {
         Self(Rc::new(Connection {
             db,
             state,
+            unique,
             begin,
             options,
             strict,
@@ -141,6 +151,10 @@ impl Store for IndexedDb {
         }
         let tx = self.transaction(mode, stores).map_err(|thrown| self.refusal(&thrown, stores))?;
         Ok(IndexedDbTransaction::new(tx))
+    }
+
+    fn unique_indexes(&self, store: &str) -> Vec<IndexSpec> {
+        self.0.unique.get(store).cloned().unwrap_or_default()
     }
 
     fn close(&self) {

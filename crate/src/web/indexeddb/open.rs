@@ -3,9 +3,9 @@
 use super::connection::{Durability, IndexedDb, OnStoreEvent, StoreEvent, version_of};
 use super::error::store_error;
 use super::open_error::OpenError;
-use super::upgrade::{missing, upgrade};
+use super::upgrade::{missing, note_data_version, unique_indexes, upgrade};
 use crate::model::StoreSpec;
-use crate::store::StoreError;
+use crate::store::{ENGINE, StoreError};
 use crate::web::host::sleep;
 use crate::web::js;
 use crate::web::registry::{self, Registration, Resource};
@@ -16,12 +16,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, IdbDatabase, IdbFactory, IdbOpenDbRequest, IdbTransaction};
+use web_sys::{Event, IdbDatabase, IdbFactory, IdbOpenDbRequest, IdbTransaction, IdbVersionChangeEvent};
 
 /// How long opening may stay without any sign of life, in milliseconds.
 const LIMIT_MS: u64 = 10_000;
 /// IndexedDB versions per version of the app's schema, as Dexie has it.
-const STEPS: u32 = 10;
+pub(super) const STEPS: u32 = 10;
 
 /// What to open, and how.
 pub struct OpenOptions {
@@ -60,7 +60,8 @@ impl IndexedDb {
             }
             db = open(Some(stored + 1)).await.map_err(Refusal::into_error)?;
         }
-        Ok(Self::new(db, options.durability, options.events))
+        let unique = unique_indexes(&db, &specs).inspect_err(|_| db.close())?;
+        Ok(Self::new(db, unique, options.durability, options.events))
     }
 }
 
@@ -173,18 +174,25 @@ impl Attempt {
         self.alive.set(true);
         match event.type_().as_str() {
             "blocked" => (self.events)(StoreEvent::Blocked),
-            "upgradeneeded" => self.upgrade(&request),
+            "upgradeneeded" => self.upgrade(&request, event),
             "success" => self.finish(Ok(request.result().unwrap_or(JsValue::UNDEFINED))),
             _ => self.finish(Err(self.refusal(&request))),
         }
     }
 
-    fn upgrade(&self, request: &IdbOpenDbRequest) {
+    fn upgrade(&self, request: &IdbOpenDbRequest, event: &Event) {
         let Some(tx) = request.transaction() else { return };
         let Ok(db) = request.result() else { return };
         let registration = Registration::new(Resource::Transaction(tx.clone()));
         let abandoned = registry::is_dead() || self.send.borrow().as_ref().is_none_or(Sender::is_canceled);
-        let upgraded = upgrade(db.unchecked_ref(), &tx, &self.stores);
+        let db: &IdbDatabase = db.unchecked_ref();
+        let is_first = !db.object_store_names().contains(ENGINE);
+        let mut upgraded = upgrade(db, &tx, &self.stores);
+        if is_first && db.object_store_names().contains(ENGINE) {
+            let old = event.dyn_ref::<IdbVersionChangeEvent>().map_or(0.0, IdbVersionChangeEvent::old_version);
+            let noted = note_data_version(&tx, version_of(old), version_of(db.version()));
+            upgraded = upgraded.and(noted);
+        }
         if abandoned || upgraded.is_err() {
             // Its `error` event brings the refusal to whoever waits.
             let _ = tx.abort();

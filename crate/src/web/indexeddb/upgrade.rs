@@ -3,7 +3,9 @@
 use super::OpenError;
 use super::error::store_error;
 use crate::model::{IndexSpec, KeyPath, StoreSpec};
-use js_sys::Array;
+use crate::store::{DATA_VERSION, ENGINE};
+use js_sys::{Array, Object, Reflect};
+use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 use web_sys::{
     DomStringList, IdbDatabase, IdbIndex, IdbIndexParameters, IdbObjectStore, IdbObjectStoreParameters, IdbTransaction,
@@ -26,6 +28,17 @@ pub(super) fn upgrade(db: &IdbDatabase, tx: &IdbTransaction, specs: &[StoreSpec]
     Ok(())
 }
 
+/// Notes, with the engine's first store, which version of the app's schema the rows were written under: upgrades of the
+/// data run later, and may be interrupted. `old` is IndexedDB's version before, 0 for a new database.
+pub(super) fn note_data_version(tx: &IdbTransaction, old: u32, wanted: u32) -> Result<(), OpenError> {
+    let row = Object::new();
+    let version = f64::from(if old == 0 { wanted } else { old } / super::open::STEPS);
+    for (field, value) in [("kind", DATA_VERSION.into()), ("key", "".into()), ("version", JsValue::from_f64(version))] {
+        Reflect::set(&row, &JsValue::from_str(field), &value).map_err(refused)?;
+    }
+    tx.object_store(ENGINE).and_then(|store| store.put(&row)).map(drop).map_err(refused)
+}
+
 /// The first declared store or index that the database lacks.
 pub(super) fn missing(db: &IdbDatabase, specs: &[StoreSpec]) -> Result<Option<String>, OpenError> {
     let existing = db.object_store_names();
@@ -43,12 +56,38 @@ pub(super) fn missing(db: &IdbDatabase, specs: &[StoreSpec]) -> Result<Option<St
         check_primary(&store, spec)?;
         let names = store.index_names();
         for index in &spec.indexes {
-            if !names.contains(&index.name) || !same_index(&store.index(&index.name).map_err(refused)?, index)? {
+            if !names.contains(&index.name) || !fits_index(&store.index(&index.name).map_err(refused)?, index)? {
                 return Ok(Some(format!("{}.{}", spec.name, index.name)));
             }
         }
     }
     Ok(None)
+}
+
+/// The unique indexes of the declared stores, as they are.
+pub(super) fn unique_indexes(
+    db: &IdbDatabase,
+    specs: &[StoreSpec],
+) -> Result<BTreeMap<String, Vec<IndexSpec>>, OpenError> {
+    let mut found = BTreeMap::new();
+    if specs.is_empty() {
+        return Ok(found);
+    }
+    let names: Array = specs.iter().map(|spec| JsValue::from_str(&spec.name)).collect();
+    let tx = db.transaction_with_str_sequence_and_mode(&names, IdbTransactionMode::Readonly).map_err(refused)?;
+    for spec in specs {
+        let store = tx.object_store(&spec.name).map_err(refused)?;
+        let mut unique = Vec::new();
+        for index in &spec.indexes {
+            if store.index(&index.name).map_err(refused)?.unique() {
+                unique.push(IndexSpec { unique: true, ..index.clone() });
+            }
+        }
+        if !unique.is_empty() {
+            found.insert(spec.name.clone(), unique);
+        }
+    }
+    Ok(found)
 }
 
 fn create(db: &IdbDatabase, spec: &StoreSpec) -> Result<(), OpenError> {
@@ -81,7 +120,7 @@ fn adapt_indexes(store: &IdbObjectStore, spec: &StoreSpec) -> Result<(), OpenErr
     for name in texts(&existing) {
         let declared = spec.indexes.iter().find(|index| index.name == name);
         let kept = match declared {
-            Some(index) => same_index(&store.index(&name).map_err(refused)?, index)?,
+            Some(index) => fits_index(&store.index(&name).map_err(refused)?, index)?,
             None => false,
         };
         if !kept {
@@ -102,9 +141,11 @@ fn check_primary(store: &IdbObjectStore, spec: &StoreSpec) -> Result<(), OpenErr
     Err(OpenError::PrimaryKeyChanged { store: spec.name.clone(), stored: format!("{mark}{stored}") })
 }
 
-fn same_index(stored: &IdbIndex, declared: &IndexSpec) -> Result<bool, OpenError> {
+/// Whether an index serves as declared. One that is unique though it need not be stays: an older app made it, may come
+/// back for it, and its queries are the same.
+fn fits_index(stored: &IdbIndex, declared: &IndexSpec) -> Result<bool, OpenError> {
     let path = key_path_name(&stored.key_path().map_err(refused)?);
-    Ok(stored.unique() == declared.unique
+    Ok((stored.unique() || !declared.unique)
         && stored.multi_entry() == declared.multi_entry
         && Some(path) == declared.key_path.as_ref().map(key_path_text))
 }

@@ -121,6 +121,7 @@ impl Schedule {
                     | Event::Status(_)
                     | Event::ClockSkew { .. }
                     | Event::Spaces(_)
+                    | Event::Adoption(_)
                     | Event::DatabaseLost { .. } => {}
                 }
             }

@@ -1,5 +1,6 @@
 //! What whole devices do, a sentence each, in virtual time.
 
+mod adoption;
 mod aside;
 mod clocks;
 mod crashes;

@@ -139,6 +139,28 @@ fn a_crash_during_a_full_pull_is_taken_up_where_it_stood() {
     }
 }
 
+/// The last page is noted when the device dies; the next pull has nothing to add.
+#[test]
+fn a_crash_after_retention_takes_nothing_that_came() {
+    for operations in 0..60 {
+        let world = World::of_ada(2);
+        (0..4).for_each(|n| add(&world, 0, &format!("t{n}"), "Milk"));
+        world.converge("ada");
+        let away = &world.devices[1];
+        away.line.set_online(false);
+        add(&world, 0, "later", "Bread");
+        world.pass(60_000);
+        world.server.retire("ada", &["t0"]);
+        away.power().fail_after(operations);
+        away.line.set_online(true);
+        away.session().hurry();
+        world.pass(3000);
+        away.restart();
+        world.pass(120_000);
+        assert_eq!(away.rows("tasks").len(), 4, "power out after {operations} operations");
+    }
+}
+
 #[test]
 fn after_retention_what_did_not_come_is_gone_and_what_is_unsent_is_kept() {
     let world = World::of_ada(2);

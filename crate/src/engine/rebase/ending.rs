@@ -1,0 +1,238 @@
+//! What a full pull did not bring: removed, kept, or logged again, record by record.
+
+use super::held::Held;
+use super::{Came, CameFields, EPOCH, Why};
+use crate::engine::adopt::Letter;
+use crate::engine::apply::insert_of;
+use crate::engine::config::{Config, GUEST};
+use crate::engine::error::Result;
+use crate::engine::outbox::{LogRow, LoggedChange};
+use crate::engine::ports::Host;
+use crate::engine::stamps::{source_of, stamp_of};
+use crate::engine::{Engine, Touched, epoch};
+use crate::model::{
+    AUTHOR_ID, Change, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync, USER_ID,
+    VISIBILITY, Visibility, is_hidden,
+};
+use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
+use crate::store::{Key, Row, RowValue, Store, Transaction};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A change to log again: app, schema version, actor, origin, and the change itself.
+pub(super) type Relogged = (String, u32, Value, Origin, LoggedChange);
+
+/// The end of a full pull: what did not come, record by record.
+pub(super) struct Ending<R> {
+    /// What came, by table and record.
+    pub came: BTreeMap<(String, String), Came>,
+    /// Fields whose edits the server does not have yet: table on the wire, record, field.
+    pub unsent: BTreeSet<(String, String, String)>,
+    /// Of an adopted database: what was said already.
+    pub held: Held,
+    /// Why everything was pulled.
+    pub why: Why,
+    /// Corrected time.
+    pub now: Stamp,
+    /// Records that changed.
+    pub touched: Vec<Touched<R>>,
+    /// Changes to log.
+    pub relogged: Vec<Relogged>,
+    /// What cannot travel.
+    pub letters: Vec<Letter>,
+}
+
+impl<R: Row> Ending<R> {
+    /// Deals with a stored record.
+    pub fn row<Tx: Transaction<Row = R>, S: Store, H: Host>(
+        &mut self,
+        tx: &Tx,
+        table: &str,
+        sync: &TableSync,
+        row: R,
+        engine: &Engine<S, H>,
+    ) -> Result<()> {
+        let Some(id) = row.text(crate::model::ID) else { return Ok(()) };
+        if is_guests(&row) {
+            return Ok(());
+        }
+        if self.why == Why::Adopted {
+            return self.adopted(tx, table, sync, &id, &row, engine);
+        }
+        let came = self.came.get(&(table.to_owned(), id.clone()));
+        let mine = self.why == Why::Restored && is_ours(&row, &engine.config());
+        match came {
+            Some(came) if mine && came.has_author_of(&row) => {
+                let fields = came.fields.clone();
+                self.relog_newer(sync, &id, &row, &fields, engine);
+            }
+            Some(_) if !mine => {}
+            // Even with an unsent update in the log: the server has lost what it updates.
+            _ if mine => self.relog_whole(sync, &id, &row, engine),
+            _ if self.is_unsent(sync, &id) => {}
+            _ => {
+                tx.delete(table, &Key::text(&id))?;
+                self.touched.push(Touched { table: table.to_owned(), key: Key::Text(id), old: Some(row), new: None });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_unsent(&self, sync: &TableSync, id: &str) -> bool {
+        let name = sync.sync_name.as_str();
+        let first = (name.to_owned(), id.to_owned(), String::new());
+        self.unsent.range(first..).next().is_some_and(|(table, record, _)| table == name && record == id)
+    }
+
+    fn relog_newer<S: Store, H: Host>(
+        &mut self,
+        sync: &TableSync,
+        id: &str,
+        row: &R,
+        came: &CameFields,
+        engine: &Engine<S, H>,
+    ) {
+        let mut by_author: BTreeMap<(String, Origin), Map<String, Value>> = BTreeMap::new();
+        for field in marked_fields(row) {
+            let Some(at) = stamp_of(row, &field) else { continue };
+            let unsent = self.unsent.contains(&(sync.sync_name.to_string(), id.to_owned(), field.clone()));
+            let prev = came.get(&field);
+            if unsent || field == AUTHOR_ID || prev.is_some_and(|prev| *prev >= at) {
+                continue;
+            }
+            let (origin, actor) = author_of(row, &field);
+            let mut edit = json!({ "value": json_of(row, &field), "at": at });
+            if let Some(prev) = prev {
+                edit["prev"] = json!(prev);
+            }
+            by_author.entry((actor.to_string(), origin)).or_default().insert(field, edit);
+        }
+        // Who may see a record is said by inserts only.
+        if by_author.values().any(|fields| fields.contains_key(VISIBILITY)) {
+            return self.relog_whole(sync, id, row, engine);
+        }
+        for ((actor, origin), fields) in by_author {
+            let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();
+            let mut change = Self::frame(id, Op::Update, &at, row, engine, sync);
+            change.0.insert("fields".into(), Value::Object(fields));
+            let actor = serde_json::from_str(&actor).unwrap_or_default();
+            self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
+        }
+    }
+
+    fn relog_whole<S: Store, H: Host>(&mut self, sync: &TableSync, id: &str, row: &R, engine: &Engine<S, H>) {
+        let (Ok(record), Ok(event_id)) = (RecordId::parse(id), EventId::parse(epoch::fresh_id(&engine.host))) else {
+            return;
+        };
+        let like = Change {
+            event_id,
+            app: sync.app.clone(),
+            schema_version: sync.schema_version,
+            table: sync.sync_name.clone(),
+            id: record,
+            op: Op::Insert,
+            at: Stamp::EPOCH,
+            fields: BTreeMap::new(),
+            space_id: None,
+            visibility: Visibility::Space,
+            actor: None,
+            origin: Origin::User,
+            group: None,
+            user_id: None,
+        };
+        let change = insert_of(row, &like, &engine.config());
+        let newest = marked_fields(row).into_iter().max_by_key(|field| stamp_of(row, field));
+        let (origin, actor) = newest.map_or_else(|| author_of(row, AUTHOR_ID), |field| author_of(row, &field));
+        if let Value::Object(map) = change.to_json() {
+            self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, LoggedChange(map)));
+        }
+    }
+
+    /// A change without its fields.
+    pub(super) fn frame<S: Store, H: Host>(
+        id: &str,
+        op: Op,
+        at: &str,
+        row: &R,
+        engine: &Engine<S, H>,
+        sync: &TableSync,
+    ) -> LoggedChange {
+        let config = engine.config();
+        let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+        let mut change = json!({ "eventId": epoch::fresh_id(&engine.host), "table": sync.sync_name, "id": id,
+            "op": op, "at": at, "visibility": visibility });
+        if let Some(space) = row.text(SPACE_ID).filter(|_| sync.scope == Scope::Space) {
+            change["spaceId"] = config.wire_space(&space).into();
+        }
+        match change {
+            Value::Object(map) => LoggedChange(map),
+            _ => LoggedChange(Map::new()),
+        }
+    }
+}
+
+pub(super) fn marked_fields<R: Row>(row: &R) -> Vec<String> {
+    let meta = row.get(FIELD_META).and_then(|meta| meta.as_row());
+    meta.map(|meta| meta.names()).unwrap_or_default().into_iter().filter(|name| !is_hidden(name)).collect()
+}
+
+pub(super) fn json_of<R: Row>(row: &R, field: &str) -> Value {
+    row.get(field).and_then(|value| value.to_json().ok()).unwrap_or_default()
+}
+
+/// Who wrote a field, with the origin its first writer's hand had.
+pub(super) fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
+    let (origin, actor) = source_of(row, field).unwrap_or_default();
+    let actor = if actor.is_object() { actor } else { json!({ "kind": "user" }) };
+    let known = Origin::of(&origin);
+    let by_kind = match actor["kind"].as_str() {
+        Some("ai") => Origin::Agent,
+        Some("system") => Origin::System,
+        _ => Origin::User,
+    };
+    (known.filter(|origin| *origin != Origin::ServerReplay).unwrap_or(by_kind), actor)
+}
+
+/// Whether a record was written before anybody signed in: it was never logged, and no server knows it.
+fn is_guests<R: Row>(row: &R) -> bool {
+    [USER_ID, AUTHOR_ID].into_iter().any(|field| row.text(field).as_deref() == Some(GUEST))
+}
+
+/// Whether a record lies in the user's own stream or was created by the user.
+pub(super) fn is_ours<R: Row>(row: &R, config: &Config) -> bool {
+    let own = row.text(SPACE_ID).is_none_or(|space| config.wire_space(&space) == config.personal_alias());
+    own || row.text(AUTHOR_ID).as_deref() == Some(config.user_id())
+}
+
+/// Puts changes into the log, one row for all of an author.
+pub(super) async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -> Result<()> {
+    let mut groups: Vec<(String, u32, Value, Origin, Vec<LoggedChange>)> = Vec::new();
+    for (app, version, actor, origin, change) in relogged {
+        let same = groups
+            .iter_mut()
+            .find(|g| (&g.0, g.1, &g.2, g.3) == (&app, version, &actor, origin) && g.4.len() < MAX_LOG_ROW_CHANGES);
+        match same {
+            Some(group) => group.4.push(change),
+            None => groups.push((app, version, actor, origin, vec![change])),
+        }
+    }
+    for (app_id, schema_version, actor, origin, changes) in groups {
+        let at = changes.iter().filter_map(|change| change.0.get("at")?.as_str()).max().unwrap_or_default();
+        let row = LogRow {
+            seq: 0.0,
+            user_id: user.to_owned(),
+            app_id,
+            schema_version,
+            clock_epoch: EPOCH.to_owned(),
+            clock_offset: 0,
+            at: Stamp::parse(at).unwrap_or(Stamp::EPOCH),
+            actor,
+            origin: origin.as_str().to_owned(),
+            absorbed: Vec::new(),
+            changes,
+            sent_at: None,
+        };
+        row.append(tx).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+// What the page can be told to do: be the older app, or the app that has moved to the engine.
+import { comeBack, fill } from './older-app.js';
+import { openEngine } from './pkg/index.js';
+import { apps, declared, version } from './schema.js';
+
+const name = 'mana';
+
+async function open(server, more = {}) {
+  const events = [];
+  const note = (kind) => (detail) => events.push({ kind, ...detail });
+  const engine = await openEngine({
+    name,
+    schema: { version, stores: declared, ...more },
+    apps,
+    user: { id: 'ada' },
+    sync: server ? { url: server, getToken: () => token(server) } : null,
+    on: {
+      adoption: note('adoption'),
+      upgrade: note('upgrade'),
+      quarantine: note('quarantine'),
+      'dead-letter': note('dead-letter'),
+    },
+  });
+  return { engine, events };
+}
+
+async function token(server) {
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
+  return (await answer.json()).token;
+}
+
+/** All rows of the engine's own store of a kind, and the log, as they lie in the database. */
+function raw(kind) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name);
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const db = request.result;
+      const all = db.transaction('_engine').objectStore('_engine').getAll();
+      all.onsuccess = () => {
+        db.close();
+        resolve(all.result.filter((row) => row.kind === kind));
+      };
+    };
+  });
+}
+
+globalThis.page = {
+  fill: (records) => fill(name, records),
+  comeBack: () => comeBack(name),
+
+  /** Opens the engine on the older app's database, syncs until nothing is left, and tells what there is then. */
+  async adopt(server) {
+    const { engine, events } = await open(server);
+    const pulling = events.length;
+    do await engine.sync.syncNow();
+    while (engine.sync.status.current.pending > 0);
+    const tasks = await engine.table('tasks').toArray();
+    const due = (await engine.table('tasks').get('made')).due;
+    const drafts = await engine.table('drafts').count();
+    const install = (await raw('install'))[0].id;
+    const letters = (await raw('letter')).map((letter) => letter.code).sort();
+    const quarantined = (await raw('quarantine')).map((row) => row.reason);
+    engine.close();
+    return {
+      events,
+      pulling,
+      titles: tasks.map((row) => row.title).sort(),
+      due: due?.toISOString?.() ?? String(due),
+      drafts,
+      install,
+      letters,
+      quarantined,
+    };
+  },
+
+  /** Opens a database of its own in versions 1 to 3, whose upgrade to 3 fails first. */
+  async upgrade() {
+    const stores = { notes: 'id, title' };
+    const steps = [];
+    const at = async (version, upgrades, more = {}) => {
+      const engine = await openEngine({
+        name: 'upgraded',
+        schema: { version, stores: { ...stores, ...more }, upgrades },
+        apps: { todo: { tables: { notes: {} } } },
+        user: { id: 'ada' },
+        on: { upgrade: (detail) => steps.push(detail) },
+      });
+      const rows = await engine.table('notes').toArray();
+      const log = (await engine.inspector.log()).map((row) => row.origin);
+      engine.close();
+      return { titles: rows.map((row) => row.title), log };
+    };
+    const first = await openEngine({
+      name: 'upgraded',
+      schema: { version: 1, stores },
+      apps: { todo: { tables: { notes: {} } } },
+      user: { id: 'ada' },
+    });
+    await first.table('notes').bulkAdd([
+      { id: 'a', title: 'a' },
+      { id: 'b', title: 'b' },
+    ]);
+    first.close();
+    let runs = 0;
+    const two = async (tx) => {
+      runs += 1;
+      const notes = tx.table('notes');
+      for (const note of await notes.toArray()) await notes.update(note.id, { title: `${note.title}2` });
+    };
+    const broken = async (tx) => {
+      await tx.table('notes').update('a', { title: 'half done' });
+      throw new Error('the upgrade has a defect');
+    };
+    const failed = await at(3, { 2: two, 3: broken }).catch(({ code, details }) => ({
+      code,
+      version: details.version,
+    }));
+    const between = await at(2, {});
+    // Three tabs at once: one of them upgrades.
+    const three = async (tx) => {
+      runs += 1;
+      await tx.table('notes').put({ id: 'c', title: 'c' });
+    };
+    const opened = await Promise.all([1, 2, 3].map(() => at(3, { 2: two, 3: three }, { added: '++id' })));
+    const fresh = await openEngine({ name: 'fresh', schema: { version: 3, stores, upgrades: { 2: two } } });
+    fresh.close();
+    return { failed, between, opened, runs, steps };
+  },
+};
