@@ -9,6 +9,7 @@ use super::config::{Config, GUEST};
 use super::error::Result;
 use super::outbox::{self, LogRow, LoggedChange};
 use super::ports::Host;
+use super::prepare::is_purged;
 use super::stamps::{source_of, stamp_of};
 use super::{Engine, Touched, epoch, rows};
 use crate::model::{
@@ -153,7 +154,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     }
     rows::remove(&tx, rows::REBASE, &user)?;
     tx.commit().await?;
-    engine.committed(&ending.touched, logged);
+    engine.committed(&ending.touched, Origin::ServerReplay, logged);
     Ok(())
 }
 
@@ -203,7 +204,8 @@ impl<R: Row> Ending<R> {
             return Ok(());
         }
         let came = self.came.get(&(table.to_owned(), id.clone()));
-        let mine = self.restored && is_ours(&row, &engine.config());
+        // What was purged from this device has stamps but no values to say again.
+        let mine = self.restored && is_ours(&row, &engine.config()) && !is_purged(&row);
         match came {
             Some(came) if mine && came.has_author_of(&row) => {
                 let fields = came.fields.clone();
@@ -215,7 +217,8 @@ impl<R: Row> Ending<R> {
             _ if self.is_unsent(sync, &id) => {}
             _ => {
                 tx.delete(table, &Key::text(&id))?;
-                self.touched.push(Touched { table: table.to_owned(), key: Key::Text(id), old: Some(row), new: None });
+                let (table, key) = (table.to_owned(), Key::Text(id));
+                self.touched.push(Touched { table, key, old: Some(row), new: None, fields: Vec::new() });
             }
         }
         Ok(())
