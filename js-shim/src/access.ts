@@ -15,7 +15,8 @@ export interface Access {
   read(query: RawQuery): Promise<object[]>;
   count(query: RawQuery): Promise<number>;
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
-  write(kind: RawWriteKind, table: string, items: unknown[]): Promise<Outcome<RawCounted>>;
+  /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
+  write(kind: RawWriteKind, table: string, items: unknown[], bulk?: boolean): Promise<Outcome<RawCounted>>;
   /** Runs `body` in one transaction that may write to `table`. */
   atomically<V>(table: string, body: (access: Access) => Promise<V>): Promise<Outcome<V>>;
   /** The live queries; throws inside a transaction, whose view of the data ends with it. */
@@ -50,9 +51,9 @@ export class EngineAccess implements Access {
     return this.#connection.run((raw) => raw.getMany(table, keys));
   }
 
-  write(kind: RawWriteKind, table: string, items: unknown[]): Promise<Outcome<RawCounted>> {
+  write(kind: RawWriteKind, table: string, items: unknown[], bulk = false): Promise<Outcome<RawCounted>> {
     return this.#connection.with(async (instance) => {
-      const written = await instance.run((raw) => raw.write(kind, table, items, this.#actor));
+      const written = await instance.run((raw) => raw.write(kind, table, items, this.#actor, bulk));
       return { value: written, whenSynced: syncWaiter(instance, written.ticket) };
     });
   }

@@ -2,7 +2,7 @@
 
 import { EngineAccess } from './access.js';
 import { Connection, type ConnectionHandlers, type Loader } from './connection.js';
-import { ManaError } from './errors.js';
+import { invalidArgument, ManaError } from './errors.js';
 import { Emitter } from './events.js';
 import { tableInfo } from './fields.js';
 import { LiveQueries } from './live.js';
@@ -83,7 +83,7 @@ class ActorWriter implements Writer {
   }
 
   table<T extends object = Record<string, unknown>>(name: string): Table<T> {
-    return new AccessTable<T, PrimaryKey<T>>(this.#access, name);
+    return new AccessTable<T, PrimaryKey<T>>(this.#access, tableName(name));
   }
 
   transaction<R>(
@@ -91,11 +91,15 @@ class ActorWriter implements Writer {
     tables: string | readonly string[],
     body: (tx: Transaction) => Promise<R> | R,
   ): Write<R> {
-    const names = typeof tables === 'string' ? [tables] : [...tables];
-    const outcome = this.#access.transaction(mode, names, (access, abort) =>
-      body({ table: (name) => new AccessTable(access, name), abort }),
-    );
-    return writePromise(outcome);
+    const outcome = async () => {
+      const names = tableNames(tables);
+      if (mode !== 'r' && mode !== 'rw') throw invalidArgument("A transaction's mode is 'r' or 'rw'.");
+      if (typeof body !== 'function') throw invalidArgument('A transaction takes a function.');
+      return this.#access.transaction(mode, names, (access, abort) =>
+        body({ table: (name) => new AccessTable(access, tableName(name)), abort }),
+      );
+    };
+    return writePromise(outcome());
   }
 
   as(actor: Actor): Writer {
@@ -183,6 +187,17 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
       schema.upgrades?.[version]?.({ table: (name) => new AccessTable(access, name), abort }),
     );
   };
+}
+
+function tableName(name: unknown): string {
+  if (typeof name === 'string') return name;
+  throw invalidArgument("A table's name is a string.");
+}
+
+function tableNames(tables: unknown): string[] {
+  if (!Array.isArray(tables)) return [tableName(tables)];
+  if (tables.length === 0) throw invalidArgument('A transaction needs at least one table.');
+  return tables.map(tableName);
 }
 
 function network({ sync }: EngineOptions): RawNetwork {

@@ -4,6 +4,7 @@
 export const errorCodes = [
   // Calls that cannot work as they are written
   'already_exists',
+  'bulk_failed',
   'filter_failed',
   'immutable_field',
   'invalid_argument',
@@ -90,6 +91,16 @@ export function invalidArgument(message: string, details: ErrorDetails | null = 
   return new ManaError('invalid_argument', message, { details });
 }
 
+/** Reads what the app handed over: a field that is computed and throws, or a revoked proxy, is a wrong argument. */
+export function readArgument<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof ManaError) throw cause;
+    throw new ManaError('invalid_argument', `An argument cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** What every call in flight, and every later call of that instance, is answered with after a panic. */
 export function enginePanicked(message: string): ManaError {
   const text = `The engine stopped (${message}) and is being replaced; nothing half-written was saved. Repeat the call.`;
@@ -106,5 +117,9 @@ function fieldsOf(thrown: unknown): Partial<Record<'code' | 'retryable' | 'detai
 }
 
 function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return 'something that has no text was thrown';
+  }
 }

@@ -11,6 +11,10 @@ export interface TableInfo {
   readonly dates: readonly string[];
   /** The name of the primary key's field; `undefined` when it is compound or kept beside the row. */
   readonly keyField: string | undefined;
+  /** The paths of the primary key's parts; none when it is kept beside the row. */
+  readonly keyPaths: readonly string[];
+  /** Whether keys are lists of those parts. */
+  readonly compoundKey: boolean;
 }
 
 /** Looks a table up; one the schema does not name gets no dates, and the engine answers its calls with `unknown_table`. */
@@ -19,7 +23,29 @@ export function tableInfo(options: RawOptions, name: string): TableInfo {
   const dates = apps.find((app) => Object.hasOwn(app.tables, name))?.tables[name]?.dates ?? [];
   const schema = Object.hasOwn(options.schema.stores, name) ? (options.schema.stores[name] ?? '') : '';
   const field = (schema.split(',')[0] ?? '').trim().replace(/^[+&*]+/, '');
-  return { name, dates, keyField: /^[\w$]+$/.test(field) ? field : undefined };
+  const compoundKey = field.startsWith('[');
+  const keyPaths = compoundKey ? field.slice(1, -1).split('+') : [field];
+  return {
+    name,
+    dates,
+    keyField: /^[\w$]+$/.test(field) ? field : undefined,
+    keyPaths: keyPaths.map((path) => path.trim()).filter((path) => path !== ''),
+    compoundKey,
+  };
+}
+
+/** The primary key of a row that was read, as it is stored. */
+export function keyOfRow(table: TableInfo, row: object): unknown {
+  const parts = table.keyPaths.map((path) => storedPart(table, path, row));
+  if (parts.length > 0) return table.compoundKey ? parts : parts[0];
+  const message = `The keys of ${table.name} are kept beside its rows, which do not say them: use update and delete.`;
+  throw invalidArgument(message, { table: table.name });
+}
+
+function storedPart(table: TableInfo, path: string, row: object): unknown {
+  let value: unknown = row;
+  for (const step of path.split('.')) value = (value as Record<string, unknown> | null | undefined)?.[step];
+  return table.dates.includes(path) ? isoOf(value) : value;
 }
 
 /** A row as it is stored: no proxies, dates as ISO strings. */

@@ -38,7 +38,8 @@ function isObjectPrototype(prototype: object): boolean {
 function copyItems(items: readonly unknown[], seen: Seen): unknown[] {
   const out: unknown[] = new Array(items.length);
   seen.set(items, out);
-  for (let i = 0; i < items.length; i += 1) out[i] = copy(items[i], seen);
+  // A hole stays a hole: in tables that do not sync it is stored as one.
+  for (let i = 0; i < items.length; i += 1) if (i in items) out[i] = copy(items[i], seen);
   return out;
 }
 

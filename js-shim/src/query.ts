@@ -4,8 +4,9 @@ import type { Access } from './access.js';
 import { invalidArgument, ManaError } from './errors.js';
 import { reviveAll, storedKey, type TableInfo } from './fields.js';
 import { LiveView } from './live-view.js';
+import { deleteRows, modifyRows } from './modify.js';
 import type { RawQuery, RawRange } from './raw.js';
-import type { LiveHandle, Query, WhereClause } from './types.js';
+import type { Changes, LiveHandle, Modifier, Query, Readable, WhereClause, Write } from './types.js';
 
 type Test<T> = (row: T) => boolean;
 
@@ -33,8 +34,8 @@ export const everything: QueryState = {
   filters: [],
 };
 
-/** The query of `Query<T>`. */
-export class TableQuery<T> implements Query<T> {
+/** What tables and queries have in common. */
+export class Rows<T> implements Readable<T> {
   readonly #access: Access;
   readonly #table: TableInfo;
   readonly #state: QueryState;
@@ -49,10 +50,6 @@ export class TableQuery<T> implements Query<T> {
   filter(test: Test<T>): Query<T>;
   filter(test: Test<T>): Query<T> {
     return this.#with({ filters: [...this.#state.filters, test] });
-  }
-
-  and(test: Test<T>): Query<T> {
-    return this.filter(test);
   }
 
   limit(count: number): Query<T> {
@@ -100,6 +97,33 @@ export class TableQuery<T> implements Query<T> {
 
   #with(change: Partial<QueryState>): TableQuery<T> {
     return new TableQuery(this.#access, this.#table, { ...this.#state, ...change });
+  }
+}
+
+/** The query of `Query<T>`. */
+export class TableQuery<T> extends Rows<T> implements Query<T> {
+  readonly #access: Access;
+  readonly #table: TableInfo;
+  /** The same query in a transaction. */
+  readonly #read: (access: Access) => Promise<object[]>;
+
+  constructor(access: Access, table: TableInfo, state: QueryState) {
+    super(access, table, state);
+    this.#access = access;
+    this.#table = table;
+    this.#read = (inside) => new TableQuery<object>(inside, table, state).toArray();
+  }
+
+  and(test: Test<T>): Query<T> {
+    return this.filter(test);
+  }
+
+  modify(change: Changes<T> | Modifier<T>): Write<number> {
+    return modifyRows(this.#access, this.#table, this.#read, change);
+  }
+
+  delete(): Write<number> {
+    return deleteRows(this.#access, this.#table, this.#read);
   }
 }
 

@@ -58,7 +58,19 @@ export interface RawError extends Error {
   details: Record<string, unknown> | null;
 }
 
-export type RawWriteKind = 'add' | 'put' | 'update' | 'delete' | 'restore' | 'clear';
+/** Rows, keys, or pairs of a key and an object, by kind. */
+export type RawWriteKind =
+  | 'add'
+  | 'addAt'
+  | 'put'
+  | 'putAt'
+  | 'update'
+  | 'upsert'
+  | 'delete'
+  | 'restore'
+  | 'purge'
+  | 'clear'
+  | 'clearToTombstones';
 
 export interface RawQuery {
   table: string;
@@ -85,10 +97,11 @@ export type RawRows = (object | undefined)[];
 /** The rows of a live query, or what went wrong with it. */
 export type RawCallback = (rows: object[] | undefined, error: RawError | undefined) => void;
 
-/** `count` is the number of rows that really changed. */
+/** `count` is the number of rows that really changed, `created` how many of them are new (of `upsert` alone). */
 export interface RawCounted {
   keys: unknown[];
   count: number;
+  created: number;
 }
 
 /** `ticket` is `null` when there is nothing to push. */
@@ -98,7 +111,8 @@ export interface RawWritten extends RawCounted {
 
 export interface RawEngine {
   begin(mode: 'r' | 'rw', tables: string[], actor: object | null): RawTx;
-  write(kind: RawWriteKind, table: string, items: unknown[], actor: object | null): Promise<RawWritten>;
+  /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
+  write(kind: RawWriteKind, table: string, items: unknown[], actor: object | null, bulk: boolean): Promise<RawWritten>;
   read(query: RawQuery): Promise<object[]>;
   count(query: RawQuery): Promise<number>;
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
@@ -124,7 +138,7 @@ export interface RawTx {
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
   read(query: RawQuery): Promise<object[]>;
   count(query: RawQuery): Promise<number>;
-  write(kind: RawWriteKind, table: string, items: unknown[]): Promise<RawCounted>;
+  write(kind: RawWriteKind, table: string, items: unknown[], bulk: boolean): Promise<RawCounted>;
   commit(): Promise<RawWritten>;
   abort(): void;
 }

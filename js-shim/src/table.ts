@@ -1,11 +1,11 @@
 /** Tables: reads, writes, and the queries that begin at them. */
 
 import type { Access } from './access.js';
-import { equal } from './equality.js';
-import { invalidArgument } from './errors.js';
+import { invalidArgument, readArgument } from './errors.js';
 import { reviveAll, storedKey, storedRow, type TableInfo } from './fields.js';
+import { changesBetween, noPromise } from './modify.js';
 import { mapped, type Outcome, writePromise } from './outcome.js';
-import { everything, IndexClause, TableQuery } from './query.js';
+import { everything, IndexClause, Rows, TableQuery } from './query.js';
 import type { RawCounted, RawWriteKind } from './raw.js';
 import type {
   Changes,
@@ -24,7 +24,7 @@ type Row = Record<string, unknown>;
 type KeyOptions = { readonly allKeys?: boolean };
 
 /** The table of `Table<T, K>`. */
-export class AccessTable<T extends object, K> extends TableQuery<T> implements Table<T, K> {
+export class AccessTable<T extends object, K> extends Rows<T> implements Table<T, K> {
   readonly name: string;
   readonly #access: Access;
   readonly #info: TableInfo;
@@ -43,10 +43,8 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
   }
 
   async bulkGet(keys: readonly K[]): Promise<(T | undefined)[]> {
-    const rows = await this.#access.getMany(
-      this.name,
-      keys.map((key) => this.#key(key)),
-    );
+    const stored = readArgument(() => list(keys, 'keys').map((key) => this.#key(key)));
+    const rows = await this.#access.getMany(this.name, stored);
     return reviveAll(this.#info, rows) as (T | undefined)[];
   }
 
@@ -66,24 +64,32 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
     return new TableQuery(this.#access, this.#info, everything);
   }
 
-  add(row: NewRow<T>): Write<K> {
-    return this.#write('add', () => [this.#row(row)], onlyKey);
+  add(row: NewRow<T>, key?: Key): Write<K> {
+    return key === undefined
+      ? this.#write('add', () => [this.#row(row)], onlyKey)
+      : this.#write('addAt', () => [[this.#key(key), this.#row(row)]], onlyKey);
   }
 
-  put(row: NewRow<T>): Write<K> {
-    return this.#write('put', () => [this.#row(row)], onlyKey);
+  put(row: NewRow<T>, key?: Key): Write<K> {
+    return key === undefined
+      ? this.#write('put', () => [this.#row(row)], onlyKey)
+      : this.#write('putAt', () => [[this.#key(key), this.#row(row)]], onlyKey);
   }
 
   bulkAdd(rows: readonly NewRow<T>[], options: { readonly allKeys: true }): Write<K[]>;
   bulkAdd(rows: readonly NewRow<T>[], options?: KeyOptions): Write<K | undefined>;
-  bulkAdd(rows: readonly NewRow<T>[], options?: KeyOptions): Write<K[] | K | undefined> {
-    return this.#write('add', () => rows.map((row) => this.#row(row)), keysAs(options));
+  bulkAdd(rows: readonly NewRow<T>[], keys: readonly Key[], options: { readonly allKeys: true }): Write<K[]>;
+  bulkAdd(rows: readonly NewRow<T>[], keys: readonly Key[], options?: KeyOptions): Write<K | undefined>;
+  bulkAdd(rows: readonly NewRow<T>[], keys?: readonly Key[] | KeyOptions, options?: KeyOptions) {
+    return this.#bulk('add', 'addAt', rows, keys, options);
   }
 
   bulkPut(rows: readonly NewRow<T>[], options: { readonly allKeys: true }): Write<K[]>;
   bulkPut(rows: readonly NewRow<T>[], options?: KeyOptions): Write<K | undefined>;
-  bulkPut(rows: readonly NewRow<T>[], options?: KeyOptions): Write<K[] | K | undefined> {
-    return this.#write('put', () => rows.map((row) => this.#row(row)), keysAs(options));
+  bulkPut(rows: readonly NewRow<T>[], keys: readonly Key[], options: { readonly allKeys: true }): Write<K[]>;
+  bulkPut(rows: readonly NewRow<T>[], keys: readonly Key[], options?: KeyOptions): Write<K | undefined>;
+  bulkPut(rows: readonly NewRow<T>[], keys?: readonly Key[] | KeyOptions, options?: KeyOptions) {
+    return this.#bulk('put', 'putAt', rows, keys, options);
   }
 
   update(key: K, changes: Changes<T> | ((row: T) => Changes<T> | undefined)): Write<number> {
@@ -92,20 +98,33 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
     return writePromise(this.#access.atomically(this.name, (access) => this.#edit(access, key, changes as Edit)));
   }
 
+  bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number> {
+    const pairs = () => list(items, 'items').map(({ key, changes }) => [this.#key(key), this.#row(changes)]);
+    return this.#write('update', pairs, countOf, true);
+  }
+
+  upsert(key: K, changes: Changes<T>): Write<boolean> {
+    return this.#write('upsert', () => [[this.#key(key), this.#row(changes)]], isCreated);
+  }
+
   delete(key: K): Write<void> {
     return this.#write('delete', () => [this.#key(key)], nothing);
   }
 
   bulkDelete(keys: readonly K[]): Write<void> {
-    return this.#write('delete', () => keys.map((key) => this.#key(key)), nothing);
+    return this.#write('delete', () => list(keys, 'keys').map((key) => this.#key(key)), nothing, true);
   }
 
   restore(key: K): Write<void> {
     return this.#write('restore', () => [this.#key(key)], nothing);
   }
 
-  clear(): Write<void> {
-    return this.#write('clear', () => [], nothing);
+  purge(key: K): Write<void> {
+    return this.#write('purge', () => [this.#key(key)], nothing);
+  }
+
+  clear(options?: { readonly tombstones?: boolean }): Write<void> {
+    return this.#write(options?.tombstones === true ? 'clearToTombstones' : 'clear', () => [], nothing);
   }
 
   #key(key: unknown): unknown {
@@ -116,20 +135,43 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
     return storedRow(this.#info, row);
   }
 
-  #write<V>(kind: RawWriteKind, items: () => unknown[], result: (written: RawCounted) => unknown): Write<V> {
+  #bulk(
+    inbound: RawWriteKind,
+    outbound: RawWriteKind,
+    rows: readonly unknown[],
+    keysOrOptions: readonly Key[] | KeyOptions | undefined,
+    options: KeyOptions | undefined,
+  ): Write<never> {
+    const keys = Array.isArray(keysOrOptions) ? (keysOrOptions as readonly Key[]) : undefined;
+    const result = keysAs(keys ? options : ((keysOrOptions as KeyOptions | undefined) ?? options));
+    if (!keys) return this.#write(inbound, () => list(rows, 'rows').map((row) => this.#row(row)), result, true);
+    const pairs = () => {
+      if (keys.length !== rows.length) throw invalidArgument('There must be one key for each row.');
+      return list(rows, 'rows').map((row, at) => [this.#key(keys[at]), this.#row(row)]);
+    };
+    return this.#write(outbound, pairs, result, true);
+  }
+
+  #write<V>(
+    kind: RawWriteKind,
+    items: () => unknown[],
+    result: (written: RawCounted) => unknown,
+    bulk = false,
+  ): Write<V> {
     // Async, so that an unusable argument rejects as the engine's own refusals do; the items are still read in this turn.
     const outcome = async (): Promise<Outcome<V>> =>
-      mapped(this.#access.write(kind, this.name, items()), result as (written: RawCounted) => V);
+      mapped(this.#access.write(kind, this.name, readArgument(items), bulk), result as (written: RawCounted) => V);
     return writePromise(outcome());
   }
 
   async #edit(access: Access, key: K, edit: Edit): Promise<number> {
-    const stored = this.#key(key);
+    const stored = readArgument(() => this.#key(key));
     const [row] = reviveAll(this.#info, await access.getMany(this.name, [stored]));
     if (row === undefined) return 0;
     const changes = changesOf(row as Row, edit);
     if (Object.keys(changes).length === 0) return 0;
-    const { value } = await access.write('update', this.name, [[stored, this.#row(changes)]]);
+    const items = readArgument(() => [[stored, this.#row(changes)]]);
+    const { value } = await access.write('update', this.name, items);
     return value.count;
   }
 }
@@ -139,13 +181,15 @@ type Edit = (row: Row) => unknown;
 /** What an edit did to its copy of the row, and what it answered with. */
 function changesOf(row: Row, edit: Edit): Row {
   const draft = structuredClone(row);
-  const answer = edit(draft);
-  if (answer instanceof Promise) throw invalidArgument('The function given to update must not be async.');
-  const changes: Row = {};
-  for (const field of Object.keys({ ...row, ...draft })) {
-    if (!equal(row[field], draft[field])) changes[field] = draft[field];
-  }
+  const answer = noPromise(edit(draft), 'update');
+  const changes = changesBetween(row, draft);
   return typeof answer === 'object' && answer !== null && answer !== draft ? { ...changes, ...answer } : changes;
+}
+
+/** An argument that has to be an array; what only looks like one would be read in parts. */
+function list<I>(items: readonly I[], name: string): readonly I[] {
+  if (Array.isArray(items)) return items;
+  throw invalidArgument(`${name} must be an array.`, { [name]: typeof items });
 }
 
 function onlyKey(written: RawCounted): unknown {
@@ -158,6 +202,10 @@ function keysAs(options: KeyOptions | undefined): (written: RawCounted) => unkno
 
 function countOf(written: RawCounted): unknown {
   return written.count;
+}
+
+function isCreated(written: RawCounted): unknown {
+  return written.created > 0;
 }
 
 function nothing(): undefined {

@@ -67,8 +67,8 @@ class TransactionAccess implements Access {
     return this.#call(`${table}.get`, (raw) => raw.getMany(table, keys));
   }
 
-  async write(kind: RawWriteKind, table: string, items: unknown[]): Promise<Outcome<RawCounted>> {
-    const value = await this.#call(`${table}.${kind}`, (raw) => raw.write(kind, table, items));
+  async write(kind: RawWriteKind, table: string, items: unknown[], bulk = false): Promise<Outcome<RawCounted>> {
+    const value = await this.#call(`${table}.${kind}`, (raw) => raw.write(kind, table, items, bulk));
     return { value, whenSynced: () => this.#whenSynced() };
   }
 

@@ -228,6 +228,29 @@ export interface Readable<T> {
 export interface Query<T> extends Readable<T> {
   /** The same as `filter`. */
   and(test: (row: T) => boolean): Query<T>;
+  /**
+   * Changes the rows, read and written in one transaction. Gives how many there were. Rows that are refused are named by
+   * `bulk_failed`; the others are changed.
+   */
+  modify(changes: Changes<T>): Write<number>;
+  /**
+   * Lets `edit` change a copy of each row. It may put another object in place of the row (`context.value = …`), delete the
+   * row (`delete context.value`) or leave it as it is (`return false`). What it throws undoes all of it.
+   */
+  modify(edit: Modifier<T>): Write<number>;
+  /** Deletes the rows, read and deleted in one transaction. Gives how many there were. */
+  delete(): Write<number>;
+}
+
+/** A function given to `modify`; its second argument is also its `this`. */
+export type Modifier<T> = (this: ModifyContext<T>, row: T, context: ModifyContext<T>) => unknown;
+
+/** A row while it is modified. */
+export interface ModifyContext<T> {
+  /** The copy that is changed; `undefined` or deleted: the row is deleted. */
+  value?: T | undefined;
+  /** The row's primary key. */
+  readonly primKey: unknown;
 }
 
 /** The conditions an index can answer. */
@@ -264,28 +287,49 @@ export interface Table<T extends object = Record<string, unknown>, K = PrimaryKe
   orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
   /** All rows. */
   toCollection(): Query<T>;
-  /** Inserts a row; fails with `already_exists` when there is one. Gives its key. */
-  add(row: NewRow<T>): Write<K>;
+  /** Inserts a row; fails with `already_exists` when there is one. `key`: for tables with keys beside the rows. Gives its key. */
+  add(row: NewRow<T>, key?: Key): Write<K>;
   /** Inserts or replaces a row. A field left out is removed: to change a part of a row, use `update`. Gives its key. */
-  put(row: NewRow<T>): Write<K>;
-  /** Inserts rows, all or none. Gives the last key, or all of them. */
+  put(row: NewRow<T>, key?: Key): Write<K>;
+  /**
+   * Inserts rows. Gives the last key, or all of them. Rows that are refused are named by `bulk_failed`; the others are
+   * inserted, unless a transaction around the call ends with that error.
+   */
   bulkAdd(rows: readonly NewRow<T>[], options: { readonly allKeys: true }): Write<K[]>;
   bulkAdd(rows: readonly NewRow<T>[], options?: { readonly allKeys?: boolean }): Write<K | undefined>;
-  /** Inserts or replaces rows, all or none. Gives the last key, or all of them. */
+  bulkAdd(rows: readonly NewRow<T>[], keys: readonly Key[], options: { readonly allKeys: true }): Write<K[]>;
+  bulkAdd(
+    rows: readonly NewRow<T>[],
+    keys: readonly Key[],
+    options?: { readonly allKeys?: boolean },
+  ): Write<K | undefined>;
+  /** Inserts or replaces rows, else like `bulkAdd`. */
   bulkPut(rows: readonly NewRow<T>[], options: { readonly allKeys: true }): Write<K[]>;
   bulkPut(rows: readonly NewRow<T>[], options?: { readonly allKeys?: boolean }): Write<K | undefined>;
+  bulkPut(rows: readonly NewRow<T>[], keys: readonly Key[], options: { readonly allKeys: true }): Write<K[]>;
+  bulkPut(
+    rows: readonly NewRow<T>[],
+    keys: readonly Key[],
+    options?: { readonly allKeys?: boolean },
+  ): Write<K | undefined>;
   /** Changes fields of a row. Gives 1 when something changed, else 0. */
   update(key: K, changes: Changes<T>): Write<number>;
   /** Reads a row, lets `edit` change it or answer with changes, and writes what differs, all in one transaction. */
   update(key: K, edit: (row: T) => Changes<T> | undefined): Write<number>;
+  /** Changes fields of rows. Gives how many changed. Rows that are refused are named by `bulk_failed`. */
+  bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number>;
+  /** Changes fields of a row, or makes one of them. Gives whether it was made. */
+  upsert(key: K, changes: Changes<T>): Write<boolean>;
   /** Deletes a row; on synced tables it can be restored. */
   delete(key: K): Write<void>;
-  /** Deletes rows, all or none. */
+  /** Deletes rows. Those that are refused are named by `bulk_failed`. */
   bulkDelete(keys: readonly K[]): Write<void>;
   /** Takes the deletion of a row back. */
   restore(key: K): Write<void>;
-  /** Empties a local table. */
-  clear(): Write<void>;
+  /** Takes a row's values off this device, for good; the server and other devices keep it. On local tables: deletes it. */
+  purge(key: K): Write<void>;
+  /** Empties a local table. On synced ones `tombstones` is needed: it deletes, everywhere, the rows that a query sees. */
+  clear(options?: { readonly tombstones?: boolean }): Write<void>;
 }
 
 /** Resolves when the write is saved on this device. */
@@ -398,12 +442,20 @@ export interface Conflicts {
   restore(conflict: Conflict): Promise<void>;
 }
 
-/** The rows of one table that one commit changed. */
+/** Rows of one table that one commit changed alike. */
 export interface TableChange {
   /** The table. */
   readonly table: string;
-  /** The keys of the rows. */
+  /** The keys of the rows; none where a table with keys beside its rows was cleared. */
   readonly ids: readonly Key[];
+  /** What happened to them. `restore`: they had been deleted and are there again. */
+  readonly op: 'insert' | 'update' | 'delete' | 'restore';
+  /** By what kind of hand, as in the rows' field metadata; `server-replay`: it came from the server. */
+  readonly origin: 'user' | 'agent' | 'system' | 'migration' | 'server-replay';
+  /** The fields that were written by an `update` or `restore`; none of the others, which concern the whole row. */
+  readonly fields: readonly string[];
+  /** Whether this engine made the commit; `false`: another tab did. */
+  readonly here: boolean;
 }
 
 /** Particulars of an event. */

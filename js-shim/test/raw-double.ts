@@ -196,13 +196,13 @@ export class TxDouble implements RawTx {
   write(kind: RawWriteKind, table: string, items: unknown[]): Promise<RawCounted> {
     this.#instance.world.before?.(this.#instance, 'tx.write', [kind, table, items]);
     this.writes.push([kind, table, items]);
-    return this.#instance.later(() => ({ keys: keysOf(kind, items), count: items.length }));
+    return this.#instance.later(() => ({ keys: keysOf(kind, items), count: items.length, created: 0 }));
   }
   commit() {
     this.state = 'committed';
     return this.#instance.later(() => {
       for (const [kind, table, items] of this.writes) this.#instance.world.apply(kind, table, items);
-      return { keys: [], count: this.writes.length, ticket: 9 };
+      return { keys: [], count: this.writes.length, created: 0, ticket: 9 };
     });
   }
   abort(): void {
@@ -260,14 +260,19 @@ export class World implements Loader {
   apply(kind: RawWriteKind, table: string, items: unknown[]): RawCounted {
     const rows = this.tables.get(table) ?? new Map<unknown, Row>();
     this.tables.set(table, rows);
+    let created = 0;
     for (const item of items) {
       if (kind === 'delete') rows.delete(item);
-      else if (kind === 'update') {
+      else if (kind === 'update' || kind === 'upsert') {
         const [key, changes] = item as [unknown, Row];
+        if (!rows.has(key)) created += 1;
         rows.set(key, { ...rows.get(key), ...structuredClone(changes) });
-      } else rows.set((item as Row).id, structuredClone(item as Row));
+      } else if (kind === 'addAt' || kind === 'putAt') {
+        const [key, row] = item as [unknown, Row];
+        rows.set(key, structuredClone(row));
+      } else if (kind === 'add' || kind === 'put') rows.set((item as Row).id, structuredClone(item as Row));
     }
-    return { keys: keysOf(kind, items), count: items.length };
+    return { keys: keysOf(kind, items), count: items.length, created };
   }
 }
 
@@ -278,7 +283,7 @@ function keysOf(kind: RawWriteKind, items: unknown[]): unknown[] {
 /** Options with a synced table that has dates, and a local one. */
 export const options: EngineOptions = {
   name: 'test',
-  schema: { version: 1, stores: { tasks: 'id, projectId, [spaceId+dueDate], dueDate', drafts: '++id' } },
+  schema: { version: 1, stores: { tasks: 'id, projectId, [spaceId+dueDate], dueDate', drafts: '++id', beside: '' } },
   apps: { todo: { tables: { tasks: { dates: ['dueDate'] } } } },
   user: { id: 'u1' },
 };

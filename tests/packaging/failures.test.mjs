@@ -7,11 +7,14 @@ import { after, before, describe, it } from 'node:test';
 import { startBrowser } from '../support/chromium.mjs';
 import { root } from '../support/places.mjs';
 import { serve } from '../support/serve.mjs';
+import { expectedWrites } from './expected-writes.mjs';
 import { run } from './fresh-app.mjs';
 import { outcomeOf } from './outcome.mjs';
 
 const page = (script) =>
   `<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/${script}"></script>`;
+
+const pages = ['panic', 'transactions', 'bad-input', 'writes', 'values', 'change-events', 'random-calls'];
 
 describe('when something goes wrong', { timeout: 900_000 }, () => {
   let browser;
@@ -23,7 +26,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     await cp(join(root, 'tests/packaging/failures'), directory, { recursive: true });
     const build = ['--dev', '--features', 'planted-faults', '--out', join(directory, 'pkg')];
     await run(join(root, 'scripts/build-pkg'), build, { cwd: root, timeout: 800_000 });
-    for (const name of ['panic', 'transactions', 'bad-input']) {
+    for (const name of pages) {
       await writeFile(join(directory, `${name}.html`), page(`${name}.js`));
     }
     server = await serve(directory);
@@ -68,7 +71,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
   it('wrong arguments have their codes, write nothing and leave the database usable', async () => {
     const { complaints, ...outcome } = await outcomeOf(browser, `${server.url}bad-input.html`);
     const notSyncable = ['loneSurrogate', 'nul', 'notANumber', 'infinite', 'bigInt', 'map', 'date', 'func', 'cycle'];
-    notSyncable.push('tooDeep', 'protoKey', 'constructorField', 'secondOfTwo');
+    notSyncable.push('tooDeep', 'protoKey', 'constructorField');
     const expected = {
       unknownTable: 'unknown_table',
       unknownIndex: 'unknown_index',
@@ -77,6 +80,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       ...each(['protoId', 'invalidKey', 'booleanKey'], 'invalid_record'),
       ...each(notSyncable, 'value_not_syncable'),
       existing: 'already_exists',
+      secondOfTwo: 'bulk_failed',
       ...each(['immutable', 'otherSpace'], 'immutable_field'),
       unknownSpace: 'unknown_space',
       reserved: 'reserved_field',
@@ -89,10 +93,66 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     };
     assert.deepEqual(outcome.codes, expected);
     assert.deepEqual(outcome.limits, { deepest: 'resolved', negativeZero: true, emptyRange: [] });
-    const ids = ['a', 'deep', 'zero'];
+    const ids = ['a', 'deep', 'y', 'zero'];
     assert.deepEqual(outcome.kept, { records: ids, logged: ids });
     assert.deepEqual(complaints, []);
   });
+
+  it('writes of several rows, by query and by path do what they can and name the rest', async () => {
+    assert.deepEqual(await outcomeOf(browser, `${server.url}writes.html`), expectedWrites);
+  });
+
+  it('every value survives in local tables, is refused by its path elsewhere, and dates are Dates', async () => {
+    const { survived, paths, dates, complaints } = await outcomeOf(browser, `${server.url}values.html`);
+    assert.deepEqual(new Set(Object.values(survived)), new Set([true]), JSON.stringify(survived));
+    const { nested, cycle, sparse, undefinedInList, ...others } = paths;
+    assert.equal(nested, 'resolved');
+    assert.match(cycle, /^outer\.inner\[1\](\.self)+$/);
+    assert.deepEqual([sparse, undefinedInList], ['outer.inner[1][1]', 'outer.inner[1][1]']);
+    assert.deepEqual(new Set(Object.values(others)), new Set(['outer.inner[1]']), JSON.stringify(others));
+    assert.deepEqual(dates, {
+      live: true,
+      update: true,
+      modify: 2,
+      read: ['2026-05-09T10:00:00.000Z', '2026-05-01T10:00:00.000Z'],
+      stored: '2026-05-09T10:00:00.000Z',
+      refused: 'dueDate',
+      changes: ['update dueDate', 'update dueDate', 'update dueDate', 'insert '],
+    });
+    assert.deepEqual(complaints, []);
+  });
+
+  it('each commit is told with what happened to which rows and fields, in every tab', async () => {
+    const { here, alike, complaints } = await outcomeOf(browser, `${server.url}change-events.html`);
+    const said = here.map((commit) =>
+      commit.map(({ table, op, origin, ids, fields }) => [table, op, origin, ids.join(), fields.join()].join(' ')),
+    );
+    assert.deepEqual(said, [
+      ['tasks insert user a,b '],
+      ['tasks update user a title,done'],
+      ['tasks update agent b title'],
+      ['tasks delete user b '],
+      ['tasks restore user b deletedAt'],
+      ['tasks delete user b '],
+      ['drafts insert user 1 ', 'drafts update user 1 text,when', 'tasks update user a title'],
+      ['drafts delete user 1 '],
+    ]);
+    assert.ok(here.flat().every((change) => change.here));
+    assert.equal(alike, true, 'another tab hears the same');
+    assert.deepEqual(complaints, []);
+  });
+
+  for (const seed of process.env.SEED ? [process.env.SEED] : [1, 2, 3]) {
+    it(`random calls, right and wrong, leave a working engine (SEED=${seed})`, async (context) => {
+      const url = `${server.url}random-calls.html?seed=${seed}&calls=600`;
+      const { kinds, resolved, complaints, ...outcome } = await outcomeOf(browser, url);
+      context.diagnostic(`${resolved} resolved; ${kinds.join(' ')}`);
+      const sound = { strays: [], disagreements: [], died: 0, works: 'works', seed: Number(seed) };
+      assert.deepEqual(outcome, sound);
+      assert.ok(resolved > 100 && kinds.length > 8, 'the calls reach something');
+      assert.deepEqual(complaints, []);
+    });
+  }
 });
 
 function each(names, code) {

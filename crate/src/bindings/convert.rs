@@ -1,7 +1,7 @@
 //! Queries, keys, rows and events between Rust and JavaScript.
 
 use super::error::invalid;
-use crate::engine::{Adoption, Conflict, Error, Event, Kind, Query, Side, Status, Write, Written};
+use crate::engine::{Adoption, Conflict, Error, Event, Kind, Query, Side, Status, TableChange, Write, Written};
 use crate::model::Stamp;
 use crate::store::{Key, KeyRange};
 use crate::web::{JsRow, key_to_js};
@@ -21,8 +21,8 @@ pub fn key(value: &JsValue) -> Result<Key, JsValue> {
 }
 
 /// Keys as JavaScript has them.
-pub fn keys_out(keys: &[Key]) -> Array {
-    keys.iter().map(|key| key_to_js(key).unwrap_or(JsValue::NULL)).collect()
+pub fn keys_out<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Array {
+    keys.into_iter().map(|key| key_to_js(key).unwrap_or(JsValue::NULL)).collect()
 }
 
 /// The items of an array.
@@ -57,22 +57,23 @@ pub fn write(kind: &str, values: &JsValue) -> Result<Write<JsRow>, JsValue> {
     let values = items(values, "items")?;
     let rows = || values.iter().map(row).collect::<Result<Vec<_>, _>>();
     let keys = || values.iter().map(key).collect::<Result<Vec<_>, _>>();
+    let pair = |pair: &JsValue| match items(pair, "an item")?.as_slice() {
+        [id, object] => Ok((key(id)?, row(object)?)),
+        _ => Err(invalid("an item must be a key and an object")),
+    };
+    let pairs = || values.iter().map(pair).collect::<Result<Vec<_>, JsValue>>();
     match kind {
         "add" => Ok(Write::Add(rows()?)),
+        "addAt" => Ok(Write::AddAt(pairs()?)),
         "put" => Ok(Write::Put(rows()?)),
-        "update" => {
-            let pair = |pair: &JsValue| {
-                let pair = items(pair, "an update")?;
-                match pair.as_slice() {
-                    [id, changes] => Ok((key(id)?, row(changes)?)),
-                    _ => Err(invalid("an update must be a key and changes")),
-                }
-            };
-            Ok(Write::Update(values.iter().map(pair).collect::<Result<Vec<_>, JsValue>>()?))
-        }
+        "putAt" => Ok(Write::PutAt(pairs()?)),
+        "update" => Ok(Write::Update(pairs()?)),
+        "upsert" => Ok(Write::Upsert(pairs()?)),
         "delete" => Ok(Write::Delete(keys()?)),
         "restore" => Ok(Write::Restore(keys()?)),
-        "clear" => Ok(Write::Clear),
+        "purge" => Ok(Write::Purge(keys()?)),
+        "clear" => Ok(Write::Clear { tombstones: false }),
+        "clearToTombstones" => Ok(Write::Clear { tombstones: true }),
         other => Err(invalid(&format!("there is no write called {other}"))),
     }
 }
@@ -82,6 +83,7 @@ pub fn written(written: &Written) -> JsValue {
     let out = Object::new();
     set(&out, "keys", &keys_out(&written.keys));
     set(&out, "count", &count(written.count));
+    set(&out, "created", &count(written.created));
     set(&out, "ticket", &written.ticket.map_or(JsValue::NULL, JsValue::from_f64));
     out.into()
 }
@@ -174,14 +176,8 @@ fn iso(ms: u64) -> String {
 /// An event's name and detail, as `RawHost.event` takes them.
 pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
     Some(match event {
-        Event::Change { changes, .. } => {
-            let tables = changes.iter().map(|change| {
-                let table = Object::new();
-                set(&table, "table", &JsValue::from_str(&change.table));
-                set(&table, "ids", &keys_out(&change.keys));
-                table
-            });
-            ("change", tables.collect::<Array>().into())
+        Event::Change { changes, logged } => {
+            ("change", changes.iter().map(|change| changed(change, logged.is_some())).collect::<Array>().into())
         }
         Event::Status(now) => ("status", status(now)),
         Event::Conflict(conflict) => ("conflict", json_out(&conflict_out(conflict))),
@@ -200,6 +196,17 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
 /// An `adoption` event's detail.
 pub fn adoption(adoption: &Adoption) -> JsValue {
     json_out(&adoption.clone().into())
+}
+
+fn changed(change: &TableChange, here: bool) -> Object {
+    let out = Object::new();
+    set(&out, "table", &JsValue::from_str(&change.table));
+    set(&out, "op", &JsValue::from_str(change.op.as_str()));
+    set(&out, "origin", &JsValue::from_str(change.origin.as_str()));
+    set(&out, "ids", &keys_out(change.known_keys()));
+    set(&out, "fields", &change.fields.iter().map(|field| JsValue::from_str(field)).collect::<Array>());
+    set(&out, "here", &JsValue::from_bool(here));
+    out
 }
 
 fn conflict_out(conflict: &Conflict) -> Value {

@@ -107,13 +107,13 @@ impl RawEngine {
         Ok(Rc::clone(self.session.engine()))
     }
 
-    /// A promise of what `task` makes of the engine.
+    /// A promise of what `task` makes of the engine; it begins in this turn.
     fn promise<F>(&self, task: impl FnOnce(SharedEngine) -> F + 'static) -> Promise
     where
         F: Future<Output = Result<JsValue, JsValue>> + 'static,
     {
         let engine = self.engine();
-        future_to_promise(async move { task(engine?).await })
+        super::started(async move { task(engine?).await })
     }
 }
 
@@ -135,11 +135,11 @@ impl RawEngine {
     }
 
     /// One write in a transaction of its own.
-    pub fn write(&self, kind: String, table: String, items: JsValue, actor: JsValue) -> Promise {
+    pub fn write(&self, kind: String, table: String, items: JsValue, actor: JsValue, bulk: bool) -> Promise {
         self.promise(move |engine| async move {
             let write = convert::write(&kind, &items)?;
             let actor = parse_actor(&actor)?;
-            let written = write_alone(&engine, &table, write, actor).await.map_err(|e| thrown(&e))?;
+            let written = write_alone(&engine, &table, write, actor, bulk).await.map_err(|e| thrown(&e))?;
             Ok(convert::written(&written))
         })
     }
@@ -283,7 +283,7 @@ impl RawEngine {
                     "the record of this conflict is gone: nothing was written",
                 )));
             }
-            let written = write_alone(&engine, &table, Write::Update(vec![(key, changes)]), None).await;
+            let written = write_alone(&engine, &table, Write::Update(vec![(key, changes)]), None, false).await;
             written.map(|_| JsValue::UNDEFINED).map_err(|e| thrown(&e))
         })
     }
@@ -373,13 +373,18 @@ async fn write_alone(
     table: &str,
     write: Write<JsRow>,
     actor: Option<Actor>,
+    bulk: bool,
 ) -> crate::engine::Result<crate::engine::Written> {
     #[cfg(feature = "planted-faults")]
     super::plant_what_is_asked_for();
     let writer = Writer::begin(engine, &[table], actor)?;
-    let mut written = writer.write(table, write).await?;
-    written.ticket = writer.commit().await?.ticket;
-    Ok(written)
+    let result = if bulk { writer.write_bulk(table, write).await } else { writer.write(table, write).await };
+    match result {
+        Ok(written) => Ok(crate::engine::Written { ticket: writer.commit().await?.ticket, ..written }),
+        // What was not refused is kept.
+        Err(error) if error.kind() == Kind::BulkFailed => writer.commit().await.and(Err(error)),
+        Err(error) => Err(error),
+    }
 }
 
 fn table_names(tables: &JsValue) -> Result<Vec<String>, JsValue> {

@@ -14,6 +14,8 @@ mod upgrades;
 pub use engine::RawEngine;
 
 use js_sys::Promise;
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
@@ -29,6 +31,18 @@ pub fn version() -> String {
 #[wasm_bindgen(js_name = openEngine)]
 pub fn open_engine(options: JsValue, host: JsValue) -> Promise {
     future_to_promise(async move { Ok(RawEngine::open(&options, host).await?.into()) })
+}
+
+/// A promise of what `task` comes to. Its first part runs in this turn, so that transactions begin in the order of the
+/// calls, whichever kind they are: IndexedDB runs them in the order in which they were begun.
+fn started(task: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let mut task = Box::pin(task);
+    // Nobody has to be woken yet: the promise's own first turn asks again.
+    match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(value)) => Promise::resolve(&value),
+        Poll::Ready(Err(error)) => Promise::reject(&error),
+        Poll::Pending => future_to_promise(task),
+    }
 }
 
 /// Test-only: the page asks for a panic in the next commit by setting `manaPlantPanic`.

@@ -56,7 +56,7 @@ impl RawTx {
         F: Future<Output = Result<JsValue, JsValue>> + 'static,
     {
         let (engine, inner) = (Rc::clone(&self.engine), self.inner.borrow().clone());
-        future_to_promise(async move {
+        super::started(async move {
             let inner = inner.ok_or_else(over)?;
             let result = task(Rc::clone(&engine), inner.clone()).await;
             if let Inner::Write(writer) = inner {
@@ -96,14 +96,15 @@ impl RawTx {
     }
 
     /// One write.
-    pub fn write(&self, kind: String, table: String, items: JsValue) -> Promise {
+    pub fn write(&self, kind: String, table: String, items: JsValue, bulk: bool) -> Promise {
         self.promise(move |_, inner| async move {
             let Inner::Write(writer) = &inner else {
                 let message = "this transaction only reads: begin it with 'rw'; nothing was written";
                 return Err(thrown(&Error::new(Kind::ReadOnlyTransaction, message)));
             };
-            let written = writer.write(&table, convert::write(&kind, &items)?).await.map_err(|e| thrown(&e))?;
-            Ok(convert::written(&written))
+            let write = convert::write(&kind, &items)?;
+            let written = if bulk { writer.write_bulk(&table, write).await } else { writer.write(&table, write).await };
+            written.map(|written| convert::written(&written)).map_err(|e| thrown(&e))
         })
     }
 

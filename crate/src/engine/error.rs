@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub enum Kind {
     /// A record with this key exists already.
     AlreadyExists,
+    /// Some records of a write of several were refused; the others are written.
+    BulkFailed,
     /// The engine was closed.
     Closed,
     /// The browser dropped the database connection.
@@ -69,8 +71,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AlreadyExists,
+        Self::BulkFailed,
         Self::Closed,
         Self::ConnectionLost,
         Self::EnginePanicked,
@@ -106,6 +109,7 @@ impl Kind {
     pub fn code(self) -> &'static str {
         match self {
             Self::AlreadyExists => "already_exists",
+            Self::BulkFailed => "bulk_failed",
             Self::Closed => "closed",
             Self::ConnectionLost => "connection_lost",
             Self::EnginePanicked => "engine_panicked",

@@ -1,16 +1,44 @@
 //! What the engine tells the app while it works.
 
 use crate::engine::status::Status;
+use crate::model::{Origin, words};
 use crate::store::Key;
 use serde_json::Value;
 
-/// One table's part of a commit.
+words! {
+    /// What happened to a record.
+    pub enum ChangeOp {
+        /// It was not there before.
+        Insert = "insert",
+        /// Fields of it changed.
+        Update = "update",
+        /// It was deleted, purged or removed.
+        Delete = "delete",
+        /// It had been deleted and is there again.
+        Restore = "restore",
+    }
+}
+
+/// Records of one table that changed alike in one commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableChange {
     /// The table.
     pub table: String,
-    /// The keys of the records that changed.
+    /// What happened to them.
+    pub op: ChangeOp,
+    /// By what kind of hand.
+    pub origin: Origin,
+    /// Which fields got other values; none where the whole record came or went.
+    pub fields: Vec<String>,
+    /// Their keys; an empty list among them stands for any key.
     pub keys: Vec<Key>,
+}
+
+impl TableChange {
+    /// The keys that are known: of rows with keys beside them that were cleared away they are not.
+    pub fn known_keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(|key| !matches!(key, Key::List(parts) if parts.is_empty()))
+    }
 }
 
 /// An incoming value that replaced a local one its writer had not seen.

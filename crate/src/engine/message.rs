@@ -1,8 +1,8 @@
 //! What the tabs of one browser profile tell each other, as JSON.
 
-use super::events::TableChange;
+use super::events::{ChangeOp, TableChange};
 use super::status::Status;
-use crate::model::{Fields, FromJson, Object, record};
+use crate::model::{Fields, FromJson, Object, Origin, record};
 use crate::protocol::wire::Rejection;
 use crate::store::Key;
 use serde_json::Value;
@@ -28,6 +28,9 @@ pub enum Message {
 record! {
     struct Touched {
         table: String = "table",
+        op: ChangeOp = "op",
+        origin: Origin = "origin",
+        fields: Vec<String> = "fields",
         keys: Vec<Value> = "keys",
     }
 }
@@ -49,7 +52,10 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
     Ok(Some(match fields.take::<String>("type")?.as_str() {
         "commit" => {
             let changes = fields.take::<Vec<Touched>>("changes")?.into_iter();
-            let changes = changes.map(|one| TableChange { table: one.table, keys: keys_in(&one.keys) });
+            let changes = changes.map(|one| {
+                let Touched { table, op, origin, fields, keys } = one;
+                TableChange { table, op, origin, fields, keys: keys_in(&keys) }
+            });
             Message::Commit(changes.collect(), fields.take("logged")?)
         }
         "settled" => {
@@ -74,7 +80,10 @@ impl From<Message> for Value {
         let named = |name: &str| Object::new().with("type", name);
         let json = match message {
             Message::Commit(changes, logged) => {
-                let changes = changes.into_iter().map(|one| Touched { table: one.table, keys: keys_out(&one.keys) });
+                let changes = changes.into_iter().map(|one| {
+                    let TableChange { table, op, origin, fields, keys } = one;
+                    Touched { table, op, origin, fields, keys: keys_out(&keys) }
+                });
                 named("commit").with("changes", list(changes)).with("logged", logged)
             }
             Message::Settled(oldest, refused, pending) => {
@@ -126,13 +135,18 @@ mod tests {
     use crate::engine::status::{State, Trouble};
     use crate::protocol::wire::RejectionCode;
 
+    fn change(keys: Vec<Key>) -> TableChange {
+        let fields = vec!["title".to_owned()];
+        TableChange { table: "t".into(), op: ChangeOp::Update, origin: Origin::Agent, fields, keys }
+    }
+
     #[test]
     fn what_one_tab_says_another_understands() {
         let rejection = Rejection { event_id: "e".into(), code: RejectionCode::ReadOnly, message: "m".into() };
         let trouble = Trouble { code: "offline".into(), message: "m".into(), retry_at: Some(2) };
         let status = Status { state: State::Offline, pending: 3, last_synced_at: Some(1), trouble: Some(trouble) };
         let messages = [
-            Message::Commit(vec![TableChange { table: "t".into(), keys: vec![Key::text("a"), Key::Number(1.5)] }], 2),
+            Message::Commit(vec![change(vec![Key::text("a"), Key::Number(1.5)])], 2),
             Message::Settled(Some(4.0), vec![(2.0, rejection)], 1),
             Message::Settled(None, Vec::new(), 0),
             Message::Status(status),
@@ -146,8 +160,8 @@ mod tests {
             let text = Value::from(message.clone()).to_string();
             assert_eq!(Message::from_json(serde_json::from_str(&text).unwrap()), Some(message));
         }
-        let bytes = Message::Commit(vec![TableChange { table: "t".into(), keys: vec![Key::Bytes(vec![1])] }], 1);
-        let any = Message::Commit(vec![TableChange { table: "t".into(), keys: vec![Key::List(Vec::new())] }], 1);
+        let bytes = Message::Commit(vec![change(vec![Key::Bytes(vec![1])])], 1);
+        let any = Message::Commit(vec![change(vec![Key::List(Vec::new())])], 1);
         assert_eq!(Message::from_json(bytes.into()), Some(any));
         assert_eq!(Message::from_json(serde_json::json!({ "type": "from-a-newer-tab" })), None);
     }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod changes;
 mod config;
 mod data_version;
 mod driver;
@@ -16,6 +17,7 @@ mod local;
 mod log;
 mod message;
 mod outbox;
+mod paths;
 pub mod ports;
 mod prepare;
 mod progress;
@@ -33,7 +35,7 @@ pub use apply::{Applied, Merged, Page, Reason, merge_into};
 pub use config::{Config, GUEST, Table, User};
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
-pub use events::{Conflict, Event, Side, TableChange};
+pub use events::{ChangeOp, Conflict, Event, Side, TableChange};
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use read::Query;
@@ -41,7 +43,7 @@ pub use session::Session;
 pub use status::{State, Status, Trouble};
 pub use write::{Write, Writer, Written};
 
-use crate::model::record;
+use crate::model::{Origin, record};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use epoch::{CorrectedClock, Epoch, JumpWatch, fresh_id};
 use ports::Host;
@@ -58,6 +60,8 @@ pub struct Touched<R> {
     pub old: Option<R>,
     /// After; `None` when it is gone.
     pub new: Option<R>,
+    /// Which of its fields got another value, where it was there before and still is.
+    pub fields: Vec<String>,
 }
 
 /// The local half: a database with its change log. The sync driver works on top of it.
@@ -241,11 +245,11 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Tells live queries, the app and the sync driver what a transaction did.
-    pub(crate) fn committed(self: &Rc<Self>, touched: &[Touched<S::Row>], logged: usize) {
+    pub(crate) fn committed(self: &Rc<Self>, touched: &[Touched<S::Row>], origin: Origin, logged: usize) {
         self.pending.set(self.pending.get() + logged);
         self.live.mark(touched);
         live::schedule(self);
-        let changes = table_changes(touched);
+        let changes = changes::of_commit(touched, origin, &self.config());
         if !changes.is_empty() {
             self.emit(Event::Change { changes, logged: Some(logged) });
         }
@@ -255,7 +259,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
     }
 
-    /// Takes note of a commit another tab made: which tables, which keys, how many changes it logged.
+    /// Takes note of a commit another tab made: what it changed, and how many changes it logged.
     pub fn committed_elsewhere(self: &Rc<Self>, changes: Vec<TableChange>, logged: usize) {
         self.pending.set(self.pending.get() + logged);
         self.live.mark_tables(&changes);
@@ -277,17 +281,6 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.set(pending);
         self.wake_waiters(oldest, refused);
     }
-}
-
-fn table_changes<R>(touched: &[Touched<R>]) -> Vec<TableChange> {
-    let mut changes: Vec<TableChange> = Vec::new();
-    for record in touched {
-        match changes.iter_mut().find(|change| change.table == record.table) {
-            Some(change) => change.keys.push(record.key.clone()),
-            None => changes.push(TableChange { table: record.table.clone(), keys: vec![record.key.clone()] }),
-        }
-    }
-    changes
 }
 
 async fn check_owner<Tx: Transaction>(tx: &Tx, config: &Config) -> Result<()> {

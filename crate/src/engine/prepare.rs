@@ -2,10 +2,11 @@
 
 use super::config::Config;
 use super::error::{Error, Kind, Result};
+use super::paths::set_path;
 use super::stamps::stamp_of;
 use crate::model::{
-    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, SPACE_ID, Stamp, UPDATED_AT, USER_ID, VISIBILITY, Visibility,
-    is_hidden, is_immutable,
+    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, PURGED, SPACE_ID, Stamp, UPDATED_AT, USER_ID, VISIBILITY,
+    Visibility, is_hidden, is_immutable,
 };
 use crate::store::{Row, RowValue};
 use serde_json::json;
@@ -37,8 +38,8 @@ pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
 pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Value>>> {
     let mut target = stored.shallow_copy();
     let mut names: Vec<String> = Vec::new();
-    for path in changes.names().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT) {
-        set_path(&mut target, &path, changes.get(&path));
+    for path in changes.named().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT) {
+        set_path(&mut target, &path, changes.get(&path))?;
         let top = path.split('.').next().unwrap_or(&path).to_owned();
         if !names.contains(&top) {
             names.push(top);
@@ -51,21 +52,6 @@ pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Va
             checked_field(name, value.as_ref())
         })
         .collect()
-}
-
-/// Gives the value at a path such as `a.b`, copying the objects on the way.
-pub fn set_path<R: Row>(row: &mut R, path: &str, value: Option<R::Value>) {
-    match path.split_once('.') {
-        Some((head, rest)) => {
-            let mut inner = row.get(head).and_then(|v| v.as_row()).map_or_else(R::empty, |inner| inner.shallow_copy());
-            set_path(&mut inner, rest, value);
-            row.set(head, inner.into_value());
-        }
-        None => match value {
-            Some(value) => row.set(path, value),
-            None => row.remove(path),
-        },
-    }
 }
 
 fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V>> {
@@ -156,9 +142,14 @@ fn is_fixed_alike<V: RowValue>(field: &Field<V>, old: Option<&V>, config: &Confi
     Err(Error::new(Kind::ImmutableField, message).with(json!({ "field": name })))
 }
 
-/// Whether a record is a tombstone.
+/// Whether a record is a tombstone: deleted, or purged from this device.
 pub fn is_deleted<R: Row>(row: &R) -> bool {
-    !is_null_in(row, DELETED_AT)
+    !is_null_in(row, DELETED_AT) || is_purged(row)
+}
+
+/// Whether a record's values were taken off this device.
+pub fn is_purged<R: Row>(row: &R) -> bool {
+    row.get(PURGED).is_some()
 }
 
 /// The greatest stamp of a record's fields, its tombstone's included.

@@ -3,7 +3,7 @@
 use super::config::{Config, Table};
 use super::error::{Error, Kind, Result};
 use super::ports::Host;
-use super::prepare::is_deleted;
+use super::prepare::{is_deleted, is_purged};
 use super::{Engine, log_json};
 use crate::model::{AUTHOR_ID, SPACE_ID, Scope, USER_ID, VISIBILITY};
 use crate::store::{CHANGE_LOG, Key, KeyRange, Mode, Row, Scan, Store, Transaction};
@@ -74,7 +74,7 @@ impl Sight {
     /// Whether the row may be seen.
     pub fn sees<R: Row>(&self, row: &R) -> bool {
         let Some(scope) = self.scope else { return true };
-        if !self.deleted && is_deleted(row) {
+        if is_purged(row) || (!self.deleted && is_deleted(row)) {
             return false;
         }
         match scope {

@@ -10,7 +10,7 @@ use super::outbox::{LogRow, LoggedChange, LoggedStamp};
 use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
 use super::{Engine, Touched, rebase, rows};
-use crate::model::{DELETED_AT, Stamp};
+use crate::model::{DELETED_AT, Origin, Stamp};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -56,7 +56,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if let Some(last) = last {
             self.clock.borrow_mut().advance_past(&epoch, last);
         }
-        self.committed(&touched, 0);
+        self.committed(&touched, Origin::System, 0);
         if offset != 0 {
             self.emit(Event::ClockSkew { offset });
         }
@@ -90,7 +90,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             let Some(stored) = tx.get(&table, &Key::text(id)).await? else { continue };
             let row = moved_record(&stored, &moves);
             tx.put(&table, &row, None)?;
-            touched.push(Touched { table, key: Key::text(id), old: Some(stored), new: Some(row) });
+            touched.push(Touched { table, key: Key::text(id), old: Some(stored), new: Some(row), fields: Vec::new() });
         }
         Ok(touched)
     }

@@ -19,6 +19,9 @@ pub const FIELD_META: &str = "__fieldMeta";
 /// Hidden: the greatest stamp of the record, for indexes. Never sent.
 pub const UPDATED_AT_INDEX: &str = "_updatedAtIndex";
 
+/// Hidden: the record's values were taken off this device; it is not shown. Never sent.
+pub const PURGED: &str = "__purged";
+
 /// Whether a field never leaves the device: names beginning with `__`, and `_updatedAtIndex`.
 #[must_use]
 pub fn is_hidden(field: &str) -> bool {

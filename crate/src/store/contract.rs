@@ -23,6 +23,8 @@ pub async fn run<S: Store, F: Future<Output = S>>(open: impl Fn(Vec<StoreSpec>) 
     scans_filter_before_they_count(&open(tables()).await).await;
     multi_entry_lists_each_element(&open(tables()).await).await;
     unique_indexes_refuse_the_second(&open(tables()).await).await;
+    an_offer_refuses_rows_one_by_one(&open(tables()).await).await;
+    an_offer_makes_and_takes_keys(&open(tables()).await).await;
     removing_and_clearing_remove(&open(tables()).await).await;
     a_row_without_key_is_refused(&open(tables()).await).await;
     readers_do_not_write(&open(tables()).await).await;
@@ -203,6 +205,47 @@ async fn unique_indexes_refuse_the_second<S: Store>(store: &S) {
     };
     assert!(matches!(error, StoreError::Constraint(_)), "{error}");
     assert_eq!(read(store, "z").await, None, "the whole transaction is undone");
+}
+
+async fn an_offer_refuses_rows_one_by_one<S: Store>(store: &S) {
+    fill(store, &[json!({ "id": "a", "slug": "s" })]).await;
+    let tx = store.begin(Mode::Write, &["items"]).expect("begins");
+    let offer = |rows: &[Value]| rows.iter().map(|json| (None, row::<S::Row>(json))).collect::<Vec<_>>();
+    let rows = [
+        json!({ "id": "b", "slug": "s" }),
+        json!({ "id": "c", "slug": "t" }),
+        json!({ "id": "d", "slug": "t" }),
+        json!({ "id": "a", "rank": 1 }),
+        json!({ "rank": 2 }),
+        json!({ "id": "a", "slug": "u" }),
+    ];
+    let put = tx.offer("items", &offer(&rows), false).await.expect("is answered");
+    assert!(matches!(put[0], Err(StoreError::Constraint(_))), "the index has that entry: {:?}", put[0]);
+    assert_eq!(put[1], Ok(Key::text("c")));
+    assert!(matches!(put[2], Err(StoreError::Constraint(_))), "this offer made that entry: {:?}", put[2]);
+    assert_eq!(put[3], Ok(Key::text("a")), "a put replaces");
+    assert!(matches!(put[4], Err(StoreError::InvalidKey(_))), "{:?}", put[4]);
+    assert_eq!(put[5], Ok(Key::text("a")));
+    let add = tx.offer("items", &offer(&rows[3..]), true).await.expect("is answered");
+    assert!(matches!(add[0], Err(StoreError::Constraint(_))), "nothing is replaced: {:?}", add[0]);
+    assert!(tx.offer("items", &[], true).await.expect("is answered").is_empty());
+    tx.put("items", &row(&json!({ "id": "after" })), None).expect("the transaction goes on");
+    tx.commit().await.expect("commits");
+    assert_eq!(read(store, "a").await, Some(json!({ "id": "a", "slug": "u" })));
+    assert_eq!((read(store, "b").await, read(store, "d").await), (None, None), "what was refused is not there");
+    assert!(read(store, "after").await.is_some());
+}
+
+async fn an_offer_makes_and_takes_keys<S: Store>(store: &S) {
+    let tx = store.begin(Mode::Write, &["counted", "beside"]).expect("begins");
+    let counted = [(None, row(&json!({ "v": 1 }))), (None, row(&json!({ "seq": 7, "v": 2 }))), (None, row(&json!({})))];
+    let keys = tx.offer("counted", &counted, true).await.expect("is answered");
+    assert_eq!(keys[..2], [Ok(Key::Number(1.0)), Ok(Key::Number(7.0))]);
+    let beside = [(Some(Key::text("k")), row(&json!({ "v": 1 }))), (None, row(&json!({ "v": 2 })))];
+    let keys = tx.offer("beside", &beside, true).await.expect("is answered");
+    assert_eq!(keys[0], Ok(Key::text("k")));
+    assert!(matches!(keys[1], Err(StoreError::InvalidKey(_))), "{:?}", keys[1]);
+    tx.commit().await.expect("commits");
 }
 
 async fn removing_and_clearing_remove<S: Store>(store: &S) {

@@ -1,7 +1,7 @@
 //! Keys and key ranges in IndexedDB's order: numbers, dates, texts, bytes, lists.
 
 use super::row::{Row, RowValue};
-use crate::model::{IndexSpec, KeyPath};
+use crate::model::{IndexSpec, KeyPath, MAX_DEPTH};
 use std::cmp::Ordering;
 
 /// A key of a store or an index.
@@ -32,9 +32,14 @@ impl Key {
         Self::List(vec![Self::text(first), Self::text(second)])
     }
 
-    /// The key a value is; `None` for values that are no keys (booleans, `null`, objects).
+    /// The key a value is; `None` for values that are no keys (booleans, `null`, objects), and for lists that are nested
+    /// deeper than values that sync.
     #[must_use]
     pub fn of<V: RowValue>(value: &V) -> Option<Self> {
+        Self::within(value, 0)
+    }
+
+    fn within<V: RowValue>(value: &V, depth: usize) -> Option<Self> {
         if let Some(text) = value.as_text() {
             return Some(Self::Text(text));
         }
@@ -47,7 +52,22 @@ impl Key {
         if let Some(bytes) = value.as_bytes() {
             return Some(Self::Bytes(bytes));
         }
-        value.as_list()?.iter().map(Self::of).collect::<Option<Vec<_>>>().map(Self::List)
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        value.as_list()?.iter().map(|item| Self::within(item, depth + 1)).collect::<Option<Vec<_>>>().map(Self::List)
+    }
+
+    /// The key as a value of a field.
+    #[must_use]
+    pub fn to_value<V: RowValue>(&self) -> V {
+        match self {
+            Self::Number(number) => V::number(*number),
+            Self::Date(ms) => V::date(*ms),
+            Self::Text(text) => V::text(text),
+            Self::Bytes(bytes) => V::bytes(bytes),
+            Self::List(keys) => V::list(keys.iter().map(Self::to_value).collect()),
+        }
     }
 
     fn rank(&self) -> u8 {
@@ -184,6 +204,18 @@ mod tests {
         ];
         assert!(order.is_sorted());
         assert_eq!(Key::Number(0.0), Key::Number(-0.0));
+    }
+
+    #[test]
+    fn a_list_without_end_is_no_key() {
+        let nested =
+            (0..10_000).fold(crate::store::JsonValue::Null, |inner, _| crate::store::JsonValue::List([inner].into()));
+        assert!(Key::of(&nested).is_none());
+        // Dropping it one level at a time: the depth is the test's, not the engine's.
+        let mut rest = nested;
+        while let Some(inner) = rest.as_list().and_then(|mut items| items.pop()) {
+            rest = inner;
+        }
     }
 
     #[test]

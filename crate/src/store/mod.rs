@@ -88,6 +88,9 @@ impl std::fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// What became of the rows of an offer, in their order.
+pub type Offered = Vec<Result<Key, StoreError>>;
+
 /// What a scan reads.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
@@ -149,6 +152,16 @@ pub trait Transaction: 'static {
 
     /// Like [`Transaction::put`] for a row whose key the store may have to make; gives the key.
     fn insert(&self, store: &str, row: &Self::Row, key: Option<&Key>) -> impl Future<Output = Result<Key, StoreError>>;
+
+    /// Asks in this turn for rows to be stored, each under the key beside it where the store keeps keys so; `only_new`:
+    /// none replaces another. Gives each row's key, or why it was not stored: a key or an entry of a unique index exists,
+    /// the value cannot be stored, the key is none. Such a row changes nothing, and the transaction goes on.
+    fn offer(
+        &self,
+        store: &str,
+        rows: &[(Option<Key>, Self::Row)],
+        only_new: bool,
+    ) -> impl Future<Output = Result<Offered, StoreError>>;
 
     /// Asks for a key's row to be removed; there need not be one.
     fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError>;

@@ -21,6 +21,10 @@ pub trait RowValue: Clone + 'static {
     fn as_list(&self) -> Option<Vec<Self>>;
     /// The object, where this is one.
     fn as_row(&self) -> Option<Self::Row>;
+    /// The object, where this is a plain one: no date, map or binary value.
+    fn as_plain_row(&self) -> Option<Self::Row> {
+        self.as_row()
+    }
     /// The text, where this is one.
     fn as_text(&self) -> Option<String>;
     /// The number, where this is one.
@@ -45,6 +49,16 @@ pub trait RowValue: Clone + 'static {
     #[must_use]
     fn text(text: &str) -> Self {
         Self::from_json(&Value::String(text.to_owned()))
+    }
+    /// A date, in milliseconds since 1970; where values are JSON, its number.
+    #[must_use]
+    fn date(ms: f64) -> Self {
+        Self::number(ms)
+    }
+    /// A binary value; where values are JSON, the list of its bytes.
+    #[must_use]
+    fn bytes(bytes: &[u8]) -> Self {
+        Self::list(bytes.iter().map(|byte| Self::number(f64::from(*byte))).collect())
     }
     /// The `null` value.
     #[must_use]
@@ -89,6 +103,10 @@ pub trait Row: Clone + 'static {
     fn remove(&mut self, field: &str);
     /// The names of its own fields, in their order.
     fn names(&self) -> Vec<String>;
+    /// The names of its own fields, those included whose value is `undefined`: changes take such fields away.
+    fn named(&self) -> Vec<String> {
+        self.names()
+    }
     /// Another object with the same fields and the same values.
     #[must_use]
     fn shallow_copy(&self) -> Self;

@@ -110,6 +110,11 @@ fn object(object: &JsValue, depth: usize) -> Result<Value, Malformed> {
     Ok(Value::Object(map))
 }
 
+/// Whether an object is a plain one.
+pub fn is_plain_object(object: &JsValue) -> bool {
+    Reflect::get_prototype_of(object).is_ok_and(|prototype| is_plain(&prototype))
+}
+
 /// Whether a prototype is that of a plain object: `null` or some realm's `Object.prototype`.
 fn is_plain(prototype: &Object) -> bool {
     prototype.is_null() || OBJECT_PROTOTYPE.with(|ours| ours == prototype) || is_object_prototype(prototype)

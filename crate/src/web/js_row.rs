@@ -97,6 +97,10 @@ impl Row for JsRow {
         present.filter_map(|key| key.as_string()).collect()
     }
 
+    fn named(&self) -> Vec<String> {
+        js::keys(&self.0).unwrap_or_default().into_iter().filter_map(|key| key.as_string()).collect()
+    }
+
     /// An object with a field that fails to be read is not copied: storing it says what is wrong with it.
     fn shallow_copy(&self) -> Self {
         let copy = Object::new();
@@ -154,6 +158,10 @@ impl RowValue for JsValue {
 
     fn as_row(&self) -> Option<JsRow> {
         (self.is_object() && !Array::is_array(self)).then(|| JsRow(self.clone().unchecked_into()))
+    }
+
+    fn as_plain_row(&self) -> Option<JsRow> {
+        self.as_row().filter(|_| js_json::is_plain_object(self))
     }
 
     fn as_text(&self) -> Option<String> {
@@ -221,6 +229,14 @@ impl RowValue for JsValue {
 
     fn text(text: &str) -> Self {
         Self::from_str(text)
+    }
+
+    fn date(ms: f64) -> Self {
+        Date::new(&Self::from_f64(ms)).into()
+    }
+
+    fn bytes(bytes: &[u8]) -> Self {
+        Uint8Array::from(bytes).buffer().into()
     }
 
     fn null() -> Self {

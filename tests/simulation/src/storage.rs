@@ -6,7 +6,9 @@
 use super::executor::{Executor, Owner};
 use super::tabs::Profile;
 use mana_sync_engine::model::IndexSpec;
-use mana_sync_engine::store::{CHANGE_LOG, JsonRow, Key, MemoryStore, Mode, Scan, Store, StoreError, Transaction};
+use mana_sync_engine::store::{
+    CHANGE_LOG, JsonRow, Key, MemoryStore, Mode, Offered, Scan, Store, StoreError, Transaction,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn};
@@ -249,6 +251,11 @@ impl Transaction for SimTransaction {
             return Ok(Key::Number(0.0));
         }
         self.tx().insert(store, row, key).await
+    }
+
+    async fn offer(&self, store: &str, rows: &[(Option<Key>, JsonRow)], only_new: bool) -> Result<Offered, StoreError> {
+        self.power.step_or_hang().await;
+        self.tx().offer(store, rows, only_new).await
     }
 
     fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use super::ports::Host;
 use super::progress;
 use super::rebase::Seen;
 use super::{Engine, Touched, outbox, rows};
-use crate::model::{Change, Malformed};
+use crate::model::{Change, Malformed, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
@@ -246,7 +246,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         for put_aside in aside {
             *counts.entry(put_aside.reason).or_insert(0) += 1;
         }
-        self.committed(touched, 0);
+        self.committed(touched, Origin::ServerReplay, 0);
         for conflict in &conflicts {
             hit(Probe::ApplyConflict);
             self.emit(Event::Conflict(conflict.clone()));

@@ -4,17 +4,23 @@ use super::super::Touched;
 use super::super::config::Config;
 use super::super::error::Result;
 use super::super::events::{Conflict, Side};
+use super::super::prepare::is_purged;
 use super::super::stamps::{FieldMeta, Mark, StoredRecord, source_of, stamp_of};
 use crate::merge::{Outcome, merge};
-use crate::model::{Change, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, is_hidden};
+use crate::model::{
+    AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, VISIBILITY,
+    is_hidden,
+};
 use crate::store::{Key, Row, RowValue, Transaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A record while a page is applied to it.
 pub struct Work<R> {
     original: Option<R>,
     row: Option<R>,
     changed: bool,
+    /// The fields that were merged into it.
+    fields: BTreeSet<String>,
 }
 
 /// What a change did to its record.
@@ -58,7 +64,7 @@ pub struct Tally {
 impl<R: Row> Work<R> {
     /// A record as stored, or none.
     pub fn new(row: Option<R>) -> Self {
-        Self { original: row.clone(), row, changed: false }
+        Self { original: row.clone(), row, changed: false, fields: BTreeSet::new() }
     }
 
     /// Puts the record if it changed.
@@ -70,7 +76,8 @@ impl<R: Row> Work<R> {
             Some(row) => tx.put(&table, row, None)?,
             None => tx.delete(&table, &Key::text(&id))?,
         }
-        Ok(Some(Touched { table, key: Key::Text(id), old: self.original, new: self.row }))
+        let fields = self.fields.into_iter().collect();
+        Ok(Some(Touched { table, key: Key::Text(id), old: self.original, new: self.row, fields }))
     }
 
     /// The record as it is now.
@@ -112,6 +119,7 @@ pub fn apply<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &
                 let (row, changed) = take(row, change, &fields);
                 work.row = Some(row);
                 work.changed |= changed;
+                work.fields.extend(fields.iter().map(ToString::to_string));
             }
             Effect::Done
         }
@@ -158,13 +166,17 @@ fn take<R: Row>(row: R, change: &Change, fields: &[FieldName]) -> (R, bool) {
         return (row, false);
     }
     let mut meta = FieldMeta::of(Some(&row));
+    // What was purged from this device stays away: it learns how new the values are, not what they are.
+    let purged = is_purged(&row);
     let mut row = row.shallow_copy();
     // Fields written together share one mark, which structured clone then stores once.
     let mut marks: BTreeMap<Stamp, Mark<R::Value>> = BTreeMap::new();
     for name in fields {
         let Some(edit) = change.fields.get(name) else { continue };
         let mark = marks.entry(edit.at).or_insert_with(|| Mark::replayed(edit.at, change.actor.as_ref()));
-        row.set(name.as_str(), R::Value::from_json(&edit.value));
+        if !purged || matches!(name.as_str(), AUTHOR_ID | VISIBILITY | DELETED_AT) {
+            row.set(name.as_str(), R::Value::from_json(&edit.value));
+        }
         meta.mark(name.as_str(), mark);
     }
     meta.write(&mut row);
@@ -236,6 +248,6 @@ pub fn insert_of<R: Row>(row: &R, like: &Change, config: &Config) -> Change {
     }
     let at = fields.values().map(|edit| edit.at).max().unwrap_or(Stamp::EPOCH);
     let space = row.text(SPACE_ID).and_then(|space| crate::model::SpaceId::parse(config.wire_space(&space)).ok());
-    let visibility = row.text(crate::model::VISIBILITY).map(Into::into).unwrap_or_default();
+    let visibility = row.text(VISIBILITY).map(Into::into).unwrap_or_default();
     Change { op: Op::Insert, at, fields, space_id: space, visibility, group: None, user_id: None, ..like.clone() }
 }

@@ -78,13 +78,13 @@ impl<R: Row> Ending<R> {
         row: &R,
         unsaid: &[Unsaid],
     ) -> Result<()> {
-        let moved = unsaid.iter().filter(|field| field.stored != field.at);
-        let moves: Vec<_> = moved.map(|field| (field.name.as_str(), field.stored, field.at)).collect();
+        let ahead = unsaid.iter().filter(|field| field.stored != field.at);
+        let moves: Vec<_> = ahead.map(|field| (field.name.as_str(), field.stored, field.at)).collect();
         if !moves.is_empty() {
             let new = moved_record(row, &moves);
             tx.put(table, &new, None)?;
             let (table, key, old, new) = (table.to_owned(), Key::text(id), Some(row.clone()), Some(new));
-            self.touched.push(Touched { table, key, old, new });
+            self.touched.push(Touched { table, key, old, new, fields: Vec::new() });
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::engine::config::{Config, GUEST};
 use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange};
 use crate::engine::ports::Host;
+use crate::engine::prepare::is_purged;
 use crate::engine::stamps::{source_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
@@ -60,7 +61,8 @@ impl<R: Row> Ending<R> {
             return self.adopted(tx, table, sync, &id, &row, engine);
         }
         let came = self.came.get(&(table.to_owned(), id.clone()));
-        let mine = self.why == Why::Restored && is_ours(&row, &engine.config());
+        // What was purged from this device has stamps but no values to say again.
+        let mine = self.why == Why::Restored && is_ours(&row, &engine.config()) && !is_purged(&row);
         match came {
             Some(came) if mine && came.has_author_of(&row) => {
                 let fields = came.fields.clone();
@@ -72,7 +74,8 @@ impl<R: Row> Ending<R> {
             _ if self.is_unsent(sync, &id) => {}
             _ => {
                 tx.delete(table, &Key::text(&id))?;
-                self.touched.push(Touched { table: table.to_owned(), key: Key::Text(id), old: Some(row), new: None });
+                let (table, key) = (table.to_owned(), Key::Text(id));
+                self.touched.push(Touched { table, key, old: Some(row), new: None, fields: Vec::new() });
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::events::Event;
 use super::ports::Host;
 use super::stamps::stamp_of;
 use super::{Engine, adopt, epoch, outbox, rows};
-use crate::model::{AUTHOR_ID, Change, Edit, FromJson, Op, Stamp, record, same_json, words};
+use crate::model::{AUTHOR_ID, Change, Edit, FromJson, Op, Origin, Stamp, record, same_json, words};
 use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
@@ -195,7 +195,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     rows::remove(&tx, rows::REBASE, &user)?;
     let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, logged, letters).await? } else { None };
     tx.commit().await?;
-    engine.committed(&ending.touched, logged);
+    engine.committed(&ending.touched, Origin::ServerReplay, logged);
     if let Some(adoption) = adoption {
         engine.emit(Event::Adoption(adoption));
     }

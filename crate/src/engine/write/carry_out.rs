@@ -39,6 +39,13 @@ impl<S: Store, H: Host> Writer<S, H> {
             Act::Edit(_) | Act::Flip(_) => stored.as_ref().map_or_else(S::Row::empty, Row::shallow_copy),
         };
         let mut meta = FieldMeta::of(stored.as_ref());
+        let fields = match &act {
+            Act::Edit(edits) => edits.iter().map(|edit| edit.name.clone()).collect(),
+            // Fields of before are gone, or written anew.
+            Act::Insert { data, .. } if stored.is_some() => data.names(),
+            Act::Flip(Flip::Restore) => vec![DELETED_AT.to_owned()],
+            Act::Insert { .. } | Act::Flip(Flip::Delete) => Vec::new(),
+        };
         let payload = match act {
             Act::Insert { mut data, space } => {
                 row = data.shallow_copy();
@@ -71,7 +78,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         meta.write(&mut row);
         self.log(open, target.sync, &id, &row, mark.at, payload);
         open.put(target.name, &row);
-        open.touched.push(Touched { table: target.name.to_owned(), key: Key::Text(id), old: stored, new: Some(row) });
+        let (table, key) = (target.name.to_owned(), Key::Text(id));
+        open.touched.push(Touched { table, key, old: stored, new: Some(row), fields });
     }
 
     fn log(&self, open: &mut Open<S>, sync: &TableSync, id: &str, row: &S::Row, at: Stamp, payload: Payload<S::Row>) {

@@ -1,7 +1,9 @@
 //! The write path: one transaction over the records and the change log, compared, stamped and logged inside it.
 
 mod carry_out;
+mod outcome;
 mod plan;
+mod purge;
 mod synced;
 
 use super::epoch::Epoch;
@@ -12,6 +14,7 @@ use super::{Engine, Touched};
 use crate::model::{Actor, Origin, Stamp};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
 use futures_util::lock::{Mutex, MutexGuard};
+pub(super) use outcome::{Outcome, rounds};
 use plan::Target;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -23,16 +26,39 @@ type Value<S> = <<S as Store>::Row as Row>::Value;
 pub enum Write<R> {
     /// New records; an id is made where there is none.
     Add(Vec<R>),
+    /// New records of a local table that keeps keys beside them.
+    AddAt(Vec<(Key, R)>),
     /// Whole records, new or not: a field left out is taken away.
     Put(Vec<R>),
+    /// The same in a local table that keeps keys beside them.
+    PutAt(Vec<(Key, R)>),
     /// Parts of records; `a.b` reaches into objects, `undefined` takes a field away.
     Update(Vec<(Key, R)>),
+    /// The same, making records that are not there.
+    Upsert(Vec<(Key, R)>),
     /// Records to remove; on synced tables they become tombstones.
     Delete(Vec<Key>),
     /// Tombstones to bring back.
     Restore(Vec<Key>),
-    /// All records of a local table.
-    Clear,
+    /// Records whose values leave this device; on local tables a removal.
+    Purge(Vec<Key>),
+    /// All records of a local table; of one that syncs those a query sees, which become tombstones.
+    Clear {
+        /// Says that tombstones are wanted.
+        tombstones: bool,
+    },
+}
+
+impl<R> Write<R> {
+    /// How many records it names.
+    fn len(&self) -> usize {
+        match self {
+            Self::Add(rows) | Self::Put(rows) => rows.len(),
+            Self::AddAt(pairs) | Self::PutAt(pairs) | Self::Update(pairs) | Self::Upsert(pairs) => pairs.len(),
+            Self::Delete(keys) | Self::Restore(keys) | Self::Purge(keys) => keys.len(),
+            Self::Clear { .. } => 0,
+        }
+    }
 }
 
 /// What a write did.
@@ -42,6 +68,8 @@ pub struct Written {
     pub keys: Vec<Key>,
     /// How many records really changed.
     pub count: usize,
+    /// How many of them are new; counted by [`Write::Upsert`] alone.
+    pub created: usize,
     /// Names the last row of the change log this transaction wrote; `None`: there is nothing to push.
     pub ticket: Option<f64>,
 }
@@ -109,21 +137,29 @@ impl<S: Store, H: Host> Writer<S, H> {
         })
     }
 
-    /// Performs one write. An error before anything was put leaves the transaction usable.
+    /// Performs one write. Records that are refused change nothing and leave the transaction usable: of one record alone
+    /// the error says why, of several [`Kind::BulkFailed`](crate::engine::Kind::BulkFailed) names them, and the others
+    /// are written.
     pub async fn write(&self, table: &str, write: Write<S::Row>) -> Result<Written> {
-        let table_name = table;
-        let table = self.engine.config().table(table)?;
+        self.perform(table, write, false).await
+    }
+
+    /// The same; also a single record that is refused is named as one of several.
+    pub async fn write_bulk(&self, table: &str, write: Write<S::Row>) -> Result<Written> {
+        self.perform(table, write, true).await
+    }
+
+    async fn perform(&self, name: &str, write: Write<S::Row>, bulk: bool) -> Result<Written> {
+        let table = self.engine.config().table(name)?;
         let mut guard = self.enter("write").await?;
         let open = guard.as_mut().ok_or_else(|| ended("write"))?;
-        let written = match &table.sync {
+        let items = write.len();
+        let outcome = match &table.sync {
             None => super::local::write(open, &table, write).await?,
-            Some(sync) => {
-                let target = Target { name: table_name, sync };
-                self.synced(open, &target, write).await?
-            }
+            Some(sync) => self.synced(open, &Target { name, sync }, write).await?,
         };
-        open.count += written.count;
-        Ok(written)
+        open.count += outcome.count;
+        outcome.result(name, items, bulk)
     }
 
     /// Runs `read` on the transaction, after the writes before it.
@@ -157,8 +193,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         }
         open.tx.commit().await?;
-        self.engine.committed(&open.touched, logged);
-        Ok(Written { keys: Vec::new(), count: open.count, ticket })
+        self.engine.committed(&open.touched, self.origin, logged);
+        Ok(Written { count: open.count, ticket, ..Written::default() })
     }
 
     /// Ends the transaction and undoes all of it.

@@ -1,15 +1,15 @@
 //! Writes on tables that sync: what is stored is read, the writes are planned against it, then carried out together.
 
 use super::plan::{Act, Flip, Plan, Target};
-use super::{Open, Value, Write, Writer, Written};
+use super::{Open, Outcome, Value, Write, Writer, rounds};
 use crate::engine::epoch;
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
-use crate::engine::prepare::{Field, changed_fields, is_deleted, record_fields};
+use crate::engine::prepare::{Field, changed_fields, is_deleted, is_purged, record_fields};
+use crate::engine::read::Sight;
 use crate::model::{ID, RecordId};
-use crate::store::{Key, Row, RowValue, Store, Transaction};
+use crate::store::{Key, Row, RowValue, Scan, Store, Transaction};
 use serde_json::json;
-use std::collections::BTreeSet;
 
 impl<S: Store, H: Host> Writer<S, H> {
     pub(super) async fn synced(
@@ -17,17 +17,23 @@ impl<S: Store, H: Host> Writer<S, H> {
         open: &mut Open<S>,
         target: &Target<'_>,
         write: Write<S::Row>,
-    ) -> Result<Written> {
+    ) -> Result<Outcome> {
         match write {
             Write::Add(rows) => self.store_rows(open, target, rows, true).await,
             Write::Put(rows) => self.store_rows(open, target, rows, false).await,
-            Write::Update(items) => self.update_rows(open, target, items).await,
+            Write::Update(items) => self.update_rows(open, target, items, false).await,
+            Write::Upsert(items) => self.update_rows(open, target, items, true).await,
             Write::Delete(keys) => self.flip(open, target, keys, Flip::Delete).await,
             Write::Restore(keys) => self.flip(open, target, keys, Flip::Restore).await,
-            Write::Clear => Err(Error::new(
-                Kind::InvalidArgument,
-                format!("{} syncs: clear() would be undone by the next pull; delete its records instead", target.name),
+            Write::Purge(keys) => self.purge(open, target, keys).await,
+            Write::Clear { tombstones: true } => self.clear(open, target).await,
+            Write::Clear { tombstones: false } => Err(unfit(
+                target.name,
+                "syncs, so clearing it deletes its records for everybody: ask for clear({ tombstones: true })",
             )),
+            Write::AddAt(_) | Write::PutAt(_) => {
+                Err(unfit(target.name, "keeps the key in the record: leave the second argument out"))
+            }
         }
     }
 
@@ -37,100 +43,151 @@ impl<S: Store, H: Host> Writer<S, H> {
         target: &Target<'_>,
         rows: Vec<S::Row>,
         only_new: bool,
-    ) -> Result<Written> {
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
         let mut records = Vec::with_capacity(rows.len());
-        for row in &rows {
-            records.push(NewRecord { id: self.id_of(row)?, fields: record_fields(row)? });
-        }
-        let mut ids = BTreeSet::new();
-        if let Some(twice) = records.iter().find(|record| !ids.insert(record.id.clone())).filter(|_| only_new) {
-            return Err(exists(target.name, &twice.id));
-        }
-        let mut written = Written::default();
-        let mut rest = records.into_iter().peekable();
-        while rest.peek().is_some() {
-            // A record named twice is compared with its first writing, so the second waits for another round.
-            let mut ids = BTreeSet::new();
-            let mut round = Vec::new();
-            while let Some(record) = rest.next_if(|record| ids.insert(record.id.clone())) {
-                round.push(record);
+        for (position, row) in rows.iter().enumerate() {
+            match self.id_of(row).and_then(|id| Ok(NewRecord { id, fields: record_fields(row)? })) {
+                Ok(record) => records.push((position, record)),
+                Err(error) => outcome.refuse(position, None, error),
             }
-            self.store_round(open, target, round, only_new, &mut written).await?;
         }
-        Ok(written)
+        for round in rounds(records, |(_, record)| Some(Key::text(&record.id))) {
+            self.store_round(open, target, round, only_new, &mut outcome).await?;
+        }
+        Ok(outcome)
     }
 
     async fn store_round(
         &self,
         open: &mut Open<S>,
         target: &Target<'_>,
-        round: Vec<NewRecord<Value<S>>>,
+        round: Vec<(usize, NewRecord<Value<S>>)>,
         only_new: bool,
-        written: &mut Written,
+        outcome: &mut Outcome,
     ) -> Result<()> {
-        let keys: Vec<Key> = round.iter().map(|record| Key::text(&record.id)).collect();
+        let keys: Vec<Key> = round.iter().map(|(_, record)| Key::text(&record.id)).collect();
         let stored = self.stored(open, target.name, &keys).await?;
         let mut plans = Vec::with_capacity(round.len());
-        for (record, stored) in round.into_iter().zip(stored) {
-            plans.push(match stored {
-                Some(row) if !is_deleted(&row) && only_new => return Err(exists(target.name, &record.id)),
-                Some(row) if !is_deleted(&row) => self.plan_edits(record.id, row, record.fields, true)?,
-                row => self.plan_insert(target, record, row)?,
-            });
+        for (((position, record), stored), key) in round.into_iter().zip(stored).zip(keys) {
+            let plan = match stored {
+                Some(row) if !is_deleted(&row) && only_new => Err(exists(target.name, &record.id)),
+                Some(row) if !is_deleted(&row) => self.plan_edits(record.id, row, record.fields, true),
+                row => self.plan_insert(target, record, row),
+            };
+            match plan {
+                Ok(plan) => {
+                    plans.push(plan);
+                    outcome.keys.push(key);
+                }
+                Err(error) => outcome.refuse(position, Some(key), error),
+            }
         }
-        written.keys.extend(keys);
-        written.count += self.carry_out(open, target, plans);
+        outcome.count += self.carry_out(open, target, plans);
         open.result()
     }
 
-    async fn update_rows(&self, open: &mut Open<S>, target: &Target<'_>, items: Vec<(Key, S::Row)>) -> Result<Written> {
-        let mut written = Written::default();
-        let mut rest = items.into_iter().peekable();
-        while rest.peek().is_some() {
-            let mut seen = BTreeSet::new();
-            let mut round = Vec::new();
-            while let Some(item) = rest.next_if(|(key, _)| seen.insert(key.clone())) {
-                round.push(item);
-            }
-            self.update_round(open, target, round, &mut written).await?;
-        }
-        Ok(written)
-    }
-
-    async fn update_round(
+    async fn update_rows(
         &self,
         open: &mut Open<S>,
         target: &Target<'_>,
-        round: Vec<(Key, S::Row)>,
-        written: &mut Written,
-    ) -> Result<()> {
-        let keys: Vec<Key> = round.iter().map(|(key, _)| key.clone()).collect();
-        let stored = self.stored(open, target.name, &keys).await?;
-        let mut plans = Vec::with_capacity(round.len());
-        for ((key, changes), row) in round.into_iter().zip(stored) {
-            let Some(row) = row.filter(|row| !is_deleted(row)) else { continue };
-            let fields = changed_fields(&row, &changes)?;
-            plans.push(self.plan_edits(text_key(&key)?, row, fields, false)?);
-            written.keys.push(key);
+        items: Vec<(Key, S::Row)>,
+        create: bool,
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        for round in rounds(items.into_iter().enumerate(), |(_, (key, _))| Some(key.clone())) {
+            let keys: Vec<Key> = round.iter().map(|(_, (key, _))| key.clone()).collect();
+            let stored = self.stored(open, target.name, &keys).await?;
+            let mut plans = Vec::with_capacity(round.len());
+            for ((position, (key, changes)), row) in round.into_iter().zip(stored) {
+                match self.plan_update(target, &key, &changes, row, create) {
+                    Ok(None) => {}
+                    Ok(Some(plan)) => {
+                        outcome.created += usize::from(matches!(plan.act, Act::Insert { .. }));
+                        plans.push(plan);
+                        outcome.keys.push(key);
+                    }
+                    Err(error) => outcome.refuse(position, Some(key), error),
+                }
+            }
+            outcome.count += self.carry_out(open, target, plans);
+            open.result()?;
         }
-        written.count += self.carry_out(open, target, plans);
-        open.result()
+        Ok(outcome)
     }
 
-    async fn flip(&self, open: &mut Open<S>, target: &Target<'_>, keys: Vec<Key>, flip: Flip) -> Result<Written> {
-        let mut unique = keys.clone();
-        unique.sort();
-        unique.dedup();
-        let stored = self.stored(open, target.name, &unique).await?;
-        let mut plans = Vec::new();
-        for (key, row) in unique.iter().zip(stored) {
-            let Some(row) = row.filter(|row| is_deleted(row) == (flip == Flip::Restore)) else { continue };
-            self.check_access(&row)?;
-            plans.push(Plan { id: text_key(key)?, stored: Some(row), act: Act::Flip(flip) });
+    fn plan_update(
+        &self,
+        target: &Target<'_>,
+        key: &Key,
+        changes: &S::Row,
+        stored: Option<S::Row>,
+        create: bool,
+    ) -> Result<Option<Plan<S::Row>>> {
+        match stored {
+            Some(row) if !is_deleted(&row) => {
+                let fields = changed_fields(&row, changes)?;
+                self.plan_edits(text_key(key)?, row, fields, false).map(Some)
+            }
+            stored if create => {
+                let mut named = S::Row::empty();
+                named.set_text(ID, &text_key(key)?);
+                let id = self.id_of(&named)?;
+                if changes.get(ID).is_some_and(|other| other.as_text().as_ref() != Some(&id)) {
+                    return Err(another_id());
+                }
+                let mut fields = changed_fields(&S::Row::empty(), changes)?;
+                fields.retain(|field| field.name != ID);
+                self.plan_insert(target, NewRecord { id, fields }, stored).map(Some)
+            }
+            _ => Ok(None),
         }
-        let count = self.carry_out(open, target, plans);
+    }
+
+    async fn flip(&self, open: &mut Open<S>, target: &Target<'_>, keys: Vec<Key>, flip: Flip) -> Result<Outcome> {
+        let mut unique: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
+        unique.sort_by(|a, b| a.1.cmp(b.1));
+        unique.dedup_by(|a, b| a.1 == b.1);
+        let wanted: Vec<Key> = unique.iter().map(|(_, key)| (*key).clone()).collect();
+        let stored = self.stored(open, target.name, &wanted).await?;
+        let mut outcome = Outcome::default();
+        let mut plans = Vec::new();
+        for ((position, key), row) in unique.into_iter().zip(stored) {
+            let fits = |row: &S::Row| is_deleted(row) == (flip == Flip::Restore) && !is_purged(row);
+            let Some(row) = row.filter(fits) else { continue };
+            match self.check_access(&row).and_then(|()| text_key(key)) {
+                Ok(id) => plans.push(Plan { id, stored: Some(row), act: Act::Flip(flip) }),
+                Err(error) => outcome.refuse(position, Some(key.clone()), error),
+            }
+        }
+        outcome.count = self.carry_out(open, target, plans);
         open.result()?;
-        Ok(Written { keys, count, ticket: None })
+        outcome.keys = keys;
+        Ok(outcome)
+    }
+
+    /// Deletes what a query over the table sees, all or nothing.
+    async fn clear(&self, open: &mut Open<S>, target: &Target<'_>) -> Result<Outcome> {
+        let table = self.engine.config().table(target.name)?;
+        let sight = Sight::new(&self.engine.config(), &table, false, false);
+        self.stored(open, target.name, &[]).await?;
+        let rows = open.tx.scan(target.name, &Scan::default(), &|row| sight.sees(row)).await?;
+        let mut outcome = Outcome::default();
+        let mut plans = Vec::with_capacity(rows.len());
+        for (position, row) in rows.into_iter().enumerate() {
+            match self.check_access(&row) {
+                Ok(()) => plans.push(Plan {
+                    id: row.text(ID).unwrap_or_default(),
+                    stored: Some(row),
+                    act: Act::Flip(Flip::Delete),
+                }),
+                Err(error) => outcome.refuse(position, None, error),
+            }
+        }
+        outcome.all_or_nothing()?;
+        outcome.count = self.carry_out(open, target, plans);
+        open.result()?;
+        Ok(outcome)
     }
 
     /// The stored rows of these keys; the first call of a transaction learns the clock's epoch in the same turn.
@@ -174,6 +231,15 @@ fn text_key(key: &Key) -> Result<String> {
 fn unusable_id(reason: &str) -> Error {
     Error::new(Kind::InvalidRecord, format!("the record's id {reason}; nothing was written"))
         .with(json!({ "field": ID }))
+}
+
+fn another_id() -> Error {
+    let message = "id is the key that was given: leave it out of the changes; nothing was written";
+    Error::new(Kind::ImmutableField, message).with(json!({ "field": ID }))
+}
+
+fn unfit(table: &str, why: &str) -> Error {
+    Error::new(Kind::InvalidArgument, format!("{table} {why}; nothing was written")).with(json!({ "table": table }))
 }
 
 fn exists(table: &str, id: &str) -> Error {

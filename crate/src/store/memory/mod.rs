@@ -4,8 +4,11 @@
 //! it commits, so an abort, a drop or a crash leaves nothing behind.
 
 mod listing;
+mod offer;
 
-use super::{JsonRow, JsonValue, Key, Mode, Row, RowValue, Scan, Store, StoreError, Transaction, index_keys, key_at};
+use super::{
+    JsonRow, JsonValue, Key, Mode, Offered, Row, RowValue, Scan, Store, StoreError, Transaction, index_keys, key_at,
+};
 use crate::model::{IndexSpec, KeyPath, StoreSpec};
 use listing::listed;
 use serde_json::Value;
@@ -406,6 +409,12 @@ impl Transaction for MemoryTransaction {
         self.turn("insert").await?;
         self.writable(store, "insert")?;
         self.write(store, row, key)
+    }
+
+    async fn offer(&self, store: &str, rows: &[(Option<Key>, JsonRow)], only_new: bool) -> Result<Offered, StoreError> {
+        self.turn("offer").await?;
+        self.writable(store, "offer")?;
+        Ok(rows.iter().map(|(key, row)| self.offer_one(store, row, key.as_ref(), only_new)).collect())
     }
 
     fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError> {

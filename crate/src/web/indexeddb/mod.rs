@@ -7,6 +7,7 @@
 mod connection;
 mod error;
 mod keys;
+mod offer;
 mod open;
 mod open_error;
 mod request;

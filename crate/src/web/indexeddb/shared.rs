@@ -6,6 +6,7 @@ use crate::store::StoreError;
 use crate::web::registry::{Registration, Resource};
 use js_sys::Function;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     stores: RefCell<Vec<(Box<str>, Rc<IdbObjectStore>)>>,
     pub waiting: Waiting,
     committing: RefCell<Option<Waker>>,
+    /// Requests that may fail alone, oldest first, as they will be answered.
+    tolerated: RefCell<VecDeque<IdbRequest>>,
     on_event: Closure<dyn Fn(Event)>,
     registration: Cell<Option<Registration>>,
 }
@@ -42,6 +45,7 @@ impl Shared {
                 stores: RefCell::default(),
                 waiting: Waiting::default(),
                 committing: RefCell::default(),
+                tolerated: RefCell::default(),
                 on_event: Closure::new(move |event: Event| {
                     if let Some(shared) = weak.upgrade() {
                         shared.take_event(&event);
@@ -71,11 +75,39 @@ impl Shared {
                     self.waiting.settle(&request);
                 }
             }
+            "error" if self.tolerates(event) => {}
             "error" => self.note_failed_request(event),
             "complete" => self.end(Outcome::Complete),
             // Every other event is the transaction's `abort`.
             _ => self.end(Outcome::Failed(self.reason())),
         }
+    }
+
+    /// Lets a request that breaks a constraint fail without the transaction.
+    pub fn tolerate(&self, request: &IdbRequest) {
+        self.tolerated.borrow_mut().push_back(request.clone());
+    }
+
+    /// All of them have been answered.
+    pub fn forget_tolerated(&self) {
+        self.tolerated.borrow_mut().clear();
+    }
+
+    fn tolerates(&self, event: &Event) -> bool {
+        let Some(request) = event.target().and_then(|target| target.dyn_into::<IdbRequest>().ok()) else {
+            return false;
+        };
+        let mut tolerated = self.tolerated.borrow_mut();
+        let Some(at) = tolerated.iter().position(|known| *known == request) else { return false };
+        tolerated.drain(..=at);
+        drop(tolerated);
+        let error = request.error().ok().flatten().map(|error| store_error(&error, "offer"));
+        if !matches!(error, Some(StoreError::Constraint(_))) {
+            return false;
+        }
+        event.prevent_default();
+        self.waiting.settle(&request);
+        true
     }
 
     /// The first request that fails is the reason why the transaction does; those after it only say `AbortError`.

@@ -2,10 +2,11 @@
 
 use super::error::store_error;
 use super::keys::{key_from_js, key_to_js};
+use super::offer;
 use super::request::Answer;
 use super::scan;
 use super::shared::Shared;
-use crate::store::{Key, Scan, StoreError, Transaction};
+use crate::store::{Key, Offered, Scan, StoreError, Transaction};
 use crate::web::JsRow;
 use std::future::Future;
 use std::rc::Rc;
@@ -90,6 +91,16 @@ impl Transaction for IndexedDbTransaction {
             let made = Answer::new(&self.shared, asked?, "insert").await?;
             key_from_js(&made).inspect_err(|error| self.shared.fail(error))
         }
+    }
+
+    fn offer(
+        &self,
+        store: &str,
+        rows: &[(Option<Key>, JsRow)],
+        only_new: bool,
+    ) -> impl Future<Output = Result<Offered, StoreError>> {
+        let asked = offer::ask(&self.shared, store, rows, only_new);
+        async move { asked?.outcome().await }
     }
 
     fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod aside;
+mod bulk;
 mod clocks;
 mod crashes;
 mod owners;

@@ -109,17 +109,17 @@ fn a_write_merged_into_a_refused_one_is_told_so_now_and_later() {
 }
 
 #[test]
-fn a_bulk_update_with_one_bad_item_writes_none() {
+fn a_transaction_that_ends_with_a_refused_row_writes_none() {
     let world = World::of_ada(1);
     let device = &world.devices[0];
     let tasks = vec![row(json!({ "id": "a" })), row(json!({ "id": "b" }))];
     device.transact(vec![("tasks", Write::Add(tasks))]).expect("added");
     let update = |id: &str, changes| (mana_sync_engine::store::Key::text(id), row(changes));
     let items = vec![update("a", json!({ "title": "new" })), update("b", json!({ "authorId": "bob" }))];
-    assert_eq!(code(device.transact(vec![("tasks", Write::Update(items))])), "immutable_field");
+    assert_eq!(code(device.transact(vec![("tasks", Write::Update(items))])), "bulk_failed");
     assert!(device.stored("tasks", "a")["title"].is_null());
     let twice = vec![row(json!({ "id": "c" })), row(json!({ "id": "c" }))];
-    assert_eq!(code(device.transact(vec![("tasks", Write::Add(twice))])), "already_exists");
+    assert_eq!(code(device.transact(vec![("tasks", Write::Add(twice))])), "bulk_failed");
     assert!(device.stored("tasks", "c").is_null());
 }
 
