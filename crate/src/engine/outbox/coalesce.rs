@@ -84,3 +84,39 @@ fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
     }
     earlier.0.insert("at".into(), stamp.clone());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Joins an edit of `title` stamped 3, made over `seen` of stamp 2, with an earlier one that wrote "mine" at 2.
+    fn joined(seen: &str) -> Value {
+        let update = |fields: Value| LoggedChange(Map::from_iter([("fields".to_owned(), fields)]));
+        let mut earlier = update(
+            json!({ "title": { "at": "2", "value": "mine", "prev": "1", "before": { "at": "1", "value": "old" } } }),
+        );
+        let later = update(
+            json!({ "title": { "at": "3", "value": "new", "prev": "2", "before": { "at": "2", "value": seen } } }),
+        );
+        join(&mut earlier, later, &json!("3"));
+        earlier.0["fields"]["title"].clone()
+    }
+
+    #[test]
+    fn an_edit_over_an_unsent_one_replaces_what_that_one_did() {
+        let edit = joined("mine");
+        assert_eq!(
+            (&edit["value"], &edit["prev"], &edit["before"]["value"]),
+            (&json!("new"), &json!("1"), &json!("old"))
+        );
+    }
+
+    #[test]
+    fn an_edit_over_another_devices_value_of_the_same_stamp_says_so() {
+        let edit = joined("theirs");
+        assert_eq!(
+            (&edit["value"], &edit["prev"], &edit["before"]["value"]),
+            (&json!("new"), &json!("2"), &json!("theirs"))
+        );
+    }
+}
