@@ -1,24 +1,28 @@
 /** Tables: reads, writes, and the queries that begin at them. */
 
 import type { Access } from './access.js';
-import { equal } from './equality.js';
+import { equal, isPlain } from './equality.js';
 import { invalidArgument } from './errors.js';
 import { reviveAll, storedKey, storedRow, type TableInfo } from './fields.js';
 import { mapped, type Outcome, writePromise } from './outcome.js';
-import { everything, IndexClause, TableQuery } from './query.js';
+import { indexName, TableQuery } from './query.js';
+import { criteria, everything, wholeIndex } from './query-state.js';
 import type { RawCounted, RawWriteKind } from './raw.js';
 import type {
   Changes,
   CompoundIndex,
+  Criteria,
   IndexKey,
   IndexName,
   Key,
   NewRow,
+  PrimaryKeyName,
   Query,
   Table,
   WhereClause,
   Write,
 } from './types.js';
+import { IndexClause } from './where.js';
 
 type Row = Record<string, unknown>;
 type KeyOptions = { readonly allKeys?: boolean };
@@ -37,8 +41,9 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
     this.#info = info;
   }
 
-  async get(key: K): Promise<T | undefined> {
-    const [row] = await this.bulkGet([key]);
+  async get(key: K | Criteria<T>): Promise<T | undefined> {
+    if (isCriteria(key)) return this.where(key as Criteria<T>).first();
+    const [row] = await this.bulkGet([key as K]);
     return row;
   }
 
@@ -52,14 +57,22 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
 
   where<F extends IndexName<T>>(index: F): WhereClause<T, IndexKey<T, F>>;
   where<const I extends string>(index: I & CompoundIndex<T, I>): WhereClause<T, readonly Key[]>;
-  where(index: string): WhereClause<T, never> {
-    return new IndexClause(this.#access, this.#info, index);
+  where(index: PrimaryKeyName): WhereClause<T, K>;
+  where(fields: readonly IndexName<T>[]): WhereClause<T, readonly Key[]>;
+  where(criteria: Criteria<T>): Query<T>;
+  where(index: string | readonly string[] | Criteria<T>): WhereClause<T, never> | Query<T> {
+    if (isCriteria(index)) {
+      if (Object.keys(index).length === 0) throw invalidArgument('where({}) names no field: use toCollection().');
+      return new TableQuery<T>(this.#access, this.#info, { ...everything, where: criteria(this.#info, index) });
+    }
+    return new IndexClause(this.#access, this.#info, indexName(index as string), everything);
   }
 
-  orderBy(index: IndexName<T>): Query<T>;
-  orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
-  orderBy(index: string): Query<T> {
-    return new TableQuery(this.#access, this.#info, { ...everything, index });
+  override orderBy(index: IndexName<T> | PrimaryKeyName): Query<T>;
+  override orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
+  override orderBy(fields: readonly IndexName<T>[]): Query<T>;
+  override orderBy(index: string | readonly string[]): Query<T> {
+    return new TableQuery(this.#access, this.#info, { ...everything, where: wholeIndex(indexName(index)) });
   }
 
   toCollection(): Query<T> {
@@ -146,6 +159,10 @@ function changesOf(row: Row, edit: Edit): Row {
     if (!equal(row[field], draft[field])) changes[field] = draft[field];
   }
   return typeof answer === 'object' && answer !== null && answer !== draft ? { ...changes, ...answer } : changes;
+}
+
+function isCriteria(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && isPlain(value);
 }
 
 function onlyKey(written: RawCounted): unknown {
