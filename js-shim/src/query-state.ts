@@ -1,6 +1,6 @@
 /** Queries as immutable data: what the engine is asked for, and what is left to functions of the app. */
 
-import { type TableInfo, storedKey } from './fields.js';
+import { storedKey, type TableInfo } from './fields.js';
 import { plain } from './proxies.js';
 import type { RawBranch, RawQuery } from './raw.js';
 

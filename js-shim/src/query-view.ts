@@ -2,8 +2,8 @@
 
 import { ManaError } from './errors.js';
 import { encodedKey } from './query-key.js';
-import type { RawApart } from './raw.js';
 import { isApart, type QueryState, type Step, type Window } from './query-state.js';
+import type { RawApart } from './raw.js';
 
 /** What was found, one list for each part that was asked for. */
 export interface Found<T> extends RawApart {

@@ -2,7 +2,7 @@
 
 import type { Access } from './access.js';
 import { invalidArgument } from './errors.js';
-import { revivedKey, reviveAll, type TableInfo } from './fields.js';
+import { reviveAll, revivedKey, type TableInfo } from './fields.js';
 import { compareKeys, valueAt } from './keys.js';
 import { LiveView } from './live-view.js';
 import { encodedKey } from './query-key.js';
@@ -165,7 +165,12 @@ export class TableQuery<T> implements Query<T> {
   async #find(want: Partial<RawWant>, state: QueryState = this.#state): Promise<Found<T>> {
     const query = rawQuery(this.#table, state);
     const rows = want.rows || hasSteps(state);
-    const parts = { rows, keys: want.keys ?? false, primaryKeys: want.primaryKeys || query.apart, branches: query.apart };
+    const parts = {
+      rows,
+      keys: want.keys ?? false,
+      primaryKeys: want.primaryKeys || query.apart,
+      branches: query.apart,
+    };
     const found = await this.#access.find(query, parts);
     return { ...found, rows: reviveAll(this.#table, found.rows ?? []) as T[] };
   }

@@ -62,7 +62,12 @@ export class AccessTable<T extends object, K> extends TableQuery<T> implements T
   where(criteria: Criteria<T>): Query<T>;
   where(index: string | readonly string[] | Criteria<T>): WhereClause<T, never> | Query<T> {
     if (isCriteria(index)) {
-      if (Object.keys(index).length === 0) throw invalidArgument('where({}) names no field: use toCollection().');
+      const fields = Object.keys(index);
+      const [only] = fields;
+      if (only === undefined) throw invalidArgument('where({}) names no field: use toCollection().');
+      if (fields.length === 1) {
+        return new IndexClause<T, unknown>(this.#access, this.#info, only, everything).equals(index[only as never]);
+      }
       return new TableQuery<T>(this.#access, this.#info, { ...everything, where: criteria(this.#info, index) });
     }
     return new IndexClause(this.#access, this.#info, indexName(index as string), everything);

@@ -5,16 +5,7 @@ import { invalidArgument, ManaError } from './errors.js';
 import type { TableInfo } from './fields.js';
 import type { Instance } from './instance.js';
 import type { Outcome } from './outcome.js';
-import type {
-  RawCounted,
-  RawExplanation,
-  RawFound,
-  RawQuery,
-  RawRows,
-  RawTx,
-  RawWant,
-  RawWriteKind,
-} from './raw.js';
+import type { RawCounted, RawExplanation, RawFound, RawQuery, RawRows, RawTx, RawWant, RawWriteKind } from './raw.js';
 import type { TransactionMode } from './types.js';
 
 interface Scope {

@@ -2,7 +2,8 @@
 
 use super::error::invalid;
 use crate::engine::{
-    Branch, Condition, Conflict, Error, Event, Explanation, Found, Kind, Part, Query, Side, Status, Want, Write, Written,
+    Branch, Condition, Conflict, Error, Event, Explanation, Found, Kind, Part, Query, Side, Status, Want, Write,
+    Written,
 };
 use crate::model::Stamp;
 use crate::store::Key;

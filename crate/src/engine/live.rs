@@ -53,7 +53,8 @@ impl<R: Row> Live<R> {
     pub fn mark_tables(&self, changes: &[TableChange]) {
         for live in self.queries.borrow_mut().values_mut() {
             let concerned = changes.iter().filter(|change| change.table == live.query.table);
-            live.dirty = live.dirty || concerned.flat_map(|change| &change.keys).any(|key| live.query.may_list(&live.spec, key));
+            live.dirty =
+                live.dirty || concerned.flat_map(|change| &change.keys).any(|key| live.query.may_list(&live.spec, key));
         }
     }
 

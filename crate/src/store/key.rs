@@ -64,9 +64,7 @@ impl Key {
             Self::Date(ms) => Self::Date(ms + 1.0),
             Self::Text(text) => Self::Text(format!("{text}\0")),
             Self::Bytes(bytes) => Self::Bytes(bytes.iter().copied().chain([0]).collect()),
-            Self::List(keys) => {
-                Self::List(keys.iter().cloned().chain([Self::Number(f64::NEG_INFINITY)]).collect())
-            }
+            Self::List(keys) => Self::List(keys.iter().cloned().chain([Self::Number(f64::NEG_INFINITY)]).collect()),
         }
     }
 

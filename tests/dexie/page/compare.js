@@ -136,7 +136,14 @@ async function shrunk(pair, world, chain) {
   const { dexie, engine } = await both(pair, { ...chain, steps });
   const { synced, primary, indexes } = world;
   const text = (value) => JSON.stringify(value, (_, part) => (part instanceof ArrayBuffer ? shown(part) : part));
-  return { synced, schema: [primary, ...indexes].join(', '), chain: text({ ...chain, steps }), rows: rows.map(shown), dexie, engine };
+  return {
+    synced,
+    schema: [primary, ...indexes].join(', '),
+    chain: text({ ...chain, steps }),
+    rows: rows.map(shown),
+    dexie,
+    engine,
+  };
 }
 
 document.querySelector('output').textContent = 'ready';

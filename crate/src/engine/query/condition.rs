@@ -60,7 +60,9 @@ impl Condition {
     pub(super) fn only(&self) -> Option<&Key> {
         match self {
             Self::Ranges(ranges) => match ranges.as_slice() {
-                [KeyRange { lower: Some((lower, false)), upper: Some((upper, false)) }] if lower == upper => Some(lower),
+                [KeyRange { lower: Some((lower, false)), upper: Some((upper, false)) }] if lower == upper => {
+                    Some(lower)
+                }
                 _ => None,
             },
             Self::All | Self::Folded(_) => None,
@@ -103,7 +105,8 @@ fn pairs(keys: Vec<Key>, (lower, upper): (bool, bool)) -> Result<Vec<KeyRange>> 
     let mut keys = keys.into_iter();
     while let Some(low) = keys.next() {
         let high = keys.next().filter(|high| low <= *high);
-        let high = high.ok_or_else(|| invalid("inAnyRange", "takes pairs of keys whose second is not below the first"))?;
+        let high =
+            high.ok_or_else(|| invalid("inAnyRange", "takes pairs of keys whose second is not below the first"))?;
         ranges.push(KeyRange { lower: Some((low, !lower)), upper: Some((high, !upper)) });
     }
     Ok(ranges)

@@ -96,12 +96,14 @@ fn name_of(path: &KeyPath) -> String {
 }
 
 fn range_text(range: &KeyRange) -> String {
-    let lower = range.lower.as_ref().map_or("(−∞".to_owned(), |(key, open)| {
-        format!("{}{}", if *open { '(' } else { '[' }, key_text(key))
-    });
-    let upper = range.upper.as_ref().map_or("∞)".to_owned(), |(key, open)| {
-        format!("{}{}", key_text(key), if *open { ')' } else { ']' })
-    });
+    let lower = range
+        .lower
+        .as_ref()
+        .map_or("(−∞".to_owned(), |(key, open)| format!("{}{}", if *open { '(' } else { '[' }, key_text(key)));
+    let upper = range
+        .upper
+        .as_ref()
+        .map_or("∞)".to_owned(), |(key, open)| format!("{}{}", key_text(key), if *open { ')' } else { ']' }));
     format!("{lower}, {upper}")
 }
 

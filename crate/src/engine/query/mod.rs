@@ -25,6 +25,7 @@ use crate::store::{Key, Mode, Store};
 use std::rc::Rc;
 
 /// A query that names everything it depends on, so that equal queries can be told.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Query {
     /// The table.

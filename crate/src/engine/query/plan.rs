@@ -119,14 +119,8 @@ pub fn plan<'a>(table: &'a Table, sight: &Sight, query: &'a Query) -> Result<Pla
 }
 
 fn whole_table() -> &'static Branch {
-    static WHOLE: Branch = Branch {
-        index: None,
-        condition: Condition::All,
-        equal: Vec::new(),
-        reverse: false,
-        offset: 0,
-        limit: None,
-    };
+    static WHOLE: Branch =
+        Branch { index: None, condition: Condition::All, equal: Vec::new(), reverse: false, offset: 0, limit: None };
     &WHOLE
 }
 

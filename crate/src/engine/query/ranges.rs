@@ -39,10 +39,7 @@ pub fn without(mut keys: Vec<Key>) -> Vec<KeyRange> {
 
 /// All texts that begin with `prefix`. U+FFFF is no character: no text goes on with it.
 pub fn beginning_with(prefix: &str) -> KeyRange {
-    KeyRange {
-        lower: Some((Key::text(prefix), false)),
-        upper: Some((Key::Text(format!("{prefix}\u{ffff}")), false)),
-    }
+    KeyRange { lower: Some((Key::text(prefix), false)), upper: Some((Key::Text(format!("{prefix}\u{ffff}")), false)) }
 }
 
 fn by_lower(a: &Bound, b: &Bound) -> Ordering {
@@ -99,10 +96,9 @@ impl Place<'_> {
         };
         let Some(parts) = self.parts(key) else { return Some((key.clone(), *open)) };
         Some(match self.cut(parts) {
-            Cut::Short => (self.list(parts), false),
             Cut::Exact if !self.more => (self.list(parts), *open),
             Cut::Exact if *open => (after(self.list(parts)), false),
-            Cut::Exact => (self.list(parts), false),
+            Cut::Short | Cut::Exact => (self.list(parts), false),
             Cut::Long => (after(self.list(&parts[..self.paths])), false),
         })
     }
@@ -113,10 +109,9 @@ impl Place<'_> {
         };
         let Some(parts) = self.parts(key) else { return Some((key.clone(), *open)) };
         Some(match self.cut(parts) {
-            Cut::Short => (self.list(parts), true),
             Cut::Exact if !self.more => (self.list(parts), *open),
-            Cut::Exact if *open => (self.list(parts), true),
-            Cut::Exact => (after(self.list(parts)), true),
+            Cut::Exact if !*open => (after(self.list(parts)), true),
+            Cut::Short | Cut::Exact => (self.list(parts), true),
             Cut::Long => (after(self.list(&parts[..self.paths])), true),
         })
     }
@@ -203,8 +198,9 @@ mod tests {
     #[test]
     fn a_lifted_range_holds_the_same_rows() {
         let values = [f64::NEG_INFINITY, 0.0, 1.0, 2.0];
-        let bounds: Vec<Option<(f64, bool)>> =
-            std::iter::once(None).chain([0.0, 1.0].into_iter().flat_map(|n| [Some((n, false)), Some((n, true))])).collect();
+        let bounds: Vec<Option<(f64, bool)>> = std::iter::once(None)
+            .chain([0.0, 1.0].into_iter().flat_map(|n| [Some((n, false)), Some((n, true))]))
+            .collect();
         for (lower, upper) in bounds.iter().flat_map(|a| bounds.iter().map(move |b| (*a, *b))) {
             let wanted = range(lower, upper);
             for (a, b, c) in values.iter().flat_map(|a| values.iter().flat_map(move |b| values.map(|c| (*a, *b, c)))) {

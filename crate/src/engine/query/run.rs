@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use std::collections::BTreeSet;
 
 /// What is wanted of what a query finds.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
     /// The rows.

@@ -59,12 +59,13 @@ impl<'a> Search<'a> {
         let asked = indexes::named(store, branch.index.as_deref())?;
         let one_key = decompose(&asked, &branch.condition);
         let is_one_key = one_key.is_some();
-        let mut known: Vec<Equality> =
-            branch.equal.iter().map(|(path, key)| Equality::of(store, path, key)).collect();
+        let mut known: Vec<Equality> = branch.equal.iter().map(|(path, key)| Equality::of(store, path, key)).collect();
         known.extend(one_key.into_iter().flatten());
         let plain = !asked.spec.multi_entry && !asked.is_prefix();
         let range = match asked.meant() {
-            [path] if plain && !asked.primary && !is_one_key && branch.condition != Condition::All => Some(path.as_str()),
+            [path] if plain && !asked.primary && !is_one_key && branch.condition != Condition::All => {
+                Some(path.as_str())
+            }
             _ => None,
         };
         let whole = branch.condition == Condition::All;
@@ -132,7 +133,13 @@ impl<'a> Search<'a> {
     fn own(&self) -> Candidate<'a> {
         let all = indexes::paths(self.asked.spec);
         // The primary key's entries are in its order, which comes last everywhere.
-        let rest = if self.asked.primary { &[] } else if self.is_one_key { &all[self.asked.paths..] } else { all };
+        let rest = if self.asked.primary {
+            &[]
+        } else if self.is_one_key {
+            &all[self.asked.paths..]
+        } else {
+            all
+        };
         let ordered = !self.explicit || (!self.asked.spec.multi_entry && *rest == *self.order);
         let answers = if self.branch.condition == Condition::All { 0 } else { 2 * self.asked.paths.max(1) };
         Candidate { index: self.asked, fixed: Vec::new(), own: true, ordered, answers }
@@ -167,7 +174,13 @@ impl<'a> Search<'a> {
             return self.branch.condition.ranges().iter().map(|range| place.lift(range)).collect();
         }
         if fixed.len() == paths {
-            let key = if let [one] = fixed && !is_compound(&best.index) { one.clone() } else { Key::List(fixed.to_vec()) };
+            let key = if let [one] = fixed
+                && !is_compound(&best.index)
+            {
+                one.clone()
+            } else {
+                Key::List(fixed.to_vec())
+            };
             return vec![KeyRange::only(key)];
         }
         if !is_compound(&best.index) {

@@ -37,9 +37,8 @@ impl World {
         };
         let mut world = Self::new(rows, [("t".to_owned(), sync)]);
         world.config.user = Some(User { id: UserId::parse("u").unwrap(), display_name: None });
-        let space = |id: &str, kind: &str| {
-            Space { id: SpaceId::parse(id).unwrap(), kind: Some(kind.to_owned()), role: None }
-        };
+        let space =
+            |id: &str, kind: &str| Space { id: SpaceId::parse(id).unwrap(), kind: Some(kind.to_owned()), role: None };
         world.config.spaces = vec![space("mine", "personal"), space("s", "family")];
         world.config.active_space = Some(SpaceId::parse(active).unwrap());
         world
@@ -272,7 +271,10 @@ fn a_commit_concerns_the_queries_that_list_its_record_before_or_after() {
     };
     let either = Query {
         table: "t".into(),
-        branches: vec![on("a", "anyOf", vec![number(1.0), number(3.0)]), on("tags", "startsWith", vec![Key::text("x")])],
+        branches: vec![
+            on("a", "anyOf", vec![number(1.0), number(3.0)]),
+            on("tags", "startsWith", vec![Key::text("x")]),
+        ],
         ..Query::default()
     };
     for (old, new, concerned) in [

@@ -408,12 +408,7 @@ impl Transaction for MemoryTransaction {
         Ok(found.map(|entry| Entry { row: entry.row.filter(|_| rows), ..entry }).collect())
     }
 
-    async fn count(
-        &self,
-        store: &str,
-        index: Option<&str>,
-        range: Option<&KeyRange>,
-    ) -> Result<usize, StoreError> {
+    async fn count(&self, store: &str, index: Option<&str>, range: Option<&KeyRange>) -> Result<usize, StoreError> {
         let scan = Scan { index: index.map(str::to_owned), range: range.cloned(), ..Scan::default() };
         Ok(self.entries(store, &scan, false, &|_, _| true).await?.len())
     }

@@ -60,12 +60,7 @@ impl Listing {
     }
 }
 
-async fn walk(
-    mut answer: Answer,
-    rows: bool,
-    scan: &Scan,
-    keep: Keep<'_>,
-) -> Result<Vec<Entry<JsRow>>, StoreError> {
+async fn walk(mut answer: Answer, rows: bool, scan: &Scan, keep: Keep<'_>) -> Result<Vec<Entry<JsRow>>, StoreError> {
     let failed = |thrown: JsValue| store_error(&thrown, "entries");
     let (mut entries, mut offset) = (Vec::new(), scan.offset);
     let limit = scan.limit.unwrap_or(usize::MAX);
