@@ -5,7 +5,7 @@ import { type TableInfo, tableInfo } from './fields.js';
 import type { Instance } from './instance.js';
 import type { LiveQueries } from './live.js';
 import type { Outcome } from './outcome.js';
-import type { RawCounted, RawQuery, RawRows, RawWriteKind } from './raw.js';
+import type { RawCounted, RawExplanation, RawFound, RawQuery, RawRows, RawWant, RawWriteKind } from './raw.js';
 import { runTransaction } from './transaction.js';
 import type { TransactionMode } from './types.js';
 
@@ -13,6 +13,8 @@ import type { TransactionMode } from './types.js';
 export interface Access {
   info(table: string): TableInfo;
   read(query: RawQuery): Promise<object[]>;
+  find(query: RawQuery, want: RawWant): Promise<RawFound>;
+  explain(query: RawQuery): Promise<RawExplanation>;
   count(query: RawQuery): Promise<number>;
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
   /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
@@ -41,6 +43,14 @@ export class EngineAccess implements Access {
 
   read(query: RawQuery): Promise<object[]> {
     return this.#connection.run((raw) => raw.read(query));
+  }
+
+  find(query: RawQuery, want: RawWant): Promise<RawFound> {
+    return this.#connection.run((raw) => raw.find(query, want));
+  }
+
+  explain(query: RawQuery): Promise<RawExplanation> {
+    return this.#connection.run(async (raw) => raw.explain(query));
   }
 
   count(query: RawQuery): Promise<number> {

@@ -71,6 +71,15 @@ export function storedKey(table: TableInfo, index: string | null, key: unknown):
   return field !== undefined && table.dates.includes(field) ? isoOf(value) : value;
 }
 
+/** A key that an index gave, as the app knows it. */
+export function revivedKey(table: TableInfo, index: string | null, key: unknown): unknown {
+  if (table.dates.length === 0) return key;
+  const fields = index?.startsWith('[') ? index.slice(1, -1).split('+') : undefined;
+  if (fields && Array.isArray(key)) return key.map((part, at) => revivedKey(table, fields[at]?.trim() ?? '', part));
+  const field = index ?? table.keyField ?? '';
+  return table.dates.includes(field) ? revive(table, { [field]: key })[field] : key;
+}
+
 /** Makes the date fields of rows that were just read into Dates. The rows are changed in place. */
 export function reviveAll<R extends object | undefined>(table: TableInfo, rows: R[]): R[] {
   if (table.dates.length > 0) {

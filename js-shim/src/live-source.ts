@@ -4,7 +4,7 @@ import { engineClosed, type ManaError, toManaError } from './errors.js';
 import { guarded } from './events.js';
 import type { TableInfo } from './fields.js';
 import type { LiveQueries } from './live.js';
-import type { RawQuery } from './raw.js';
+import type { RawApart, RawFound, RawQuery } from './raw.js';
 import { LiveRows } from './rows.js';
 import type { LiveStatus } from './types.js';
 
@@ -16,6 +16,8 @@ const MOST_DEATHS = 3;
 /** What a subscription has to show. */
 export interface Result {
   readonly rows: readonly object[] | undefined;
+  /** What tells rows of several branches apart, where that was asked for. */
+  readonly apart?: RawApart;
   readonly status: LiveStatus;
   readonly error: ManaError | undefined;
 }
@@ -141,12 +143,13 @@ export class LiveSource {
     }
   }
 
-  #callback(run: number): (rows: readonly object[] | undefined, error: unknown) => void {
-    return (rows, error) => {
+  #callback(run: number): (found: RawFound | undefined, error: unknown) => void {
+    return (found, error) => {
       if (run !== this.#run) return;
       this.#answered = true;
       this.#deaths = 0;
-      if (rows) this.#set({ rows: this.#rows.take(rows), status: 'ready', error: undefined });
+      const rows = found?.rows && this.#rows.take(found.rows);
+      if (found && rows) this.#set({ rows, apart: found, status: 'ready', error: undefined });
       else this.failed(toManaError(error));
     };
   }

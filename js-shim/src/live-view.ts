@@ -5,6 +5,7 @@ import { type ManaError, toManaError } from './errors.js';
 import type { TableInfo } from './fields.js';
 import type { LiveQueries } from './live.js';
 import type { LiveSource, Result } from './live-source.js';
+import type { Found } from './query-view.js';
 import type { RawQuery } from './raw.js';
 import type { LiveHandle, LiveStatus } from './types.js';
 
@@ -12,7 +13,7 @@ import type { LiveHandle, LiveStatus } from './types.js';
 const observable = ((Symbol as { observable?: symbol }).observable ?? '@@observable') as '@@observable';
 
 type Rows<T> = readonly Readonly<T>[];
-type Select<T> = (rows: readonly T[]) => readonly T[];
+type Select<T> = (found: Found<T>) => readonly T[];
 
 interface Shown<T> {
   readonly value: Rows<T> | undefined;
@@ -100,11 +101,11 @@ export class LiveView<T> implements LiveHandle<Rows<T>> {
     return this.#shown;
   }
 
-  #filtered({ rows, status, error }: Result): Shown<T> {
+  #filtered({ rows, apart, status, error }: Result): Shown<T> {
     if (!rows) return { value: undefined, status, error };
     const before = this.#shown.value;
     try {
-      const value = this.#select(rows as T[]);
+      const value = this.#select({ ...apart, rows: rows as T[] });
       return { value: before && sameItems(before, value) ? before : Object.freeze(value), status, error };
     } catch (thrown) {
       return { value: before, status: 'error', error: toManaError(thrown) };

@@ -4,26 +4,26 @@ import type { RawQuery } from './raw.js';
 
 /** The query's text: its parts in a fixed order, keys with their types. */
 export function queryKey(query: RawQuery): string {
-  const { range } = query;
-  const parts = [
-    query.table,
-    query.index,
-    query.reverse,
-    query.limit,
-    query.offset,
-    query.includeDeleted,
-    query.acrossSpaces,
-    range?.hasLower ? [encoded(range.lower), range.lowerOpen] : null,
-    range?.hasUpper ? [encoded(range.upper), range.upperOpen] : null,
-  ];
-  return JSON.stringify(parts);
+  const { table, branches, order, reverse, distinct, limit, offset, includeDeleted, acrossSpaces, apart } = query;
+  const places = branches.map((branch) => [
+    branch.index,
+    branch.condition,
+    branch.keys.map(encodedKey),
+    branch.lower,
+    branch.upper,
+    branch.fields,
+    branch.reverse,
+    branch.offset,
+    branch.limit,
+  ]);
+  return JSON.stringify([table, places, order, reverse, distinct, limit, offset, includeDeleted, acrossSpaces, apart]);
 }
 
 /** Keys that JSON does not tell apart: `1` and `'1'` it does, a Date and its text, infinities and bytes it does not. */
-function encoded(key: unknown): unknown {
+export function encodedKey(key: unknown): unknown {
   if (typeof key === 'number') return Number.isFinite(key) ? key : { number: String(key) };
   if (key instanceof Date) return { date: key.getTime() };
-  if (Array.isArray(key)) return key.map(encoded);
+  if (Array.isArray(key)) return key.map(encodedKey);
   if (key instanceof ArrayBuffer) return { bytes: [...new Uint8Array(key)] };
   if (ArrayBuffer.isView(key)) return { bytes: [...new Uint8Array(key.buffer, key.byteOffset, key.byteLength)] };
   return typeof key === 'string' ? key : { other: String(key) };

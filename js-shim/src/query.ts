@@ -1,38 +1,29 @@
-/** Queries as data: immutable descriptions that become one raw query and, for JS filters, a view of its rows. */
+/** `Query<T>`: each call gives a new description; reading calls send it to the engine. */
 
 import type { Access } from './access.js';
-import { invalidArgument, ManaError } from './errors.js';
-import { reviveAll, storedKey, type TableInfo } from './fields.js';
+import { invalidArgument } from './errors.js';
+import { reviveAll, revivedKey, type TableInfo } from './fields.js';
+import { compareKeys, valueAt } from './keys.js';
 import { LiveView } from './live-view.js';
 import { deleteRows, modifyRows } from './modify.js';
-import type { RawQuery, RawRange } from './raw.js';
-import type { Changes, LiveHandle, Modifier, Query, Readable, WhereClause, Write } from './types.js';
+import { encodedKey } from './query-key.js';
+import { everything, hasSteps, narrowed, type QueryState, rawQuery, type Step, type Window } from './query-state.js';
+import { type Found, guardedView, placesOf, view } from './query-view.js';
+import type { RawWant } from './raw.js';
+import type {
+  Changes,
+  Entry,
+  Explanation,
+  LiveHandle,
+  Modifier,
+  Query,
+  Readable,
+  WhereClause,
+  Write,
+} from './types.js';
+import { IndexClause } from './where.js';
 
 type Test<T> = (row: T) => boolean;
-
-/** A query before it is known who answers which part of it. */
-export interface QueryState {
-  readonly index: string | null;
-  readonly range: RawRange | null;
-  readonly reverse: boolean;
-  readonly limit: number | null;
-  readonly offset: number;
-  readonly includeDeleted: boolean;
-  readonly acrossSpaces: boolean;
-  readonly filters: readonly Test<never>[];
-}
-
-/** All rows of a table in the order of its primary key. */
-export const everything: QueryState = {
-  index: null,
-  range: null,
-  reverse: false,
-  limit: null,
-  offset: 0,
-  includeDeleted: false,
-  acrossSpaces: false,
-  filters: [],
-};
 
 /** What tables and queries have in common. */
 export class Rows<T> implements Readable<T> {
@@ -49,20 +40,47 @@ export class Rows<T> implements Readable<T> {
   filter<S extends T>(test: (row: T) => row is S): Query<S>;
   filter(test: Test<T>): Query<T>;
   filter(test: Test<T>): Query<T> {
-    return this.#with({ filters: [...this.#state.filters, test] });
+    return this.#step({ kind: 'filter', test: checked('filter', test) });
+  }
+
+  and(test: Test<T>): Query<T> {
+    return this.filter(test);
+  }
+
+  until(test: Test<T>, includeStop = false): Query<T> {
+    return this.#step({ kind: 'until', test: checked('until', test), include: includeStop });
+  }
+
+  or(index: string | readonly string[]): WhereClause<T, never> {
+    const { earlier, where, reverse, offset, limit, steps, order, includeDeleted, acrossSpaces } = this.#state;
+    const state = {
+      ...everything,
+      earlier: [...earlier, { where, reverse, offset, limit, steps }],
+      order,
+      includeDeleted,
+      acrossSpaces,
+    };
+    return new IndexClause(this.#access, this.#table, indexName(index), state);
   }
 
   limit(count: number): Query<T> {
-    const limit = rowCount('limit', count);
-    return this.#with({ limit: Math.min(limit, this.#state.limit ?? limit) });
+    return this.#with(narrowed(this.#state, 0, rowCount('limit', count)));
   }
 
   offset(count: number): Query<T> {
-    return this.#with({ offset: rowCount('offset', count) });
+    return this.#with(narrowed(this.#state, rowCount('offset', count), null));
   }
 
   reverse(): Query<T> {
     return this.#with({ reverse: !this.#state.reverse });
+  }
+
+  distinct(): Query<T> {
+    return this.#with({ distinct: true });
+  }
+
+  orderBy(index: string | readonly string[]): Query<T> {
+    return this.#with({ order: indexName(index) });
   }
 
   includeDeleted(): Query<T> {
@@ -78,21 +96,108 @@ export class Rows<T> implements Readable<T> {
     return rows[0];
   }
 
+  last(): Promise<T | undefined> {
+    return this.reverse().first();
+  }
+
   async count(): Promise<number> {
-    if (this.#state.filters.length > 0) return (await this.toArray()).length;
+    if (hasSteps(this.#state)) return (await this.toArray()).length;
     return this.#access.count(rawQuery(this.#table, this.#state));
   }
 
   async toArray(): Promise<T[]> {
+    if (hasSteps(this.#state)) return [...view(this.#state, await this.#find({ rows: true }))];
     const rows = await this.#access.read(rawQuery(this.#table, this.#state));
-    return view(this.#state, reviveAll(this.#table, rows) as T[]);
+    return reviveAll(this.#table, rows) as T[];
+  }
+
+  async sortBy(path: string): Promise<T[]> {
+    if (typeof path !== 'string') throw invalidArgument('sortBy takes the name of a field.', { path });
+    const rows = (await this.toArray()).map((row) => ({ row, key: valueAt(row, path) }));
+    const sign = this.#state.reverse ? -1 : 1;
+    return rows.sort((a, b) => sign * compareKeys(a.key, b.key)).map(({ row }) => row);
+  }
+
+  async each(run: (row: T, entry: Entry) => void): Promise<void> {
+    const found = await this.#find({ rows: true, keys: run.length > 1, primaryKeys: run.length > 1 });
+    for (const place of this.#places(found)) {
+      run(found.rows[place] as T, { key: this.#key(found, place), primaryKey: found.primaryKeys?.[place] as never });
+    }
+  }
+
+  async eachKey(run: (key: never, entry: Entry) => void): Promise<void> {
+    const found = await this.#find({ keys: true, primaryKeys: true });
+    for (const place of this.#places(found)) {
+      const key = this.#key(found, place);
+      run(key as never, { key, primaryKey: found.primaryKeys?.[place] as never });
+    }
+  }
+
+  async keys(): Promise<never[]> {
+    const found = await this.#find({ keys: true });
+    return this.#places(found).map((place) => this.#key(found, place) as never);
+  }
+
+  async uniqueKeys(): Promise<never[]> {
+    const state = { ...this.#state, offset: 0, limit: null };
+    const found = await this.#find({ keys: true }, state);
+    const unique = new Map<string, number>();
+    for (const place of this.#places(found, state)) {
+      const text = JSON.stringify(encodedKey(found.keys?.[place]));
+      if (!unique.has(text)) unique.set(text, place);
+    }
+    const { offset, limit } = this.#state;
+    const wanted = [...unique.values()].slice(offset, limit === null ? undefined : offset + limit);
+    return wanted.map((place) => this.#key(found, place) as never);
+  }
+
+  async primaryKeys(): Promise<never[]> {
+    const found = await this.#find({ primaryKeys: true });
+    return this.#places(found).map((place) => found.primaryKeys?.[place] as never);
   }
 
   live(): LiveHandle<readonly Readonly<T>[]> {
     const state = this.#state;
-    const select =
-      state.filters.length === 0 ? (rows: readonly T[]) => rows : (rows: readonly T[]) => guardedView(state, rows);
+    const select = hasSteps(state)
+      ? (found: Found<T>) => guardedView(state, found)
+      : (found: Found<T>): readonly T[] => found.rows;
     return new LiveView(this.#access.live(), this.#table, rawQuery(this.#table, state), select);
+  }
+
+  async explain(): Promise<Explanation> {
+    const raw = await this.#access.explain(rawQuery(this.#table, this.#state));
+    const functions = [this.#state, ...this.#state.earlier].reduce((sum, { steps }) => sum + steps.length, 0);
+    if (functions === 0) return { ...raw, functions };
+    const text = `${raw.text}\nThen ${functions} of the app's functions run on the rows, and offset and limit count what they leave.`;
+    return { ...raw, functions, text };
+  }
+
+  /** What the engine finds, with dates revived; with functions of the app always with rows. */
+  async #find(want: Partial<RawWant>, state: QueryState = this.#state): Promise<Found<T>> {
+    const query = rawQuery(this.#table, state);
+    const rows = want.rows || hasSteps(state);
+    const parts = {
+      rows,
+      keys: want.keys ?? false,
+      primaryKeys: want.primaryKeys || query.apart,
+      branches: query.apart,
+    };
+    const found = await this.#access.find(query, parts);
+    return { ...found, rows: reviveAll(this.#table, found.rows ?? []) as T[] };
+  }
+
+  /** The places of the result in what was found. */
+  #places(found: Found<T>, state: QueryState & Window = this.#state): readonly number[] {
+    if (hasSteps(state)) return placesOf(state, found);
+    return [...(found.keys ?? found.primaryKeys ?? found.rows).keys()];
+  }
+
+  #key(found: Found<T>, place: number): never {
+    return revivedKey(this.#table, this.#state.where.index, found.keys?.[place]) as never;
+  }
+
+  #step(step: Step): Query<T> {
+    return this.#with({ steps: [...this.#state.steps, step] });
   }
 
   #with(change: Partial<QueryState>): TableQuery<T> {
@@ -114,10 +219,6 @@ export class TableQuery<T> extends Rows<T> implements Query<T> {
     this.#read = (inside) => new TableQuery<object>(inside, table, state).toArray();
   }
 
-  and(test: Test<T>): Query<T> {
-    return this.filter(test);
-  }
-
   modify(change: Changes<T> | Modifier<T>): Write<number> {
     return modifyRows(this.#access, this.#table, this.#read, change);
   }
@@ -127,91 +228,16 @@ export class TableQuery<T> extends Rows<T> implements Query<T> {
   }
 }
 
-/** The conditions of `WhereClause<T, K>`. */
-export class IndexClause<T, K> implements WhereClause<T, K> {
-  readonly #access: Access;
-  readonly #table: TableInfo;
-  readonly #index: string;
-
-  constructor(access: Access, table: TableInfo, index: string) {
-    this.#access = access;
-    this.#table = table;
-    this.#index = index;
-  }
-
-  equals(key: K): Query<T> {
-    return this.#range({ lower: key, upper: key });
-  }
-
-  above(key: K): Query<T> {
-    return this.#range({ lower: key, lowerOpen: true });
-  }
-
-  aboveOrEqual(key: K): Query<T> {
-    return this.#range({ lower: key });
-  }
-
-  below(key: K): Query<T> {
-    return this.#range({ upper: key, upperOpen: true });
-  }
-
-  belowOrEqual(key: K): Query<T> {
-    return this.#range({ upper: key });
-  }
-
-  between(lower: K, upper: K, includeLower = true, includeUpper = false): Query<T> {
-    return this.#range({ lower, upper, lowerOpen: !includeLower, upperOpen: !includeUpper });
-  }
-
-  startsWith(prefix: string): Query<T> {
-    if (typeof prefix !== 'string') throw invalidArgument('startsWith takes a string.', { index: this.#index });
-    // U+FFFF is no character: no text goes on with it, so this is above all that begin with the prefix.
-    return this.#range({ lower: prefix, upper: `${prefix}\uffff` });
-  }
-
-  #range(range: Bounds): Query<T> {
-    const key = (value: unknown) => storedKey(this.#table, this.#index, value);
-    const full: RawRange = {
-      lower: key(range.lower),
-      upper: key(range.upper),
-      lowerOpen: range.lowerOpen ?? false,
-      upperOpen: range.upperOpen ?? false,
-      hasLower: 'lower' in range,
-      hasUpper: 'upper' in range,
-    };
-    return new TableQuery(this.#access, this.#table, { ...everything, index: this.#index, range: full });
-  }
+/** The name of an index; fields of a compound one may be given as an array. */
+export function indexName(index: string | readonly string[]): string {
+  if (Array.isArray(index)) return `[${index.join('+')}]`;
+  if (typeof index === 'string') return index;
+  throw invalidArgument('An index is named by a string, or by an array of fields.');
 }
 
-type Bounds = Partial<Pick<RawRange, 'lower' | 'upper' | 'lowerOpen' | 'upperOpen'>>;
-
-/** What the engine is asked for: with JS filters all rows, as which of them count for the limit is only known after. */
-function rawQuery(table: TableInfo, state: QueryState): RawQuery {
-  const { filters, limit, offset, ...rest } = state;
-  const paged = filters.length === 0;
-  return { table: table.name, ...rest, limit: paged ? limit : null, offset: paged ? offset : 0 };
-}
-
-/** The part of a query that JS answers. */
-function view<T>(state: QueryState, rows: T[]): T[] {
-  if (state.filters.length === 0) return rows;
-  const tests = state.filters as readonly Test<T>[];
-  const end = state.limit === null ? Number.POSITIVE_INFINITY : state.offset + state.limit;
-  const passed: T[] = [];
-  for (const row of rows) {
-    if (passed.length >= end) break;
-    if (tests.every((test) => test(row))) passed.push(row);
-  }
-  return passed.slice(state.offset);
-}
-
-function guardedView<T>(state: QueryState, rows: readonly T[]): readonly T[] {
-  try {
-    return view(state, rows as T[]);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ManaError('filter_failed', `A filter threw: ${message}`, { cause });
-  }
+function checked<F>(name: string, test: F): F {
+  if (typeof test === 'function') return test;
+  throw invalidArgument(`${name} takes a function.`);
 }
 
 function rowCount(name: string, count: number): number {

@@ -74,28 +74,64 @@ export type RawWriteKind =
 
 export interface RawQuery {
   table: string;
-  index: string | null;
-  range: RawRange | null;
+  /** Where to look; none: the whole table. */
+  branches: RawBranch[];
+  order: string | null;
   reverse: boolean;
+  distinct: boolean;
   limit: number | null;
   offset: number;
   includeDeleted: boolean;
   acrossSpaces: boolean;
+  /** Live answers come branch by branch, with what tells rows apart. */
+  apart: boolean;
 }
 
-export interface RawRange {
-  lower: unknown;
-  upper: unknown;
-  lowerOpen: boolean;
-  upperOpen: boolean;
-  hasLower: boolean;
-  hasUpper: boolean;
+/** Rows that an index lists under some keys, or (`fields`) whose fields have those keys as values. */
+export interface RawBranch {
+  index: string | null;
+  condition: string;
+  keys: unknown[];
+  /** Whether the bounds belong to `between` and `inAnyRange`. */
+  lower: boolean;
+  upper: boolean;
+  fields: string[];
+  reverse: boolean;
+  limit: number | null;
+  offset: number;
+}
+
+/** What is wanted of a query's answer. */
+export interface RawWant {
+  rows: boolean;
+  keys: boolean;
+  primaryKeys: boolean;
+  branches: boolean;
+}
+
+/** What tells rows of several branches apart. */
+export interface RawApart {
+  readonly primaryKeys?: readonly unknown[];
+  readonly branches?: readonly number[];
+}
+
+/** A list for each part that was wanted. */
+export interface RawFound extends RawApart {
+  readonly rows?: object[];
+  readonly keys?: unknown[];
+}
+
+export interface RawExplanation {
+  parts: { index: string | null; ranges: string[]; reverse: boolean; filters: string[]; why: string }[];
+  sort: string | null;
+  distinct: boolean;
+  text: string;
 }
 
 export type RawRows = (object | undefined)[];
 
-/** The rows of a live query, or what went wrong with it. */
-export type RawCallback = (rows: object[] | undefined, error: RawError | undefined) => void;
+/** What a live query found, or what went wrong with it. */
+export type RawCallback = (found: RawFound | undefined, error: RawError | undefined) => void;
 
 /** `count` is the number of rows that really changed, `created` how many of them are new (of `upsert` alone). */
 export interface RawCounted {
@@ -114,6 +150,8 @@ export interface RawEngine {
   /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
   write(kind: RawWriteKind, table: string, items: unknown[], actor: object | null, bulk: boolean): Promise<RawWritten>;
   read(query: RawQuery): Promise<object[]>;
+  find(query: RawQuery, want: RawWant): Promise<RawFound>;
+  explain(query: RawQuery): RawExplanation;
   count(query: RawQuery): Promise<number>;
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
   subscribe(query: RawQuery, callback: RawCallback): number;
@@ -137,6 +175,8 @@ export interface RawEngine {
 export interface RawTx {
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
   read(query: RawQuery): Promise<object[]>;
+  find(query: RawQuery, want: RawWant): Promise<RawFound>;
+  explain(query: RawQuery): RawExplanation;
   count(query: RawQuery): Promise<number>;
   write(kind: RawWriteKind, table: string, items: unknown[], bulk: boolean): Promise<RawCounted>;
   commit(): Promise<RawWritten>;

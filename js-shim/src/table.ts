@@ -1,24 +1,29 @@
 /** Tables: reads, writes, and the queries that begin at them. */
 
 import type { Access } from './access.js';
+import { isPlain } from './equality.js';
 import { invalidArgument, readArgument } from './errors.js';
 import { reviveAll, storedKey, storedRow, type TableInfo } from './fields.js';
 import { changesBetween, noPromise } from './modify.js';
 import { mapped, type Outcome, writePromise } from './outcome.js';
-import { everything, IndexClause, Rows, TableQuery } from './query.js';
+import { indexName, Rows, TableQuery } from './query.js';
+import { criteria, everything, wholeIndex } from './query-state.js';
 import type { RawCounted, RawWriteKind } from './raw.js';
 import type {
   Changes,
   CompoundIndex,
+  Criteria,
   IndexKey,
   IndexName,
   Key,
   NewRow,
+  PrimaryKeyName,
   Query,
   Table,
   WhereClause,
   Write,
 } from './types.js';
+import { IndexClause } from './where.js';
 
 type Row = Record<string, unknown>;
 type KeyOptions = { readonly allKeys?: boolean };
@@ -37,8 +42,9 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     this.#info = info;
   }
 
-  async get(key: K): Promise<T | undefined> {
-    const [row] = await this.bulkGet([key]);
+  async get(key: K | Criteria<T>): Promise<T | undefined> {
+    if (isCriteria(key)) return this.where(key as Criteria<T>).first();
+    const [row] = await this.bulkGet([key as K]);
     return row;
   }
 
@@ -50,14 +56,27 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
 
   where<F extends IndexName<T>>(index: F): WhereClause<T, IndexKey<T, F>>;
   where<const I extends string>(index: I & CompoundIndex<T, I>): WhereClause<T, readonly Key[]>;
-  where(index: string): WhereClause<T, never> {
-    return new IndexClause(this.#access, this.#info, index);
+  where(index: PrimaryKeyName): WhereClause<T, K>;
+  where(fields: readonly IndexName<T>[]): WhereClause<T, readonly Key[]>;
+  where(criteria: Criteria<T>): Query<T>;
+  where(index: string | readonly string[] | Criteria<T>): WhereClause<T, never> | Query<T> {
+    if (isCriteria(index)) {
+      const fields = Object.keys(index);
+      const [only] = fields;
+      if (only === undefined) throw invalidArgument('where({}) names no field: use toCollection().');
+      if (fields.length === 1) {
+        return new IndexClause<T, unknown>(this.#access, this.#info, only, everything).equals(index[only as never]);
+      }
+      return new TableQuery<T>(this.#access, this.#info, { ...everything, where: criteria(this.#info, index) });
+    }
+    return new IndexClause(this.#access, this.#info, indexName(index as string), everything);
   }
 
-  orderBy(index: IndexName<T>): Query<T>;
-  orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
-  orderBy(index: string): Query<T> {
-    return new TableQuery(this.#access, this.#info, { ...everything, index });
+  override orderBy(index: IndexName<T> | PrimaryKeyName): Query<T>;
+  override orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
+  override orderBy(fields: readonly IndexName<T>[]): Query<T>;
+  override orderBy(index: string | readonly string[]): Query<T> {
+    return new TableQuery(this.#access, this.#info, { ...everything, where: wholeIndex(indexName(index)) });
   }
 
   toCollection(): Query<T> {
@@ -190,6 +209,10 @@ function changesOf(row: Row, edit: Edit): Row {
 function list<I>(items: readonly I[], name: string): readonly I[] {
   if (Array.isArray(items)) return items;
   throw invalidArgument(`${name} must be an array.`, { [name]: typeof items });
+}
+
+function isCriteria(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && isPlain(value);
 }
 
 function onlyKey(written: RawCounted): unknown {

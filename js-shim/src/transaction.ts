@@ -5,7 +5,7 @@ import { invalidArgument, ManaError } from './errors.js';
 import type { TableInfo } from './fields.js';
 import type { Instance } from './instance.js';
 import type { Outcome } from './outcome.js';
-import type { RawCounted, RawQuery, RawRows, RawTx, RawWriteKind } from './raw.js';
+import type { RawCounted, RawExplanation, RawFound, RawQuery, RawRows, RawTx, RawWant, RawWriteKind } from './raw.js';
 import type { TransactionMode } from './types.js';
 
 interface Scope {
@@ -57,6 +57,14 @@ class TransactionAccess implements Access {
 
   read(query: RawQuery): Promise<object[]> {
     return this.#call(`${query.table}.toArray`, (raw) => raw.read(query));
+  }
+
+  find(query: RawQuery, want: RawWant): Promise<RawFound> {
+    return this.#call(`${query.table}.toArray`, (raw) => raw.find(query, want));
+  }
+
+  explain(query: RawQuery): Promise<RawExplanation> {
+    return this.#call(`${query.table}.explain`, async (raw) => raw.explain(query));
   }
 
   count(query: RawQuery): Promise<number> {

@@ -163,6 +163,12 @@ export type CompoundIndex<T, Index extends string> = Index extends `[${infer Inn
     : never
   : never;
 
+/** Stands for the primary key, whatever its name. */
+export type PrimaryKeyName = ':id';
+
+/** Values that fields have to have: `{ projectId: 'p', done: 1 }`. */
+export type Criteria<T> = { readonly [F in IndexName<T>]?: IndexKey<T, F> };
+
 type KeyOf<V> = V extends Date
   ? Date | string
   : V extends readonly (infer Item)[]
@@ -214,12 +220,40 @@ export interface Readable<T> {
   includeDeleted(): Query<T>;
   /** Rows of every space the user may see, not of the active one only. */
   acrossSpaces(): Query<T>;
+  /**
+   * In the order of an index or of any field; rows without a key there are left out. An index that also answers the
+   * query's conditions gives the order for nothing (`explain()` tells), else rows are sorted in memory, before `offset`
+   * and `limit`.
+   */
+  orderBy(index: IndexName<T> | PrimaryKeyName): Query<T>;
+  orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
+  orderBy(fields: readonly IndexName<T>[]): Query<T>;
+  /** Ends the list at the first row for which `test` holds, which is left out unless `includeStop` is true. */
+  until(test: (row: T) => boolean, includeStop?: boolean): Query<T>;
+  /** Each row once, also where a multi-entry index lists it several times. */
+  distinct(): Query<T>;
   /** The first row, or `undefined`. */
   first(): Promise<T | undefined>;
-  /** How many rows there are. */
+  /** The last row, or `undefined`: the first one in the opposite order, whatever `limit` there is. */
+  last(): Promise<T | undefined>;
+  /** How many rows there are. Local tables are counted without reading a row, unless functions decide. */
   count(): Promise<number>;
   /** The rows. */
   toArray(): Promise<T[]>;
+  /** The rows, after `offset` and `limit`, sorted by a field: in memory, rows without a key there first. */
+  sortBy(path: FieldPath<T> | EngineField): Promise<T[]>;
+  /** Calls `run` with each row and its keys; what it throws ends the call. */
+  each(run: (row: T, entry: Entry) => void): Promise<void>;
+  /** Calls `run` with the key of each row in the query's index. */
+  eachKey<K extends Key = Key>(run: (key: K, entry: Entry) => void): Promise<void>;
+  /** The key of each row in the query's index. */
+  keys<K extends Key = Key>(): Promise<K[]>;
+  /** The same, each key once; `offset` and `limit` count keys. */
+  uniqueKeys<K extends Key = Key>(): Promise<K[]>;
+  /** The primary key of each row. */
+  primaryKeys<K extends Key = PrimaryKey<T>>(): Promise<K[]>;
+  /** How this query is answered: which index and ranges are read, what is done in memory, and why. Reads nothing. */
+  explain(): Promise<Explanation>;
   /** A handle that follows the result as it changes. */
   live(): LiveHandle<readonly Readonly<T>[]>;
 }
@@ -228,6 +262,14 @@ export interface Readable<T> {
 export interface Query<T> extends Readable<T> {
   /** The same as `filter`. */
   and(test: (row: T) => boolean): Query<T>;
+  /**
+   * Adds rows that another index finds. Each row comes once: those of the first condition in its order, then those that
+   * only later ones find. Filters and limits before `or` are about the rows found so far, those after it about all.
+   */
+  or<F extends IndexName<T>>(index: F): WhereClause<T, IndexKey<T, F>>;
+  or<const I extends string>(index: I & CompoundIndex<T, I>): WhereClause<T, readonly Key[]>;
+  or(index: PrimaryKeyName): WhereClause<T, PrimaryKey<T>>;
+  or(fields: readonly IndexName<T>[]): WhereClause<T, readonly Key[]>;
   /**
    * Changes the rows, read and written in one transaction. Gives how many there were. Rows that are refused are named by
    * `bulk_failed`; the others are changed.
@@ -253,10 +295,51 @@ export interface ModifyContext<T> {
   readonly primKey: unknown;
 }
 
-/** The conditions an index can answer. */
+/** The keys under which a row was found. */
+export interface Entry {
+  /** Its key in the query's index. */
+  readonly key: Key;
+  /** Its primary key. */
+  readonly primaryKey: Key;
+}
+
+/** How a query is answered. */
+export interface Explanation {
+  /** What is read; rows of several parts are united. */
+  readonly parts: readonly ExplainedPart[];
+  /** What rows are sorted by in memory; `null`: they come in order. */
+  readonly sort: string | null;
+  /** Whether rows that came twice are dropped in memory. */
+  readonly distinct: boolean;
+  /** How many functions of the app run on the rows. */
+  readonly functions: number;
+  /** The same in sentences, for people; its words may change. */
+  readonly text: string;
+}
+
+/** What is read of one index. */
+export interface ExplainedPart {
+  /** The index; `null`: the primary key. */
+  readonly index: string | null;
+  /** Its ranges in interval notation, as `["a", "b")`. */
+  readonly ranges: readonly string[];
+  /** From the greatest key down. */
+  readonly reverse: boolean;
+  /** What is looked at in each row. */
+  readonly filters: readonly string[];
+  /** Why this index. */
+  readonly why: string;
+}
+
+/**
+ * The conditions an index can answer. An index is one that the schema declares, the primary key, or the first fields of
+ * a compound one. Keys are ordered as IndexedDB orders them: numbers, Dates, strings, bytes, arrays.
+ */
 export interface WhereClause<T, K> {
   /** Rows with that key. */
   equals(key: K): Query<T>;
+  /** Rows with any other key. */
+  notEqual(key: K): Query<T>;
   /** Rows with a greater key. */
   above(key: K): Query<T>;
   /** Rows with that key or a greater one. */
@@ -267,8 +350,32 @@ export interface WhereClause<T, K> {
   belowOrEqual(key: K): Query<T>;
   /** Rows with a key from `lower` (included unless said otherwise) to `upper` (left out unless said otherwise). */
   between(lower: K, upper: K, includeLower?: boolean, includeUpper?: boolean): Query<T>;
+  /** Rows with a key in any of the ranges, whose lower bounds belong to them (by default) and upper ones do not. */
+  inAnyRange(
+    ranges: readonly (readonly [K, K])[],
+    options?: { readonly includeLowers?: boolean; readonly includeUppers?: boolean },
+  ): Query<T>;
+  /** Rows with one of the keys, in the order of the keys. */
+  anyOf(keys: readonly K[]): Query<T>;
+  anyOf(...keys: readonly K[]): Query<T>;
+  /** Rows with none of the keys. */
+  noneOf(keys: readonly K[]): Query<T>;
+  noneOf(...keys: readonly K[]): Query<T>;
   /** Rows whose key is a string that begins with `prefix`. */
   startsWith(prefix: string): Query<T>;
+  /** Rows whose key is a string that begins with one of the prefixes. */
+  startsWithAnyOf(prefixes: readonly string[]): Query<T>;
+  startsWithAnyOf(...prefixes: readonly string[]): Query<T>;
+  /** Rows whose key is that string, in upper or lower case. */
+  equalsIgnoreCase(text: string): Query<T>;
+  /** Rows whose key is one of the strings, in upper or lower case. */
+  anyOfIgnoreCase(texts: readonly string[]): Query<T>;
+  anyOfIgnoreCase(...texts: readonly string[]): Query<T>;
+  /** Rows whose key is a string that begins with `prefix`, in upper or lower case. */
+  startsWithIgnoreCase(prefix: string): Query<T>;
+  /** Rows whose key is a string that begins with one of the prefixes, in upper or lower case. */
+  startsWithAnyOfIgnoreCase(prefixes: readonly string[]): Query<T>;
+  startsWithAnyOfIgnoreCase(...prefixes: readonly string[]): Query<T>;
 }
 
 /** One table. */
@@ -277,14 +384,24 @@ export interface Table<T extends object = Record<string, unknown>, K = PrimaryKe
   readonly name: string;
   /** The row with that key in any space the user may see; `undefined` when there is none or it is deleted. */
   get(key: K): Promise<T | undefined>;
+  /** The first row whose fields have those values, as `where(criteria)` finds it. */
+  get(criteria: Criteria<T>): Promise<T | undefined>;
   /** The rows with those keys, in that order. */
   bulkGet(keys: readonly K[]): Promise<(T | undefined)[]>;
   /** Rows found by an index. */
   where<F extends IndexName<T>>(index: F): WhereClause<T, IndexKey<T, F>>;
   where<const I extends string>(index: I & CompoundIndex<T, I>): WhereClause<T, readonly Key[]>;
-  /** All rows that have the index's key, in its order. */
-  orderBy(index: IndexName<T>): Query<T>;
+  where(index: PrimaryKeyName): WhereClause<T, K>;
+  where(fields: readonly IndexName<T>[]): WhereClause<T, readonly Key[]>;
+  /**
+   * Rows whose fields have those values. The index that answers most of them is used, and one has to answer one at
+   * least; the other fields are compared in memory.
+   */
+  where(criteria: Criteria<T>): Query<T>;
+  /** All rows that an index lists, in its order; rows without its key are left out. */
+  orderBy(index: IndexName<T> | PrimaryKeyName): Query<T>;
   orderBy<const I extends string>(index: I & CompoundIndex<T, I>): Query<T>;
+  orderBy(fields: readonly IndexName<T>[]): Query<T>;
   /** All rows. */
   toCollection(): Query<T>;
   /** Inserts a row; fails with `already_exists` when there is one. `key`: for tables with keys beside the rows. Gives its key. */

@@ -6,11 +6,14 @@ import type {
   RawCallback,
   RawCounted,
   RawEngine,
+  RawExplanation,
+  RawFound,
   RawHost,
   RawOptions,
   RawQuery,
   RawStatus,
   RawTx,
+  RawWant,
   RawWriteKind,
 } from '../src/raw.js';
 import type { EngineOptions } from '../src/types.js';
@@ -67,6 +70,16 @@ export class InstanceDouble implements RawEngine {
     return this.later(() => this.world.rows(query));
   }
 
+  find(query: RawQuery, want: RawWant) {
+    this.#called('find', query, want);
+    return this.later(() => this.world.found(query, want));
+  }
+
+  explain(query: RawQuery): RawExplanation {
+    this.#called('explain', query);
+    return { parts: [], sort: null, distinct: false, text: 'Reads.' };
+  }
+
   count(query: RawQuery) {
     this.#called('count', query);
     return this.later(() => this.world.rows(query).length);
@@ -93,7 +106,7 @@ export class InstanceDouble implements RawEngine {
   emit(answer: (query: RawQuery) => Answer = (query) => ({ rows: this.world.rows(query) })): void {
     for (const { query, callback } of this.subscriptions.values()) {
       const { rows, error } = answer(query);
-      callback(rows, error as never);
+      callback(rows && { rows, ...this.world.planted }, error as never);
     }
   }
 
@@ -190,6 +203,12 @@ export class TxDouble implements RawTx {
   read(query: RawQuery) {
     return this.#instance.later(() => this.#instance.world.rows(query));
   }
+  find(query: RawQuery, want: RawWant) {
+    return this.#instance.later(() => this.#instance.world.found(query, want));
+  }
+  explain(query: RawQuery) {
+    return this.#instance.explain(query);
+  }
   count(query: RawQuery) {
     return this.#instance.later(() => this.#instance.world.rows(query).length);
   }
@@ -218,6 +237,8 @@ export class World implements Loader {
   before: ((instance: InstanceDouble, call: string, args: unknown[]) => void) | undefined;
   /** Called before each opening of the database. */
   opening: ((host: RawHost) => void) | undefined;
+  /** Parts of answers beside the rows. */
+  planted: Pick<RawFound, 'keys' | 'primaryKeys' | 'branches'> = {};
   /** No promise of any instance settles. */
   silent = false;
 
@@ -251,6 +272,18 @@ export class World implements Loader {
     if (query.reverse) all.reverse();
     const end = query.limit === null ? undefined : query.offset + query.limit;
     return all.slice(query.offset, end);
+  }
+
+  /** Rows, under their ids unless other keys are planted. */
+  found(query: RawQuery, want: RawWant): RawFound {
+    const rows = this.rows(query);
+    const ids = rows.map((row) => row.id);
+    return {
+      ...(want.rows && { rows }),
+      ...(want.keys && { keys: ids }),
+      ...(want.primaryKeys && { primaryKeys: ids }),
+      ...this.planted,
+    };
   }
 
   get(table: string, keys: unknown[]): (Row | undefined)[] {

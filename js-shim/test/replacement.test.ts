@@ -1,6 +1,7 @@
 /** After a panic every promise settles, a fresh instance takes over, and live handles and sync go on. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
+import type { RawQuery } from '../src/raw.js';
 import type { Engine } from '../src/types.js';
 import { type InstanceDouble, microtasks, options, rawError, World } from './raw-double.js';
 
@@ -196,7 +197,7 @@ describe('repeated failures', () => {
 
   it('of_one_live_query_do_not_take_the_engine_down', async () => {
     world.before = (instance, call, [query]) => {
-      if (call === 'subscribe' && (query as { index: string }).index === 'poison') instance.panic();
+      if (call === 'subscribe' && (query as RawQuery).branches[0]?.index === 'poison') instance.panic();
     };
     const handle = engine.table<{ id: string; poison: string }>('tasks').orderBy('poison').live();
     handle.subscribe(() => {});

@@ -35,7 +35,7 @@ afterEach(() => {
 async function commit(...rows: object[]): Promise<void> {
   world.apply('put', 'tasks', rows);
   world.instance.emit((query) => {
-    const project = query.range?.lower;
+    const project = query.branches[0]?.keys[0];
     return { rows: world.rows(query).filter((row) => project === undefined || row.projectId === project) };
   });
   await effects();

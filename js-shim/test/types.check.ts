@@ -58,6 +58,29 @@ export async function reading(tasks: Table<Task>): Promise<void> {
   await tasks.where('dueDate').below('2026-01-01').count();
   await tasks.where('tags').equals('home').toArray();
   await tasks.where('place.city').startsWith('B').toArray();
+  await tasks.where({ status: 'open', 'place.city': 'Bonn' }).sortBy('estimate');
+  await tasks.get({ title: 'T' });
+  await tasks
+    .where(['status', 'estimate'])
+    .anyOf([['open', 1]])
+    .or('tags')
+    .anyOf('home', 'work')
+    .uniqueKeys();
+  await tasks
+    .where('estimate')
+    .inAnyRange([[1, 2]], { includeUppers: true })
+    .orderBy('dueDate')
+    .explain();
+  const ids = await tasks.primaryKeys();
+  same<typeof ids, string[]>(true);
+  // @ts-expect-error: there is no such field
+  await tasks.where({ colour: 'red' }).toArray();
+  // @ts-expect-error: there is no such field
+  await tasks.where('status').equals('open').or('colour').equals('red').toArray();
+  // @ts-expect-error: an estimate is a number
+  await tasks.where('estimate').anyOf(['1']).toArray();
+  // @ts-expect-error: there is no such field
+  await tasks.toCollection().orderBy('colour').toArray();
   await tasks.where('place.at.lat').between(1, 2).toArray();
   await tasks.where('[spaceId+dueDate]').equals(['s1', new Date()]).toArray();
   await tasks.orderBy('_updatedAtIndex').reverse().toArray();

@@ -1,9 +1,12 @@
 //! Queries, keys, rows and events between Rust and JavaScript.
 
 use super::error::invalid;
-use crate::engine::{Adoption, Conflict, Error, Event, Kind, Query, Side, Status, TableChange, Write, Written};
+use crate::engine::{
+    Adoption, Branch, Condition, Conflict, Error, Event, Explanation, Found, Kind, Part, Query, Side, Status,
+    TableChange, Want, Write, Written,
+};
 use crate::model::Stamp;
-use crate::store::{Key, KeyRange};
+use crate::store::Key;
 use crate::web::{JsRow, key_to_js};
 use js_sys::{Array, JSON, Object, Reflect};
 use serde_json::{Value, json};
@@ -93,21 +96,98 @@ fn set(target: &Object, name: &str, value: &JsValue) {
     let _ = Reflect::set(target, &name.into(), value);
 }
 
-/// A `RawQuery`; its range holds keys, so it is read field by field.
+/// A `RawQuery`; its keys may be anything, so it is read field by field.
 pub fn query(value: &JsValue) -> Result<Query, JsValue> {
-    let range = get(value, "range");
-    let table = get(value, "table").as_string().ok_or_else(|| invalid("query: its table must be a text"))?;
-    let limit = get(value, "limit");
+    let (offset, limit) = window(value)?;
     Ok(Query {
-        table,
-        index: get(value, "index").as_string(),
-        range: if is_absent(&range) { None } else { Some(key_range(&range)?) },
+        table: get(value, "table").as_string().ok_or_else(|| invalid("query: its table must be a text"))?,
+        branches: items(&get(value, "branches"), "branches")?.iter().map(branch).collect::<Result<_, _>>()?,
+        order: get(value, "order").as_string(),
         reverse: get(value, "reverse").is_truthy(),
-        offset: whole(number(&get(value, "offset")), "offset")?,
-        limit: if is_absent(&limit) { None } else { Some(whole(number(&limit), "limit")?) },
+        distinct: get(value, "distinct").is_truthy(),
+        offset,
+        limit,
         include_deleted: get(value, "includeDeleted").is_truthy(),
         across_spaces: get(value, "acrossSpaces").is_truthy(),
     })
+}
+
+fn branch(value: &JsValue) -> Result<Branch, JsValue> {
+    let (offset, limit) = window(value)?;
+    let keys = items(&get(value, "keys"), "keys")?.iter().map(query_key).collect::<Result<Vec<_>, _>>()?;
+    let fields = items(&get(value, "fields"), "fields")?;
+    let branch = Branch { index: get(value, "index").as_string(), offset, limit, ..Branch::default() };
+    let branch = Branch { reverse: get(value, "reverse").is_truthy(), ..branch };
+    if fields.is_empty() {
+        let name = get(value, "condition").as_string().unwrap_or_default();
+        let includes = (get(value, "lower").is_truthy(), get(value, "upper").is_truthy());
+        let condition = Condition::named(&name, keys, includes).map_err(|e| super::error::thrown(&e))?;
+        return Ok(Branch { condition, ..branch });
+    }
+    let names = fields.iter().map(|field| field.as_string().ok_or_else(|| invalid("a field's name must be a text")));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    Ok(Branch { equal: names.into_iter().zip(keys).collect(), ..branch })
+}
+
+fn query_key(value: &JsValue) -> Result<Key, JsValue> {
+    let message = "a query was given something that is no key: use strings, numbers, Dates, bytes or arrays of them";
+    Key::of(value).ok_or_else(|| invalid(message))
+}
+
+fn window(value: &JsValue) -> Result<(usize, Option<usize>), JsValue> {
+    let limit = get(value, "limit");
+    let limit = if is_absent(&limit) { None } else { Some(whole(number(&limit), "limit")?) };
+    Ok((whole(number(&get(value, "offset")), "offset")?, limit))
+}
+
+/// What of a query's answer is wanted, from a `RawWant`.
+pub fn want(value: &JsValue) -> Want {
+    let wants = |name| get(value, name).is_truthy();
+    Want { rows: wants("rows"), keys: wants("keys"), primary: wants("primaryKeys"), branches: wants("branches") }
+}
+
+/// What was found, as `RawFound`: one list for each part that was wanted.
+pub fn found(found: Vec<Found<JsRow>>, want: Want) -> JsValue {
+    let out = Object::new();
+    let part = |name: &str, list: Array| set(&out, name, &list);
+    let key = |key: &Option<Key>| key.as_ref().and_then(|key| key_to_js(key).ok()).unwrap_or(JsValue::NULL);
+    if want.keys {
+        part("keys", found.iter().map(|one| key(&one.key)).collect());
+    }
+    if want.primary {
+        part("primaryKeys", found.iter().map(|one| key(&one.primary)).collect());
+    }
+    if want.branches {
+        part("branches", found.iter().map(|one| count(one.branch)).collect());
+    }
+    if want.rows {
+        set(&out, "rows", &found_rows(found));
+    }
+    out.into()
+}
+
+/// The rows of what was found.
+pub fn found_rows(found: Vec<Found<JsRow>>) -> JsValue {
+    rows_out(found.into_iter().filter_map(|one| one.row).map(Some).collect())
+}
+
+/// A `RawExplanation`.
+pub fn explanation(explained: &Explanation) -> JsValue {
+    let part = |part: &Part| {
+        json!({
+            "index": part.index,
+            "ranges": part.ranges,
+            "reverse": part.reverse,
+            "filters": part.filters,
+            "why": part.why,
+        })
+    };
+    json_out(&json!({
+        "parts": explained.parts.iter().map(part).collect::<Vec<_>>(),
+        "sort": explained.sort,
+        "distinct": explained.distinct,
+        "text": explained.text,
+    }))
 }
 
 fn is_absent(value: &JsValue) -> bool {
@@ -125,16 +205,6 @@ pub fn whole(number: f64, what: &str) -> Result<usize, JsValue> {
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above; larger ones mean all")]
     Ok(number as usize)
-}
-
-fn key_range(value: &JsValue) -> Result<KeyRange, JsValue> {
-    let bound = |has: &str, at: &str, open: &str| {
-        if !get(value, has).is_truthy() {
-            return Ok(None);
-        }
-        Ok::<_, JsValue>(Some((key(&get(value, at))?, get(value, open).is_truthy())))
-    };
-    Ok(KeyRange { lower: bound("hasLower", "lower", "lowerOpen")?, upper: bound("hasUpper", "upper", "upperOpen")? })
 }
 
 /// A count.

@@ -7,7 +7,7 @@ use super::signals::Signals;
 use super::transaction::{Inner, RawTx, SharedEngine};
 use super::upgrades;
 use crate::engine::ports::{LockGuard, Tabs};
-use crate::engine::{Engine, Error, Event, Kind, Session, State, Write, Writer};
+use crate::engine::{Engine, Error, Event, Kind, Session, State, Want, Write, Writer};
 use crate::model::Actor;
 use crate::store::Row;
 use crate::web::{
@@ -152,12 +152,26 @@ impl RawEngine {
         })
     }
 
+    /// Rows and keys of a query.
+    pub fn find(&self, query: JsValue, want: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let want = convert::want(&want);
+            let found = engine.find(&convert::query(&query)?, want).await.map_err(|e| thrown(&e))?;
+            Ok(convert::found(found, want))
+        })
+    }
+
     /// The number of rows of a query.
     pub fn count(&self, query: JsValue) -> Promise {
         self.promise(move |engine| async move {
-            let rows = engine.read(&convert::query(&query)?).await.map_err(|e| thrown(&e))?;
-            Ok(convert::count(rows.len()))
+            Ok(convert::count(engine.count(&convert::query(&query)?).await.map_err(|e| thrown(&e))?))
         })
+    }
+
+    /// How a query is answered.
+    pub fn explain(&self, query: &JsValue) -> Result<JsValue, JsValue> {
+        let explained = self.engine()?.explain(&convert::query(query)?).map_err(|e| thrown(&e))?;
+        Ok(convert::explanation(&explained))
     }
 
     /// The live rows of these keys, in their order.
@@ -171,13 +185,16 @@ impl RawEngine {
 
     /// Calls back with the rows of a query, now and after every commit that may change them.
     pub fn subscribe(&self, query: &JsValue, callback: Function) -> Result<u32, JsValue> {
-        let subscribed = self.engine()?.subscribe(convert::query(query)?, move |result| {
-            let (rows, error) = match result {
-                Ok(rows) => (convert::rows_out(rows.into_iter().map(Some).collect()), JsValue::UNDEFINED),
+        // Rows of branches that functions of the app choose from have to be told apart.
+        let apart = convert::get(query, "apart").is_truthy();
+        let want = Want { primary: apart, branches: apart, ..Want::ROWS };
+        let subscribed = self.engine()?.subscribe(convert::query(query)?, want, move |result| {
+            let (found, error) = match result {
+                Ok(found) => (convert::found(found, want), JsValue::UNDEFINED),
                 Err(error) => (JsValue::UNDEFINED, thrown(&error)),
             };
             // What the app's callback throws is the app's; the engine goes on.
-            let _ = callback.call2(&JsValue::UNDEFINED, &rows, &error);
+            let _ = callback.call2(&JsValue::UNDEFINED, &found, &error);
         });
         subscribed.map_err(|e| thrown(&e))
     }

@@ -3,7 +3,7 @@
 use super::convert;
 use super::error::{invalid, thrown};
 use crate::engine::ports::Host;
-use crate::engine::{Engine, Error, Kind, Writer};
+use crate::engine::{Engine, Error, Found, Kind, Want, Writer};
 use crate::store::{Mode, Store};
 use crate::web::{BrowserHost, IndexedDb};
 use js_sys::Promise;
@@ -85,14 +85,34 @@ impl RawTx {
     /// The rows of a query.
     pub fn read(&self, query: JsValue) -> Promise {
         self.promise(move |engine, inner| async move {
-            let rows = read(&engine, &inner, &query).await?;
-            Ok(convert::rows_out(rows.into_iter().map(Some).collect()))
+            Ok(convert::found_rows(find(&engine, &inner, &query, Want::ROWS).await?))
+        })
+    }
+
+    /// Rows and keys of a query.
+    pub fn find(&self, query: JsValue, want: JsValue) -> Promise {
+        self.promise(move |engine, inner| async move {
+            let want = convert::want(&want);
+            Ok(convert::found(find(&engine, &inner, &query, want).await?, want))
         })
     }
 
     /// The number of rows of a query.
     pub fn count(&self, query: JsValue) -> Promise {
-        self.promise(move |engine, inner| async move { Ok(convert::count(read(&engine, &inner, &query).await?.len())) })
+        self.promise(move |engine, inner| async move {
+            let query = convert::query(&query)?;
+            let count = match &inner {
+                Inner::Read(tx) => engine.count_in(tx, &query).await,
+                Inner::Write(writer) => writer.read(async |tx: &Tx| engine.count_in(tx, &query).await).await,
+            };
+            Ok(convert::count(count.map_err(|e| thrown(&e))?))
+        })
+    }
+
+    /// How a query is answered.
+    pub fn explain(&self, query: &JsValue) -> Result<JsValue, JsValue> {
+        let explained = self.engine.explain(&convert::query(query)?).map_err(|e| thrown(&e))?;
+        Ok(convert::explanation(&explained))
     }
 
     /// One write.
@@ -131,13 +151,18 @@ impl RawTx {
     }
 }
 
-async fn read(engine: &SharedEngine, inner: &Inner, query: &JsValue) -> Result<Vec<crate::web::JsRow>, JsValue> {
+async fn find(
+    engine: &SharedEngine,
+    inner: &Inner,
+    query: &JsValue,
+    want: Want,
+) -> Result<Vec<Found<crate::web::JsRow>>, JsValue> {
     let query = convert::query(query)?;
-    let rows = match inner {
-        Inner::Read(tx) => engine.read_in(tx, &query).await,
-        Inner::Write(writer) => writer.read(async |tx: &Tx| engine.read_in(tx, &query).await).await,
+    let found = match inner {
+        Inner::Read(tx) => engine.find_in(tx, &query, want).await,
+        Inner::Write(writer) => writer.read(async |tx: &Tx| engine.find_in(tx, &query, want).await).await,
     };
-    rows.map_err(|e| thrown(&e))
+    found.map_err(|e| thrown(&e))
 }
 
 fn over() -> JsValue {

@@ -5,21 +5,24 @@
 
 use super::events::TableChange;
 use super::ports::Host;
-use super::read::Query;
+use super::query::{Found, Query, Want};
 use super::{Engine, Result, Touched};
 use crate::model::StoreSpec;
-use crate::store::{Key, KeyRange, Mode, Row, Store, index_keys};
+use crate::store::{Mode, Row, Store};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-type Callback<R> = Rc<dyn Fn(Result<Vec<R>>)>;
+type Callback<R> = Rc<dyn Fn(Result<Vec<Found<R>>>)>;
+
+type Dirty<R> = (Subscription, Query, Want, Callback<R>);
 
 /// Names a live query, to end it.
 pub type Subscription = u32;
 
 struct LiveQuery<R> {
     query: Query,
+    want: Want,
     spec: StoreSpec,
     callback: Callback<R>,
     dirty: bool,
@@ -42,7 +45,7 @@ impl<R: Row> Live<R> {
     /// Marks the queries whose result the touched records may change.
     pub fn mark(&self, touched: &[Touched<R>]) {
         for live in self.queries.borrow_mut().values_mut() {
-            live.dirty = live.dirty || touched.iter().any(|record| live.concerns(record));
+            live.dirty = live.dirty || touched.iter().any(|record| live.query.concerns(&live.spec, record));
         }
     }
 
@@ -50,7 +53,8 @@ impl<R: Row> Live<R> {
     pub fn mark_tables(&self, changes: &[TableChange]) {
         for live in self.queries.borrow_mut().values_mut() {
             let concerned = changes.iter().filter(|change| change.table == live.query.table);
-            live.dirty = live.dirty || concerned.flat_map(|change| &change.keys).any(|key| live.may_list(key));
+            live.dirty =
+                live.dirty || concerned.flat_map(|change| &change.keys).any(|key| live.query.may_list(&live.spec, key));
         }
     }
 
@@ -64,46 +68,13 @@ impl<R: Row> Live<R> {
         self.queries.borrow_mut().clear();
     }
 
-    fn take_dirty(&self) -> Vec<(Subscription, Query, Callback<R>)> {
+    fn take_dirty(&self) -> Vec<Dirty<R>> {
         let mut queries = self.queries.borrow_mut();
         let dirty = queries.iter_mut().filter_map(|(id, live)| {
-            std::mem::take(&mut live.dirty).then(|| (*id, live.query.clone(), Rc::clone(&live.callback)))
+            std::mem::take(&mut live.dirty).then(|| (*id, live.query.clone(), live.want, Rc::clone(&live.callback)))
         });
         dirty.collect()
     }
-}
-
-impl<R: Row> LiveQuery<R> {
-    fn concerns(&self, record: &Touched<R>) -> bool {
-        if record.table != self.query.table {
-            return false;
-        }
-        let Some(range) = &self.query.range else { return true };
-        if self.goes_by_primary() {
-            return stands_for_any(&record.key) || range.contains(&record.key);
-        }
-        [&record.old, &record.new].into_iter().flatten().any(|row| self.lists(row, range))
-    }
-
-    fn lists(&self, row: &R, range: &KeyRange) -> bool {
-        let index = self.query.index.as_deref().and_then(|name| self.spec.index(name));
-        index.is_none_or(|index| index_keys(row, index).iter().any(|key| range.contains(key)))
-    }
-
-    fn may_list(&self, key: &Key) -> bool {
-        !self.goes_by_primary()
-            || stands_for_any(key)
-            || self.query.range.as_ref().is_none_or(|range| range.contains(key))
-    }
-
-    fn goes_by_primary(&self) -> bool {
-        self.query.index.as_ref().is_none_or(|name| *name == self.spec.primary.name)
-    }
-}
-
-/// An empty list stands for keys that are not known.
-fn stands_for_any(key: &Key) -> bool {
-    matches!(key, Key::List(keys) if keys.is_empty())
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
@@ -111,12 +82,14 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub fn subscribe(
         self: &Rc<Self>,
         query: Query,
-        callback: impl Fn(Result<Vec<S::Row>>) + 'static,
+        want: Want,
+        callback: impl Fn(Result<Vec<Found<S::Row>>>) + 'static,
     ) -> Result<Subscription> {
+        self.explain(&query)?;
         let spec = self.config().table(&query.table)?.spec.clone();
         let id = self.live.last.get() + 1;
         self.live.last.set(id);
-        let live = LiveQuery { query, spec, callback: Rc::new(callback), dirty: true };
+        let live = LiveQuery { query, want, spec, callback: Rc::new(callback), dirty: true };
         self.live.queries.borrow_mut().insert(id, live);
         schedule(self);
         Ok(id)
@@ -135,7 +108,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                 return;
             }
             let results = self.read_all(&dirty).await;
-            for ((id, _, callback), result) in dirty.into_iter().zip(results) {
+            for ((id, _, _, callback), result) in dirty.into_iter().zip(results) {
                 // A query may have been ended while it was read.
                 let wanted = self.live.queries.borrow().contains_key(&id);
                 if wanted {
@@ -145,12 +118,15 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
     }
 
-    async fn read_all(&self, dirty: &[(Subscription, Query, Callback<S::Row>)]) -> Vec<Result<Vec<S::Row>>> {
-        let tables: BTreeSet<&str> = dirty.iter().map(|(_, query, _)| query.table.as_str()).collect();
+    async fn read_all(&self, dirty: &[Dirty<S::Row>]) -> Vec<Result<Vec<Found<S::Row>>>> {
+        let tables: BTreeSet<&str> = dirty.iter().map(|(_, query, ..)| query.table.as_str()).collect();
         let tables: Vec<&str> = tables.into_iter().collect();
         match self.store.begin(Mode::Read, &tables) {
             Err(error) => dirty.iter().map(|_| Err(error.clone().into())).collect(),
-            Ok(tx) => futures_util::future::join_all(dirty.iter().map(|(_, query, _)| self.read_in(&tx, query))).await,
+            Ok(tx) => {
+                let reads = dirty.iter().map(|(_, query, want, _)| self.find_in(&tx, query, *want));
+                futures_util::future::join_all(reads).await
+            }
         }
     }
 }

@@ -1,34 +1,13 @@
-//! The read path: rows of a table by index and range, as the signed-in user may see them.
+//! The read path: what of a table the signed-in user may see; rows by their keys.
 
 use super::config::{Config, Table};
-use super::error::{Error, Kind, Result};
+use super::error::Result;
 use super::ports::Host;
 use super::prepare::{is_deleted, is_purged};
 use super::{Engine, log_json};
 use crate::model::{AUTHOR_ID, SPACE_ID, Scope, USER_ID, VISIBILITY};
-use crate::store::{CHANGE_LOG, Key, KeyRange, Mode, Row, Scan, Store, Transaction};
+use crate::store::{CHANGE_LOG, Key, Mode, Row, Scan, Store, Transaction};
 use serde_json::{Value, json};
-
-/// A query that names everything it depends on, so that equal queries can be told.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Query {
-    /// The table.
-    pub table: String,
-    /// The index to go by; `None` is the primary key.
-    pub index: Option<String>,
-    /// The keys wanted.
-    pub range: Option<KeyRange>,
-    /// From the greatest key down.
-    pub reverse: bool,
-    /// Rows to pass over.
-    pub offset: usize,
-    /// Most rows.
-    pub limit: Option<usize>,
-    /// Tombstones too.
-    pub include_deleted: bool,
-    /// Rows of every space the user may see, not of the active one only.
-    pub across_spaces: bool,
-}
 
 /// Which rows of a table a query may see.
 pub struct Sight {
@@ -66,6 +45,30 @@ impl Sight {
         }
     }
 
+    /// Whether every row is seen, whatever is in it.
+    pub fn sees_all(&self) -> bool {
+        self.scope.is_none()
+    }
+
+    /// The space that all rows it sees are stored under, where it is one.
+    pub fn only_space(&self) -> Option<&str> {
+        match self.spaces.as_slice() {
+            [one] if self.scope == Some(Scope::Space) && !self.own => Some(one),
+            _ => None,
+        }
+    }
+
+    /// What it looks at in each row, in words.
+    pub fn looks_at(&self) -> &'static [&'static str] {
+        match (self.scope, self.deleted) {
+            (None, _) => &[],
+            (Some(Scope::User), false) => &["deletedAt", "userId"],
+            (Some(Scope::User), true) => &["userId"],
+            (Some(Scope::Space), false) => &["deletedAt", "spaceId", "visibility"],
+            (Some(Scope::Space), true) => &["spaceId", "visibility"],
+        }
+    }
+
     /// What access by id sees: live rows of every space.
     pub fn by_id(config: &Config, table: &Table) -> Self {
         Self::new(config, table, false, true)
@@ -98,30 +101,6 @@ impl Sight {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
-    /// Runs a query.
-    pub async fn read(&self, query: &Query) -> Result<Vec<S::Row>> {
-        self.check_query(query)?;
-        let tx = self.store.begin(Mode::Read, &[&query.table])?;
-        self.read_in(&tx, query).await
-    }
-
-    /// Runs a query in a transaction.
-    pub async fn read_in(&self, tx: &S::Tx, query: &Query) -> Result<Vec<S::Row>> {
-        let table = self.check_query(query)?;
-        if query.range.as_ref().is_some_and(KeyRange::is_empty) {
-            return Ok(Vec::new());
-        }
-        let sight = Sight::new(&self.config(), &table, query.include_deleted, query.across_spaces);
-        let scan = Scan {
-            index: query.index.clone(),
-            range: query.range.clone(),
-            reverse: query.reverse,
-            offset: query.offset,
-            limit: query.limit,
-        };
-        Ok(tx.scan(&query.table, &scan, &|row| sight.sees(row)).await?)
-    }
-
     /// The live rows of these keys, in their order.
     pub async fn get_many(&self, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
         self.config().table(table)?;
@@ -153,14 +132,5 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tx = self.store.begin(Mode::Read, &[CHANGE_LOG])?;
         let rows = tx.scan(CHANGE_LOG, &Scan { limit: Some(limit), ..Scan::default() }, &|_| true).await?;
         Ok(rows.iter().filter_map(|row| row.to_json().ok()).collect())
-    }
-
-    fn check_query(&self, query: &Query) -> Result<std::rc::Rc<Table>> {
-        let table = self.config().table(&query.table)?;
-        if let Some(index) = query.index.as_deref().filter(|index| table.spec.index(index).is_none()) {
-            let message = format!("{} has no index {index}: add it to schema.stores", query.table);
-            return Err(Error::new(Kind::UnknownIndex, message).with(json!({ "table": query.table, "index": index })));
-        }
-        Ok(table)
     }
 }

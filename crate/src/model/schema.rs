@@ -12,6 +12,23 @@ pub enum KeyPath {
     Compound(Vec<String>),
 }
 
+impl KeyPath {
+    /// Reads `name`, `a.b` or `[a+b]`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_key_path(text)
+    }
+
+    /// Its paths: one, or those of a compound key.
+    #[must_use]
+    pub fn paths(&self) -> &[String] {
+        match self {
+            Self::Single(path) => std::slice::from_ref(path),
+            Self::Compound(paths) => paths,
+        }
+    }
+}
+
 /// One index, or the primary key, of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSpec {

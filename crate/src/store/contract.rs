@@ -22,6 +22,8 @@ pub async fn run<S: Store, F: Future<Output = S>>(open: impl Fn(Vec<StoreSpec>) 
     scans_go_by_index_order(&open(tables()).await).await;
     scans_filter_before_they_count(&open(tables()).await).await;
     multi_entry_lists_each_element(&open(tables()).await).await;
+    entries_have_their_keys(&open(tables()).await).await;
+    ranges_are_counted(&open(tables()).await).await;
     unique_indexes_refuse_the_second(&open(tables()).await).await;
     an_offer_refuses_rows_one_by_one(&open(tables()).await).await;
     an_offer_makes_and_takes_keys(&open(tables()).await).await;
@@ -192,6 +194,40 @@ async fn multi_entry_lists_each_element<S: Store>(store: &S) {
     let tx = store.begin(Mode::Read, &["items"]).expect("begins");
     let scan = Scan { index: Some("tags".into()), ..Scan::default() };
     assert_eq!(ids(&tx.scan("items", &scan, &|_| true).await.expect("scans")), ["a", "a", "b"]);
+}
+
+async fn entries_have_their_keys<S: Store>(store: &S) {
+    fill(store, &ranked()).await;
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    let by_rank = Scan { index: Some("rank".into()), ..Scan::default() };
+    let listed = async |scan: &Scan, rows: bool, keep: &dyn Fn(&Key, Option<&S::Row>) -> bool| {
+        let entries = tx.entries("items", scan, rows, keep).await.expect("lists");
+        assert!(entries.iter().all(|entry| entry.row.is_some() == rows), "rows come where they are asked for");
+        entries.into_iter().map(|entry| (entry.key, entry.primary)).collect::<Vec<_>>()
+    };
+    let pair = |rank: f64, id: &str| (Key::Number(rank), Key::text(id));
+    let all = [pair(1.0, "b"), pair(2.0, "a"), pair(2.0, "c")];
+    assert_eq!(listed(&by_rank, false, &|_, row| row.is_none()).await, all);
+    assert_eq!(listed(&by_rank, true, &|_, row| row.is_some()).await, all);
+    let last = Scan { reverse: true, offset: 1, limit: Some(1), ..by_rank };
+    assert_eq!(listed(&last, false, &|_, _| true).await, [pair(2.0, "a")]);
+    assert_eq!(listed(&last, false, &|_, _| false).await, []);
+    let from_c = Some(KeyRange { lower: Some((Key::text("c"), false)), upper: None });
+    let primary = Scan { range: from_c, reverse: true, ..Scan::default() };
+    let ids = [(Key::text("d"), Key::text("d")), (Key::text("c"), Key::text("c"))];
+    assert_eq!(listed(&primary, false, &|_, _| true).await, ids);
+    assert_eq!(listed(&Scan { offset: 1, ..primary }, true, &|_, _| true).await, ids[1..]);
+}
+
+async fn ranges_are_counted<S: Store>(store: &S) {
+    fill(store, &ranked()).await;
+    let tx = store.begin(Mode::Read, &["items"]).expect("begins");
+    assert_eq!(tx.count("items", None, None).await.expect("counts"), 4);
+    assert_eq!(tx.count("items", Some("rank"), None).await.expect("counts"), 3);
+    let two = KeyRange::only(Key::Number(2.0));
+    assert_eq!(tx.count("items", Some("rank"), Some(&two)).await.expect("counts"), 2);
+    let empty = KeyRange { lower: Some((Key::Number(2.0), false)), upper: Some((Key::Number(1.0), false)) };
+    assert_eq!(tx.count("items", Some("rank"), Some(&empty)).await.expect("counts"), 0);
 }
 
 async fn unique_indexes_refuse_the_second<S: Store>(store: &S) {

@@ -4,6 +4,9 @@ use super::row::{Row, RowValue};
 use crate::model::{IndexSpec, KeyPath, MAX_DEPTH};
 use std::cmp::Ordering;
 
+/// The last moment a date can hold, in milliseconds since 1970; the first is as far on the other side.
+const LAST_DATE: f64 = 8.64e15;
+
 /// A key of a store or an index.
 #[derive(Debug, Clone)]
 pub enum Key {
@@ -67,6 +70,21 @@ impl Key {
             Self::Text(text) => V::text(text),
             Self::Bytes(bytes) => V::bytes(bytes),
             Self::List(keys) => V::list(keys.iter().map(Self::to_value).collect()),
+        }
+    }
+
+    /// The smallest key that is greater than this one. Nothing lies between the two, so that "up to and with everything
+    /// that begins with this" is a range.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        match self {
+            Self::Number(number) if *number == f64::INFINITY => Self::Date(-LAST_DATE),
+            Self::Number(number) => Self::Number(number.next_up()),
+            Self::Date(ms) if *ms >= LAST_DATE => Self::Text(String::new()),
+            Self::Date(ms) => Self::Date(ms + 1.0),
+            Self::Text(text) => Self::Text(format!("{text}\0")),
+            Self::Bytes(bytes) => Self::Bytes(bytes.iter().copied().chain([0]).collect()),
+            Self::List(keys) => Self::List(keys.iter().cloned().chain([Self::Number(f64::NEG_INFINITY)]).collect()),
         }
     }
 
@@ -215,6 +233,23 @@ mod tests {
         let mut rest = nested;
         while let Some(inner) = rest.as_list().and_then(|mut items| items.pop()) {
             rest = inner;
+        }
+    }
+
+    #[test]
+    fn nothing_lies_between_a_key_and_its_successor() {
+        let pairs = [
+            (Key::Number(1.0), Key::Number(1.000_000_000_000_000_2)),
+            (Key::Number(f64::INFINITY), Key::Date(-LAST_DATE)),
+            (Key::Date(5.0), Key::Date(6.0)),
+            (Key::Date(LAST_DATE), Key::text("")),
+            (Key::text("a"), Key::text("a\0")),
+            (Key::Bytes(vec![7]), Key::Bytes(vec![7, 0])),
+            (Key::List(vec![]), Key::List(vec![Key::Number(f64::NEG_INFINITY)])),
+        ];
+        for (key, next) in pairs {
+            assert!(key < next);
+            assert_eq!(key.successor(), next);
         }
     }
 

@@ -106,6 +106,17 @@ pub struct Scan {
     pub limit: Option<usize>,
 }
 
+/// What an index lists: one entry per key of a row.
+#[derive(Debug, Clone)]
+pub struct Entry<R> {
+    /// The key in the index.
+    pub key: Key,
+    /// The row's primary key.
+    pub primary: Key,
+    /// The row, where it was asked for.
+    pub row: Option<R>,
+}
+
 /// A place for rows.
 pub trait Store: 'static {
     /// Its rows.
@@ -144,6 +155,23 @@ pub trait Transaction: 'static {
         scan: &Scan,
         keep: &dyn Fn(&Self::Row) -> bool,
     ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>>;
+
+    /// What a range lists, with its keys, where `keep` says yes; without `rows` no row is read, and `keep` gets none.
+    fn entries(
+        &self,
+        store: &str,
+        scan: &Scan,
+        rows: bool,
+        keep: &dyn Fn(&Key, Option<&Self::Row>) -> bool,
+    ) -> impl Future<Output = Result<Vec<Entry<Self::Row>>, StoreError>>;
+
+    /// How many entries a range lists; no row is read.
+    fn count(
+        &self,
+        store: &str,
+        index: Option<&str>,
+        range: Option<&KeyRange>,
+    ) -> impl Future<Output = Result<usize, StoreError>>;
 
     /// Asks for a row to be stored, replacing one of the same key; `key` only where the store keeps keys beside rows.
     /// Nothing is awaited: what fails aborts the transaction and is the error of [`Transaction::commit`]. A failure

@@ -168,22 +168,20 @@ export async function comeBack(name) {
     version: db.backendDB().version,
   };
   await db.table('tasks').put(stamped('again', late, { title: 'written by the older app' }));
-  await db
-    .table('_pendingChanges')
-    .add({
-      appId: 'todo',
-      collection: 'tasks',
-      recordId: 'again',
-      op: 'insert',
-      createdAt: late,
-      data: {
-        id: 'again',
-        title: 'written by the older app',
-        spaceId: '_personal:ada',
-        authorId: 'ada',
-        visibility: 'space',
-      },
-    });
+  await db.table('_pendingChanges').add({
+    appId: 'todo',
+    collection: 'tasks',
+    recordId: 'again',
+    op: 'insert',
+    createdAt: late,
+    data: {
+      id: 'again',
+      title: 'written by the older app',
+      spaceId: '_personal:ada',
+      authorId: 'ada',
+      visibility: 'space',
+    },
+  });
   db.close();
   return found;
 }

@@ -39,6 +39,13 @@ const attempts = {
   secondOfTwo: () => tasks.bulkAdd([{ id: 'y' }, { id: 'z', bad: Number.NaN }]),
   invalidKey: () => tasks.get(Symbol.iterator),
   booleanKey: () => tasks.where('dueDate').equals(true).toArray(),
+  noText: () => tasks.where('dueDate').startsWith(1).count(),
+  wrongRange: () =>
+    tasks
+      .where('dueDate')
+      .inAnyRange([['b', 'a']])
+      .keys(),
+  noIndexOfSeveral: () => tasks.where({ colour: 'red', size: 1 }).toArray(),
 };
 const codes = {};
 for (const [name, attempt] of Object.entries(attempts)) {

@@ -7,7 +7,7 @@ use super::executor::{Executor, Owner};
 use super::tabs::Profile;
 use mana_sync_engine::model::IndexSpec;
 use mana_sync_engine::store::{
-    CHANGE_LOG, JsonRow, Key, MemoryStore, Mode, Offered, Scan, Store, StoreError, Transaction,
+    CHANGE_LOG, Entry, JsonRow, Key, KeyRange, MemoryStore, Mode, Offered, Scan, Store, StoreError, Transaction,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -238,6 +238,22 @@ impl Transaction for SimTransaction {
     ) -> Result<Vec<JsonRow>, StoreError> {
         self.power.step_or_hang().await;
         self.tx().scan(store, scan, keep).await
+    }
+
+    async fn entries(
+        &self,
+        store: &str,
+        scan: &Scan,
+        rows: bool,
+        keep: &dyn Fn(&Key, Option<&JsonRow>) -> bool,
+    ) -> Result<Vec<Entry<JsonRow>>, StoreError> {
+        self.power.step_or_hang().await;
+        self.tx().entries(store, scan, rows, keep).await
+    }
+
+    async fn count(&self, store: &str, index: Option<&str>, range: Option<&KeyRange>) -> Result<usize, StoreError> {
+        self.power.step_or_hang().await;
+        self.tx().count(store, index, range).await
     }
 
     fn put(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use super::Rows;
 use crate::model::StoreSpec;
-use crate::store::{JsonRow, Key, KeyRange, Scan, StoreError, index_keys};
+use crate::store::{Entry, JsonRow, Key, KeyRange, Scan, StoreError, index_keys};
 use std::ops::Bound;
 
 /// The rows a scan asks for, in its order.
@@ -24,6 +24,29 @@ pub fn listed(
     let found = by_index(spec, scan, rows)?;
     let found = found.iter().map(|(_, _, row)| *row);
     Ok(if scan.reverse { chosen(found.rev(), scan, keep) } else { chosen(found, scan, keep) })
+}
+
+/// What a scan lists, with its keys, in its order.
+pub fn entries(
+    spec: &StoreSpec,
+    scan: &Scan,
+    rows: &Rows,
+    keep: &dyn Fn(&Key, &JsonRow) -> bool,
+) -> Result<Vec<Entry<JsonRow>>, StoreError> {
+    let by_primary = scan.index.as_deref().is_none_or(|name| name == spec.primary.name);
+    let mut found = if by_primary {
+        let inside = |key: &Key| scan.range.as_ref().is_none_or(|range| range.contains(key));
+        let found = rows.iter().filter(|(key, _)| inside(key));
+        found.map(|(key, row)| (key.clone(), key, row)).collect()
+    } else {
+        by_index(spec, scan, rows)?
+    };
+    if scan.reverse {
+        found.reverse();
+    }
+    let kept = found.into_iter().filter(|(key, _, row)| keep(key, row));
+    let chosen = kept.skip(scan.offset).take(scan.limit.unwrap_or(usize::MAX));
+    Ok(chosen.map(|(key, primary, row)| Entry { key, primary: primary.clone(), row: Some(row.clone()) }).collect())
 }
 
 fn chosen<'a>(rows: impl Iterator<Item = &'a JsonRow>, scan: &Scan, keep: &dyn Fn(&JsonRow) -> bool) -> Vec<JsonRow> {

@@ -7,10 +7,11 @@ mod listing;
 mod offer;
 
 use super::{
-    JsonRow, JsonValue, Key, Mode, Offered, Row, RowValue, Scan, Store, StoreError, Transaction, index_keys, key_at,
+    Entry, JsonRow, JsonValue, Key, KeyRange, Mode, Offered, Row, RowValue, Scan, Store, StoreError, Transaction,
+    index_keys, key_at,
 };
 use crate::model::{IndexSpec, KeyPath, StoreSpec};
-use listing::listed;
+use listing::{entries, listed};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -398,6 +399,25 @@ impl Transaction for MemoryTransaction {
             return listed(&spec, scan, inner.tables.get(store).map_or(&empty, |table| &table.rows), keep);
         }
         listed(&spec, scan, &self.merged(store), keep)
+    }
+
+    async fn entries(
+        &self,
+        store: &str,
+        scan: &Scan,
+        rows: bool,
+        keep: &dyn Fn(&Key, Option<&JsonRow>) -> bool,
+    ) -> Result<Vec<Entry<JsonRow>>, StoreError> {
+        self.in_scope(store)?;
+        self.turn("entries").await?;
+        let keep = |key: &Key, row: &JsonRow| keep(key, rows.then_some(row));
+        let found = entries(&*self.spec(store)?, scan, &self.merged(store), &keep)?.into_iter();
+        Ok(found.map(|entry| Entry { row: entry.row.filter(|_| rows), ..entry }).collect())
+    }
+
+    async fn count(&self, store: &str, index: Option<&str>, range: Option<&KeyRange>) -> Result<usize, StoreError> {
+        let scan = Scan { index: index.map(str::to_owned), range: range.cloned(), ..Scan::default() };
+        Ok(self.entries(store, &scan, false, &|_, _| true).await?.len())
     }
 
     fn put(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
 //! and costs 21 KB gzipped.
 
 mod connection;
+mod entries;
 mod error;
 mod keys;
 mod offer;

@@ -15,13 +15,13 @@ use web_sys::{IdbCursorDirection, IdbCursorWithValue, IdbIndex, IdbObjectStore, 
 /// Most rows asked for at once where they may turn out not to be wanted.
 const MAX_PAGE: u32 = 1000;
 
-enum Source {
+pub(super) enum Source {
     Store(Rc<IdbObjectStore>),
     Index(IdbIndex),
 }
 
 impl Source {
-    fn find(shared: &Shared, name: &str, index: Option<&str>) -> Result<Self, StoreError> {
+    pub fn find(shared: &Shared, name: &str, index: Option<&str>) -> Result<Self, StoreError> {
         let store = shared.store(name, "scan")?;
         let Some(index) = index else { return Ok(Self::Store(store)) };
         let key_path = store.key_path().map_err(|thrown| store_error(&thrown, "scan"))?;
@@ -48,7 +48,30 @@ impl Source {
         }
     }
 
-    fn cursor(&self, range: &JsValue, reverse: bool) -> Result<IdbRequest, JsValue> {
+    pub fn count(&self, range: &JsValue) -> Result<IdbRequest, JsValue> {
+        match self {
+            Self::Store(store) => store.count_with_key(range),
+            Self::Index(index) => index.count_with_key(range),
+        }
+    }
+
+    /// The primary keys of a store, in one request; an index does not give its own keys that way.
+    pub fn all_primary(&self, range: &JsValue) -> Option<Result<IdbRequest, JsValue>> {
+        match self {
+            Self::Store(store) => Some(store.get_all_keys_with_key(range)),
+            Self::Index(_) => None,
+        }
+    }
+
+    pub fn key_cursor(&self, range: &JsValue, reverse: bool) -> Result<IdbRequest, JsValue> {
+        let direction = if reverse { IdbCursorDirection::Prev } else { IdbCursorDirection::Next };
+        match self {
+            Self::Store(store) => store.open_key_cursor_with_range_and_direction(range, direction),
+            Self::Index(index) => index.open_key_cursor_with_range_and_direction(range, direction),
+        }
+    }
+
+    pub fn cursor(&self, range: &JsValue, reverse: bool) -> Result<IdbRequest, JsValue> {
         let direction = if reverse { IdbCursorDirection::Prev } else { IdbCursorDirection::Next };
         match self {
             Self::Store(store) => store.open_cursor_with_range_and_direction(range, direction),

@@ -1,12 +1,13 @@
 //! Transactions: requests are fired at once, only reads are waited for, and what fails takes everything with it.
 
+use super::entries;
 use super::error::store_error;
 use super::keys::{key_from_js, key_to_js};
 use super::offer;
 use super::request::Answer;
 use super::scan;
 use super::shared::Shared;
-use crate::store::{Key, Offered, Scan, StoreError, Transaction};
+use crate::store::{Entry, Key, KeyRange, Offered, Scan, StoreError, Transaction};
 use crate::web::JsRow;
 use std::future::Future;
 use std::rc::Rc;
@@ -79,6 +80,31 @@ impl Transaction for IndexedDbTransaction {
     ) -> impl Future<Output = Result<Vec<JsRow>, StoreError>> {
         let started = scan::start(&self.shared, store, scan);
         async move { started?.rows(keep).await }
+    }
+
+    fn entries(
+        &self,
+        store: &str,
+        scan: &Scan,
+        rows: bool,
+        keep: &dyn Fn(&Key, Option<&JsRow>) -> bool,
+    ) -> impl Future<Output = Result<Vec<Entry<JsRow>>, StoreError>> {
+        let started = entries::start(&self.shared, store, scan, rows);
+        async move { started?.entries(scan, keep).await }
+    }
+
+    fn count(
+        &self,
+        store: &str,
+        index: Option<&str>,
+        range: Option<&KeyRange>,
+    ) -> impl Future<Output = Result<usize, StoreError>> {
+        let asked = entries::count(&self.shared, store, index, range);
+        async move {
+            let Some(answer) = asked? else { return Ok(0) };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count is a whole number")]
+            Ok(answer.await?.as_f64().unwrap_or_default() as usize)
+        }
     }
 
     fn put(&self, store: &str, row: &JsRow, key: Option<&Key>) -> Result<(), StoreError> {

@@ -1,0 +1,149 @@
+//! Queries: what is asked for, how it is found, and why that way.
+//!
+//! A query is data. [`plan()`] chooses indexes and ranges for it, [`run`] reads them, and [`Explanation`] says what was
+//! chosen. Filters that are functions of the app run in the shim, on the rows that come out of here.
+
+mod condition;
+mod explain;
+mod fold;
+mod indexes;
+mod plan;
+mod ranges;
+mod run;
+mod search;
+mod touch;
+
+pub use condition::Condition;
+pub use explain::{Explanation, Part};
+pub use run::{Found, Want};
+
+use super::error::Result;
+use super::ports::Host;
+use super::read::Sight;
+use super::{Engine, config::Table};
+use crate::store::{Key, Mode, Store};
+use std::rc::Rc;
+
+/// A query that names everything it depends on, so that equal queries can be told.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Query {
+    /// The table.
+    pub table: String,
+    /// Where to look: rows of any of these. None of them is the whole table.
+    pub branches: Vec<Branch>,
+    /// The index or field to order by; `None`: the order of the index that is looked at, of several one after the other.
+    pub order: Option<String>,
+    /// The opposite order.
+    pub reverse: bool,
+    /// Each row once, also where a multi-entry index lists it several times. Rows of several branches come once anyway.
+    pub distinct: bool,
+    /// Rows to pass over.
+    pub offset: usize,
+    /// Most rows.
+    pub limit: Option<usize>,
+    /// Tombstones too.
+    pub include_deleted: bool,
+    /// Rows of every space the user may see, not of the active one only.
+    pub across_spaces: bool,
+}
+
+/// One of the places where a query looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Branch {
+    /// The index, or the first paths of a compound one; `None` is the primary key.
+    pub index: Option<String>,
+    /// Which of its keys.
+    pub condition: Condition,
+    /// Fields that have to have a value, whatever the index: `where({ … })`.
+    pub equal: Vec<(String, Key)>,
+    /// From the greatest key down. Of several branches; one alone goes by [`Query::reverse`].
+    pub reverse: bool,
+    /// Rows to pass over, of several branches.
+    pub offset: usize,
+    /// Most rows, of several branches.
+    pub limit: Option<usize>,
+}
+
+impl Branch {
+    /// Rows that an index lists under these keys.
+    #[must_use]
+    pub fn on(index: &str, condition: Condition) -> Self {
+        Self { index: Some(index.to_owned()), condition, ..Self::default() }
+    }
+
+    /// Rows whose fields have these values.
+    #[must_use]
+    pub fn equal(fields: impl IntoIterator<Item = (String, Key)>) -> Self {
+        Self { equal: fields.into_iter().collect(), ..Self::default() }
+    }
+}
+
+impl Query {
+    /// All rows of a branch of a table.
+    #[must_use]
+    pub fn of(table: &str, branch: Branch) -> Self {
+        Self { table: table.to_owned(), branches: vec![branch], ..Self::default() }
+    }
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Runs a query.
+    pub async fn read(&self, query: &Query) -> Result<Vec<S::Row>> {
+        self.plan_of(query)?;
+        let tx = self.store.begin(Mode::Read, &[&query.table])?;
+        self.read_in(&tx, query).await
+    }
+
+    /// Runs a query in a transaction.
+    pub async fn read_in(&self, tx: &S::Tx, query: &Query) -> Result<Vec<S::Row>> {
+        let found = self.find_in(tx, query, Want::ROWS).await?;
+        Ok(found.into_iter().filter_map(|found| found.row).collect())
+    }
+
+    /// Runs a query, for rows and keys.
+    pub async fn find(&self, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
+        self.plan_of(query)?;
+        let tx = self.store.begin(Mode::Read, &[&query.table])?;
+        self.find_in(&tx, query, want).await
+    }
+
+    /// Runs a query in a transaction, for rows and keys: also what a write on the rows of a query goes by.
+    pub async fn find_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
+        let (table, sight) = self.plan_of(query)?;
+        let plan = plan::plan(&table, &sight, query)?;
+        run::find(tx, &table, &sight, &plan, want).await
+    }
+
+    /// How many rows a query has.
+    pub async fn count(&self, query: &Query) -> Result<usize> {
+        self.plan_of(query)?;
+        let tx = self.store.begin(Mode::Read, &[&query.table])?;
+        self.count_in(&tx, query).await
+    }
+
+    /// How many rows a query has, in a transaction. No row is read where nothing has to be looked at in one.
+    pub async fn count_in(&self, tx: &S::Tx, query: &Query) -> Result<usize> {
+        let (table, sight) = self.plan_of(query)?;
+        let plan = plan::plan(&table, &sight, query)?;
+        run::count(tx, &table, &sight, &plan).await
+    }
+
+    /// How a query is answered, and why so.
+    pub fn explain(&self, query: &Query) -> Result<Explanation> {
+        let (table, sight) = self.plan_of(query)?;
+        Ok(explain::explain(&sight, &plan::plan(&table, &sight, query)?))
+    }
+
+    /// The table and what of it the query sees; an error where the query cannot be answered.
+    fn plan_of(&self, query: &Query) -> Result<(Rc<Table>, Sight)> {
+        let config = self.config();
+        let table = config.table(&query.table)?;
+        let sight = Sight::new(&config, &table, query.include_deleted, query.across_spaces);
+        plan::plan(&table, &sight, query)?;
+        Ok((table, sight))
+    }
+}
+
+#[cfg(test)]
+mod tests;
