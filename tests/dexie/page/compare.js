@@ -82,7 +82,9 @@ async function outcome(table, chain) {
   }
 }
 
-async function run(table, { steps, end }) {
+async function run(table, chain) {
+  // Dexie changes ranges that it is given.
+  const { steps, end } = structuredClone(chain);
   const query = steps.reduce((query, step) => {
     if (step.criteria) return query.where(step.criteria);
     if (step.where) return query[step.or ? 'or' : 'where'](step.where)[step.call](...step.args);

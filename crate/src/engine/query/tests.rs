@@ -48,7 +48,9 @@ impl World {
         let spec = StoreSpec::parse("t", SCHEMA).unwrap();
         let store = MemoryStore::new([spec.clone()]);
         let tx = store.begin(Mode::Write, &["t"]).unwrap();
-        rows.iter().for_each(|row| tx.put("t", &JsonRow::from_json(row).unwrap(), None).unwrap());
+        for row in rows {
+            tx.put("t", &JsonRow::from_json(row).unwrap(), None).unwrap();
+        }
         tx.commit().now_or_never().unwrap().unwrap();
         Self { config: Config::new("db", vec![spec], sync).unwrap(), store }
     }

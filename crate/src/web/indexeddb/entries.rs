@@ -71,9 +71,10 @@ async fn walk(mut answer: Answer, rows: bool, scan: &Scan, keep: Keep<'_>) -> Re
         }
         let cursor: IdbCursor = found.unchecked_into();
         let key = key_from_js(&cursor.key().map_err(failed)?)?;
-        let row = match rows {
-            true => JsRow::found(cursor.unchecked_ref::<IdbCursorWithValue>().value().map_err(failed)?),
-            false => None,
+        let row = if rows {
+            JsRow::found(cursor.unchecked_ref::<IdbCursorWithValue>().value().map_err(failed)?)
+        } else {
+            None
         };
         if keep(&key, row.as_ref()) {
             if offset > 0 {
