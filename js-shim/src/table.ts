@@ -13,6 +13,7 @@ import type {
   Changes,
   CompoundIndex,
   Criteria,
+  FieldChanges,
   IndexKey,
   IndexName,
   Key,
@@ -111,7 +112,7 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     return this.#bulk('put', 'putAt', rows, keys, options);
   }
 
-  update(key: K, changes: Changes<T> | ((row: T) => Changes<T> | undefined)): Write<number> {
+  update(key: K, changes: Changes<T> | ((row: T) => FieldChanges<T> | undefined)): Write<number> {
     if (typeof changes !== 'function')
       return this.#write('update', () => [[this.#key(key), this.#row(changes)]], countOf);
     return writePromise(this.#access.atomically(this.name, (access) => this.#edit(access, key, changes as Edit)));

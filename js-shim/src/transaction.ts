@@ -76,7 +76,7 @@ class TransactionAccess implements Access {
   }
 
   async write(kind: RawWriteKind, table: string, items: unknown[], bulk = false): Promise<Outcome<RawCounted>> {
-    const value = await this.#call(`${table}.${kind}`, (raw) => raw.write(kind, table, items, bulk));
+    const value = await this.#call(`${table}.${callName(kind, bulk)}`, (raw) => raw.write(kind, table, items, bulk));
     return { value, whenSynced: () => this.#whenSynced() };
   }
 
@@ -112,7 +112,10 @@ class TransactionAccess implements Access {
   #call<T>(name: string, work: (raw: RawTx) => Promise<T>): Promise<T> {
     if (this.#aborted) return Promise.reject(aborted());
     if (this.#over) return Promise.reject(over(name));
-    return this.#tracked(this.#scope.instance.track(() => work(this.#raw)));
+    const named = (error: unknown): never => {
+      throw error instanceof ManaError && error.code === 'transaction_inactive' ? over(name, error) : error;
+    };
+    return this.#tracked(this.#scope.instance.track(() => work(this.#raw))).catch(named);
   }
 
   #tracked<T>(call: Promise<T>): Promise<T> {
@@ -153,8 +156,17 @@ function aborted(cause?: unknown): ManaError {
   return new ManaError('transaction_aborted', 'The transaction was aborted; nothing was saved.', { cause });
 }
 
-function over(call: string): ManaError {
-  return new ManaError('transaction_inactive', `${call} was called after its transaction had ended.`, {
+function over(call: string, cause?: ManaError): ManaError {
+  const why = cause ? `: ${cause.message}` : '.';
+  return new ManaError('transaction_inactive', `${call} was called after its transaction had ended${why}`, {
     details: { call },
+    retryable: true,
+    cause,
   });
+}
+
+/** The public name of a write. */
+function callName(kind: RawWriteKind, bulk: boolean): string {
+  const name = kind.replace(/At$|ToTombstones$/, '');
+  return bulk ? `bulk${name.charAt(0).toUpperCase()}${name.slice(1)}` : name;
 }

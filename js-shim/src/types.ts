@@ -198,8 +198,13 @@ export type NewRow<T> = { [F in keyof T as F extends FilledIn ? never : F]: T[F]
   [F in keyof T as F extends FilledIn ? F : never]?: T[F] | undefined;
 };
 
-/** New values for some fields; `undefined` removes a field, a dotted path changes a value inside one. */
-export type Changes<T> = { readonly [F in Exclude<keyof T & string, 'id'>]?: T[F] | undefined } & {
+/** New values for some fields; `undefined` removes a field, a dotted path (`place.city`, `tags.0`) changes a value inside one. */
+export type Changes<T> = FieldChanges<T> & {
+  readonly [F in keyof T & string as NonNullable<T[F]> extends readonly unknown[] ? `${F}.${number}` : never]?: unknown;
+};
+
+/** The same without places in lists, as functions answer them. */
+export type FieldChanges<T> = { readonly [F in Exclude<keyof T & string, 'id'>]?: T[F] | undefined } & {
   readonly [Path in Extract<FieldPath<T>, `${string}.${string}`>]?: unknown;
 };
 
@@ -432,7 +437,7 @@ export interface Table<T extends object = Record<string, unknown>, K = PrimaryKe
   /** Changes fields of a row. Gives 1 when something changed, else 0. */
   update(key: K, changes: Changes<T>): Write<number>;
   /** Reads a row, lets `edit` change it or answer with changes, and writes what differs, all in one transaction. */
-  update(key: K, edit: (row: T) => Changes<T> | undefined): Write<number>;
+  update(key: K, edit: (row: T) => FieldChanges<T> | undefined): Write<number>;
   /** Changes fields of rows. Gives how many changed. Rows that are refused are named by `bulk_failed`. */
   bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number>;
   /** Changes fields of a row, or makes one of them. Gives whether it was made. */

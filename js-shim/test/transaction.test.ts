@@ -98,6 +98,15 @@ describe('a transaction', () => {
     await expect(late?.toArray()).rejects.toMatchObject({ details: { call: 'tasks.toArray' } });
   });
 
+  it('names_the_call_that_found_it_ended', async () => {
+    world.before = (_, call) => {
+      if (call === 'tx.write') throw rawError('transaction_inactive', true, { call: 'write' });
+    };
+    const run = engine.transaction('rw', 'tasks', (tx) => tx.table('tasks').bulkAdd([{ id: 'a' }]));
+    const details = { call: 'tasks.bulkAdd' };
+    await expect(run).rejects.toMatchObject({ code: 'transaction_inactive', retryable: true, details });
+  });
+
   it('rejects_when_it_cannot_begin', async () => {
     world.before = () => {
       throw rawError('unknown_table');

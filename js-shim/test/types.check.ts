@@ -124,6 +124,22 @@ export async function writing(tasks: Table<Task>): Promise<void> {
     task.title += '!';
   });
   await tasks.update('a', (task) => ({ done: !task.done }));
+  await tasks.update('a', { 'tags.0': 'first', 'tags.1': undefined });
+  await tasks.bulkUpdate([{ key: 'a', changes: { title: 'B' } }]);
+  same<Awaited<ReturnType<typeof tasks.upsert>>, boolean>(true);
+  const beside = await tasks.bulkAdd([{ ...row, tags: [] }], ['a'], { allKeys: true });
+  same<typeof beside, string[]>(true);
+  const changed = await tasks.where('status').equals('open').modify({ 'place.city': 'Bonn' });
+  same<typeof changed, number>(true);
+  await tasks.toCollection().modify(function (task, context) {
+    task.title += String(context.primKey);
+    this.value = undefined;
+  });
+  await tasks.clear({ tombstones: true });
+  // @ts-expect-error: there is no such field
+  tasks.bulkUpdate([{ key: 'a', changes: { titel: 'B' } }]);
+  // @ts-expect-error: there is no such field
+  tasks.toCollection().modify({ titel: 'B' });
   // @ts-expect-error: the title is missing
   tasks.add({ status: 'open', done: false, dueDate: null, tags: [], place: null });
   // @ts-expect-error: there is no such field

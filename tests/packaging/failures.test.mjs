@@ -56,7 +56,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     const { complaints, ...outcome } = await outcomeOf(browser, `${server.url}transactions.html`);
     assert.deepEqual(outcome, {
       all: 'two',
-      foreign: { code: 'transaction_inactive', call: 'write' },
+      foreign: { code: 'transaction_inactive', call: 'tasks.add' },
       foreignAtTheEnd: 'transaction_inactive',
       thrown: 'RangeError',
       caught: 'value_not_syncable',
