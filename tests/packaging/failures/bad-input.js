@@ -40,7 +40,11 @@ const attempts = {
   invalidKey: () => tasks.get(Symbol.iterator),
   booleanKey: () => tasks.where('dueDate').equals(true).toArray(),
   noText: () => tasks.where('dueDate').startsWith(1).count(),
-  wrongRange: () => tasks.where('dueDate').inAnyRange([['b', 'a']]).keys(),
+  wrongRange: () =>
+    tasks
+      .where('dueDate')
+      .inAnyRange([['b', 'a']])
+      .keys(),
   noIndexOfSeveral: () => tasks.where({ colour: 'red', size: 1 }).toArray(),
 };
 const codes = {};
