@@ -6,26 +6,35 @@ const mostRounds = 25;
 const longest = 1 / 6;
 
 /**
- * Milliseconds per round for each contender. Rounds are added until the budget (ms, preparation included) is used up. The
- * first round warms up and is not counted.
+ * Milliseconds per round for each contender. Rounds are added until the budget (ms) is used up. The first one warms up and is
+ * not counted, unless it alone takes longer than the budget: what warming up is worth is lost in it then.
  */
 export async function measured(topic, contenders, size, budget) {
   const taking = contenders.filter((contender) => topic.takes?.(contender, size) ?? true);
   const states = [];
   for (const contender of taking) states.push({ contender, state: await topic.begin(contender, size), samples: [] });
   const begun = performance.now();
-  for (let round = 0; round <= mostRounds; round += 1) {
-    for (const { contender, state, samples } of rotated(states, round)) {
-      const once = contender.isForOrientation && samples[0] > budget * longest;
-      if (once) continue;
-      const took = await topic.round(contender, state, round, size);
-      if (round > 0 || (contender.isForOrientation && took > budget * longest)) samples.push(took);
+  const isOver = () => performance.now() - begun > budget;
+  let counted = 0;
+  for (let round = 0; counted < fewestRounds || (counted < mostRounds && !isOver()); round += 1) {
+    for (const one of rotated(states, round)) {
+      if (isAskedOnce(one, budget)) continue;
+      one.samples.push(await topic.round(one.contender, one.state, round, size));
       await idle();
     }
-    if (round >= fewestRounds && performance.now() - begun > budget) break;
+    if (round === 0 && !isOver()) forgetWarmUp(states, budget);
+    else counted += 1;
   }
   for (const { contender, state } of states) await contender.close(state.db);
   return Object.fromEntries(states.map(({ contender, samples }) => [contender.name, samples]));
+}
+
+function isAskedOnce({ contender, samples }, budget) {
+  return Boolean(contender.isForOrientation) && samples[0] > budget * longest;
+}
+
+function forgetWarmUp(states, budget) {
+  for (const one of states) if (!isAskedOnce(one, budget)) one.samples.length = 0;
 }
 
 /** Who goes first pays for what the one before left behind, so everybody goes first in turn. */
