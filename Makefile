@@ -1,5 +1,5 @@
 # The commands people need; the work is done by the scripts of the same names.
-.PHONY: help setup build demo test test-all simulate planted-bugs nightly lint fmt
+.PHONY: help setup build demo test test-all simulate planted-bugs bench nightly lint fmt
 
 help:
 	@echo 'make setup   install what building and testing need (the others do this by themselves)'
@@ -9,6 +9,7 @@ help:
 	@echo 'make simulate N=100000 SEED=7   run so many random schedules, or the one of a seed'
 	@echo 'make planted-bugs   put known defects back and see that each is caught'
 	@echo 'make nightly the long runs: 200 kills, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
+	@echo 'make bench TOPIC=bulk-add RECORDS=1000   measure against IndexedDB and Dexie; without arguments all of it'
 	@echo 'make build   build the npm package (pkg/) and the server'
 	@echo 'make lint    check formatting, lints, types and licences'
 	@echo 'make fmt     format everything'
@@ -36,6 +37,12 @@ simulate:
 
 planted-bugs:
 	@scripts/planted-bugs
+
+# TOPIC, RECORDS: only these (comma separated); BEFORE: an older package to measure beside this one.
+bench:
+	@scripts/setup --test
+	@scripts/build-pkg
+	@TOPIC=$(TOPIC) RECORDS=$(RECORDS) BEFORE=$(BEFORE) node tests/bench/bench.mjs
 
 # FUZZ: seconds for each fuzz target.
 nightly:

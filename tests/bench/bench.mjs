@@ -1,0 +1,73 @@
+// Measures the engine against IndexedDB by hand and Dexie in headless Chromium, and says which targets are met.
+//
+// TOPIC: only these topics (comma separated); RECORDS: only these sizes; SECONDS: per topic and size (default 9).
+// BEFORE: the directory of an older package, measured beside the present one. A narrowed run does not replace
+// what is in results/.
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startBrowser } from '../support/chromium.mjs';
+import { packageDirectory, root } from '../support/places.mjs';
+import { serve } from '../support/serve.mjs';
+import { printed } from './report/table.mjs';
+import { judged, sizes, topics } from './report/topics.mjs';
+import { writeResults } from './report/write.mjs';
+
+const listed = (name, all) => (process.env[name] ? process.env[name].split(',') : all);
+const wanted = topics.filter(({ id }) => listed('TOPIC', [id]).includes(id));
+const records = listed('RECORDS', sizes).map(Number);
+const budget = Number(process.env.SECONDS || 9) * 1000;
+const engines = process.env.BEFORE ? ['before', 'engine'] : ['engine'];
+if (wanted.length === 0) throw new Error(`TOPIC is one of ${topics.map(({ id }) => id).join(', ')}`);
+
+const site = await mkdtemp(join(tmpdir(), 'mana-bench-'));
+let server;
+let browser;
+try {
+  await layOut(site);
+  server = await serve(site);
+  browser = await startBrowser();
+  const results = [];
+  for (const topic of wanted) {
+    for (const size of records.filter((size) => topic.sizes.includes(size))) {
+      const result = judged(topic, size, await samplesOf(topic.id, size));
+      console.log(printed(result));
+      results.push(result);
+    }
+  }
+  const about = { browser: browser.version(), cores: cpus().length, date: new Date().toISOString().slice(0, 10) };
+  const whole = !process.env.TOPIC && !process.env.RECORDS && !process.env.BEFORE;
+  console.log(
+    await writeResults(whole ? join(root, 'tests/bench/results') : join(root, 'target/bench'), about, results),
+  );
+} finally {
+  await browser?.close();
+  await server?.close();
+  await rm(site, { recursive: true, force: true });
+}
+
+/** The pages beside the packages they load. */
+async function layOut(directory) {
+  await cp(join(root, 'tests/bench/page'), directory, { recursive: true });
+  await cp(join(root, 'node_modules/dexie/dist/modern/dexie.min.mjs'), join(directory, 'dexie.js'));
+  await mkdir(join(directory, 'engines'));
+  await cp(packageDirectory, join(directory, 'engines/engine'), { recursive: true });
+  if (process.env.BEFORE) await cp(process.env.BEFORE, join(directory, 'engines/before'), { recursive: true });
+}
+
+/** The samples of every contender, in a fresh context. */
+async function samplesOf(topic, size) {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    const query = new URLSearchParams({ topic, records: size, budget, engines });
+    await page.goto(`${server.url}?${query}`, { timeout: 30_000 });
+    const said = () => document.querySelector('output').textContent;
+    const text = await page.waitForFunction(said, undefined, { timeout: 300_000 });
+    const { samples, error } = JSON.parse(await text.jsonValue());
+    if (error) throw new Error(`${topic} at ${size} records: ${error}`);
+    return samples;
+  } finally {
+    await context.close();
+  }
+}
