@@ -1,5 +1,5 @@
 // The older app: a database made, filled and read by Dexie.
-import Dexie from './dexie.mjs';
+import Dexie from './dexie.js';
 import { own, synced, tables, version } from './schema.js';
 
 const early = '2025-06-01T10:00:00.000Z';
@@ -168,22 +168,20 @@ export async function comeBack(name) {
     version: db.backendDB().version,
   };
   await db.table('tasks').put(stamped('again', late, { title: 'written by the older app' }));
-  await db
-    .table('_pendingChanges')
-    .add({
-      appId: 'todo',
-      collection: 'tasks',
-      recordId: 'again',
-      op: 'insert',
-      createdAt: late,
-      data: {
-        id: 'again',
-        title: 'written by the older app',
-        spaceId: '_personal:ada',
-        authorId: 'ada',
-        visibility: 'space',
-      },
-    });
+  await db.table('_pendingChanges').add({
+    appId: 'todo',
+    collection: 'tasks',
+    recordId: 'again',
+    op: 'insert',
+    createdAt: late,
+    data: {
+      id: 'again',
+      title: 'written by the older app',
+      spaceId: '_personal:ada',
+      authorId: 'ada',
+      visibility: 'space',
+    },
+  });
   db.close();
   return found;
 }
