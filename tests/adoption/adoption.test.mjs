@@ -28,7 +28,7 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
     directory = await mkdtemp(join(tmpdir(), 'mana-adoption-'));
     await cp(join(root, 'tests/adoption/page'), directory, { recursive: true });
     await cp(packageDirectory, join(directory, 'pkg'), { recursive: true });
-    await cp(join(root, 'node_modules/dexie/dist/dexie.mjs'), join(directory, 'dexie.mjs'));
+    await cp(join(root, 'node_modules/dexie/dist/dexie.mjs'), join(directory, 'dexie.js'));
     await writeFile(join(directory, 'index.html'), html);
     const connectTo = [];
     pages = await serve(directory, { connectTo });
@@ -41,6 +41,7 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
     browser = await startBrowser();
     page = await browser.newPage();
     page.setDefaultTimeout(60_000);
+    page.on('pageerror', (error) => console.error(error));
     await page.goto(pages.url);
     await page.waitForFunction(() => 'page' in globalThis);
     made = await page.evaluate((records) => globalThis.page.fill(records), records);

@@ -231,6 +231,9 @@ async fn ranges_are_counted<S: Store>(store: &S) {
 }
 
 async fn unique_indexes_refuse_the_second<S: Store>(store: &S) {
+    let names = store.unique_indexes("items").into_iter().map(|index| index.name);
+    assert_eq!(names.collect::<Vec<_>>(), ["slug"]);
+    assert!(store.unique_indexes("counted").is_empty());
     fill(store, &[json!({ "id": "a", "slug": "s" })]).await;
     let tx = store.begin(Mode::Write, &["items"]).expect("begins");
     tx.put("items", &row(&json!({ "id": "z", "rank": 1 })), None).expect("puts");

@@ -1,5 +1,5 @@
 // The older app: a database made, filled and read by Dexie.
-import Dexie from './dexie.mjs';
+import Dexie from './dexie.js';
 import { own, synced, tables, version } from './schema.js';
 
 const early = '2025-06-01T10:00:00.000Z';

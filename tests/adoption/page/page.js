@@ -5,12 +5,12 @@ import { apps, declared, version } from './schema.js';
 
 const name = 'mana';
 
-async function open(server, more = {}) {
+async function open(server) {
   const events = [];
   const note = (kind) => (detail) => events.push({ kind, ...detail });
   const engine = await openEngine({
     name,
-    schema: { version, stores: declared, ...more },
+    schema: { version, stores: declared },
     apps,
     user: { id: 'ada' },
     sync: server ? { url: server, getToken: () => token(server) } : null,
@@ -79,10 +79,10 @@ globalThis.page = {
   async upgrade() {
     const stores = { notes: 'id, title' };
     const steps = [];
-    const at = async (version, upgrades, more = {}) => {
+    const at = async (version, upgrades) => {
       const engine = await openEngine({
         name: 'upgraded',
-        schema: { version, stores: { ...stores, ...more }, upgrades },
+        schema: { version, stores, upgrades },
         apps: { todo: { tables: { notes: {} } } },
         user: { id: 'ada' },
         on: { upgrade: (detail) => steps.push(detail) },
@@ -123,7 +123,7 @@ globalThis.page = {
       runs += 1;
       await tx.table('notes').put({ id: 'c', title: 'c' });
     };
-    const opened = await Promise.all([1, 2, 3].map(() => at(3, { 2: two, 3: three }, { added: '++id' })));
+    const opened = await Promise.all([1, 2, 3].map(() => at(3, { 2: two, 3: three })));
     const fresh = await openEngine({ name: 'fresh', schema: { version: 3, stores, upgrades: { 2: two } } });
     fresh.close();
     return { failed, between, opened, runs, steps };

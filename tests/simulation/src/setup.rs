@@ -68,8 +68,9 @@ pub fn all_stores(setup: &Setup) -> Vec<StoreSpec> {
     own.chain(setup.stores()).collect()
 }
 
-/// The stores that an older app on Dexie kept beside its tables.
-const OLDER_STORES: [(&str, &str); 3] = [
+/// The stores that an older app on Dexie kept beside its tables, and a table with a unique index of its own.
+const OLDER_STORES: [(&str, &str); 4] = [
+    ("tasks", "id, &slug"),
     ("_pendingChanges", "++id, appId, collection, recordId, createdAt"),
     ("_syncMeta", "[appId+collection]"),
     ("_clientIdentity", "id"),

@@ -316,3 +316,24 @@ fn another_user_cannot_adopt() {
     bob.try_open().expect("the first who signs in owns it");
     assert_eq!(bob.engine_rows("owner")[0]["userId"], "bob");
 }
+
+#[test]
+fn what_an_old_unique_index_refuses_waits_until_its_value_is_free() {
+    let mut world = World::of_ada(1);
+    world.devices[0].add("tasks", json!({ "id": "theirs", "slug": "home", "title": "first" })).expect("added");
+    world.devices[0].update("tasks", "theirs", json!({ "title": "second" })).expect("written");
+    world.devices[0].add("tasks", json!({ "id": "other", "slug": "work" })).expect("added");
+    world.pass(60_000);
+    world.add(Setup::of("ada")).fill_as_older_app(&[("tasks", stamped("ours", OLD, &json!({ "slug": "home" })))]);
+    let device = &world.devices[1];
+    device.open();
+    world.pass(120_000);
+    assert!(device.stored("tasks", "theirs").is_null(), "the record it clashes with was here first");
+    assert_eq!(device.stored("tasks", "other")["slug"], "work", "the rest of the page is applied");
+    assert!(device.engine_rows("quarantine").iter().all(|row| row["reason"] == "not_unique"));
+    assert!(!device.engine_rows("quarantine").is_empty());
+    device.update("tasks", "ours", json!({ "slug": "our home" })).expect("written");
+    world.converge("ada");
+    assert_eq!(device.stored("tasks", "theirs")["title"], "second");
+    assert!(device.engine_rows("quarantine").is_empty());
+}
