@@ -16,7 +16,7 @@ describe('opening', () => {
     const { world } = await opened({ activeSpaceId: 's1', spaces: [{ id: 's1', type: 'personal' }], sync });
     expect(world.instance.options).toEqual({
       name: 'test',
-      schema: options.schema,
+      schema: { ...options.schema, upgrades: [] },
       apps: {
         todo: {
           sync: 'eager',
