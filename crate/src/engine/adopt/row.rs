@@ -118,8 +118,10 @@ impl<R: Row> Conversion<'_, R> {
         let mut known = old.as_ref().map(Row::names).unwrap_or_default();
         known.retain(|name| is_sent(name, self.sync.scope) && is_told(name));
         let mut names: Vec<String> = self.out.names().into_iter().filter(|n| is_sent(n, self.sync.scope)).collect();
-        // What was only filled in is nobody's edit: whatever comes takes its place.
-        let is_own = |name: &str| is_queued(name) || self.old.get(name).is_some();
+        // What was only filled in, now or by a conversion before this one, is nobody's edit: whatever comes takes its place.
+        let filled_in =
+            |name: &str| name == VISIBILITY && self.out.text(name).as_deref() == Some(Visibility::Space.as_str());
+        let is_own = |name: &str| is_queued(name) || !filled_in(name);
         names.retain(|name| is_told(name) && is_own(name) && !known.contains(name));
         names.extend(known);
         let (mut meta, mut newest) = (R::empty(), None);
@@ -142,7 +144,9 @@ impl<R: Row> Conversion<'_, R> {
         let newest = newest.map(|at| at.to_string());
         if newest != self.out.text(UPDATED_AT_INDEX) {
             self.changed = true;
-            newest.into_iter().for_each(|at| self.out.set_text(UPDATED_AT_INDEX, &at));
+            if let Some(at) = newest {
+                self.out.set_text(UPDATED_AT_INDEX, &at);
+            }
         }
     }
 

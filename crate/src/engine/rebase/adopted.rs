@@ -131,7 +131,7 @@ impl<R: Row> Ending<R> {
         unsaid: &[Unsaid],
         engine: &Engine<S, H>,
     ) {
-        let mut by_author: BTreeMap<(String, Origin), (Stamp, Value, Map<String, Value>)> = BTreeMap::new();
+        let mut by_author: BTreeMap<(String, Origin), Said> = BTreeMap::new();
         for field in unsaid {
             let (origin, actor) = author_of(row, &field.name);
             let mut edit = json!({ "value": field.value, "at": field.at });
@@ -149,6 +149,9 @@ impl<R: Row> Ending<R> {
         }
     }
 }
+
+/// The newest stamp, the author and the edits of one update.
+type Said = (Stamp, Value, Map<String, Value>);
 
 fn is_replayed<R: Row>(row: &R, field: &str) -> bool {
     source_of(row, field).is_some_and(|(origin, _)| origin == Origin::ServerReplay.as_str())
@@ -169,5 +172,5 @@ fn unsendable<S: Store, H: Host>(
     message: String,
     engine: &Engine<S, H>,
 ) -> Letter {
-    Letter::of_field(sync, id, &[(field.to_owned(), at)], message, epoch::fresh_id(&engine.host))
+    Letter::of_field(sync, id, &[(field.to_owned(), at)], message, &epoch::fresh_id(&engine.host))
 }

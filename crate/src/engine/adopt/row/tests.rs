@@ -25,11 +25,11 @@ fn config() -> Config {
     config
 }
 
-fn row(json: Value) -> JsonRow {
-    JsonRow::from_json(&json).unwrap()
+fn row(json: &Value) -> JsonRow {
+    JsonRow::from_json(json).unwrap()
 }
 
-fn convert(json: Value, scope: Scope) -> Value {
+fn convert(json: &Value, scope: Scope) -> Value {
     let old = row(json);
     let stamps = Stamps::until(Stamp::parse("2026-01-01T00:00:00.000000Z").unwrap());
     let new = converted(&old, "tasks", &sync(scope), &config(), &stamps).unwrap_or(old);
@@ -39,7 +39,7 @@ fn convert(json: Value, scope: Scope) -> Value {
 #[test]
 fn the_generation_before_gets_its_marks() {
     let new = convert(
-        json!({ "id": "r", "title": "t", "note": "n", "late": 1, "updatedAt": LATER, "createdAt": OLD, "spaceId": "s",
+        &json!({ "id": "r", "title": "t", "note": "n", "late": 1, "updatedAt": LATER, "createdAt": OLD, "spaceId": "s",
             "authorId": "bob", "visibility": "space", "__fieldTimestamps": { "title": LATER, "note": OLD },
             "__fieldActors": { "title": { "kind": "ai", "principalId": "x" } },
             "__lastActor": { "kind": "user", "principalId": "bob" } }),
@@ -63,17 +63,17 @@ fn the_generation_before_gets_its_marks() {
 
 #[test]
 fn a_record_without_stamps_is_as_old_as_it_says_and_lies_in_its_users_space() {
-    let new = convert(json!({ "id": "r", "title": "t", "updatedAt": LATER }), Scope::Space);
+    let new = convert(&json!({ "id": "r", "title": "t", "updatedAt": LATER }), Scope::Space);
     assert_eq!(new["__fieldMeta"]["title"]["at"], LATER);
     assert_eq!((&new["spaceId"], &new["authorId"]), (&json!("_personal:ada"), &json!("ada")));
     assert!(new["__fieldMeta"].get("authorId").is_none(), "filled in, and nobody's edit");
-    let oldest = convert(json!({ "id": "r", "title": "t" }), Scope::Space);
+    let oldest = convert(&json!({ "id": "r", "title": "t" }), Scope::Space);
     assert_eq!(oldest["__fieldMeta"]["title"]["at"], "1970-01-01T00:00:00.000000Z");
 }
 
 #[test]
 fn a_record_of_the_user_names_no_space() {
-    let new = convert(json!({ "id": "r", "dark": true, "spaceId": "s", "authorId": "ada" }), Scope::User);
+    let new = convert(&json!({ "id": "r", "dark": true, "spaceId": "s", "authorId": "ada" }), Scope::User);
     assert_eq!((new.get("spaceId"), &new["userId"]), (None, &json!("ada")));
     assert!(new["__fieldMeta"].get("authorId").is_none());
 }
@@ -82,7 +82,7 @@ fn a_record_of_the_user_names_no_space() {
 fn a_stamp_in_the_future_counts_as_now_and_so_does_a_deletion() {
     let mark = json!({ "at": "2031-01-01T00:00:00.000Z", "actor": { "kind": "user" }, "origin": "user" });
     let new = convert(
-        json!({ "id": "r", "deletedAt": "2031-01-01T00:00:00.000Z", "__fieldMeta": { "deletedAt": mark } }),
+        &json!({ "id": "r", "deletedAt": "2031-01-01T00:00:00.000Z", "__fieldMeta": { "deletedAt": mark } }),
         Scope::Space,
     );
     assert_eq!(new["__fieldMeta"]["deletedAt"]["at"], "2026-01-01T00:00:00.000000Z");
@@ -124,8 +124,8 @@ proptest! {
             "deletedAt": deleted, "__fieldMeta": { "title": { "at": mark }, "updatedAt": { "at": mark }, "gone": { "at": mark } },
             "__fieldTimestamps": { "note": stamp } });
         let scope = if scope == 0 { Scope::Space } else { Scope::User };
-        let once = convert(old.clone(), scope);
-        prop_assert_eq!(convert(once.clone(), scope), once.clone());
+        let once = convert(&old, scope);
+        prop_assert_eq!(convert(&once, scope), once.clone());
         for field in ["title", "note"] {
             prop_assert_eq!(&once[field], &old[field]);
             prop_assert!(Stamp::parse(once["__fieldMeta"][field]["at"].as_str().unwrap()).is_ok());
