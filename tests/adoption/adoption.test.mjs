@@ -155,7 +155,7 @@ function inserted(table, id, values) {
     table,
     id,
     op: 'insert',
-    at: '2025-05-01T00:00:00.000Z',
+    at: '2025-06-01T10:00:00.000Z',
   };
   return { ...frame, data, spaceId: '_personal:ada', visibility: 'space', origin: 'user' };
 }

@@ -39,10 +39,17 @@ function older(id, fields) {
   };
 }
 
+/** A record that was synced, and edited since. */
+function edited(fields) {
+  const row = stamped('edited', early, fields);
+  for (const field of Object.keys(fields)) row.__fieldMeta[field] = { ...row.__fieldMeta[field], at: late };
+  return row;
+}
+
 const tasks = [
   stamped('orphan', early, { title: 'never queued', tags: ['a', 'b'], order: 1, projectId: 'p' }),
   stamped('made', early, { title: 'made offline', due: new Date('1969-07-20T20:17:40.000Z'), tags: ['b'] }),
-  stamped('edited', late, { title: 'new title', address: { city: 'Zug', zip: 6300 } }),
+  edited({ title: 'new title', address: { city: 'Zug', zip: 6300 } }),
   stamped('gone', early, { title: 'deleted offline', deletedAt: late }),
   stamped('ahead', future, { title: 'from a wrong clock' }),
   stamped('mixed', early, { title: 'travels', when: new Date(0), map: new Map([[1, 2]]), big: 10n }),
