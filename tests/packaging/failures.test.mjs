@@ -146,12 +146,12 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
 
   for (const seed of process.env.SEED ? [process.env.SEED] : [1, 2, 3]) {
     it(`random calls, right and wrong, leave a working engine (SEED=${seed})`, async (context) => {
-      const url = `${server.url}random-calls.html?seed=${seed}&calls=400`;
+      const url = `${server.url}random-calls.html?seed=${seed}&calls=300`;
       const { kinds, resolved, complaints, ...outcome } = await outcomeOf(browser, url);
       context.diagnostic(`${resolved} resolved; ${kinds.join(' ')}`);
       const sound = { strays: [], disagreements: [], died: 0, works: 'works', seed: Number(seed) };
       assert.deepEqual(outcome, sound);
-      assert.ok(resolved > 100 && kinds.length > 8, 'the calls reach something');
+      assert.ok(resolved > 80 && kinds.length > 8, 'the calls reach something');
       assert.deepEqual(complaints, []);
     });
   }
