@@ -213,7 +213,7 @@ function list<I>(items: readonly I[], name: string): readonly I[] {
 }
 
 function isCriteria(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && isPlain(value);
+  return readArgument(() => typeof value === 'object' && value !== null && isPlain(value));
 }
 
 function onlyKey(written: RawCounted): unknown {

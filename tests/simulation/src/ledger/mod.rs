@@ -40,6 +40,8 @@ pub struct Written {
     pub saw: Vec<WriteId>,
     /// Who made it: two devices that delete at one moment make the same write.
     pub origins: Vec<Origin>,
+    /// Whether more than one device made it at some time: what one of them had seen the other may not have.
+    alike: bool,
     /// When the server first had it, counted in changes.
     pub received: Option<u64>,
     /// The stamp it named as the one it replaced, when it was pushed.
@@ -161,6 +163,7 @@ impl Books {
         if let Some(known) = self.find(place, at, &value) {
             let write = &mut self.writes[known];
             write.saw.extend(saw.filter(|saw| *saw != known));
+            write.alike |= write.origins.iter().any(|of| of.device != origin.device);
             write.origins.push(origin);
             return known;
         }
@@ -173,6 +176,7 @@ impl Books {
             at,
             saw,
             origins,
+            alike: false,
             received: None,
             pushed_prev: None,
             merged_into: None,
@@ -197,9 +201,11 @@ impl Books {
         let Written { place, value, at: old, .. } = self.writes[id].clone();
         let value = corrected(value, old, at);
         if let Some(other) = self.find(place, at, &value).filter(|other| *other != id) {
-            let (saw, origins) = (self.writes[id].saw.clone(), self.writes[id].origins.clone());
-            self.writes[other].saw.extend(saw);
-            self.writes[other].origins.extend(origins);
+            let Written { saw, origins, .. } = self.writes[id].clone();
+            let write = &mut self.writes[other];
+            write.alike |= origins.iter().any(|of| write.origins.iter().any(|known| known.device != of.device));
+            write.saw.extend(saw);
+            write.origins.extend(origins);
             self.writes[id].merged_into = Some(other);
             return;
         }
@@ -240,7 +246,7 @@ impl Books {
     /// Whether who made `later` had seen `earlier`. Of a write that two devices made alike, one may have seen what the
     /// other had not.
     fn had_surely_seen(&self, later: WriteId, earlier: WriteId) -> bool {
-        let of_one = |id: WriteId| self.writes[id].origins.len() == 1;
+        let of_one = |id: WriteId| self.writes[id].origins.len() == 1 && !self.writes[id].alike;
         of_one(earlier) && self.search(later, |id| id == earlier, of_one)
     }
 

@@ -77,6 +77,7 @@ impl Books {
         self.writes[id].origins.retain(|origin| origin.device != device);
         let now = self.note(write.place, value, at, None, Origin { device, commit, undone: false });
         self.writes[now].saw.extend(write.saw);
+        self.writes[now].alike = true;
         // What this device wrote over it, it wrote over its own.
         let of_device = |write: &&mut Written| write.origins.iter().all(|origin| origin.device == device);
         for later in self.writes.iter_mut().filter(of_device) {

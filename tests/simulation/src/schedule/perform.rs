@@ -180,6 +180,7 @@ impl Schedule {
                 }
             }
             Event::Restart { device } => {
+                self.dead.extend(self.world.devices[*device].owner_at(0));
                 self.world.devices[*device].restart();
                 self.count("event: a restart");
             }
@@ -192,7 +193,10 @@ impl Schedule {
                 }
                 self.count("event: a second tab");
             }
-            Event::Second { device, open: false } => self.world.devices[*device].close_at(1),
+            Event::Second { device, open: false } => {
+                self.dead.extend(self.world.devices[*device].owner_at(1));
+                self.world.devices[*device].close_at(1);
+            }
             _ => {}
         }
     }
