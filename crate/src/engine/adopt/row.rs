@@ -119,7 +119,9 @@ impl<R: Row> Conversion<'_, R> {
         known.retain(|name| is_sent(name, self.sync.scope) && is_told(name));
         let mut names: Vec<String> = self.out.names().into_iter().filter(|n| is_sent(n, self.sync.scope)).collect();
         // What was only filled in is nobody's edit: whatever comes takes its place.
-        let is_own = |name: &str| is_queued(name) || self.old.get(name).is_some();
+        let is_stamped = |name: &str| old_time(self.old, FIELD_TIMESTAMPS, name).is_some();
+        let is_own =
+            |name: &str| is_queued(name) || is_stamped(name) || (self.old.get(name).is_some() && name != VISIBILITY);
         names.retain(|name| is_told(name) && is_own(name) && !known.contains(name));
         names.extend(known);
         let (mut meta, mut newest) = (R::empty(), None);
