@@ -119,9 +119,10 @@ impl<R: Row> Conversion<'_, R> {
         known.retain(|name| is_sent(name, self.sync.scope) && is_told(name));
         let mut names: Vec<String> = self.out.names().into_iter().filter(|n| is_sent(n, self.sync.scope)).collect();
         // What was only filled in, now or by a conversion before this one, is nobody's edit: whatever comes takes its place.
-        let filled_in =
+        let is_stamped = |name: &str| is_queued(name) || old_time(self.old, FIELD_TIMESTAMPS, name).is_some();
+        let is_default =
             |name: &str| name == VISIBILITY && self.out.text(name).as_deref() == Some(Visibility::Space.as_str());
-        let is_own = |name: &str| is_queued(name) || !filled_in(name);
+        let is_own = |name: &str| is_stamped(name) || !is_default(name);
         names.retain(|name| is_told(name) && is_own(name) && !known.contains(name));
         names.extend(known);
         let (mut meta, mut newest) = (R::empty(), None);
