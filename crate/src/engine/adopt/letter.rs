@@ -29,7 +29,7 @@ pub struct Letter {
 
 impl Letter {
     /// Of fields whose values cannot travel: they stay in their record.
-    pub fn of_field(sync: &TableSync, id: &str, fields: &[(String, Stamp)], message: String, event_id: String) -> Self {
+    pub fn of_field(sync: &TableSync, id: &str, fields: &[(String, Stamp)], message: String, event_id: &str) -> Self {
         let stamps = fields.iter().map(|(field, at)| (field.clone(), json!({ "at": at })));
         let at = fields.iter().map(|(_, at)| *at).max().unwrap_or(Stamp::EPOCH);
         let change = json!({ "eventId": event_id, "table": sync.sync_name, "id": id, "op": Op::Update, "at": at,

@@ -182,7 +182,7 @@ impl<R: Row> Queued<R> {
         }
         moved.letters.extend(
             edits.refused.into_iter().map(|(field, at, message)| {
-                Letter::of_field(&self.sync, &self.id, &[(field, at)], message, fresh_id())
+                Letter::of_field(&self.sync, &self.id, &[(field, at)], message, &fresh_id())
             }),
         );
         moved.verified()
@@ -283,10 +283,8 @@ impl<R: Row> Queued<R> {
         let visibility = inserted.or(record).and_then(|row| row.text(VISIBILITY));
         let visibility = visibility.map(Visibility::from).unwrap_or_default().as_str();
         change.insert(VISIBILITY.into(), visibility.into());
-        if let Some(data) = change.get_mut("data").and_then(Value::as_object_mut) {
-            if data.contains_key(VISIBILITY) {
-                data.insert(VISIBILITY.into(), visibility.into());
-            }
+        if let Some(told) = change.get_mut("data").and_then(|data| data.get_mut(VISIBILITY)) {
+            *told = visibility.into();
         }
         let actor =
             self.row.get("actor").and_then(|actor| actor.to_json().ok()).and_then(|json| Actor::parse(json).ok());

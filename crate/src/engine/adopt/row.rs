@@ -144,7 +144,9 @@ impl<R: Row> Conversion<'_, R> {
         let newest = newest.map(|at| at.to_string());
         if newest != self.out.text(UPDATED_AT_INDEX) {
             self.changed = true;
-            newest.into_iter().for_each(|at| self.out.set_text(UPDATED_AT_INDEX, &at));
+            if let Some(at) = newest {
+                self.out.set_text(UPDATED_AT_INDEX, &at);
+            }
         }
     }
 

@@ -25,6 +25,9 @@ struct Unsaid {
     came: Option<Stamp>,
 }
 
+/// The newest stamp of an author's edits, the author, and the edits.
+type OfAuthor = (Stamp, Value, Map<String, Value>);
+
 impl<R: Row> Ending<R> {
     /// Logs what of a record neither came nor was said.
     pub(super) fn adopted<Tx: Transaction<Row = R>, S: Store, H: Host>(
@@ -78,8 +81,8 @@ impl<R: Row> Ending<R> {
         row: &R,
         unsaid: &[Unsaid],
     ) -> Result<()> {
-        let moved = unsaid.iter().filter(|field| field.stored != field.at);
-        let moves: Vec<_> = moved.map(|field| (field.name.as_str(), field.stored, field.at)).collect();
+        let ahead = unsaid.iter().filter(|field| field.stored != field.at);
+        let moves: Vec<_> = ahead.map(|field| (field.name.as_str(), field.stored, field.at)).collect();
         if !moves.is_empty() {
             let new = moved_record(row, &moves);
             tx.put(table, &new, None)?;
@@ -131,7 +134,7 @@ impl<R: Row> Ending<R> {
         unsaid: &[Unsaid],
         engine: &Engine<S, H>,
     ) {
-        let mut by_author: BTreeMap<(String, Origin), (Stamp, Value, Map<String, Value>)> = BTreeMap::new();
+        let mut by_author: BTreeMap<(String, Origin), OfAuthor> = BTreeMap::new();
         for field in unsaid {
             let (origin, actor) = author_of(row, &field.name);
             let mut edit = json!({ "value": field.value, "at": field.at });
@@ -169,5 +172,5 @@ fn unsendable<S: Store, H: Host>(
     message: String,
     engine: &Engine<S, H>,
 ) -> Letter {
-    Letter::of_field(sync, id, &[(field.to_owned(), at)], message, epoch::fresh_id(&engine.host))
+    Letter::of_field(sync, id, &[(field.to_owned(), at)], message, &epoch::fresh_id(&engine.host))
 }

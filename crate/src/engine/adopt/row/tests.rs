@@ -25,12 +25,9 @@ fn config() -> Config {
     config
 }
 
-fn row(json: Value) -> JsonRow {
-    JsonRow::from_json(&json).unwrap()
-}
-
+#[expect(clippy::needless_pass_by_value, reason = "rows are written where they are converted")]
 fn convert(json: Value, scope: Scope) -> Value {
-    let old = row(json);
+    let old = JsonRow::from_json(&json).unwrap();
     let stamps = Stamps::until(Stamp::parse("2026-01-01T00:00:00.000000Z").unwrap());
     let new = converted(&old, "tasks", &sync(scope), &config(), &stamps).unwrap_or(old);
     Value::Object(new.to_map())
