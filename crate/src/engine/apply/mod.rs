@@ -70,6 +70,8 @@ type Works<R> = BTreeMap<(String, String), Work<R>>;
 impl<S: Store, H: Host> Engine<S, H> {
     /// Applies a page. `None`: the clock's offset is not known now, so nothing was applied; measure it and come again.
     pub async fn apply(self: &std::rc::Rc<Self>, page: Page) -> Result<Option<Applied>> {
+        // Read before the epoch is: where the clock is set in between, the epoch says so.
+        let device_ms = self.host.now_ms();
         let (parsed, mut aside) = self.parse_all(&page.changes);
         let tables: BTreeSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
@@ -90,7 +92,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             tx.commit().await?;
             return Ok(None);
         }
-        let valid = self.hold_back_future(parsed, &epoch, &mut aside);
+        let valid = hold_back_future(parsed, epoch.now_ms(device_ms), &mut aside);
         let mut tally = record::Tally::default();
         let mut seen = Seen::default();
         let unique = self.unique_indexes(&works);
@@ -165,14 +167,6 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: BTreeSet<&str> = works.keys().map(|(table, _)| table.as_str()).collect();
         let indexes = tables.into_iter().map(|table| (table.to_owned(), self.store.unique_indexes(table)));
         indexes.filter(|(_, indexes)| !indexes.is_empty()).collect()
-    }
-
-    fn hold_back_future(&self, parsed: Vec<Valid>, epoch: &Epoch, aside: &mut Vec<aside::Aside>) -> Vec<Valid> {
-        let now = epoch.now_ms(self.host.now_ms());
-        let (valid, ahead): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|valid| is_of_our_time(&valid.change, now));
-        let message = "is stamped more than 24 h ahead of the server's clock";
-        aside.extend(ahead.into_iter().map(|v| aside::Aside::new(Reason::ClockAhead, v.change.to_json(), message)));
-        valid
     }
 
     #[expect(clippy::too_many_arguments, reason = "the state of one page, taken apart for the borrow checker")]
@@ -279,6 +273,14 @@ fn put_aside(effect: Effect, change: &Change, aside: &mut Vec<aside::Aside>) {
         let loser = displaced.map_or_else(|| change.to_json(), |displaced| displaced.to_json());
         aside.push(aside::Aside::new(Reason::SpaceMismatch, loser, "belongs to another space"));
     }
+}
+
+/// Puts aside what is stamped too far ahead of `now`, the server's time in milliseconds; gives the rest.
+fn hold_back_future(parsed: Vec<Valid>, now: u64, aside: &mut Vec<aside::Aside>) -> Vec<Valid> {
+    let (valid, ahead): (Vec<_>, Vec<_>) = parsed.into_iter().partition(|valid| is_of_our_time(&valid.change, now));
+    let message = "is stamped more than 24 h ahead of the server's clock";
+    aside.extend(ahead.into_iter().map(|v| aside::Aside::new(Reason::ClockAhead, v.change.to_json(), message)));
+    valid
 }
 
 /// Whether no stamp of the change is too far ahead of `now`, corrected time in ms.
