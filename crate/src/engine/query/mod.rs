@@ -1,6 +1,6 @@
 //! Queries: what is asked for, how it is found, and why that way.
 //!
-//! A query is data. [`plan()`] chooses indexes and ranges for it, [`run`] reads them, and [`Explanation`] says what was
+//! A query is data. [`mod@plan`] chooses indexes and ranges for it, [`run`] reads them, and [`Explanation`] says what was
 //! chosen. Filters that are functions of the app run in the shim, on the rows that come out of here.
 
 mod condition;
