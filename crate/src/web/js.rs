@@ -62,6 +62,7 @@ pub fn name_and_message(thrown: &JsValue) -> (String, String) {
 }
 
 /// Whatever was thrown, as a sentence.
+#[must_use]
 pub fn describe(thrown: &JsValue) -> String {
     let (name, message) = name_and_message(thrown);
     if message.is_empty() { name } else { format!("{name}: {message}") }
