@@ -1,8 +1,7 @@
 /** Writes of several rows and by query: what reaches the engine, and what comes back. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { openWith } from '../src/engine.js';
 import type { Engine, Table } from '../src/types.js';
-import { options, rawError, World } from './raw-double.js';
+import { opened, rawError, type World } from './raw-double.js';
 
 interface Task {
   id: string;
@@ -16,9 +15,7 @@ let engine: Engine;
 let tasks: Table<Task>;
 
 beforeEach(async () => {
-  world = new World();
-  engine = await openWith(world, options);
-  tasks = engine.table<Task>('tasks');
+  ({ world, engine, tasks } = await opened<Task>());
 });
 
 const writes = () => world.instance.callsOf('write').map(([kind, table, items]) => [kind, table, items]);

@@ -1,10 +1,9 @@
 /** Queries become one raw query each; what the engine cannot answer is done to its finished rows. */
 import { proxy } from 'svelte/internal/client';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { openWith } from '../src/engine.js';
 import type { RawBranch, RawQuery } from '../src/raw.js';
 import type { Engine, Table } from '../src/types.js';
-import { options, World } from './raw-double.js';
+import { opened, type World } from './raw-double.js';
 
 interface Task {
   id: string;
@@ -19,9 +18,7 @@ let engine: Engine;
 let tasks: Table<Task>;
 
 beforeEach(async () => {
-  world = new World();
-  engine = await openWith(world, options);
-  tasks = engine.table<Task>('tasks');
+  ({ world, engine, tasks } = await opened<Task>());
 });
 
 const lastRead = (): RawQuery => world.instance.callsOf('read').at(-1)?.[0] as RawQuery;

@@ -1,6 +1,7 @@
 /** A hand-made engine behind the raw border: just enough to watch what the shim does with it. */
 
 import type { Loader } from '../src/connection.js';
+import { openWith } from '../src/engine.js';
 import type {
   Glue,
   RawCallback,
@@ -16,7 +17,7 @@ import type {
   RawWant,
   RawWriteKind,
 } from '../src/raw.js';
-import type { EngineOptions } from '../src/types.js';
+import type { Engine, EngineOptions, Table } from '../src/types.js';
 
 type Row = Record<string, unknown>;
 type Answer = { rows?: object[]; error?: unknown };
@@ -320,6 +321,13 @@ export const options: EngineOptions = {
   apps: { todo: { tables: { tasks: { dates: ['dueDate'] } } } },
   user: { id: 'u1' },
 };
+
+/** A world with an engine in it, and its table `tasks`. */
+export async function opened<T extends object>(): Promise<{ world: World; engine: Engine; tasks: Table<T> }> {
+  const world = new World();
+  const engine = await openWith(world, options);
+  return { world, engine, tasks: engine.table<T>('tasks') };
+}
 
 /** Lets all microtasks run that are due, and those they queue. */
 export async function microtasks(): Promise<void> {

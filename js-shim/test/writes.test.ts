@@ -1,9 +1,8 @@
 /** Writes: what reaches the engine, and what their promises do. */
 import { proxy } from 'svelte/internal/client';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { openWith } from '../src/engine.js';
 import type { Engine, Table } from '../src/types.js';
-import { options, rawError, World } from './raw-double.js';
+import { opened, rawError, type World } from './raw-double.js';
 
 interface Task {
   id: string;
@@ -18,9 +17,7 @@ let engine: Engine;
 let tasks: Table<Task>;
 
 beforeEach(async () => {
-  world = new World();
-  engine = await openWith(world, options);
-  tasks = engine.table<Task>('tasks');
+  ({ world, engine, tasks } = await opened<Task>());
 });
 
 const lastWrite = () => world.instance.callsOf('write').at(-1);
