@@ -3,9 +3,7 @@
 //! Every table of a stream has a position of its own, so that a table asked for later starts at the beginning while
 //! the others go on; they agree as soon as it has caught up, and the text then names the position once.
 
-use super::{Collection, Epoch, StreamId, StreamState, Tag};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::{Collection, Epoch, StreamId, StreamState, Tag, opaque};
 use mana_sync_engine::protocol::wire::ExpiryReason;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,14 +117,13 @@ impl Cursor {
         let sets = by_index.into_iter().map(|(set, _)| set).collect();
         let names = names.into_iter().cloned().collect();
         let packed = Packed { version: VERSION, epoch: self.epoch, names, sets, streams };
-        // Numbers and strings in a struct have no failing case on their way into JSON text.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&packed).unwrap_or_default())
+        opaque::encode(&packed)
     }
 
     /// Reads a cursor; `None` when the text is none of this server's.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let packed: Packed = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let packed: Packed = opaque::decode(text)?;
         if packed.version != VERSION {
             return None;
         }
@@ -153,6 +150,8 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     fn table(name: &str) -> Collection {
         Collection::try_from(format!("todo/{name}")).unwrap()

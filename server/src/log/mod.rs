@@ -14,6 +14,7 @@ pub mod contract;
 mod cursor;
 mod decide;
 pub mod memory;
+mod opaque;
 mod pull;
 mod push;
 mod receipt;
