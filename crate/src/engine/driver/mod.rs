@@ -43,8 +43,8 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     line: Cell<u64>,
     /// The device's clock when the last request was sent, and when its answer came.
     exchange: Cell<(u64, u64)>,
-    /// The receipt that the last pull showed.
-    receipt: RefCell<Option<String>>,
+    /// Where the pull stood when its last request left.
+    progress: RefCell<Progress>,
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
@@ -65,7 +65,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             heard: Cell::new(false),
             line: Cell::new(0),
             exchange: Cell::default(),
-            receipt: RefCell::default(),
+            progress: RefCell::default(),
         });
         let weak = Rc::downgrade(&driver);
         engine.on_logged(move || {
@@ -261,11 +261,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn pull(&self) -> Input {
-        let Progress { cursor, receipt, .. } = match progress::current(&self.engine).await {
+        let progress = match progress::current(&self.engine).await {
             Ok(progress) => progress,
             Err(error) => return storage_failed(&error),
         };
-        self.receipt.borrow_mut().clone_from(&receipt);
+        self.progress.borrow_mut().clone_from(&progress);
+        let Progress { cursor, receipt, .. } = progress;
         let client_id = match self.client_id() {
             Ok(client_id) => client_id,
             Err(error) => return Input::Pulled(Err(error)),
@@ -301,15 +302,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Ok(rebase) => rebase,
             Err(error) => return storage_failed(&error),
         };
-        let hydrating = match progress::current(&self.engine).await {
-            Ok(progress) => progress.hydrating && rebase.is_none(),
-            Err(error) => return storage_failed(&error),
-        };
+        let Progress { receipt, hydrating, .. } = self.progress.borrow().clone();
+        let hydrating = hydrating && rebase.is_none();
         let (spaces, more) = (answer.spaces.clone(), answer.has_more);
         let (changes, cursor) = (answer.changes, Some(answer.cursor));
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms: answer.server_time.ms() });
-        let receipt = self.receipt.borrow().clone();
         let page = Page { changes, cursor, receipt, hydrating, more, rebase, replayed: Vec::new(), sample };
         let applied = self.engine.apply(page).await;
         stored(applied, |applied| {
