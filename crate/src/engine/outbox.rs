@@ -185,7 +185,8 @@ impl<S: Store, H: Host> Engine<S, H> {
                         kept.push(change);
                     }
                     Fate::Letter => {
-                        self.write_letter(tx, &row, &change, rejection)?;
+                        let why = (rejection.code.as_str(), rejection.message.as_str());
+                        row.put_letter(tx, &change, why, Stamp::at_ms(self.host.now_ms()))?;
                         let seqs = std::iter::once(row.seq).chain(row.absorbed.iter().copied());
                         outcome.refused.extend(seqs.map(|seq| (seq, (*rejection).clone())));
                     }
@@ -198,18 +199,6 @@ impl<S: Store, H: Host> Engine<S, H> {
         outcome.removed += before - kept.len();
         row.changes = kept;
         if row.changes.is_empty() { Ok(tx.delete(CHANGE_LOG, &Key::Number(row.seq))?) } else { row.put(tx) }
-    }
-
-    fn write_letter(&self, tx: &S::Tx, row: &LogRow, change: &LoggedChange, rejection: &Rejection) -> Result<()> {
-        let letter = json!({
-            "userId": row.user_id,
-            "code": rejection.code.as_str(),
-            "message": rejection.message,
-            "at": Stamp::at_ms(self.host.now_ms()).to_string(),
-            "row": row.without_changes(),
-            "change": change.0,
-        });
-        rows::write(tx, rows::LETTER, change.event_id(), letter)
     }
 
     /// Resolves when the server has everything up to the log row `ticket`; fails when it refused some of that row.

@@ -1,8 +1,8 @@
 //! Dead letters of adoption: what cannot travel, with the reason.
 
+use super::take_over::EPOCH;
 use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange};
-use crate::engine::rows;
 use crate::model::{FromJson, Op, Stamp, TableSync};
 use crate::store::Transaction;
 use serde_json::{Map, Value, json};
@@ -41,15 +41,7 @@ impl Letter {
     /// Stores it under its event id, as the outbox stores what a server refused.
     pub fn write<Tx: Transaction>(self, tx: &Tx, user: &str, at: Stamp) -> Result<()> {
         let change = LoggedChange(self.change);
-        let row = LogRow { app_id: self.app, changes: Vec::new(), ..LogRow::adopted(user, at) };
-        let letter = json!({
-            "userId": user,
-            "code": self.code,
-            "message": self.message,
-            "at": at.to_string(),
-            "row": row.without_changes(),
-            "change": change.0,
-        });
-        rows::write(tx, rows::LETTER, change.event_id(), letter)
+        let row = LogRow { app_id: self.app, ..LogRow::unmoved(user, EPOCH, at) };
+        row.put_letter(tx, &change, (self.code, &self.message), at)
     }
 }

@@ -5,7 +5,7 @@ use super::letter::Letter;
 use super::queue::{self, Moved, Outgoing, Queued};
 use super::{ADOPTION, Adoption, FOUND, PULLING, QUEUE, Tables, begin, is_wanted, row, state, synced};
 use crate::engine::error::Result;
-use crate::engine::outbox::{LogRow, LoggedChange};
+use crate::engine::outbox::LogRow;
 use crate::engine::ports::Host;
 use crate::engine::{Config, claim, epoch, rebase};
 use crate::model::Stamp;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands for the clock epoch in rows taken over: no clock of this engine's made their stamps, which are held at the
 /// server's time, and not moved otherwise.
-const EPOCH: &str = "adopted";
+pub(super) const EPOCH: &str = "adopted";
 
 /// Table and record.
 type RecordName = (String, String);
@@ -154,31 +154,11 @@ fn log_rows(outgoing: Vec<Outgoing>, user: &str, now: Stamp) -> Vec<LogRow> {
                     origin: origin.as_str().to_owned(),
                     changes: vec![change],
                     sent_at: named.then(|| now.to_string()),
-                    ..LogRow::adopted(user, now)
+                    ..LogRow::unmoved(user, EPOCH, now)
                 },
                 bytes,
             )),
         }
     }
     rows.into_iter().map(|(row, _)| row).collect()
-}
-
-impl LogRow {
-    /// A row without changes for what was taken over.
-    pub fn adopted(user: &str, at: Stamp) -> Self {
-        Self {
-            seq: 0.0,
-            user_id: user.to_owned(),
-            app_id: String::new(),
-            schema_version: 1,
-            clock_epoch: EPOCH.to_owned(),
-            clock_offset: 0,
-            at,
-            actor: serde_json::json!({ "kind": "user", "principalId": user }),
-            origin: crate::model::Origin::User.as_str().to_owned(),
-            absorbed: Vec::new(),
-            changes: Vec::<LoggedChange>::new(),
-            sent_at: None,
-        }
-    }
 }

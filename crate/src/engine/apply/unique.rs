@@ -1,6 +1,7 @@
 //! Unique indexes that an older app left on tables that sync: two devices may have made one value, so a record that its
 //! index refuses goes into quarantine, and the page is applied all the same.
 
+use super::Works;
 use super::aside::{Aside, Reason};
 use super::record::{Tally, Work};
 use crate::engine::Touched;
@@ -8,9 +9,6 @@ use crate::engine::error::Result;
 use crate::model::{Change, ID, IndexSpec};
 use crate::store::{KeyRange, Row, Scan, Transaction, index_keys};
 use std::collections::BTreeMap;
-
-/// Records of one table with their names.
-type Works<R> = BTreeMap<(String, String), Work<R>>;
 
 /// The unique indexes of tables that have any.
 pub type Unique = BTreeMap<String, Vec<IndexSpec>>;

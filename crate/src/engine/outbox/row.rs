@@ -1,7 +1,8 @@
 //! A row of the change log as JSON: read, rewritten, and turned into what the wire carries.
 
 use super::super::error::Result;
-use crate::model::{DELETED_AT, Edit, FromJson, Stamp, Visibility, record};
+use super::super::rows;
+use crate::model::{DELETED_AT, Edit, FromJson, Origin, Stamp, Visibility, record};
 use crate::store::{CHANGE_LOG, Row, Transaction};
 use serde_json::{Map, Value, json};
 
@@ -67,6 +68,43 @@ impl From<LoggedChange> for Value {
 }
 
 impl LogRow {
+    /// A row without changes, whose stamps are nobody's to move: `clock_epoch` says where they are from.
+    pub fn unmoved(user: &str, clock_epoch: &str, at: Stamp) -> Self {
+        Self {
+            seq: 0.0,
+            user_id: user.to_owned(),
+            app_id: String::new(),
+            schema_version: 1,
+            clock_epoch: clock_epoch.to_owned(),
+            clock_offset: 0,
+            at,
+            actor: json!({ "kind": "user", "principalId": user }),
+            origin: Origin::User.as_str().to_owned(),
+            absorbed: Vec::new(),
+            changes: Vec::new(),
+            sent_at: None,
+        }
+    }
+
+    /// Stores a change of this row, which the server will not have, as a dead letter under its event id.
+    pub fn put_letter<Tx: Transaction>(
+        &self,
+        tx: &Tx,
+        change: &LoggedChange,
+        (code, message): (&str, &str),
+        at: Stamp,
+    ) -> Result<()> {
+        let letter = json!({
+            "userId": self.user_id,
+            "code": code,
+            "message": message,
+            "at": at.to_string(),
+            "row": self.without_changes(),
+            "change": change.0,
+        });
+        rows::write(tx, rows::LETTER, change.event_id(), letter)
+    }
+
     /// Reads a stored row.
     pub fn parse<R: Row>(row: &R) -> Option<Self> {
         row.to_json().ok().and_then(Self::from_json)

@@ -221,19 +221,14 @@ pub(super) async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<R
     }
     for (app_id, schema_version, actor, origin, changes) in groups {
         let at = changes.iter().filter_map(|change| change.0.get("at")?.as_str()).max().unwrap_or_default();
+        let at = Stamp::parse(at).unwrap_or(Stamp::EPOCH);
         let row = LogRow {
-            seq: 0.0,
-            user_id: user.to_owned(),
             app_id,
             schema_version,
-            clock_epoch: EPOCH.to_owned(),
-            clock_offset: 0,
-            at: Stamp::parse(at).unwrap_or(Stamp::EPOCH),
             actor,
             origin: origin.as_str().to_owned(),
-            absorbed: Vec::new(),
             changes,
-            sent_at: None,
+            ..LogRow::unmoved(user, EPOCH, at)
         };
         row.append(tx).await?;
     }

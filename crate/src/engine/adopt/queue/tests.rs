@@ -59,7 +59,7 @@ fn both_shapes_of_an_update_come_to_one_change() {
         let out = only(&moved);
         assert_eq!(Value::Object(out.change.0.clone())["fields"], json!({ "title": { "value": "x", "at": AT } }));
         assert_eq!(
-            (out.change.table(), out.change.at(&LogRow::adopted("ada", Stamp::EPOCH))),
+            (out.change.table(), out.change.at(&LogRow::unmoved("ada", "adopted", Stamp::EPOCH))),
             ("todoTasks", Stamp::parse(AT).unwrap())
         );
         assert_eq!((&out.actor["principalId"], out.origin), (&json!("ada"), Origin::User));
