@@ -35,6 +35,7 @@ probes! {
     MergeAuthorEarlier = "merge: an earlier insert gives the author",
     MergeAuthorKept = "merge: a later insert does not give the author",
     ApplyConflict = "apply: a conflict is told",
+    ApplyMatched = "apply: another value came under a waiting edit's stamp",
     ApplySuspect = "apply: a conflict with a value never sent",
     ApplyKeptBefore = "apply: an older value becomes what a discarded edit falls back to",
     ApplyClockUnknown = "apply: refused while the clock's offset is unknown",

@@ -5,17 +5,19 @@
 
 mod coalesce;
 mod row;
+mod unsent;
 
 pub use row::{LogRow, LoggedChange, LoggedStamp};
+pub use unsent::{Unsent, unsent};
 
-use super::apply::{LostValue, lost_fields};
+use super::apply::Other;
 use super::epoch;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::ports::Host;
 use super::progress;
 use super::{Engine, oldest_logged, rows};
-use crate::model::{Change, EventId, Stamp};
+use crate::model::{EventId, Stamp};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
 use crate::protocol::reply::Settlement;
@@ -316,15 +318,22 @@ fn batch_of(rows: &[LogRow]) -> Batch {
     Batch { seqs: rows.iter().map(|row| row.seq).collect(), changes, ids, schema_version }
 }
 
-/// An incoming value that lost to an unsent one becomes what a discarded edit falls back to, when it is newer.
-pub async fn keep_before<Tx: Transaction>(tx: &Tx, lost: &[LostValue]) -> Result<()> {
-    let records = lost_fields(lost);
+/// Notes in the log what others have of fields whose edits wait in it. The newest value that `lost` to an edit becomes
+/// what the edit falls back to when it is discarded, and no correction may take the edit's stamp below it. An edit that
+/// was `matched` is the record's no more, or another's as well, so the record's stamp stays when the edit's is corrected.
+pub async fn note_others<Tx: Transaction>(tx: &Tx, lost: &[Other], matched: &[Other]) -> Result<()> {
+    let records: BTreeSet<_> = lost.iter().chain(matched).map(|o| (o.table.as_str(), o.id.as_str())).collect();
     for mut row in parse_rows(&tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?) {
         let mut changed = false;
+        let row_at = row.at;
         for change in row.changes.iter_mut().filter(|change| records.contains(&(change.table(), change.id()))) {
             let (table, id) = (change.table().to_owned(), change.id().to_owned());
-            for lost in lost.iter().filter(|lost| lost.table == table && lost.id == id) {
-                changed |= change.raise_before(&lost.field, &lost.edit);
+            let of_record = |other: &&Other| other.table == table && other.id == id;
+            for other in lost.iter().filter(of_record) {
+                changed |= change.note_lost(&other.field, &other.edit, row_at);
+            }
+            for other in matched.iter().filter(of_record) {
+                changed |= change.note_matched(&other.field, other.edit.at, row_at);
             }
         }
         if changed {
@@ -333,17 +342,4 @@ pub async fn keep_before<Tx: Transaction>(tx: &Tx, lost: &[LostValue]) -> Result
         }
     }
     Ok(())
-}
-
-/// The fields of records the server does not have yet: (table on the wire, record, field).
-pub async fn unsent_fields<Tx: Transaction>(tx: &Tx) -> Result<BTreeSet<(String, String, String)>> {
-    let rows = parse_rows(&tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?);
-    let changes = rows.iter().flat_map(|row| row.changes.iter().map(move |change| change.to_wire(row)));
-    let parsed = changes.filter_map(|json| Change::parse(json).ok());
-    Ok(parsed
-        .flat_map(|change| {
-            let (table, id) = (change.table.to_string(), change.id.to_string());
-            change.fields.into_keys().map(move |field| (table.clone(), id.clone(), field.into()))
-        })
-        .collect())
 }

@@ -1,7 +1,7 @@
 //! When the clock's offset becomes known: unsent changes of this epoch are brought up to it, with their records.
 //!
-//! Nothing was pushed or applied in this epoch before, so a record's field still carries the stamp the log names, or one
-//! of a later write of this device. Only the first is moved: a stamp that is not the change's own is never overwritten.
+//! A record's field still carries the stamp the log names, or one of a later write, or another device's value, under the
+//! same stamp even. Only the first is moved: a stamp that is not the change's own is never overwritten.
 
 use super::epoch::{self, Epoch};
 use super::error::Result;
@@ -101,10 +101,10 @@ pub(super) fn moved_record<R: Row>(stored: &R, moves: &[Move<'_>]) -> R {
     let mut row = stored.shallow_copy();
     let mut meta = FieldMeta::of(Some(stored));
     for (field, old, new) in moves {
+        let Some((actor, origin)) = mark_parts(stored, field) else { continue };
         if stamp_of(stored, field) != Some(*old) {
             continue;
         }
-        let Some((actor, origin)) = mark_parts(stored, field) else { continue };
         meta.mark(field, &Mark::new(*new, &actor, origin));
         if *field == DELETED_AT && row.get(DELETED_AT).is_some_and(|value| !value.is_null()) {
             row.set_text(DELETED_AT, &new.to_string());
@@ -139,12 +139,12 @@ impl Restamp<'_> {
         let edits: Vec<LoggedStamp> = row.changes.iter().flat_map(|change| change.stamps(row)).collect();
         let mut stamps: BTreeMap<Stamp, Stamp> = BTreeMap::new();
         for old in edits.iter().map(|edit| edit.at).collect::<BTreeSet<_>>() {
-            let floor = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.moved_prev(edit)).max();
+            let floor = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.floor(edit)).max();
             let new = if is_current { self.brought_up(old.shifted(shift), floor) } else { self.held_back(old, floor) };
             if is_current && old != new {
                 hit(Probe::ClockRestamped);
             }
-            for edit in edits.iter().filter(|edit| edit.at == old && old != new) {
+            for edit in edits.iter().filter(|edit| edit.at == old && old != new && !edit.matched) {
                 self.moved.insert((edit.table.clone(), edit.id.clone(), edit.field.clone(), old), new);
             }
             stamps.insert(old, new);
@@ -174,9 +174,10 @@ impl Restamp<'_> {
         new
     }
 
-    /// The stamp an edit replaced, as it stands after moving.
-    fn moved_prev(&self, edit: &LoggedStamp) -> Option<Stamp> {
-        edit.prev.map(|prev| self.follow(&edit.table, &edit.id, &edit.field, prev))
+    /// An edit stays above what it replaced, as that stands after moving, and above what others have that lost to it.
+    fn floor(&self, edit: &LoggedStamp) -> Option<Stamp> {
+        let replaced = edit.prev.map(|prev| self.follow(&edit.table, &edit.id, &edit.field, prev));
+        replaced.max(edit.lost)
     }
 
     fn follow(&self, table: &WireTable, id: &str, field: &str, at: Stamp) -> Stamp {

@@ -75,6 +75,11 @@ fn mark_of<R: Row>(row: &R, field: &str) -> Option<R> {
     row.get(FIELD_META)?.as_row()?.get(field)?.as_row()
 }
 
+/// A field's value as JSON; `null` when it has none, or none that travels.
+pub fn json_of<R: Row>(row: &R, field: &str) -> Value {
+    row.get(field).and_then(|value| value.to_json().ok()).unwrap_or_default()
+}
+
 /// The stamp of a field.
 pub fn stamp_of<R: Row>(row: &R, field: &str) -> Option<Stamp> {
     Stamp::parse(&mark_of(row, field)?.text("at")?).ok()

@@ -30,6 +30,14 @@ pub fn replica(device: &Device) -> Replica {
     replica
 }
 
+/// The first record that two devices hold differently: what the one has of it, and the other.
+#[must_use]
+pub fn difference(one: &Device, other: &Device) -> Option<String> {
+    let (one, other) = (replica(one), replica(other));
+    let differing = one.keys().chain(other.keys()).find(|key| one.get(*key) != other.get(*key))?;
+    Some(format!("{differing:?}: {:?} and {:?}", one.get(differing), other.get(differing)))
+}
+
 /// What the server's log comes to: per field the greatest (stamp, value), for records whose insert is there.
 #[must_use]
 pub fn from_log(server: &Server, user: &str, like: &Device) -> Replica {

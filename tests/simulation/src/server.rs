@@ -43,6 +43,8 @@ pub struct Server {
     /// How many changes a page has at most, whatever clients ask for.
     page: Cell<usize>,
     answers: Cell<u64>,
+    /// How often the log was asked.
+    uses: Cell<u64>,
     on_push: RefCell<Option<PushHook>>,
 }
 
@@ -65,6 +67,7 @@ impl Server {
             good_tokens_from: Cell::new(0),
             page: Cell::new(1000),
             answers: Cell::new(0),
+            uses: Cell::new(0),
             on_push: RefCell::default(),
         }
     }
@@ -177,8 +180,9 @@ impl Server {
     }
 
     fn rules(&self) -> SyncLog<MemoryLog> {
-        // Tags must differ between a log and the copy it was restored from, so they depend on how much was answered.
-        let state = AtomicU64::new(self.seed ^ (self.answers.get() << 20));
+        // Tags must differ between a log and the copy it was restored from, so they depend on how often it was asked.
+        self.uses.set(self.uses.get() + 1);
+        let state = AtomicU64::new(self.seed ^ (self.uses.get() << 20));
         let random = Arc::new(move |bytes: &mut [u8]| {
             let seed = state.fetch_add(1, Ordering::Relaxed);
             Random::new(seed).fill(bytes);

@@ -84,7 +84,8 @@ impl World {
             }
         }
         let states: Vec<_> = self.devices.iter().map(|d| (d.session().status(), d.logged().len())).collect();
-        panic!("not quiet after {QUIET_ROUNDS} rounds: {states:?}");
+        let differing = self.devices.iter().find_map(|device| oracle::difference(device, &self.devices[0]));
+        panic!("not quiet after {QUIET_ROUNDS} rounds: {states:?}, {differing:?}");
     }
 
     /// What an app does when sync waits for it: everything is in order again, so it says so.

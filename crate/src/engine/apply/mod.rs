@@ -23,7 +23,7 @@ use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
 pub(super) use record::insert_of;
-use record::{Effect, Lost, Work};
+use record::{Effect, Work};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -212,8 +212,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         page: &Page,
     ) -> Result<Vec<Touched<S::Row>>> {
         let user = self.config().user_id().to_owned();
-        if !tally.lost.is_empty() {
-            outbox::keep_before(tx, &tally.lost).await?;
+        if !tally.lost.is_empty() || !tally.matched.is_empty() {
+            outbox::note_others(tx, &tally.lost, &tally.matched).await?;
         }
         let mut touched = Vec::new();
         for ((table, id), work) in works {
@@ -294,16 +294,11 @@ async fn confirm<Tx: Transaction>(tx: &Tx, tally: record::Tally) -> Result<Vec<C
     let mut conflicts = tally.conflicts;
     if !tally.suspects.is_empty() {
         hit(Probe::ApplySuspect);
-        let unsent = outbox::unsent_fields(tx).await?;
-        let is_unsent =
-            |sync_name: &str, c: &Conflict| unsent.contains(&(sync_name.to_owned(), c.id.clone(), c.field.clone()));
+        let unsent = outbox::unsent(tx, |_| true).await?;
+        let is_unsent = |sync_name: &str, c: &Conflict| unsent.has_field(sync_name, &c.id, &c.field);
         conflicts.extend(tally.suspects.into_iter().filter(|(name, c)| is_unsent(name, c)).map(|(_, c)| c));
     }
     Ok(conflicts)
 }
 
-pub(super) fn lost_fields(lost: &[Lost]) -> BTreeSet<(&str, &str)> {
-    lost.iter().map(|lost| (lost.table.as_str(), lost.id.as_str())).collect()
-}
-
-pub(super) use record::Lost as LostValue;
+pub(super) use record::Other;

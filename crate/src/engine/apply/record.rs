@@ -5,13 +5,14 @@ use super::super::config::Config;
 use super::super::error::Result;
 use super::super::events::{Conflict, Side};
 use super::super::prepare::is_purged;
-use super::super::stamps::{FieldMeta, Mark, StoredRecord, source_of, stamp_of};
+use super::super::stamps::{FieldMeta, Mark, StoredRecord, json_of, source_of, stamp_of};
 use crate::merge::{Outcome, merge};
 use crate::model::{
     AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, VISIBILITY,
     is_hidden,
 };
 use crate::store::{Key, Row, RowValue, Transaction};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A record while a page is applied to it.
@@ -35,9 +36,9 @@ pub enum Effect {
     OtherSpace(Option<Box<Change>>),
 }
 
-/// An incoming value that lost to a local one: the newest of them becomes what a discarded edit falls back to.
+/// An incoming value of a field that this device has written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Lost {
+pub struct Other {
     /// The table's name on the wire.
     pub table: String,
     /// The record.
@@ -52,13 +53,31 @@ pub struct Lost {
 #[derive(Default)]
 pub struct Tally {
     /// Incoming values that lost to values of this device.
-    pub lost: Vec<Lost>,
+    pub lost: Vec<Other>,
+    /// Incoming values that took the place of this device's under the same stamp, or are the same.
+    pub matched: Vec<Other>,
     /// Conflicts that are certain.
     pub conflicts: Vec<Conflict>,
     /// Conflicts only if the local value was never sent, with the table's name on the wire.
     pub suspects: Vec<(String, Conflict)>,
     /// What was merged into records that a unique index may refuse.
     pub taken: BTreeMap<(String, String), Vec<Change>>,
+}
+
+impl Tally {
+    /// Notes what came of a field that this device wrote at `at`.
+    fn came<R: Row>(&mut self, row: &R, change: &Change, (name, edit): (&FieldName, &Edit), at: Stamp, taken: bool) {
+        let same = || crate::model::same_json(&json_of(row, name.as_str()), &edit.value);
+        let list = match edit.at.cmp(&at) {
+            // The first to insert is the author: their stamp goes down with the insert's.
+            Ordering::Equal if name.as_str() == AUTHOR_ID => return,
+            Ordering::Equal if taken || same() => &mut self.matched,
+            Ordering::Equal | Ordering::Less if !taken => &mut self.lost,
+            _ => return,
+        };
+        let (table, id) = (change.table.to_string(), change.id.to_string());
+        list.push(Other { table, id, field: name.to_string(), edit: edit.clone() });
+    }
 }
 
 impl<R: Row> Work<R> {
@@ -190,14 +209,12 @@ fn note_losses<R: Row>(row: &R, table: &str, change: &Change, taken: &[FieldName
         if origin == Origin::ServerReplay.as_str() {
             continue;
         }
-        if !taken.contains(name) {
-            if edit.at < at {
-                let (table, id) = (change.table.to_string(), change.id.to_string());
-                tally.lost.push(Lost { table, id, field: field.to_owned(), edit: edit.clone() });
-            }
+        let is_taken = taken.contains(name);
+        tally.came(row, change, (name, edit), at, is_taken);
+        if !is_taken {
             continue;
         }
-        let local = row.get(field).and_then(|value| value.to_json().ok()).unwrap_or_default();
+        let local = json_of(row, field);
         let unseen = edit.prev.is_none_or(|prev| prev < at);
         if origin != Origin::User.as_str() || !unseen || crate::model::same_json(&local, &edit.value) {
             continue;

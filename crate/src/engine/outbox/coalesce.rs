@@ -1,6 +1,6 @@
 //! Merging unsent updates of one record, so that an hour of typing travels as one change.
 
-use super::row::{LogRow, LoggedChange};
+use super::row::{LOST, LogRow, LoggedChange, MATCHED};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,13 @@ fn replaced(later: &Value, earlier: &Map<String, Value>) -> bool {
 
 fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
     let edits = later.fields_mut().map(std::mem::take).unwrap_or_default();
+    for name in edits.keys() {
+        // What others have under the earlier edit's stamp lost to the later one.
+        let lost = later.other(LOST, name).max(earlier.other(MATCHED, name));
+        for (list, at) in [(LOST, lost), (MATCHED, later.other(MATCHED, name))] {
+            at.map(|at| earlier.note_other(list, name, at));
+        }
+    }
     if let Some(fields) = earlier.fields_mut() {
         for (name, mut edit) in edits {
             let first = fields.get(&name).and_then(Value::as_object);
@@ -88,6 +95,7 @@ fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Stamp;
 
     /// Joins an edit of `title` stamped 3, made over `seen` of stamp 2, with an earlier one that wrote "mine" at 2.
     fn joined(seen: &str) -> Value {
@@ -118,5 +126,21 @@ mod tests {
             (&edit["value"], &edit["prev"], &edit["before"]["value"]),
             (&json!("new"), &json!("2"), &json!("theirs"))
         );
+    }
+    #[test]
+    fn what_had_an_earlier_edits_stamp_lost_to_the_later_edit() {
+        let update = |at: &str| {
+            let fields = json!({ "title": { "at": at, "value": at } });
+            LoggedChange(Map::from_iter([("at".to_owned(), json!(at)), ("fields".to_owned(), fields)]))
+        };
+        let [first, second] = ["2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:00.000002Z"];
+        let [first_at, second_at] = [first, second].map(|text| Stamp::parse(text).expect("a stamp"));
+        let (mut earlier, mut later) = (update(first), update(second));
+        assert!(earlier.note_matched("title", first_at, Stamp::EPOCH));
+        assert!(!earlier.note_matched("title", second_at, Stamp::EPOCH), "that is not its stamp");
+        assert!(later.note_matched("title", second_at, Stamp::EPOCH));
+        join(&mut earlier, later, &json!(second));
+        assert_eq!(earlier.other(LOST, "title"), Some(first_at));
+        assert_eq!(earlier.other(MATCHED, "title"), Some(second_at));
     }
 }

@@ -3,6 +3,7 @@
 use super::super::error::Result;
 use super::super::rows;
 use crate::model::{DELETED_AT, Edit, FromJson, Origin, Stamp, Visibility, record};
+use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, Row, Transaction};
 use serde_json::{Map, Value, json};
 
@@ -41,6 +42,11 @@ record! {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedChange(pub Map<String, Value>);
 
+/// By field, the newest stamp of another's value that lost to the change's.
+pub const LOST: &str = "lost";
+/// By field, the stamp of another's value that took the place of the change's under the same stamp, or is the same.
+pub const MATCHED: &str = "matched";
+
 /// One edit of a logged change: which field, when, and the stamp it replaced.
 pub struct LoggedStamp {
     /// The app and the table's name on the wire.
@@ -53,6 +59,14 @@ pub struct LoggedStamp {
     pub at: Stamp,
     /// What it replaced.
     pub prev: Option<Stamp>,
+    /// The newest stamp of another's value that lost to it.
+    pub lost: Option<Stamp>,
+    /// Whether another's value took its place under the same stamp, or is the same.
+    pub matched: bool,
+}
+
+fn stamp_in(map: &Map<String, Value>, key: &str) -> Option<Stamp> {
+    map.get(key)?.as_str().and_then(|text| Stamp::parse(text).ok())
 }
 
 impl FromJson for LoggedChange {
@@ -174,7 +188,7 @@ impl LoggedChange {
 
     /// When it was written.
     pub fn at(&self, row: &LogRow) -> Stamp {
-        self.0.get("at").and_then(Value::as_str).and_then(|text| Stamp::parse(text).ok()).unwrap_or(row.at)
+        stamp_in(&self.0, "at").unwrap_or(row.at)
     }
 
     /// Names the other visibility: there are two, and the server says it is not this one.
@@ -193,9 +207,10 @@ impl LoggedChange {
             field: field.to_owned(),
             at,
             prev,
+            lost: self.other(LOST, field),
+            matched: self.other(MATCHED, field) == Some(at),
         };
-        let read =
-            |map: &Map<String, Value>, key: &str| map.get(key)?.as_str().and_then(|text| Stamp::parse(text).ok());
+        let read = |map: &Map<String, Value>, key: &str| stamp_in(map, key);
         let of = |key: &str| self.0.get(key).and_then(Value::as_object).into_iter().flatten();
         let data = of("data").map(|(name, _)| stamp(name, at, None));
         let edits = of("fields").filter_map(|(name, edit)| {
@@ -216,23 +231,60 @@ impl LoggedChange {
         serde_json::to_string(&self.0).map_or(0, |text| text.len())
     }
 
-    /// Makes `edit` the value this change's edit of `field` falls back to, when it is newer than the one kept.
-    pub fn raise_before(&mut self, field: &str, edit: &Edit) -> bool {
-        let Some(logged) = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut)
-        else {
-            return false;
-        };
-        let kept = logged.get("before").and_then(|before| before["at"].as_str()).and_then(|at| Stamp::parse(at).ok());
+    /// Notes that another's value of a field lost to this change's. Where it is newer than the value the edit falls back
+    /// to, it takes that one's place.
+    pub fn note_lost(&mut self, field: &str, edit: &Edit, row_at: Stamp) -> bool {
+        let Some(at) = self.stamp_of(field, row_at).filter(|at| edit.at <= *at) else { return false };
+        let noted = self.note_other(LOST, field, edit.at);
+        let logged = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut);
+        let Some(logged) = logged.filter(|_| edit.at < at) else { return noted };
+        let kept = logged.get("before").and_then(Value::as_object).and_then(|before| stamp_in(before, "at"));
         if kept.is_some_and(|kept| kept >= edit.at) {
-            return false;
+            return noted;
         }
         logged.insert("before".into(), json!({ "value": edit.value, "at": edit.at }));
         true
     }
 
+    /// Notes that another's value of a field has this change's stamp.
+    pub fn note_matched(&mut self, field: &str, at: Stamp, row_at: Stamp) -> bool {
+        self.stamp_of(field, row_at) == Some(at) && {
+            hit(Probe::ApplyMatched);
+            self.note_other(MATCHED, field, at)
+        }
+    }
+
+    /// When a field was written, where this change writes it.
+    fn stamp_of(&self, field: &str, row_at: Stamp) -> Option<Stamp> {
+        let at = stamp_in(&self.0, "at").unwrap_or(row_at);
+        let of = |key: &str| self.0.get(key).and_then(Value::as_object).and_then(|map| map.get(field));
+        if let Some(edit) = of("fields") {
+            return Some(edit.as_object().and_then(|edit| stamp_in(edit, "at")).unwrap_or(at));
+        }
+        (of("data").is_some() || self.op() == "delete" && field == DELETED_AT).then_some(at)
+    }
+
+    /// What was noted of a field.
+    pub fn other(&self, list: &str, field: &str) -> Option<Stamp> {
+        stamp_in(self.0.get(list)?.as_object()?, field)
+    }
+
+    /// Notes a stamp of a field unless a newer one is noted.
+    pub fn note_other(&mut self, list: &str, field: &str, at: Stamp) -> bool {
+        let is_newer = self.other(list, field).is_none_or(|noted| noted < at);
+        let noted = self.0.entry(list).or_insert_with(|| Value::Object(Map::new())).as_object_mut();
+        if let Some(noted) = noted.filter(|_| is_newer) {
+            noted.insert(field.to_owned(), json!(at));
+        }
+        is_newer
+    }
+
     /// The change as the wire carries it: complete in itself, and without what stays on the device.
     pub fn to_wire(&self, row: &LogRow) -> Value {
         let mut wire = self.0.clone();
+        for noted in [LOST, MATCHED] {
+            wire.remove(noted);
+        }
         wire.insert("app".into(), row.app_id.clone().into());
         wire.insert("schemaVersion".into(), row.schema_version.into());
         wire.insert("actor".into(), row.actor.clone());

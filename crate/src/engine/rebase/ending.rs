@@ -6,10 +6,10 @@ use crate::engine::adopt::Letter;
 use crate::engine::apply::insert_of;
 use crate::engine::config::{Config, GUEST};
 use crate::engine::error::Result;
-use crate::engine::outbox::{LogRow, LoggedChange};
+use crate::engine::outbox::{LogRow, LoggedChange, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
-use crate::engine::stamps::{source_of, stamp_of};
+use crate::engine::stamps::{json_of, source_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
     AUTHOR_ID, Change, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync, USER_ID,
@@ -18,7 +18,7 @@ use crate::model::{
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A change to log again: app, schema version, actor, origin, and the change itself.
 pub(super) type Relogged = (String, u32, Value, Origin, LoggedChange);
@@ -27,8 +27,8 @@ pub(super) type Relogged = (String, u32, Value, Origin, LoggedChange);
 pub(super) struct Ending<R> {
     /// What came, by table and record.
     pub came: BTreeMap<(String, String), Came>,
-    /// Fields whose edits the server does not have yet: table on the wire, record, field.
-    pub unsent: BTreeSet<(String, String, String)>,
+    /// Edits that lie in the log already. They are not logged again: until they are sent, their stamps may be corrected.
+    pub unsent: Unsent,
     /// Of an adopted database: what was said already.
     pub held: Held,
     /// Why everything was pulled.
@@ -71,7 +71,7 @@ impl<R: Row> Ending<R> {
             Some(_) if !mine => {}
             // Even with an unsent update in the log: the server has lost what it updates.
             _ if mine => self.relog_whole(sync, &id, &row, engine),
-            _ if self.is_unsent(sync, &id) => {}
+            _ if self.unsent.has_record(sync.sync_name.as_str(), &id) => {}
             _ => {
                 tx.delete(table, &Key::text(&id))?;
                 let (table, key) = (table.to_owned(), Key::Text(id));
@@ -79,12 +79,6 @@ impl<R: Row> Ending<R> {
             }
         }
         Ok(())
-    }
-
-    fn is_unsent(&self, sync: &TableSync, id: &str) -> bool {
-        let name = sync.sync_name.as_str();
-        let first = (name.to_owned(), id.to_owned(), String::new());
-        self.unsent.range(first..).next().is_some_and(|(table, record, _)| table == name && record == id)
     }
 
     fn relog_newer<S: Store, H: Host>(
@@ -98,7 +92,7 @@ impl<R: Row> Ending<R> {
         let mut by_author: BTreeMap<(String, Origin), Map<String, Value>> = BTreeMap::new();
         for field in marked_fields(row) {
             let Some(at) = stamp_of(row, &field) else { continue };
-            let unsent = self.unsent.contains(&(sync.sync_name.to_string(), id.to_owned(), field.clone()));
+            let unsent = self.unsent.has_edit(sync.sync_name.as_str(), id, &field, at);
             let prev = came.get(&field);
             if unsent || field == AUTHOR_ID || prev.is_some_and(|prev| *prev >= at) {
                 continue;
@@ -143,7 +137,13 @@ impl<R: Row> Ending<R> {
             group: None,
             user_id: None,
         };
-        let change = insert_of(row, &like, &engine.config());
+        let mut change = insert_of(row, &like, &engine.config());
+        let table = sync.sync_name.as_str();
+        change.fields.retain(|field, edit| !self.unsent.has_edit(table, id, field.as_str(), edit.at));
+        if change.fields.is_empty() && self.unsent.has_insert(table, id) {
+            return;
+        }
+        change.at = change.fields.values().map(|edit| edit.at).max().unwrap_or(Stamp::EPOCH);
         let newest = marked_fields(row).into_iter().max_by_key(|field| stamp_of(row, field));
         let (origin, actor) = newest.map_or_else(|| author_of(row, AUTHOR_ID), |field| author_of(row, &field));
         if let Value::Object(map) = change.to_json() {
@@ -177,10 +177,6 @@ impl<R: Row> Ending<R> {
 pub(super) fn marked_fields<R: Row>(row: &R) -> Vec<String> {
     let meta = row.get(FIELD_META).and_then(|meta| meta.as_row());
     meta.map(|meta| meta.names()).unwrap_or_default().into_iter().filter(|name| !is_hidden(name)).collect()
-}
-
-pub(super) fn json_of<R: Row>(row: &R, field: &str) -> Value {
-    row.get(field).and_then(|value| value.to_json().ok()).unwrap_or_default()
 }
 
 /// Who wrote a field, with the origin its first writer's hand had.

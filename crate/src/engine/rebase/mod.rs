@@ -12,13 +12,13 @@ mod held;
 use super::error::Result;
 use super::events::Event;
 use super::ports::Host;
-use super::stamps::stamp_of;
+use super::stamps::{json_of, stamp_of};
 use super::{Engine, adopt, epoch, outbox, rows};
 use crate::model::{AUTHOR_ID, Change, Edit, FromJson, Op, Origin, Stamp, record, same_json, words};
 use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
-use ending::{Ending, append, json_of};
+use ending::{Ending, append};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -166,7 +166,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     let now = Stamp::at_ms(epoch::current(&tx, &engine.host, &engine.watch).await?.now_ms(engine.host.now_ms()));
     let mut ending = Ending {
         came: came(&tx, &rebase.id).await?,
-        unsent: outbox::unsent_fields(&tx).await?,
+        unsent: outbox::unsent(&tx, |_| true).await?,
         held: if rebase.reason == Why::Adopted { held::read(&tx, &user).await? } else { held::Held::new() },
         why: rebase.reason,
         now,

@@ -2,7 +2,7 @@
 //! brings values that somebody wrote.
 
 use super::log_rows::{LoggedField, fields_of, stamp};
-use super::{Books, Origin, WriteId};
+use super::{Absorbed, Books, Origin, WriteId};
 use crate::executor::Owner;
 use crate::model::{Expected, value_in};
 use crate::place::{Place, Record};
@@ -77,6 +77,7 @@ impl Books {
     /// Something was committed that was not a person's call.
     pub(super) fn engine_committed(&mut self, device: usize, commit: u64, owner: Owner, changes: &[Changed]) {
         let corrected = self.follow_corrections(device, commit, changes);
+        self.follow_absorptions(device, commit, changes);
         let hydrating = changes.iter().any(is_hydrating);
         for changed in changes {
             let Some(record) = Record::of_key(&changed.store, &changed.key) else { continue };
@@ -101,6 +102,22 @@ impl Books {
                     self.count("a tie took a stored value's place");
                     self.note_loss((device, owner), place, row, hydrating);
                 }
+            }
+        }
+    }
+
+    /// When a row is sent, each of its fields travels once, with what was written last.
+    fn follow_absorptions(&mut self, device: usize, commit: u64, changes: &[Changed]) {
+        for changed in changes.iter().filter(|changed| changed.store == LOG) {
+            let (Some(old), Some(new)) = (&changed.old, &changed.new) else { continue };
+            if new.str("sentAt").is_none() {
+                continue;
+            }
+            let sent: BTreeSet<(Place, Stamp)> =
+                fields_of(new).into_iter().map(|field| (field.place, field.at)).collect();
+            for field in fields_of(old).into_iter().filter(|field| !sent.contains(&(field.place, field.at))) {
+                let write = self.find(field.place, field.at, &field.value);
+                self.absorbed.extend(write.map(|write| Absorbed { device, commit, write }));
             }
         }
     }

@@ -44,11 +44,11 @@ impl Books {
 
     /// Every write that the makers of these had seen, directly or not.
     fn replaced(&self, by: &[WriteId]) -> BTreeSet<WriteId> {
-        let saw = |id: WriteId| self.writes[id].saw.iter().map(|saw| self.resolve(*saw)).collect::<Vec<_>>();
-        let (mut open, mut replaced): (Vec<_>, _) = (by.iter().flat_map(|id| saw(*id)).collect(), BTreeSet::new());
+        let (mut open, mut replaced): (Vec<_>, _) =
+            (by.iter().flat_map(|id| self.seen_by(*id)).collect(), BTreeSet::new());
         while let Some(id) = open.pop() {
             if replaced.insert(id) {
-                open.extend(saw(id));
+                open.extend(self.seen_by(id));
             }
         }
         replaced

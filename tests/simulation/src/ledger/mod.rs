@@ -70,6 +70,14 @@ struct Correction {
     from: Stamp,
 }
 
+/// A write that never leaves its device: a later one travels in its place, since this commit.
+#[derive(Debug, Clone, Copy)]
+struct Absorbed {
+    device: usize,
+    commit: u64,
+    write: WriteId,
+}
+
 type Key = (Place, Stamp, String);
 
 /// The ledger.
@@ -83,6 +91,8 @@ struct Books {
     /// Stamps that were corrected: people may have been told of them.
     former: HashMap<Key, WriteId>,
     corrections: Vec<Correction>,
+    /// Writes that later ones of their device took the place of before anything was sent.
+    absorbed: Vec<Absorbed>,
     /// What calls under way mean to do.
     calls: BTreeMap<u64, Vec<(Record, Act)>>,
     /// Calls whose commit was seen.
@@ -126,6 +136,7 @@ impl Ledger {
         for write in &mut books.writes {
             write.origins.iter_mut().filter(|o| gone(o.device, o.commit)).for_each(|origin| origin.undone = true);
         }
+        books.absorbed.retain(|absorbed| !gone(absorbed.device, absorbed.commit));
         while let Some(last) = books.corrections.iter().rev().find(|c| gone(c.device, c.commit)).map(|c| c.commit) {
             let of_last = |c: &mut Correction| c.device == device && c.commit == last;
             let taken: Vec<Correction> = books.corrections.extract_if(.., of_last).collect();
@@ -140,6 +151,7 @@ impl Ledger {
             write.origins.iter_mut().filter(|origin| origin.device == device).for_each(|origin| origin.undone = true);
         }
         books.corrections.retain(|correction| correction.device != device);
+        books.absorbed.retain(|absorbed| absorbed.device != device);
     }
 
     /// How often things happened.
@@ -236,6 +248,27 @@ impl Books {
         id
     }
 
+    /// What who made a write had seen of what others may have. Of a write that two devices made alike, the maker's own
+    /// may never have left the device: then it saw what that one's maker had seen.
+    fn seen_by(&self, id: WriteId) -> BTreeSet<WriteId> {
+        let direct = |id: WriteId| self.writes[id].saw.iter().map(|saw| self.resolve(*saw));
+        let (mut open, mut seen): (Vec<_>, _) = (direct(id).collect(), BTreeSet::new());
+        while let Some(saw) = open.pop() {
+            if seen.insert(saw) && self.is_others_alone(id, saw) {
+                open.extend(direct(saw));
+            }
+        }
+        seen.retain(|saw| !self.is_others_alone(id, *saw));
+        seen
+    }
+
+    fn is_others_alone(&self, later: WriteId, write: WriteId) -> bool {
+        let origins = &self.writes[later].origins;
+        let stayed = |device: usize| self.absorbed.iter().any(|a| a.device == device && self.resolve(a.write) == write);
+        let by_another = |device: usize| self.writes[write].origins.iter().any(|origin| origin.device != device);
+        origins.iter().all(|origin| stayed(origin.device) && by_another(origin.device))
+    }
+
     /// Whether who made `later` had seen `earlier`, or another value of the same stamp: a change says which stamp it
     /// replaced, and two values under one stamp are one to it.
     fn may_have_seen(&self, later: WriteId, earlier: WriteId) -> bool {
@@ -258,7 +291,7 @@ impl Books {
                 return true;
             }
             if done.insert(id) && through(id) {
-                open.extend(self.writes[id].saw.iter().map(|saw| self.resolve(*saw)));
+                open.extend(self.seen_by(id));
             }
         }
         false

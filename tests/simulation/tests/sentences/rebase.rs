@@ -71,6 +71,34 @@ fn what_was_accepted_and_lost_before_it_came_back_is_logged_again() {
     }
 }
 
+/// Until they are sent, stamps may still be corrected: a second copy in the log would keep the old ones.
+#[test]
+fn after_a_restore_what_waits_in_the_log_is_not_logged_a_second_time() {
+    let world = World::of_ada(2);
+    let backup = world.server.backup();
+    add(&world, 0, "lost", "after the backup");
+    world.converge("ada");
+    let line = &world.devices[0].line;
+    world.devices[1].line.set_online(false);
+    world.server.restore(&backup);
+    world.devices[0].session().hurry();
+    let limit = world.executor.now() + 60_000;
+    assert!(world.executor.run(limit, || rebased(&world)), "the full pull has begun");
+    line.set_mix("/v2/push", &[(Fault::DropRequest, 1000)]);
+    world.devices[0].update("tasks", "lost", json!({ "title": "waits" })).expect("written");
+    add(&world, 0, "new", "waits, too");
+    assert!(world.executor.run(limit, || !rebased(&world)), "it has ended");
+    let logged = world.devices[0].logged();
+    let of = |id: &str| logged.iter().filter(|(_, change)| change["id"] == id).collect::<Vec<_>>();
+    assert_eq!(of("new").len(), 1, "its insert waits already");
+    let inserts: Vec<_> = of("lost").into_iter().filter(|(_, change)| change["op"] == "insert").collect();
+    assert_eq!(inserts.len(), 1, "the server has lost its insert");
+    assert!(inserts[0].1["data"]["title"].is_null() && inserts[0].1["fields"]["title"].is_null(), "its title waits");
+    line.set_mix("/v2/push", &[]);
+    world.converge("ada");
+    assert_eq!(world.devices[1].stored("tasks", "lost")["title"], "waits");
+}
+
 /// What the device pushed after the restore is on the server; that says nothing of what it had pushed before.
 #[test]
 fn a_push_after_the_restore_does_not_hide_what_was_lost() {
