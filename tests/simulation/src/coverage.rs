@@ -14,7 +14,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 27] = [
+const EVENTS: [&str; 28] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -31,6 +31,7 @@ const EVENTS: [&str; 27] = [
     "event: a crash is planned",
     "event: a crashed tab is opened again",
     "event: a restart",
+    "event: an app is updated",
     "event: a second tab",
     "clock: right",
     "clock: minutes off",

@@ -228,12 +228,23 @@ impl Device {
 
     /// Opens the app in another version.
     pub fn update_app(&self, setup: Setup) {
+        self.install_app(setup);
+        self.open();
+    }
+
+    /// Ends both tabs where they stand; the next one is of another version of the app.
+    pub fn install_app(&self, setup: Setup) {
         self.close_all();
         let old = self.memory.borrow().snapshot();
         *self.memory.borrow_mut() = MemoryStore::upgraded(&old, all_stores(&setup));
         self.listen_to_commits();
         *self.setup.borrow_mut() = setup;
-        self.open();
+    }
+
+    /// Whether its version of the app has a table.
+    #[must_use]
+    pub fn has_table(&self, table: &str) -> bool {
+        self.setup.borrow().has(table)
     }
 
     /// Loses the whole database, as browsers sometimes do. Gives the number of its last commit.

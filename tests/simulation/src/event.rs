@@ -92,6 +92,11 @@ pub enum Event {
     Restart {
         device: usize,
     },
+    /// The app is updated to the version that has a table more; the first tab of it may die over its first operations.
+    Upgrade {
+        device: usize,
+        operations: u64,
+    },
     /// A second tab is opened, or closed.
     Second {
         device: usize,
@@ -207,6 +212,7 @@ impl<'a> Dice<'a> {
             187 => Event::ExpireTokens,
             188..=190 => self.tokens(device),
             191 => Event::Schema { known: self.random.chance(700) },
+            192 => Event::Upgrade { device, operations: self.random.below(60) },
             _ => self.disaster(device),
         }
     }
@@ -224,7 +230,12 @@ impl<'a> Dice<'a> {
     }
 
     fn record(&self) -> Record {
-        Record { table: u8::from(self.random.chance(200)), id: self.small(5) }
+        let table = match self.random.below(10) {
+            0..=6 => 0,
+            7..=8 => 1,
+            _ => 2,
+        };
+        Record { table, id: self.small(5) }
     }
 
     /// A text nobody else writes. Envelopes travel as they are and rank above plaintext in a tie.

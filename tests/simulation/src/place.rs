@@ -4,8 +4,10 @@ use mana_sync_engine::store::{JsonRow, Key};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The tables that sync.
-pub const TABLES: [&str; 2] = ["tasks", "settings"];
+/// The tables that sync; the last one came with the app's second version.
+pub const TABLES: [&str; 3] = ["tasks", "settings", NEWER];
+/// The table of the app's second version.
+pub const NEWER: &str = "labels";
 /// The records of each table.
 pub const RECORDS: [&str; 5] = ["r0", "r1", "r2", "r3", "r4"];
 /// The fields people edit, and the one that says whether a record is deleted.
@@ -71,7 +73,7 @@ impl Record {
 
     /// All records.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..2).flat_map(|table| (0..5).map(move |id| Self { table, id }))
+        (0..3).flat_map(|table| (0..5).map(move |id| Self { table, id }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an app opens its engine with.
 
+use super::place::NEWER;
 use mana_sync_engine::engine::{Config, User};
 use mana_sync_engine::model::{AppId, Scope, Space, StoreSpec, TableName, TableSync, UserId};
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
@@ -24,6 +25,19 @@ impl Setup {
     pub fn of(user: &str) -> Self {
         let tables = vec![("tasks", Scope::Space), ("settings", Scope::User)];
         Self { user: Some(user.to_owned()), spaces: Vec::new(), tables, schema_version: 1 }
+    }
+
+    /// The app's second version, which has a table more.
+    #[must_use]
+    pub fn upgraded(mut self) -> Self {
+        self.tables.push((NEWER, Scope::Space));
+        self
+    }
+
+    /// Whether this version of the app has a table.
+    #[must_use]
+    pub fn has(&self, table: &str) -> bool {
+        self.tables.iter().any(|(name, _)| *name == table)
     }
 
     fn stores(&self) -> Vec<StoreSpec> {

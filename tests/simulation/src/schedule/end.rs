@@ -6,7 +6,7 @@ use crate::executor::Owner;
 use crate::ledger::End;
 use crate::model::value_in;
 use crate::oracle;
-use crate::place::{Place, Record};
+use crate::place::{NEWER, Place, Record};
 use mana_sync_engine::engine::{Conflict, Event};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::probe;
@@ -45,6 +45,9 @@ impl Schedule {
 
     pub(super) fn end_faults(&mut self) {
         self.world.server.forget_max_schema();
+        if self.world.devices.iter().any(|device| device.has_table(NEWER)) {
+            (0..self.world.devices.len()).for_each(|device| self.upgrade(device, u64::MAX));
+        }
         for number in 0..self.world.devices.len() {
             let device = &self.world.devices[number];
             (0..2).filter_map(|tab| device.power_at(tab)).for_each(|power| power.steady());

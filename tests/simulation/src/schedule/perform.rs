@@ -3,7 +3,7 @@
 use super::Schedule;
 use crate::event::Event;
 use crate::model::{Act, value_in};
-use crate::place::{FIELDS, Record};
+use crate::place::{FIELDS, NEWER, Record};
 use mana_sync_engine::engine::Kind;
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::Key;
@@ -33,6 +33,7 @@ impl Schedule {
             Event::Online { .. } | Event::Faulty { .. } | Event::Clock { .. } => self.surroundings(event),
             Event::Crash { .. } | Event::Restart { .. } | Event::Second { .. } | Event::Full { .. } => self.tabs(event),
             Event::Handover { device, offset } => self.hand_over(*device, *offset),
+            Event::Upgrade { device, operations } => self.upgrade(*device, *operations),
             Event::Hurry { device } => self.hurry(*device),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
@@ -54,6 +55,7 @@ impl Schedule {
     /// A transaction of a person or an assistant; the first tab is opened again where it is dead.
     fn write(&mut self, number: usize, tab: usize, assistant: bool, acts: Vec<(Record, Act)>) {
         self.revive(number);
+        let acts: Vec<_> = acts.into_iter().map(|(record, act)| (self.known(number, record), act)).collect();
         let device = &self.world.devices[number];
         let tab = if device.is_open(tab) { tab } else { 0 };
         if tab == 1 {
@@ -85,8 +87,14 @@ impl Schedule {
         }
     }
 
+    /// The record, or one of another table where the device's version of the app does not have its table.
+    fn known(&self, device: usize, record: Record) -> Record {
+        if self.world.devices[device].has_table(record.table()) { record } else { Record { table: 0, ..record } }
+    }
+
     fn form(&mut self, number: usize, tab: usize, record: Record, field: u8, text: &str) {
         self.count("event: a form is saved");
+        let record = self.known(number, record);
         let stored = self.world.devices[number].memory.borrow().row(record.table(), &Key::text(record.id()));
         let mut fields = Vec::new();
         for name in 0..3 {
@@ -143,6 +151,20 @@ impl Schedule {
         self.tabs(&Event::Second { device, open: true });
         self.note_dead_tabs_of(device);
         self.world.devices[device].close();
+    }
+
+    pub(super) fn upgrade(&mut self, number: usize, operations: u64) {
+        let device = &self.world.devices[number];
+        if device.has_table(NEWER) {
+            return;
+        }
+        self.note_dead_tabs_of(number);
+        let device = &self.world.devices[number];
+        let newer = device.setup.borrow().clone().upgraded();
+        device.install_app(newer);
+        // What it takes to open is not the same every time: some die over it, some later, some do not.
+        device.open_doomed(operations);
+        self.count("event: an app is updated");
     }
 
     fn surroundings(&mut self, event: &Event) {
