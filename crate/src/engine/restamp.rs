@@ -139,8 +139,8 @@ impl Restamp<'_> {
         let edits: Vec<LoggedStamp> = row.changes.iter().flat_map(|change| change.stamps(row)).collect();
         let mut stamps: BTreeMap<Stamp, Stamp> = BTreeMap::new();
         for old in edits.iter().map(|edit| edit.at).collect::<BTreeSet<_>>() {
-            let floor = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.floor(edit)).max();
-            let new = if is_current { self.brought_up(old.shifted(shift), floor) } else { self.held_back(old, floor) };
+            let least = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.least(edit)).max();
+            let new = if is_current { self.brought_up(old.shifted(shift), least) } else { self.held_back(old, least) };
             if is_current && old != new {
                 hit(Probe::ClockRestamped);
             }
@@ -157,27 +157,30 @@ impl Restamp<'_> {
         }
     }
 
-    fn brought_up(&mut self, aimed: Stamp, floor: Option<Stamp>) -> Stamp {
-        let new = aimed.min(self.now).max(floor.max(self.last).map_or(Stamp::EPOCH, Stamp::next));
+    fn brought_up(&mut self, aimed: Stamp, least: Option<Stamp>) -> Stamp {
+        let new =
+            aimed.min(self.now).max(self.last.map_or(Stamp::EPOCH, Stamp::next)).max(least.unwrap_or(Stamp::EPOCH));
         self.last = Some(new);
         new
     }
 
-    fn held_back(&mut self, old: Stamp, floor: Option<Stamp>) -> Stamp {
-        let floor = floor.map_or(Stamp::EPOCH, Stamp::next);
+    fn held_back(&mut self, old: Stamp, least: Option<Stamp>) -> Stamp {
+        let least = least.unwrap_or(Stamp::EPOCH);
         if old.ms() <= self.server_ms {
-            return old.max(floor);
+            return old.max(least);
         }
-        let new = Stamp::at_ms(self.server_ms).max(self.held.map_or(Stamp::EPOCH, Stamp::next)).max(floor);
+        let new = Stamp::at_ms(self.server_ms).max(self.held.map_or(Stamp::EPOCH, Stamp::next)).max(least);
         self.held = Some(new);
         hit(Probe::ClockHeldBack);
         new
     }
 
-    /// An edit stays above what it replaced, as that stands after moving, and above what others have that lost to it.
-    fn floor(&self, edit: &LoggedStamp) -> Option<Stamp> {
-        let replaced = edit.prev.map(|prev| self.follow(&edit.table, &edit.id, &edit.field, prev));
-        replaced.max(edit.lost)
+    /// The least stamp an edit may get: above what it replaced, as that stands after moving, and above what others have
+    /// that lost to it. What lost under the edit's very stamp goes on doing so.
+    fn least(&self, edit: &LoggedStamp) -> Option<Stamp> {
+        let replaced = edit.prev.map(|prev| self.follow(&edit.table, &edit.id, &edit.field, prev).next());
+        let lost = edit.lost.map(|lost| if lost == edit.at { lost } else { lost.next() });
+        replaced.max(lost)
     }
 
     fn follow(&self, table: &WireTable, id: &str, field: &str, at: Stamp) -> Stamp {
