@@ -39,6 +39,46 @@ pub fn lose_log_rows(lose: bool) {
     LOSES_LOG_ROWS.set(lose);
 }
 
+/// What a browser's database may do instead of what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The connection is gone, and stays gone until the database is opened again.
+    Lost,
+    /// The transaction is aborted.
+    Abort,
+    /// There is no room left; the transaction is aborted.
+    Quota,
+    /// Another connection holds the stores for two minutes.
+    Blocked,
+    /// The answer takes half a minute.
+    Slow,
+    /// An error without meaning; the transaction is aborted.
+    Undefined,
+}
+
+impl Trouble {
+    /// Whether calls fail by it.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        self.error().is_some()
+    }
+
+    /// What the call says, where the trouble is an error.
+    fn error(self) -> Option<StoreError> {
+        match self {
+            Self::Lost => Some(StoreError::ConnectionLost("gone".to_owned())),
+            Self::Abort => Some(StoreError::Aborted),
+            Self::Quota => Some(StoreError::Quota),
+            Self::Undefined => Some(StoreError::Other("UnknownError".to_owned(), "undefined".to_owned())),
+            Self::Blocked | Self::Slow => None,
+        }
+    }
+
+    const fn delay_ms(self) -> u64 {
+        if matches!(self, Self::Blocked) { 120_000 } else { 30_000 }
+    }
+}
+
 /// Counts storage operations and stops them at the planned one.
 #[derive(Clone)]
 pub struct Power(Rc<PowerState>);
@@ -49,6 +89,9 @@ struct PowerState {
     out: Cell<bool>,
     /// How many commits are to fail, after how many that do not.
     failing: Cell<(u64, u64)>,
+    /// The operation that meets trouble, and which.
+    trouble: Cell<Option<(u64, Trouble)>>,
+    lost: Cell<bool>,
     owner: Owner,
     executor: Executor,
     profile: Rc<Profile>,
@@ -63,6 +106,8 @@ impl Power {
             stop_at: Cell::new(None),
             out: Cell::new(false),
             failing: Cell::default(),
+            trouble: Cell::default(),
+            lost: Cell::default(),
             owner,
             executor: executor.clone(),
             profile: Rc::clone(profile),
@@ -77,6 +122,39 @@ impl Power {
     /// Makes `count` commits fail for want of room, after `after` that do not.
     pub fn fail_commits(&self, after: u64, count: u64) {
         self.0.failing.set((after, count));
+    }
+
+    /// Has the `operations`-th operation from now meet trouble; 0 is the next one.
+    pub fn trouble_after(&self, operations: u64, trouble: Trouble) {
+        self.0.trouble.set(Some((self.0.operations.get() + operations, trouble)));
+    }
+
+    /// Whether the planned trouble was met.
+    #[must_use]
+    pub fn met_trouble(&self) -> bool {
+        self.0.trouble.get().is_none()
+    }
+
+    /// Whether the connection is gone.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.0.lost.get()
+    }
+
+    /// The trouble this operation meets.
+    fn trouble(&self) -> Option<Trouble> {
+        self.trouble_that(|_| true)
+    }
+
+    fn trouble_that(&self, may_be: impl Fn(Trouble) -> bool) -> Option<Trouble> {
+        if self.0.lost.get() {
+            return Some(Trouble::Lost);
+        }
+        let due = self.0.trouble.get().filter(|(at, trouble)| *at < self.0.operations.get() && may_be(*trouble));
+        let (_, trouble) = due?;
+        self.0.trouble.set(None);
+        self.0.lost.set(trouble == Trouble::Lost);
+        Some(trouble)
     }
 
     /// Plans no failure any more.
@@ -131,6 +209,16 @@ impl Power {
             yield_once().await;
         }
     }
+
+    /// Waits where the trouble is to wait; says what it is otherwise.
+    async fn meet(&self, trouble: Option<Trouble>) -> Result<(), StoreError> {
+        let Some(trouble) = trouble else { return Ok(()) };
+        if let Some(error) = trouble.error() {
+            return Err(error);
+        }
+        self.0.executor.sleep(trouble.delay_ms()).await;
+        Ok(())
+    }
 }
 
 async fn yield_once() {
@@ -178,13 +266,17 @@ impl Store for SimStore {
             return Err(StoreError::Closed);
         }
         self.power.step();
+        if self.power.is_lost() {
+            return Err(StoreError::ConnectionLost("gone".to_owned()));
+        }
         let tx = self.memory.begin(mode, stores)?;
         if mode != Mode::Read {
             let whose = Whose { owner: self.power.0.owner, call: self.call.get(), durable: mode == Mode::Durable };
             self.transactions.borrow_mut().insert(tx.id(), whose);
         }
         let transactions = Rc::clone(&self.transactions);
-        Ok(SimTransaction { number: tx.id(), tx: Some(tx), power: self.power.clone(), transactions })
+        let broken = Cell::new(None);
+        Ok(SimTransaction { number: tx.id(), tx: Some(tx), power: self.power.clone(), transactions, broken })
     }
 
     fn unique_indexes(&self, store: &str) -> Vec<IndexSpec> {
@@ -203,9 +295,30 @@ pub struct SimTransaction {
     tx: Option<<MemoryStore as Store>::Tx>,
     power: Power,
     transactions: Transactions,
+    /// The trouble an operation met that nobody waited for: the next one says so.
+    broken: Cell<Option<Trouble>>,
 }
 
 impl SimTransaction {
+    /// Performs an operation that is waited for.
+    async fn step(&self) -> Result<(), StoreError> {
+        self.power.step_or_hang().await;
+        let trouble = self.broken.take().or_else(|| self.power.trouble());
+        if trouble.is_some_and(|trouble| trouble.error().is_some()) {
+            self.broken.set(trouble);
+            self.tx().abort();
+        }
+        self.power.meet(trouble).await
+    }
+
+    /// Performs an operation that nobody waits for.
+    fn send(&self) {
+        self.power.step();
+        if self.broken.get().is_none() {
+            self.broken.set(self.power.trouble());
+        }
+    }
+
     fn tx(&self) -> &<MemoryStore as Store>::Tx {
         self.tx.as_ref().expect("a transaction is used until it is committed")
     }
@@ -221,12 +334,12 @@ impl Transaction for SimTransaction {
     type Row = JsonRow;
 
     async fn get(&self, store: &str, key: &Key) -> Result<Option<JsonRow>, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         self.tx().get(store, key).await
     }
 
     async fn get_many(&self, store: &str, keys: &[Key]) -> Result<Vec<Option<JsonRow>>, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         self.tx().get_many(store, keys).await
     }
 
@@ -236,7 +349,7 @@ impl Transaction for SimTransaction {
         scan: &Scan,
         keep: &dyn Fn(&JsonRow) -> bool,
     ) -> Result<Vec<JsonRow>, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         self.tx().scan(store, scan, keep).await
     }
 
@@ -247,22 +360,22 @@ impl Transaction for SimTransaction {
         rows: bool,
         keep: &dyn Fn(&Key, Option<&JsonRow>) -> bool,
     ) -> Result<Vec<Entry<JsonRow>>, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         self.tx().entries(store, scan, rows, keep).await
     }
 
     async fn count(&self, store: &str, index: Option<&str>, range: Option<&KeyRange>) -> Result<usize, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         self.tx().count(store, index, range).await
     }
 
     fn put(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<(), StoreError> {
-        self.power.step();
+        self.send();
         self.tx().put(store, row, key)
     }
 
     async fn insert(&self, store: &str, row: &JsonRow, key: Option<&Key>) -> Result<Key, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         if LOSES_LOG_ROWS.get() && store == CHANGE_LOG && self.power.operations().is_multiple_of(20) {
             return Ok(Key::Number(0.0));
         }
@@ -270,17 +383,17 @@ impl Transaction for SimTransaction {
     }
 
     async fn offer(&self, store: &str, rows: &[(Option<Key>, JsonRow)], only_new: bool) -> Result<Offered, StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         self.tx().offer(store, rows, only_new).await
     }
 
     fn delete(&self, store: &str, key: &Key) -> Result<(), StoreError> {
-        self.power.step();
+        self.send();
         self.tx().delete(store, key)
     }
 
     fn clear(&self, store: &str) -> Result<(), StoreError> {
-        self.power.step();
+        self.send();
         self.tx().clear(store)
     }
 
@@ -289,7 +402,7 @@ impl Transaction for SimTransaction {
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
-        self.power.step_or_hang().await;
+        self.step().await?;
         let tx = self.tx.take().expect("a transaction is committed once");
         if !self.power.takes_commit() {
             tx.abort();
@@ -298,6 +411,8 @@ impl Transaction for SimTransaction {
         let committed = tx.commit().await;
         // Committed, and nobody hears of it.
         self.power.step_or_hang().await;
+        let trouble = self.power.trouble_that(|trouble| trouble == Trouble::Lost || trouble.error().is_none());
+        self.power.meet(trouble).await?;
         committed
     }
 
