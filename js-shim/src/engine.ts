@@ -23,6 +23,7 @@ import type {
   Inspector,
   Key,
   PrimaryKey,
+  SetSpacesOptions,
   Space,
   Sync,
   Table,
@@ -149,9 +150,10 @@ class OpenEngine extends ActorWriter implements Engine {
     this.#live.restart(true);
   }
 
-  async setSpaces(spaces: readonly Space[]): Promise<void> {
+  async setSpaces(spaces: readonly Space[], { confirmTypeChange = [] }: SetSpacesOptions = {}): Promise<void> {
     const next = rawSpaces(spaces);
-    await this.#connection.run((raw) => raw.setSpaces(next));
+    const confirmed = [...confirmTypeChange];
+    await this.#connection.run((raw) => raw.setSpaces(next, confirmed));
     this.#connection.options.spaces = next;
     this.#live.restart(false);
   }

@@ -29,6 +29,7 @@ export const errorCodes = [
   'other_user',
   'read_only_space',
   'rejected',
+  'space_type_changed',
   'sync_failed',
   'unknown_space',
   'unsent_changes',

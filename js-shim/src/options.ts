@@ -24,7 +24,7 @@ export function rawOptions(options: EngineOptions): RawOptions {
     },
     apps: Object.fromEntries(Object.entries(apps ?? {}).map(([id, app]) => [id, rawApp(app)])),
     user: rawUser(user ?? null),
-    spaces: rawSpaces(spaces ?? []),
+    spaces: spaces ? rawSpaces(spaces) : null,
     activeSpaceId: activeSpaceId ?? null,
     sync: sync ? { url: sync.url } : null,
     durability: durability ?? 'relaxed',

@@ -13,7 +13,8 @@ export interface RawOptions {
   schema: { version: number; stores: Record<string, string>; upgrades: number[] };
   apps: Record<string, RawApp>;
   user: RawUser | null;
-  spaces: RawSpace[];
+  /** `null`: those of the list that was set last. */
+  spaces: RawSpace[] | null;
   activeSpaceId: string | null;
   sync: { url: string } | null;
   durability: 'relaxed' | 'strict';
@@ -163,7 +164,7 @@ export interface RawEngine {
   whenSynced(ticket: number): Promise<void>;
   unsentCount(): Promise<number>;
   setUser(user: RawUser | null): Promise<void>;
-  setSpaces(spaces: RawSpace[]): Promise<void>;
+  setSpaces(spaces: RawSpace[], confirmed: string[]): Promise<void>;
   setActiveSpace(id: string | null): void;
   restoreConflict(conflict: unknown): Promise<void>;
   inspect(table: string, key: unknown): Promise<{ record: object | null; log: object[] }>;

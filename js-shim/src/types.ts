@@ -15,7 +15,7 @@ export interface EngineOptions {
   readonly apps?: Readonly<Record<string, AppOptions>>;
   /** Who is signed in; `null` or left out: a guest. */
   readonly user?: User | null;
-  /** The spaces the user is a member of. */
+  /** The spaces the user is a member of. Left out, they are those of the last list, as on a start without a connection. */
   readonly spaces?: readonly Space[];
   /** The space that queries see and new records go to; left out: the user's own. */
   readonly activeSpaceId?: string | null;
@@ -669,8 +669,11 @@ export interface Engine extends Writer {
   on<Name extends keyof EngineEvents>(name: Name, handler: (detail: EngineEvents[Name]) => void): () => void;
   /** Signs a user in. A database of another user answers `other_user`, or is deleted and made anew with `wipe`. */
   setUser(user: User | null, options?: WipeOptions): Promise<void>;
-  /** Tells which spaces the user is a member of. */
-  setSpaces(spaces: readonly Space[]): Promise<void>;
+  /**
+   * Tells which spaces the user is a member of; the list is kept for starts without one. A space that was the user's own
+   * and is shared now answers `space_type_changed`, unless the person has agreed.
+   */
+  setSpaces(spaces: readonly Space[], options?: SetSpacesOptions): Promise<void>;
   /** Chooses the space that queries see and new records go to. */
   setActiveSpace(spaceId: string | null): Promise<void>;
   /** Closes; with `wipe` also deletes the database. */
@@ -679,6 +682,12 @@ export interface Engine extends Writer {
   close(): void;
   /** Deletes the database; refuses with `unsent_changes` while the server lacks changes, unless forced. */
   destroy(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+/** What the person agreed to. */
+export interface SetSpacesOptions {
+  /** Ids of spaces that were the user's own and may be shared: others read what is written there. */
+  readonly confirmTypeChange?: readonly string[];
 }
 
 /** What becomes of the data of the user who leaves. */

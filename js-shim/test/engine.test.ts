@@ -167,6 +167,18 @@ describe('users', () => {
     await engine.table('tasks').put({ id: 'a' });
   });
 
+  it('have_spaces_that_are_shared_only_when_the_app_says_so', async () => {
+    const { world, engine } = await opened();
+    expect(world.instance.options.spaces).toBeNull();
+    await engine.setSpaces([{ id: 's1', type: 'family' }], { confirmTypeChange: ['s1'] });
+    await engine.setSpaces([]);
+    const list = [{ id: 's1', type: 'family', role: null }];
+    expect(world.instance.callsOf('setSpaces')).toEqual([
+      [list, ['s1']],
+      [[], []],
+    ]);
+  });
+
   it('leave_with_or_without_their_data', async () => {
     const kept = await opened();
     await kept.engine.signOut();

@@ -135,8 +135,8 @@ export class InstanceDouble implements RawEngine {
     this.#called('setUser', user);
     return this.later(() => undefined);
   }
-  setSpaces(spaces: RawOptions['spaces']): Promise<void> {
-    this.#called('setSpaces', spaces);
+  setSpaces(spaces: RawOptions['spaces'], confirmed: string[]): Promise<void> {
+    this.#called('setSpaces', spaces, confirmed);
     return this.later(() => undefined);
   }
   setActiveSpace(id: string | null): void {

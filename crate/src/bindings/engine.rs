@@ -258,13 +258,14 @@ impl RawEngine {
         })
     }
 
-    /// Sets the spaces the user is a member of.
+    /// Sets the spaces the user is a member of; those in `confirmed` may be shared now though they were the user's own.
     #[wasm_bindgen(js_name = setSpaces)]
-    pub fn set_spaces(&self, spaces: JsValue) -> Promise {
+    pub fn set_spaces(&self, spaces: JsValue, confirmed: Vec<String>) -> Promise {
         self.promise(move |engine| async move {
             let raw: Vec<RawSpace> = options::read(&spaces, "spaces")?;
-            engine.set_spaces(options::spaces(&raw)?);
-            Ok(JsValue::UNDEFINED)
+            let confirmed = confirmed.iter().map(|id| options::space_id(id)).collect::<Result<Vec<_>, _>>()?;
+            let set = engine.set_spaces(options::spaces(&raw)?, &confirmed).await;
+            set.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
         })
     }
 

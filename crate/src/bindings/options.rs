@@ -17,7 +17,7 @@ record! {
         pub schema: Schema = "schema",
         pub apps: Map<String, Value> = "apps",
         pub user: Option<RawUser> = "user",
-        pub spaces: Vec<RawSpace> = "spaces",
+        pub spaces: Option<Vec<RawSpace>> = "spaces",
         pub active_space_id: Option<String> = "activeSpaceId",
         pub sync: Option<Sync> = "sync",
         pub durability: String = "durability",
@@ -84,7 +84,8 @@ impl Options {
     pub fn config(&self) -> Result<Config, JsValue> {
         let mut config = Config::new(&self.name, self.app_stores()?, self.sync_tables()?).map_err(|e| thrown(&e))?;
         config.user = self.user.as_ref().map(user).transpose()?;
-        config.spaces = spaces(&self.spaces)?;
+        config.lists_spaces = self.spaces.is_some();
+        config.spaces = spaces(self.spaces.as_deref().unwrap_or_default())?;
         config.active_space = self.active_space_id.as_deref().map(space_id).transpose()?;
         Ok(config)
     }

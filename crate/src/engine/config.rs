@@ -39,6 +39,8 @@ pub struct Config {
     pub user: Option<User>,
     /// Spaces the user is a member of.
     pub spaces: Vec<Space>,
+    /// Whether the app says which spaces there are; else it is those of the list that was set last.
+    pub lists_spaces: bool,
     /// The space new records go to and queries look at.
     pub active_space: Option<SpaceId>,
 }
@@ -65,7 +67,14 @@ impl Config {
             return Err(invalid(missing, "is named under apps but not in schema.stores: add it to the schema"));
         }
         check_sync_names(&tables)?;
-        Ok(Self { name: name.to_owned(), tables, user: None, spaces: Vec::new(), active_space: None })
+        Ok(Self {
+            name: name.to_owned(),
+            tables,
+            user: None,
+            spaces: Vec::new(),
+            lists_spaces: false,
+            active_space: None,
+        })
     }
 
     /// The table of that name.

@@ -43,6 +43,8 @@ pub enum Kind {
     ReservedField,
     /// The database was made by a newer version of the app.
     SchemaTooNew,
+    /// A space that was the user's own is said to be shared.
+    SpaceTypeChanged,
     /// An exchange with the server did not finish; it is tried again by itself.
     SyncFailed,
     /// Something else was awaited inside a transaction.
@@ -71,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AlreadyExists,
         Self::BulkFailed,
         Self::Closed,
@@ -90,6 +92,7 @@ impl Kind {
         Self::ReadOnlyTransaction,
         Self::ReservedField,
         Self::SchemaTooNew,
+        Self::SpaceTypeChanged,
         Self::SyncFailed,
         Self::TransactionInactive,
         Self::TransactionAborted,
@@ -126,6 +129,7 @@ impl Kind {
             Self::ReadOnlyTransaction => "read_only_transaction",
             Self::ReservedField => "reserved_field",
             Self::SchemaTooNew => "schema_too_new",
+            Self::SpaceTypeChanged => "space_type_changed",
             Self::SyncFailed => "sync_failed",
             Self::TransactionInactive => "transaction_inactive",
             Self::TransactionAborted => "transaction_aborted",

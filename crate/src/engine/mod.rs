@@ -27,6 +27,7 @@ mod rebase;
 mod restamp;
 mod rows;
 mod session;
+mod spaces;
 mod stamps;
 mod status;
 mod write;
@@ -100,11 +101,18 @@ impl<S: Store, H: Host> Engine<S, H> {
     ///
     /// `first_tab`: no other tab has this database open, so a new clock epoch begins. Fails with
     /// [`Kind::OtherUser`] when the database belongs to somebody else.
-    pub async fn open(store: S, host: H, config: Config, first_tab: bool) -> Result<Rc<Self>> {
+    pub async fn open(store: S, host: H, mut config: Config, first_tab: bool) -> Result<Rc<Self>> {
         adopt::find(&store, &config).await?;
+        if !config.lists_spaces {
+            config.spaces = spaces::kept(&store, config.user_id()).await?;
+        }
         let adoption = adopt::take_over(&store, &host, &config).await?;
         let tx = store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
         check_owner(&tx, &config).await?;
+        if config.lists_spaces {
+            let list = std::mem::take(&mut config.spaces);
+            config.spaces = spaces::begin(&tx, config.user_id(), list).await?;
+        }
         let install = install::read_or_make(&tx, &host).await?.id;
         let last: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
         let epoch = match last {
@@ -188,13 +196,6 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Sets the space that new records go to and queries look at.
     pub fn set_active_space(self: &Rc<Self>, space: Option<crate::model::SpaceId>) {
         self.config.borrow_mut().active_space = space;
-        self.live.invalidate_all();
-        live::schedule(self);
-    }
-
-    /// Sets the spaces the user is a member of.
-    pub fn set_spaces(self: &Rc<Self>, spaces: Vec<crate::model::Space>) {
-        self.config.borrow_mut().spaces = spaces;
         self.live.invalidate_all();
         live::schedule(self);
     }

@@ -19,6 +19,8 @@ pub const QUARANTINE: &str = "quarantine";
 pub const PARKED: &str = "parked";
 /// Outgoing changes the server refused for good, by event id.
 pub const LETTER: &str = "letter";
+/// The spaces a user is a member of, and the types they were seen with; see `spaces.rs`.
+pub const SPACES: &str = "spaces";
 /// A full pull under way.
 pub const REBASE: &str = "rebase";
 

@@ -29,10 +29,13 @@ record! {
 }
 
 impl Space {
+    /// The type of a person's own space.
+    pub const PERSONAL: &str = "personal";
+
     /// Whether this is a person's own space.
     #[must_use]
     pub fn is_personal(&self) -> bool {
-        self.kind.as_deref() == Some("personal")
+        self.kind.as_deref() == Some(Self::PERSONAL)
     }
 
     /// Whether the role only lets the user read.

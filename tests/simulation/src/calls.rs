@@ -4,7 +4,7 @@ use super::device::Device;
 use super::host::SimHost;
 use super::storage::SimStore;
 use mana_sync_engine::engine::{Engine, Error, Event, Query, Result, Write, Writer, Written};
-use mana_sync_engine::model::Actor;
+use mana_sync_engine::model::{Actor, Space};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -55,6 +55,12 @@ impl Device {
     /// Performs writes in one transaction.
     pub fn transact(&self, writes: Vec<(&str, Write<JsonRow>)>) -> Result<Written> {
         self.try_transact(None, writes).expect("the tab lives")
+    }
+
+    /// Sets the spaces the user is a member of.
+    pub fn set_spaces(&self, spaces: Vec<Space>) -> Result<()> {
+        let engine = self.engine();
+        self.call(async move { engine.set_spaces(spaces, &[]).await }).expect("the tab lives")
     }
 
     /// Adds a record.

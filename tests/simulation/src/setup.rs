@@ -13,6 +13,8 @@ pub struct Setup {
     pub user: Option<String>,
     /// The spaces the user is a member of.
     pub spaces: Vec<Space>,
+    /// Whether the app says which they are when it opens its engine.
+    pub lists_spaces: bool,
     /// The tables of app `todo` that sync, with their scope.
     pub tables: Vec<(&'static str, Scope)>,
     /// The version of the app's data.
@@ -24,7 +26,7 @@ impl Setup {
     #[must_use]
     pub fn of(user: &str) -> Self {
         let tables = vec![("tasks", Scope::Space), ("settings", Scope::User)];
-        Self { user: Some(user.to_owned()), spaces: Vec::new(), tables, schema_version: 1 }
+        Self { user: Some(user.to_owned()), spaces: Vec::new(), lists_spaces: true, tables, schema_version: 1 }
     }
 
     /// The app's second version, which has a table more.
@@ -59,6 +61,7 @@ impl Setup {
         let mut config = Config::new("simulated", self.stores(), sync).expect("tables that fit together");
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
+        config.lists_spaces = self.lists_spaces;
         config
     }
 }

@@ -131,3 +131,22 @@ fn a_value_no_request_can_carry_is_refused_at_the_write() {
     assert_eq!(code(device.add("tasks", json!({ "id": "a", "title": large }))), "value_not_syncable");
     device.add("tasks", json!({ "id": "b", "title": "small" })).expect("added");
 }
+
+#[test]
+fn spaces_are_known_to_a_start_without_a_list_and_one_of_the_users_own_stays_so() {
+    let space = |kind: &str| Space {
+        id: SpaceId::parse("home").expect("an id"),
+        kind: Some(kind.to_owned()),
+        role: Some("owner".to_owned()),
+    };
+    let world = World::with(1, vec![Setup { spaces: vec![space("personal")], ..Setup::of("ada") }]);
+    let device = &world.devices[0];
+    let written = device.add("tasks", json!({ "id": "t", "title": "Milk", "spaceId": "home" }));
+    written.expect("the space is known");
+    device.update_app(Setup { spaces: vec![space("family")], ..Setup::of("ada") });
+    let kinds = || device.engine().config().spaces.iter().map(|space| space.kind.clone()).collect::<Vec<_>>();
+    assert_eq!(kinds(), [Some("personal".to_owned())], "opened with a list that says otherwise");
+    assert_eq!(code(device.set_spaces(vec![space("family")])), "space_type_changed");
+    device.update_app(Setup { lists_spaces: false, ..Setup::of("ada") });
+    assert_eq!(kinds(), [Some("personal".to_owned())], "opened without a list");
+}
