@@ -103,6 +103,11 @@ pub trait Row: Clone + 'static {
     fn remove(&mut self, field: &str);
     /// The names of its own fields, in their order.
     fn names(&self) -> Vec<String>;
+    /// Its own fields, in their order.
+    fn fields(&self) -> Vec<(String, Self::Value)> {
+        let names = self.names().into_iter();
+        names.filter_map(|name| self.get(&name).map(|value| (name, value))).collect()
+    }
     /// The names of its own fields, those included whose value is `undefined`: changes take such fields away.
     fn named(&self) -> Vec<String> {
         self.names()
@@ -120,6 +125,10 @@ pub trait Row: Clone + 'static {
     /// Gives a field a text.
     fn set_text(&mut self, field: &str, text: &str) {
         self.set(field, Self::Value::text(text));
+    }
+    /// Gives a field a text that many rows share, such as the name of a table.
+    fn set_word(&mut self, field: &str, word: &str) {
+        self.set_text(field, word);
     }
     /// The whole object as JSON.
     fn to_json(&self) -> Result<Value, Malformed> {

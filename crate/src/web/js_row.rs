@@ -13,6 +13,10 @@ use wasm_bindgen::{JsCast, JsValue};
 
 /// Most field names kept as JavaScript strings; a schema has far fewer.
 const MAX_NAMES: usize = 4096;
+/// Texts of up to so many UTF-16 units are weighed by their length.
+const SHORT_TEXT: usize = 1024;
+/// What numbers and truth values weigh.
+const PRIMITIVE_BYTES: usize = 8;
 /// Assigning this name to an object would change its prototype instead of making a field.
 const PROTO: &str = "__proto__";
 
@@ -92,9 +96,20 @@ impl Row for JsRow {
     }
 
     fn names(&self) -> Vec<String> {
+        self.fields().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn fields(&self) -> Vec<(String, JsValue)> {
         let keys = js::keys(&self.0).unwrap_or_default().into_iter();
-        let present = keys.filter(|key| Reflect::get(&self.0, key).is_ok_and(|value| !value.is_undefined()));
-        present.filter_map(|key| key.as_string()).collect()
+        let field = |key: JsValue| {
+            let value = Reflect::get(&self.0, &key).ok().filter(|value| !value.is_undefined())?;
+            Some((key.as_string()?, value))
+        };
+        keys.filter_map(field).collect()
+    }
+
+    fn set_word(&mut self, field: &str, word: &str) {
+        let _ = Reflect::set(&self.0, &name(field), &name(word));
     }
 
     fn named(&self) -> Vec<String> {
@@ -225,6 +240,15 @@ impl RowValue for JsValue {
             };
         }
         if JsValue::is_null(self) || self.as_bool().is_some() { Ok(self.clone()) } else { travelling(self, path) }
+    }
+
+    fn weight(&self) -> usize {
+        if let Some(text) = self.dyn_ref::<JsString>() {
+            // Short texts are not copied here to count their bytes: those outside ASCII have up to three per unit.
+            let units = text.length() as usize;
+            return if units <= SHORT_TEXT { units } else { self.as_string().map_or(units, |text| text.len()) };
+        }
+        if self.is_object() { js_json::to_json(self).map_or(0, |json| json.to_string().len()) } else { PRIMITIVE_BYTES }
     }
 
     fn text(text: &str) -> Self {

@@ -9,7 +9,7 @@ use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
-use crate::engine::stamps::{source_of, stamp_of};
+use crate::engine::stamps::{actor_of, origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
     AUTHOR_ID, Change, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync, USER_ID,
@@ -185,7 +185,8 @@ pub(super) fn json_of<R: Row>(row: &R, field: &str) -> Value {
 
 /// Who wrote a field, with the origin its first writer's hand had.
 pub(super) fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
-    let (origin, actor) = source_of(row, field).unwrap_or_default();
+    let origin = origin_of(row, field).unwrap_or_default();
+    let actor = actor_of(row, field).unwrap_or_default();
     let actor = if actor.is_object() { actor } else { json!({ "kind": "user" }) };
     let known = Origin::of(&origin);
     let by_kind = match actor["kind"].as_str() {

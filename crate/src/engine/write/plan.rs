@@ -27,7 +27,12 @@ pub(super) enum Flip {
 
 /// What happens to a record.
 pub(super) enum Act<R: Row> {
-    Insert { data: R, space: Option<String> },
+    /// `bytes`: about how many the data takes as JSON.
+    Insert {
+        data: R,
+        space: Option<String>,
+        bytes: usize,
+    },
     Edit(Vec<Field<R::Value>>),
     Flip(Flip),
 }
@@ -64,6 +69,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     ) -> Result<Plan<S::Row>> {
         let mut data = S::Row::empty();
         let mut space = None;
+        let bytes = record.fields.iter().map(|field| field.name.len() + field.bytes).sum();
         for field in record.fields {
             match (field.name.as_str(), field.value) {
                 (SPACE_ID, Some(value)) => space = value.as_text(),
@@ -85,12 +91,12 @@ impl<S: Store, H: Host> Writer<S, H> {
             let author = tombstone.as_ref().and_then(|row| row.text(AUTHOR_ID));
             self.set_author(&mut data, author)?;
             let visibility = data.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
-            data.set_text(VISIBILITY, visibility.as_str());
+            data.set_word(VISIBILITY, visibility.as_str());
             data.set(DELETED_AT, Value::<S>::null());
-            return Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: Some(space) } });
+            return Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: Some(space), bytes } });
         }
         data.set(DELETED_AT, Value::<S>::null());
-        Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: None } })
+        Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: None, bytes } })
     }
 
     fn set_author(&self, data: &mut S::Row, known: Option<String>) -> Result<()> {
@@ -103,7 +109,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             )
             .with(json!({ "field": AUTHOR_ID }))),
             _ => {
-                data.set_text(AUTHOR_ID, &author);
+                data.set_word(AUTHOR_ID, &author);
                 Ok(())
             }
         }
