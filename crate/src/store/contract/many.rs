@@ -31,7 +31,7 @@ pub(super) async fn rows_of_many_keys_come_in_the_order_of_the_keys<S: Store>(st
         let tx = store.begin(Mode::Read, &["items"]).expect("begins");
         let rows = tx.get_many("items", &keys).await.expect("reads");
         let found: Vec<_> = rows.iter().map(|row| row.as_ref().and_then(|row| row.text("id"))).collect();
-        let there = |number: &usize| (number % 3 == 0 && *number < 60).then(|| id(*number));
+        let there = |number: &usize| (number.is_multiple_of(3) && *number < 60).then(|| id(*number));
         assert_eq!(found, numbers.iter().map(there).collect::<Vec<_>>(), "{numbers:?}");
     }
 }
