@@ -15,7 +15,7 @@ fn stored() -> Vec<Value> {
 
 pub(super) async fn rows_of_many_keys_come_in_the_order_of_the_keys<S: Store>(store: &S) {
     fill(store, &stored()).await;
-    let asked: [Vec<usize>; 9] = [
+    let asked: [Vec<usize>; 11] = [
         (0..60).step_by(3).collect(),
         (0..60).rev().step_by(3).collect(),
         (0..60).collect(),
@@ -25,6 +25,8 @@ pub(super) async fn rows_of_many_keys_come_in_the_order_of_the_keys<S: Store>(st
         (100..120).collect(),
         [0, 3, 6, 9, 12, 15, 18, 21, 24, 3].to_vec(),
         vec![3, 4],
+        (0..24).step_by(3).chain([28, 29, 31, 33, 44, 46, 47, 51]).collect(),
+        (0..60).step_by(9).chain([1, 2, 4, 5]).collect(),
     ];
     for numbers in asked {
         let keys: Vec<Key> = numbers.iter().map(|number| Key::text(&id(*number))).collect();

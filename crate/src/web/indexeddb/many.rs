@@ -1,8 +1,8 @@
 //! Rows of many keys: one request for their range where they stand close together, one for each key elsewhere.
 //!
 //! A browser answers one request for a thousand rows some ten times faster than a thousand requests. How close keys stand
-//! is only known when they are read, so as many rows are asked for as there are keys, and keys beyond the last of those rows
-//! are asked for one by one: whatever the table holds, at most one row per key is read in vain.
+//! is only known when they are read, so a part of the range is asked for first. Where at least every second row of it was
+//! wanted, the rest follows in the same way, and key by key elsewhere: whatever the table holds, few rows are read in vain.
 
 use super::error::store_error;
 use super::keys::{key_to_js, range_to_js};
@@ -18,6 +18,8 @@ use web_sys::{IdbObjectStore, IdbRequest};
 
 /// Fewer keys are asked for one by one.
 const FEWEST: usize = 8;
+/// The first part of a range has a row for every so many keys.
+const PROBE: usize = 8;
 
 /// Keys whose first request is on its way.
 pub(super) struct Many {
@@ -29,14 +31,19 @@ pub(super) struct Many {
 
 enum Asked {
     Each(Each),
-    Range {
-        /// The rows' array.
-        answer: Answer,
-        /// The field that holds the key.
-        field: String,
-        /// The places of the keys, in the order of the keys.
-        order: Vec<usize>,
-    },
+    Range(Range),
+}
+
+/// A part of the keys' range that was asked for.
+struct Range {
+    /// The rows' array.
+    answer: Answer,
+    /// Most rows in it.
+    most: u32,
+    /// The field that holds the key.
+    field: String,
+    /// The places of the keys that are asked for, in the order of the keys.
+    order: Vec<usize>,
 }
 
 /// Requests for single keys. They are answered in order, so the last one's answer means all have theirs.
@@ -72,15 +79,29 @@ pub(super) fn start(shared: &Rc<Shared>, store: &str, keys: &[Key]) -> Result<Ma
     let asked = match key_field(&store, keys.len())?.zip(increasing(keys)) {
         None => Asked::Each(Each::ask(shared, &store, keys.iter())?),
         Some((field, order)) => {
-            let bound = |place: Option<&usize>| place.map(|place| (keys[*place].clone(), false));
-            let range = range_to_js(Some(&KeyRange { lower: bound(order.first()), upper: bound(order.last()) }))?;
-            let most = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-            let request = store.get_all_with_key_and_limit(&range, most);
-            let request = request.map_err(|thrown| store_error(&thrown, "get"))?;
-            Asked::Range { answer: Answer::new(shared, request, "get"), field, order }
+            let most = order.len().div_ceil(PROBE);
+            Asked::Range(Range::ask(shared, &store, keys, field, order, most)?)
         }
     };
     Ok(Many { shared: Rc::clone(shared), store, keys: keys.to_vec(), asked })
+}
+
+impl Range {
+    fn ask(
+        shared: &Rc<Shared>,
+        store: &IdbObjectStore,
+        keys: &[Key],
+        field: String,
+        order: Vec<usize>,
+        most: usize,
+    ) -> Result<Self, StoreError> {
+        let bound = |place: Option<&usize>| place.map(|place| (keys[*place].clone(), false));
+        let range = range_to_js(Some(&KeyRange { lower: bound(order.first()), upper: bound(order.last()) }))?;
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let request = store.get_all_with_key_and_limit(&range, most);
+        let request = request.map_err(|thrown| store_error(&thrown, "get"))?;
+        Ok(Self { answer: Answer::new(shared, request, "get"), most, field, order })
+    }
 }
 
 /// The field that holds the primary key, where rows can be told apart by it.
@@ -104,29 +125,44 @@ impl Many {
     /// The rows, in the order of the keys.
     pub async fn rows(self) -> Result<Vec<Option<JsRow>>, StoreError> {
         let Self { shared, store, keys, asked } = self;
-        let (answer, field, order) = match asked {
+        let mut range = match asked {
             Asked::Each(each) => return each.rows().await,
-            Asked::Range { answer, field, order } => (answer, field, order),
+            Asked::Range(range) => range,
         };
-        let page: Array = answer.await?.unchecked_into();
         let mut rows: Vec<Option<JsRow>> = keys.iter().map(|_| None).collect();
-        let rest = match place(&page, &field, &keys, &order, &mut rows) {
-            Some(known) if (page.length() as usize) == keys.len() => &order[known..],
-            Some(_) => &[],
-            None => &order[..],
+        let rest = loop {
+            let Range { answer, most, field, mut order } = range;
+            let page: Array = answer.await?.unchecked_into();
+            let Some(Placed { known, found }) = place(&page, &field, &keys, &order, &mut rows) else { break order };
+            if page.length() < most || known == order.len() {
+                return Ok(rows);
+            }
+            order.drain(..known);
+            if found * 2 < page.length() as usize || order.len() < FEWEST {
+                break order;
+            }
+            let most = order.len();
+            range = Range::ask(&shared, &store, &keys, field, order, most)?;
         };
         let found = Each::ask(&shared, &store, rest.iter().map(|place| &keys[*place]))?.rows().await?;
-        for (place, row) in rest.iter().zip(found) {
-            rows[*place] = row;
+        for (place, row) in rest.into_iter().zip(found) {
+            rows[place] = row;
         }
         Ok(rows)
     }
 }
 
-/// Puts a page's rows, which come in the order of their keys, to the keys; gives the number of keys that are not beyond the
-/// last row. `None` where a row's key cannot be told.
-fn place(page: &Array, field: &str, keys: &[Key], order: &[usize], rows: &mut [Option<JsRow>]) -> Option<usize> {
-    let mut known = 0;
+/// What a page told.
+struct Placed {
+    /// How many keys are not beyond its last row.
+    known: usize,
+    /// How many of its rows were wanted.
+    found: usize,
+}
+
+/// Puts a page's rows, which come in the order of their keys, to the keys. `None` where a row's key cannot be told.
+fn place(page: &Array, field: &str, keys: &[Key], order: &[usize], rows: &mut [Option<JsRow>]) -> Option<Placed> {
+    let (mut known, mut found) = (0, 0);
     for row in page.iter().filter_map(JsRow::found) {
         let key = Key::of(&row.get(field)?)?;
         while order.get(known).is_some_and(|place| keys[*place] < key) {
@@ -135,7 +171,8 @@ fn place(page: &Array, field: &str, keys: &[Key], order: &[usize], rows: &mut [O
         if let Some(place) = order.get(known).filter(|place| keys[**place] == key) {
             rows[*place] = Some(row);
             known += 1;
+            found += 1;
         }
     }
-    Some(known)
+    Some(Placed { known, found })
 }
