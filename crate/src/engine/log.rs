@@ -5,7 +5,7 @@
 //! `{ eventId, table, id, op, at?, data | fields, spaceId?, visibility, group? }`, `fields` = `{ [f]: { value, at, prev?,
 //! before? } }`, in an insert only those that replaced a tombstone's. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
 
-use crate::model::{AppId, DELETED_AT, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility};
+use crate::model::{AppId, DELETED_AT, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility, text_bytes};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
 use crate::store::{Row, RowValue};
 use std::collections::HashMap;
@@ -53,6 +53,11 @@ impl<R: Row> Journal<R> {
     }
 }
 
+/// The most bytes of a change besides its texts and values.
+const CHANGE_BYTES: usize = 320;
+/// The most bytes of an edited field, or of one that replaced a tombstone's, besides name and values.
+const EDIT_BYTES: usize = 160;
+
 /// One edited field of an update.
 pub struct LoggedEdit<V> {
     /// The field.
@@ -63,12 +68,15 @@ pub struct LoggedEdit<V> {
     pub prev: Option<Stamp>,
     /// The value it replaced.
     pub before: V,
+    /// The most bytes it takes as JSON.
+    pub bytes: usize,
 }
 
 impl<V: RowValue> LoggedEdit<V> {
-    /// About how many bytes it takes as JSON.
-    pub fn bytes(&self) -> usize {
-        100 + self.name.len() + self.value.weight() + self.before.weight()
+    /// What is set to a value, over what is stored. `bytes`: the most that the value takes.
+    pub fn new(name: String, value: V, bytes: usize, prev: Option<Stamp>, before: V) -> Self {
+        let bytes = EDIT_BYTES + text_bytes(&name) + bytes + before.weight();
+        Self { name, value, prev, before, bytes }
     }
 }
 
@@ -80,7 +88,7 @@ pub enum Payload<R: Row> {
         data: R,
         /// Over a tombstone: the stamps it replaced, by field.
         replaced: Vec<(String, Stamp)>,
-        /// About how many bytes the values take as JSON.
+        /// The most bytes they take as JSON.
         bytes: usize,
     },
     /// The edited fields of an update.
@@ -109,11 +117,32 @@ pub struct Logged<R: Row> {
     pub space: Option<String>,
     /// Who may see the record.
     pub visibility: Visibility,
-    /// About how many bytes the values take as JSON.
+    /// The most bytes it takes as JSON.
     pub bytes: usize,
 }
 
+impl<R: Row> Payload<R> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Insert { bytes, replaced, .. } => {
+                bytes + replaced.iter().map(|(name, _)| EDIT_BYTES + text_bytes(name)).sum::<usize>()
+            }
+            Self::Update(edits) => edits.iter().map(|edit| edit.bytes).sum(),
+            Self::Delete(_) => 0,
+        }
+    }
+}
+
 impl<R: Row> Logged<R> {
+    /// Finds out how many bytes the change takes.
+    #[must_use]
+    pub fn weighed(mut self) -> Self {
+        let space = self.space.as_deref().map_or(0, text_bytes);
+        let texts = text_bytes(self.table.as_str()) + text_bytes(&self.id) + text_bytes(self.visibility.as_str());
+        self.bytes = CHANGE_BYTES + space + texts + self.payload.bytes();
+        self
+    }
+
     /// Whether this is a change of that record.
     pub fn is_of(&self, sync: &TableSync, id: &str) -> bool {
         self.id == id && self.app == sync.app && self.table == sync.sync_name
@@ -136,7 +165,7 @@ impl<R: Row> Logged<R> {
 
     /// Takes up a later edit of the same transaction; of a field edited twice the first `prev` and `before` stay.
     pub fn join(&mut self, edit: LoggedEdit<R::Value>) {
-        self.bytes += edit.bytes();
+        self.bytes += edit.bytes;
         match &mut self.payload {
             Payload::Insert { data, .. } => data.set(&edit.name, edit.value),
             Payload::Update(edits) => match edits.iter_mut().find(|earlier| earlier.name == edit.name) {

@@ -20,7 +20,7 @@ pub struct Field<V> {
     pub name: String,
     /// Its value.
     pub value: Option<V>,
-    /// About how many bytes the value takes as JSON.
+    /// The most bytes the value takes as JSON.
     pub bytes: usize,
 }
 
@@ -63,9 +63,9 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     if is_name && value.is_some_and(|value| !value.is_null() && value.as_text().is_none()) {
         return Err(not_syncable(&name, &Malformed::new(&*name, "is not a text")));
     }
-    let value = value.map(|value| value.travelling(&name)).transpose();
-    let value = value.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
-    let bytes = value.as_ref().map_or(0, RowValue::weight);
+    let weighed = value.map(|value| value.travelling_weighed(&name)).transpose();
+    let weighed = weighed.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
+    let (value, bytes) = weighed.map_or((None, 0), |(value, bytes)| (Some(value), bytes));
     if bytes > MAX_VALUE_BYTES {
         return Err(not_syncable(&name, &Malformed::new(&*name, "is larger than 7 MiB")));
     }

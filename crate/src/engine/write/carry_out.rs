@@ -114,8 +114,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         payload: Payload<S::Row>,
     ) {
         let config = self.engine.config();
-        let bytes = 200 + payload_bytes(&payload);
-        open.logged.push(Logged {
+        let change = Logged {
             event_id: self.fresh_event_id(),
             app: sync.app.clone(),
             schema_version: sync.schema_version,
@@ -125,8 +124,9 @@ impl<S: Store, H: Host> Writer<S, H> {
             payload,
             space: row.text(SPACE_ID).map(|space| config.wire_space(&space)),
             visibility: row.text(VISIBILITY).map(Visibility::from).unwrap_or_default(),
-            bytes,
-        });
+            bytes: 0,
+        };
+        open.logged.push(change.weighed());
     }
 
     /// The transaction's stamp; raised when a later write in it replaces something as new as that.
@@ -167,7 +167,7 @@ fn edit_row<R: Row>(
             row.remove(&edit.name);
             R::Value::null()
         };
-        LoggedEdit { name: edit.name, value, prev, before }
+        LoggedEdit::new(edit.name, value, edit.bytes, prev, before)
     });
     logged.collect()
 }
@@ -179,13 +179,5 @@ fn take_away_old_fields<R: Row>(data: &mut R, tombstone: Option<&R>) {
         if data.get(&name).is_none() {
             data.set(&name, R::Value::null());
         }
-    }
-}
-
-fn payload_bytes<R: Row>(payload: &Payload<R>) -> usize {
-    match payload {
-        Payload::Insert { bytes, .. } => *bytes,
-        Payload::Update(edits) => edits.iter().map(LoggedEdit::bytes).sum(),
-        Payload::Delete(_) => 0,
     }
 }
