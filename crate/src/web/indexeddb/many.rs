@@ -18,8 +18,8 @@ use web_sys::{IdbObjectStore, IdbRequest};
 
 /// Fewer keys are asked for one by one.
 const FEWEST: usize = 8;
-/// The first part of a range has a row for every so many keys.
-const PROBE: usize = 8;
+/// Rows in the first part of a range.
+const PROBE: usize = 16;
 
 /// Keys whose first request is on its way.
 pub(super) struct Many {
@@ -79,7 +79,7 @@ pub(super) fn start(shared: &Rc<Shared>, store: &str, keys: &[Key]) -> Result<Ma
     let asked = match key_field(&store, keys.len())?.zip(increasing(keys)) {
         None => Asked::Each(Each::ask(shared, &store, keys.iter())?),
         Some((field, order)) => {
-            let most = order.len().div_ceil(PROBE);
+            let most = order.len().min(PROBE);
             Asked::Range(Range::ask(shared, &store, keys, field, order, most)?)
         }
     };
