@@ -1,21 +1,23 @@
 //! Live queries: re-run when a commit touches their table and key range, all of one commit in one flush.
 //!
-//! All queries a commit concerns are read in one transaction and called back in one turn, so that two queries never
-//! disagree on screen.
+//! All queries a commit concerns are called back in one turn, so that two queries never disagree on screen: those that
+//! can follow the commit without reading, or, when one of them cannot, all of them, read in one transaction.
+
+mod kept;
 
 use super::events::TableChange;
 use super::ports::Host;
 use super::query::{Found, Query, Want};
+use super::read::Sight;
 use super::{Engine, Result, Touched};
 use crate::model::StoreSpec;
 use crate::store::{Mode, Row, Store};
+use kept::Kept;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 type Callback<R> = Rc<dyn Fn(Result<Vec<Found<R>>>)>;
-
-type Dirty<R> = (Subscription, Query, Want, Callback<R>);
 
 /// Names a live query, to end it.
 pub type Subscription = u32;
@@ -25,7 +27,12 @@ struct LiveQuery<R> {
     want: Want,
     spec: StoreSpec,
     callback: Callback<R>,
+    /// It has to be read.
     dirty: bool,
+    /// What was read last, where it follows commits; `None` while the query is being read.
+    kept: Option<Kept<R>>,
+    /// What is kept was not called back with.
+    followed: bool,
 }
 
 /// The live queries of an engine.
@@ -42,10 +49,13 @@ impl<R> Default for Live<R> {
 }
 
 impl<R: Row> Live<R> {
-    /// Marks the queries whose result the touched records may change.
-    pub fn mark(&self, touched: &[Touched<R>]) {
+    /// Has the queries whose result the touched records may change follow them, or be read. `sight` says what a query may
+    /// see.
+    pub fn mark(&self, touched: &[Touched<R>], sight: impl Fn(&Query) -> Option<Sight>) {
         for live in self.queries.borrow_mut().values_mut() {
-            live.dirty = live.dirty || touched.iter().any(|record| live.query.concerns(&live.spec, record));
+            if !live.dirty && touched.iter().any(|record| live.query.concerns(&live.spec, record)) {
+                live.follow(touched, sight(&live.query));
+            }
         }
     }
 
@@ -68,12 +78,63 @@ impl<R: Row> Live<R> {
         self.queries.borrow_mut().clear();
     }
 
-    fn take_dirty(&self) -> Vec<Dirty<R>> {
+    /// The queries to call back, all to be read when one of them has to be.
+    fn take_due(&self) -> Due<R> {
         let mut queries = self.queries.borrow_mut();
-        let dirty = queries.iter_mut().filter_map(|(id, live)| {
-            std::mem::take(&mut live.dirty).then(|| (*id, live.query.clone(), live.want, Rc::clone(&live.callback)))
+        let reads = queries.values().any(|live| live.dirty);
+        let due = queries.iter_mut().filter(|(_, live)| live.dirty || live.followed);
+        if !reads {
+            let due = due.map(|(id, live)| (*id, live.take_followed()));
+            return Due::Followed(due.collect());
+        }
+        let due = due.map(|(id, live)| {
+            (live.dirty, live.followed, live.kept) = (false, false, None);
+            Reading { id: *id, query: live.query.clone(), want: live.want }
         });
-        dirty.collect()
+        Due::Read(due.collect())
+    }
+
+    fn callback(&self, id: Subscription) -> Option<Callback<R>> {
+        self.queries.borrow().get(&id).map(|live| Rc::clone(&live.callback))
+    }
+
+    fn keep(&self, id: Subscription, kept: Kept<R>) {
+        // Where it was marked meanwhile, what was read may be outdated.
+        if let Some(live) = self.queries.borrow_mut().get_mut(&id).filter(|live| !live.dirty) {
+            live.kept = Some(kept);
+        }
+    }
+}
+
+/// What a flush does.
+enum Due<R> {
+    /// These have followed; their rows.
+    Followed(Vec<(Subscription, Vec<R>)>),
+    /// These have to be read.
+    Read(Vec<Reading>),
+}
+
+/// A live query that is read.
+struct Reading {
+    id: Subscription,
+    query: Query,
+    want: Want,
+}
+
+impl<R: Row> LiveQuery<R> {
+    fn follow(&mut self, touched: &[Touched<R>], sight: Option<Sight>) {
+        let kept = self.kept.as_mut().zip(sight);
+        if let Some(Ok(changed)) = kept.map(|(kept, sight)| kept.follow(&self.query.table, &sight, touched)) {
+            self.followed |= changed;
+        } else {
+            self.kept = None;
+            self.dirty = true;
+        }
+    }
+
+    fn take_followed(&mut self) -> Vec<R> {
+        self.followed = false;
+        self.kept.as_ref().map(Kept::rows).unwrap_or_default()
     }
 }
 
@@ -89,7 +150,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let spec = self.config().table(&query.table)?.spec.clone();
         let id = self.live.last.get() + 1;
         self.live.last.set(id);
-        let live = LiveQuery { query, want, spec, callback: Rc::new(callback), dirty: true };
+        let callback = Rc::new(callback);
+        let live = LiveQuery { query, want, spec, callback, dirty: true, kept: None, followed: false };
         self.live.queries.borrow_mut().insert(id, live);
         schedule(self);
         Ok(id)
@@ -102,31 +164,52 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     async fn flush(&self) {
         loop {
-            let dirty = self.live.take_dirty();
-            if dirty.is_empty() {
-                self.live.flushing.set(false);
-                return;
-            }
-            let results = self.read_all(&dirty).await;
-            for ((id, _, _, callback), result) in dirty.into_iter().zip(results) {
-                // A query may have been ended while it was read.
-                let wanted = self.live.queries.borrow().contains_key(&id);
-                if wanted {
-                    callback(result);
+            match self.live.take_due() {
+                Due::Followed(due) if due.is_empty() => {
+                    self.live.flushing.set(false);
+                    return;
+                }
+                Due::Followed(due) => {
+                    for (id, rows) in due {
+                        self.call_back(id, Ok(rows.into_iter().map(Found::row).collect()));
+                    }
+                }
+                Due::Read(due) => {
+                    let results = self.read_all(&due).await;
+                    for (reading, result) in due.into_iter().zip(results) {
+                        self.keep(&reading, &result);
+                        self.call_back(reading.id, result);
+                    }
                 }
             }
         }
     }
 
-    async fn read_all(&self, dirty: &[Dirty<S::Row>]) -> Vec<Result<Vec<Found<S::Row>>>> {
-        let tables: BTreeSet<&str> = dirty.iter().map(|(_, query, ..)| query.table.as_str()).collect();
+    /// A query may have been ended while it was read, or by the callback before.
+    fn call_back(&self, id: Subscription, result: Result<Vec<Found<S::Row>>>) {
+        let callback = self.live.callback(id);
+        if let Some(callback) = callback {
+            callback(result);
+        }
+    }
+
+    async fn read_all(&self, due: &[Reading]) -> Vec<Result<Vec<Found<S::Row>>>> {
+        let tables: BTreeSet<&str> = due.iter().map(|reading| reading.query.table.as_str()).collect();
         let tables: Vec<&str> = tables.into_iter().collect();
         match self.store.begin(Mode::Read, &tables) {
-            Err(error) => dirty.iter().map(|_| Err(error.clone().into())).collect(),
+            Err(error) => due.iter().map(|_| Err(error.clone().into())).collect(),
             Ok(tx) => {
-                let reads = dirty.iter().map(|(_, query, want, _)| self.find_in(&tx, query, *want));
+                let reads = due.iter().map(|reading| self.find_in(&tx, &reading.query, reading.want));
                 futures_util::future::join_all(reads).await
             }
+        }
+    }
+
+    fn keep(&self, reading: &Reading, result: &Result<Vec<Found<S::Row>>>) {
+        let (Ok(found), Ok((table, sight))) = (result, self.sight_of(&reading.query)) else { return };
+        let rows = found.iter().filter_map(|found| found.row.clone()).collect();
+        if let Some(kept) = Kept::of(&table, &sight, &reading.query, reading.want, rows) {
+            self.live.keep(reading.id, kept);
         }
     }
 }

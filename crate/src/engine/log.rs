@@ -5,10 +5,58 @@
 //! `{ eventId, table, id, op, at?, data | fields, spaceId?, visibility, group? }`, `fields` = `{ [f]: { value, at, prev?,
 //! before? } }`, in an insert only those that replaced a tombstone's. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
 
-use super::error::Result;
-use crate::model::{AppId, DELETED_AT, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility};
+use crate::model::{AppId, DELETED_AT, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility, text_bytes};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
-use crate::store::{CHANGE_LOG, Key, Row, RowValue, Transaction};
+use crate::store::{Row, RowValue};
+use std::collections::HashMap;
+
+/// The changes of a transaction that has not ended, in order, found by their records.
+pub struct Journal<R: Row> {
+    changes: Vec<Logged<R>>,
+    places: HashMap<String, Vec<usize>>,
+}
+
+impl<R: Row> Default for Journal<R> {
+    fn default() -> Self {
+        Self { changes: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<R: Row> Journal<R> {
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Adds a change.
+    pub fn push(&mut self, change: Logged<R>) {
+        self.places.entry(change.id.clone()).or_default().push(self.changes.len());
+        self.changes.push(change);
+    }
+
+    /// Whether one of the changes wrote that field of that record.
+    pub fn wrote(&self, sync: &TableSync, id: &str, field: &str) -> bool {
+        self.places.get(id).into_iter().flatten().any(|place| self.changes[*place].wrote(sync, id, field))
+    }
+
+    /// The last change of a record.
+    pub fn last_of(&mut self, sync: &TableSync, id: &str) -> Option<&mut Logged<R>> {
+        let places = self.places.get(id)?;
+        let place = places.iter().rev().find(|place| self.changes[**place].is_of(sync, id))?;
+        self.changes.get_mut(*place)
+    }
+
+    /// All changes, to be logged.
+    pub fn take(&mut self) -> Vec<Logged<R>> {
+        self.places.clear();
+        std::mem::take(&mut self.changes)
+    }
+}
+
+/// The most bytes of a change besides its texts and values.
+const CHANGE_BYTES: usize = 320;
+/// The most bytes of an edited field, or of one that replaced a tombstone's, besides name and values.
+const EDIT_BYTES: usize = 160;
 
 /// One edited field of an update.
 pub struct LoggedEdit<V> {
@@ -20,12 +68,15 @@ pub struct LoggedEdit<V> {
     pub prev: Option<Stamp>,
     /// The value it replaced.
     pub before: V,
+    /// The most bytes it takes as JSON.
+    pub bytes: usize,
 }
 
 impl<V: RowValue> LoggedEdit<V> {
-    /// About how many bytes it takes as JSON.
-    pub fn bytes(&self) -> usize {
-        100 + self.name.len() + self.value.weight() + self.before.weight()
+    /// What is set to a value, over what is stored. `bytes`: the most that the value takes.
+    pub fn new(name: String, value: V, bytes: usize, prev: Option<Stamp>, before: V) -> Self {
+        let bytes = EDIT_BYTES + text_bytes(&name) + bytes + before.weight();
+        Self { name, value, prev, before, bytes }
     }
 }
 
@@ -37,6 +88,8 @@ pub enum Payload<R: Row> {
         data: R,
         /// Over a tombstone: the stamps it replaced, by field.
         replaced: Vec<(String, Stamp)>,
+        /// The most bytes they take as JSON.
+        bytes: usize,
     },
     /// The edited fields of an update.
     Update(Vec<LoggedEdit<R::Value>>),
@@ -64,11 +117,32 @@ pub struct Logged<R: Row> {
     pub space: Option<String>,
     /// Who may see the record.
     pub visibility: Visibility,
-    /// About how many bytes the values take as JSON.
+    /// The most bytes it takes as JSON.
     pub bytes: usize,
 }
 
+impl<R: Row> Payload<R> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Insert { bytes, replaced, .. } => {
+                bytes + replaced.iter().map(|(name, _)| EDIT_BYTES + text_bytes(name)).sum::<usize>()
+            }
+            Self::Update(edits) => edits.iter().map(|edit| edit.bytes).sum(),
+            Self::Delete(_) => 0,
+        }
+    }
+}
+
 impl<R: Row> Logged<R> {
+    /// Finds out how many bytes the change takes.
+    #[must_use]
+    pub fn weighed(mut self) -> Self {
+        let space = self.space.as_deref().map_or(0, text_bytes);
+        let texts = text_bytes(self.table.as_str()) + text_bytes(&self.id) + text_bytes(self.visibility.as_str());
+        self.bytes = CHANGE_BYTES + space + texts + self.payload.bytes();
+        self
+    }
+
     /// Whether this is a change of that record.
     pub fn is_of(&self, sync: &TableSync, id: &str) -> bool {
         self.id == id && self.app == sync.app && self.table == sync.sync_name
@@ -91,7 +165,7 @@ impl<R: Row> Logged<R> {
 
     /// Takes up a later edit of the same transaction; of a field edited twice the first `prev` and `before` stay.
     pub fn join(&mut self, edit: LoggedEdit<R::Value>) {
-        self.bytes += edit.bytes();
+        self.bytes += edit.bytes;
         match &mut self.payload {
             Payload::Insert { data, .. } => data.set(&edit.name, edit.value),
             Payload::Update(edits) => match edits.iter_mut().find(|earlier| earlier.name == edit.name) {
@@ -113,18 +187,18 @@ impl<R: Row> Logged<R> {
     fn into_row(self, shared_at: Stamp) -> R {
         let mut row = R::empty();
         row.set_text("eventId", self.event_id.as_str());
-        row.set_text("table", self.table.as_str());
+        row.set_word("table", self.table.as_str());
         row.set_text("id", &self.id);
-        row.set_text("op", self.op().as_str());
+        row.set_word("op", self.op().as_str());
         if self.at != shared_at {
             row.set_text("at", &self.at.to_string());
         }
         if let Some(space) = &self.space {
-            row.set_text("spaceId", space);
+            row.set_word("spaceId", space);
         }
-        row.set_text("visibility", self.visibility.as_str());
+        row.set_word("visibility", self.visibility.as_str());
         match self.payload {
-            Payload::Insert { data, replaced } => set_insert(&mut row, data, replaced, self.at),
+            Payload::Insert { data, replaced, .. } => set_insert(&mut row, data, replaced, self.at),
             Payload::Update(edits) => row.set("fields", fields_value(edits, self.at)),
             Payload::Delete(prev) => {
                 row.set_text("deletedAt", &self.at.to_string());
@@ -186,21 +260,10 @@ pub struct Author<'a, V> {
     pub offset: i64,
 }
 
-/// Puts the rows of one transaction's changes; gives the key of the last row, and how many changes were logged.
-pub async fn append<Tx: Transaction>(
-    tx: &Tx,
-    author: &Author<'_, <Tx::Row as Row>::Value>,
-    changes: Vec<Logged<Tx::Row>>,
-) -> Result<Option<(f64, usize)>> {
-    let count = changes.len();
-    let mut last = None;
-    for (app, schema_version, chunk) in chunks(changes) {
-        let row = log_row(author, &app, schema_version, chunk);
-        if let Key::Number(seq) = tx.insert(CHANGE_LOG, &row, None).await? {
-            last = Some((seq, count));
-        }
-    }
-    Ok(last)
+/// The rows of one transaction's changes, to be put in the transaction that puts the records.
+pub fn rows<R: Row>(author: &Author<'_, R::Value>, changes: Vec<Logged<R>>) -> Vec<R> {
+    let rows = chunks(changes).into_iter();
+    rows.map(|(app, schema_version, chunk)| log_row(author, &app, schema_version, chunk)).collect()
 }
 
 fn log_row<R: Row>(author: &Author<'_, R::Value>, app: &AppId, schema_version: u32, changes: Vec<Logged<R>>) -> R {

@@ -249,7 +249,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Tells live queries, the app and the sync driver what a transaction did.
     pub(crate) fn committed(self: &Rc<Self>, touched: &[Touched<S::Row>], origin: Origin, logged: usize) {
         self.pending.set(self.pending.get() + logged);
-        self.live.mark(touched);
+        self.live.mark(touched, |query| self.sight_of(query).ok().map(|(_, sight)| sight));
         live::schedule(self);
         let changes = changes::of_commit(touched, origin, &self.config());
         if !changes.is_empty() {

@@ -20,17 +20,16 @@ pub struct Field<V> {
     pub name: String,
     /// Its value.
     pub value: Option<V>,
+    /// The most bytes the value takes as JSON.
+    pub bytes: usize,
 }
 
 /// The fields of a whole record (for `add` and `put`): hidden and derived ones dropped, values checked.
 pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
-    row.names()
+    row.fields()
         .into_iter()
-        .filter(|name| !is_hidden(name) && name != UPDATED_AT && name != ID)
-        .filter_map(|name| {
-            let value = row.get(&name)?;
-            Some(checked_field(name, Some(&value)))
-        })
+        .filter(|(name, _)| !is_hidden(name) && name != UPDATED_AT && name != ID)
+        .map(|(name, value)| checked_field(name, Some(&value)))
         .collect()
 }
 
@@ -64,12 +63,13 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     if is_name && value.is_some_and(|value| !value.is_null() && value.as_text().is_none()) {
         return Err(not_syncable(&name, &Malformed::new(&*name, "is not a text")));
     }
-    let value = value.map(|value| value.travelling(&name)).transpose();
-    let value = value.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
-    if value.as_ref().is_some_and(|value| value.weight() > MAX_VALUE_BYTES) {
+    let weighed = value.map(|value| value.travelling_weighed(&name)).transpose();
+    let weighed = weighed.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
+    let (value, bytes) = weighed.map_or((None, 0), |(value, bytes)| (Some(value), bytes));
+    if bytes > MAX_VALUE_BYTES {
         return Err(not_syncable(&name, &Malformed::new(&*name, "is larger than 7 MiB")));
     }
-    Ok(Field { name, value })
+    Ok(Field { name, value, bytes })
 }
 
 fn not_syncable(path: &str, malformed: &Malformed) -> Error {
@@ -91,7 +91,11 @@ pub fn differences<R: Row>(
     if whole {
         let named = |name: &str| fields.iter().any(|field| field.name == name);
         let left_out = stored.names().into_iter().filter(|name| !keeps_itself(name) && !named(name));
-        edits.extend(left_out.filter(|name| !is_null_in(stored, name)).map(|name| Field { name, value: None }));
+        edits.extend(left_out.filter(|name| !is_null_in(stored, name)).map(|name| Field {
+            name,
+            value: None,
+            bytes: 0,
+        }));
     }
     for field in fields {
         let old = stored.get(&field.name);

@@ -11,16 +11,18 @@ pub struct Mark<V> {
     /// When.
     pub at: Stamp,
     value: V,
+    at_text: V,
 }
 
 impl<V: RowValue> Mark<V> {
     /// `{ at, actor, origin }`.
     pub fn new(at: Stamp, actor: &V, origin: Origin) -> Self {
+        let at_text = V::text(&at.to_string());
         let mut mark = V::Row::empty();
-        mark.set_text("at", &at.to_string());
+        mark.set("at", at_text.clone());
         mark.set("actor", actor.clone());
-        mark.set_text("origin", origin.as_str());
-        Self { at, value: mark.into_value() }
+        mark.set_word("origin", origin.as_str());
+        Self { at, value: mark.into_value(), at_text }
     }
 
     /// The mark as a value of the metadata.
@@ -39,6 +41,8 @@ impl<V: RowValue> Mark<V> {
 pub struct FieldMeta<R: Row> {
     meta: R,
     newest: Option<Stamp>,
+    /// The newest stamp as a value, where a mark gave it.
+    newest_text: Option<R::Value>,
 }
 
 impl<R: Row> FieldMeta<R> {
@@ -46,26 +50,31 @@ impl<R: Row> FieldMeta<R> {
     pub fn of(row: Option<&R>) -> Self {
         let meta = row.and_then(|row| row.get(FIELD_META)).and_then(|value| value.as_row());
         let newest = row.and_then(|row| row.text(UPDATED_AT_INDEX)).and_then(|text| Stamp::parse(&text).ok());
-        Self { meta: meta.map_or_else(R::empty, |meta| meta.shallow_copy()), newest }
+        Self { meta: meta.map_or_else(R::empty, |meta| meta.shallow_copy()), newest, newest_text: None }
     }
 
     /// Marks a field as written.
     pub fn mark(&mut self, field: &str, mark: &Mark<R::Value>) {
         self.meta.set(field, mark.value.clone());
-        self.newest = self.newest.max(Some(mark.at));
+        if self.newest < Some(mark.at) {
+            self.newest = Some(mark.at);
+            self.newest_text = Some(mark.at_text.clone());
+        }
     }
 
     /// Finds the newest stamp anew, after marks were moved back in time.
     pub fn renew(&mut self) {
         let stamp = |name: &String| Stamp::parse(&self.meta.get(name)?.as_row()?.text("at")?).ok();
         self.newest = self.meta.names().iter().filter_map(stamp).max();
+        self.newest_text = None;
     }
 
     /// Puts the metadata into the record.
     pub fn write(self, row: &mut R) {
         row.set(FIELD_META, self.meta.into_value());
-        if let Some(newest) = self.newest {
-            row.set_text(UPDATED_AT_INDEX, &newest.to_string());
+        let text = self.newest_text.or_else(|| self.newest.map(|newest| R::Value::text(&newest.to_string())));
+        if let Some(text) = text {
+            row.set(UPDATED_AT_INDEX, text);
         }
     }
 }
@@ -85,11 +94,15 @@ pub fn stamp_of<R: Row>(row: &R, field: &str) -> Option<Stamp> {
     Stamp::parse(&mark_of(row, field)?.text("at")?).ok()
 }
 
-/// Where a field's value came from, and by whom.
-pub fn source_of<R: Row>(row: &R, field: &str) -> Option<(String, Value)> {
-    let mark = mark_of(row, field)?;
-    let actor = mark.get("actor").and_then(|actor| actor.to_json().ok()).unwrap_or_default();
-    Some((mark.text("origin")?, actor))
+/// Where a field's value came from.
+pub fn origin_of<R: Row>(row: &R, field: &str) -> Option<String> {
+    mark_of(row, field)?.text("origin")
+}
+
+/// Who wrote a field's value; `null` where that is not said.
+pub fn actor_of<R: Row>(row: &R, field: &str) -> Option<Value> {
+    let actor = mark_of(row, field)?.get("actor");
+    Some(actor.and_then(|actor| actor.to_json().ok()).unwrap_or_default())
 }
 
 /// The actor and origin of a field's mark, to mark it anew.

@@ -4,6 +4,8 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a broken promise is reported")]
 
+mod many;
+
 use super::{Key, KeyRange, Mode, Row, RowValue, Scan, Store, StoreError, Transaction};
 use crate::model::StoreSpec;
 use serde_json::{Value, json};
@@ -18,6 +20,10 @@ pub async fn run<S: Store, F: Future<Output = S>>(open: impl Fn(Vec<StoreSpec>) 
     writers_wait_for_each_other(&open(tables()).await, Mode::Write).await;
     writers_wait_for_each_other(&open(tables()).await, Mode::Durable).await;
     keys_are_counted(&open(tables()).await).await;
+    many::rows_of_many_keys_come_in_the_order_of_the_keys(&open(tables()).await).await;
+    many::many_rows_show_the_transactions_own_writes(&open(tables()).await).await;
+    many::what_is_inserted_with_the_commit_has_its_keys(&open(tables()).await).await;
+    many::a_refused_row_undoes_what_it_would_have_ended(&open(tables()).await).await;
     keys_may_lie_beside_rows(&open(tables()).await).await;
     scans_go_by_index_order(&open(tables()).await).await;
     scans_filter_before_they_count(&open(tables()).await).await;

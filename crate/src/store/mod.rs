@@ -145,7 +145,8 @@ pub trait Transaction: 'static {
     /// The row of a key. Sees this transaction's own writes.
     fn get(&self, store: &str, key: &Key) -> impl Future<Output = Result<Option<Self::Row>, StoreError>>;
 
-    /// The rows of keys, in the order of the keys, all asked for in this turn.
+    /// The rows of keys, in the order of the keys. Asked for from this turn on: until it resolves, nothing may be put under
+    /// these keys.
     fn get_many(&self, store: &str, keys: &[Key]) -> impl Future<Output = Result<Vec<Option<Self::Row>>, StoreError>>;
 
     /// Rows of a range in key order that `keep` says yes to.
@@ -202,6 +203,21 @@ pub trait Transaction: 'static {
 
     /// Ends the transaction; all of it is stored when this resolves with `Ok`, nothing otherwise.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>>;
+
+    /// Inserts rows into a store that makes their keys, and ends the transaction; gives the keys. One wait for all of it.
+    fn commit_with(self, store: &str, rows: &[Self::Row]) -> impl Future<Output = Result<Vec<Key>, StoreError>>
+    where
+        Self: Sized,
+    {
+        async move {
+            let mut keys = Vec::with_capacity(rows.len());
+            for row in rows {
+                keys.push(self.insert(store, row, None).await?);
+            }
+            self.commit().await?;
+            Ok(keys)
+        }
+    }
 
     /// Ends the transaction and undoes all of it.
     fn abort(&self);

@@ -3,7 +3,7 @@
 //! In the browser a row is a JavaScript object and a value is a handle to a JavaScript value: dates, maps and blobs in
 //! untouched fields survive, because nothing converts them. Elsewhere both are parsed JSON.
 
-use crate::model::{Malformed, check_travels};
+use crate::model::{Malformed, check_travels, json_bytes};
 use serde_json::Value;
 
 /// A value of a field: a cheap handle.
@@ -39,11 +39,15 @@ pub trait RowValue: Clone + 'static {
     fn as_bytes(&self) -> Option<Vec<u8>>;
     /// The value as it can travel: negative zero made zero, strays refused by path (`path` is the field's name).
     fn travelling(&self, path: &str) -> Result<Self, Malformed> {
+        self.travelling_weighed(path).map(|(value, _)| value)
+    }
+    /// The same, with its [`RowValue::weight`].
+    fn travelling_weighed(&self, path: &str) -> Result<(Self, usize), Malformed> {
         travelling(self, path)
     }
-    /// About how many bytes the value takes as JSON.
+    /// The bytes the value takes as JSON, or some twenty more; 0 where JSON cannot carry it.
     fn weight(&self) -> usize {
-        self.to_json().map_or(0, |json| json.to_string().len())
+        self.to_json().map_or(0, |json| json_bytes(&json))
     }
     /// A text value.
     #[must_use]
@@ -77,11 +81,11 @@ pub trait RowValue: Clone + 'static {
     }
 }
 
-/// The general way of [`RowValue::travelling`]: through JSON, checked, and back.
-pub fn travelling<V: RowValue>(value: &V, path: &str) -> Result<V, Malformed> {
+/// The general way of [`RowValue::travelling_weighed`]: through JSON, checked, and back.
+pub fn travelling<V: RowValue>(value: &V, path: &str) -> Result<(V, usize), Malformed> {
     let json = value.to_json().map_err(|inner| Malformed::new(join(path, &inner.path), inner.reason))?;
     check_travels(&json, path)?;
-    Ok(V::from_json(&json))
+    Ok((V::from_json(&json), json_bytes(&json)))
 }
 
 fn join(path: &str, inner: &str) -> String {
@@ -103,6 +107,11 @@ pub trait Row: Clone + 'static {
     fn remove(&mut self, field: &str);
     /// The names of its own fields, in their order.
     fn names(&self) -> Vec<String>;
+    /// Its own fields, in their order.
+    fn fields(&self) -> Vec<(String, Self::Value)> {
+        let names = self.names().into_iter();
+        names.filter_map(|name| self.get(&name).map(|value| (name, value))).collect()
+    }
     /// The names of its own fields, those included whose value is `undefined`: changes take such fields away.
     fn named(&self) -> Vec<String> {
         self.names()
@@ -120,6 +129,10 @@ pub trait Row: Clone + 'static {
     /// Gives a field a text.
     fn set_text(&mut self, field: &str, text: &str) {
         self.set(field, Self::Value::text(text));
+    }
+    /// Gives a field a text that many rows share, such as the name of a table.
+    fn set_word(&mut self, field: &str, word: &str) {
+        self.set_text(field, word);
     }
     /// The whole object as JSON.
     fn to_json(&self) -> Result<Value, Malformed> {

@@ -6,6 +6,7 @@ use futures_channel::oneshot;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, pending};
 use js_sys::{Date, Uint8Array};
+use std::cell::RefCell;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 
@@ -13,6 +14,12 @@ use wasm_bindgen::closure::Closure;
 const MAX_TIMER_MS: u64 = i32::MAX as u64;
 /// Most bytes of one call for randomness.
 const MAX_RANDOM_BYTES: usize = 65_536;
+/// Bytes asked for at once where little is wanted: a bulk write makes an id for each record.
+const POOL_BYTES: usize = 1280;
+
+thread_local! {
+    static POOL: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The browser's clocks, randomness and task queue.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,13 +43,17 @@ impl Host for BrowserHost {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        let crypto = js::global("crypto").expect("every browser that runs WebAssembly has crypto");
-        for part in bytes.chunks_mut(MAX_RANDOM_BYTES) {
-            let filled = Uint8Array::new_with_length(u32::try_from(part.len()).expect("a part is small"));
-            js::call(&crypto, "getRandomValues", &[filled.clone().into()])
-                .expect("getRandomValues refuses only more than 65,536 bytes");
-            filled.copy_to(part);
+        if bytes.len() > POOL_BYTES {
+            return fill(bytes);
         }
+        POOL.with_borrow_mut(|pool| {
+            if pool.len() < bytes.len() {
+                pool.resize(POOL_BYTES, 0);
+                fill(pool);
+            }
+            // What was given out is gone from the pool.
+            bytes.copy_from_slice(&pool.split_off(pool.len() - bytes.len()));
+        });
     }
 
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {
@@ -51,6 +62,16 @@ impl Host for BrowserHost {
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         wasm_bindgen_futures::spawn_local(task);
+    }
+}
+
+fn fill(bytes: &mut [u8]) {
+    let crypto = js::global("crypto").expect("every browser that runs WebAssembly has crypto");
+    for part in bytes.chunks_mut(MAX_RANDOM_BYTES) {
+        let filled = Uint8Array::new_with_length(u32::try_from(part.len()).expect("a part is small"));
+        js::call(&crypto, "getRandomValues", &[filled.clone().into()])
+            .expect("getRandomValues refuses only more than 65,536 bytes");
+        filled.copy_to(part);
     }
 }
 

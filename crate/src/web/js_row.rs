@@ -1,8 +1,8 @@
 //! Rows that are JavaScript objects: fields are read and set by interned names, values stay JavaScript's own.
 
-use super::text::{can_travel, is_well_formed, well_formed_text};
+use super::text::{is_plain, is_well_formed, well_formed_text};
 use super::{js, js_json};
-use crate::model::{Malformed, same_json};
+use crate::model::{Malformed, json_bytes, same_json, text_bytes};
 use crate::store::{Row, RowValue, travelling};
 use js_sys::{Array, ArrayBuffer, Date, JSON, JsString, Object, Reflect, Uint8Array};
 use serde_json::Value;
@@ -13,6 +13,8 @@ use wasm_bindgen::{JsCast, JsValue};
 
 /// Most field names kept as JavaScript strings; a schema has far fewer.
 const MAX_NAMES: usize = 4096;
+/// What numbers, truth values and `null` weigh: no number takes more.
+const PRIMITIVE_BYTES: usize = 24;
 /// Assigning this name to an object would change its prototype instead of making a field.
 const PROTO: &str = "__proto__";
 
@@ -92,9 +94,20 @@ impl Row for JsRow {
     }
 
     fn names(&self) -> Vec<String> {
+        self.fields().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn fields(&self) -> Vec<(String, JsValue)> {
         let keys = js::keys(&self.0).unwrap_or_default().into_iter();
-        let present = keys.filter(|key| Reflect::get(&self.0, key).is_ok_and(|value| !value.is_undefined()));
-        present.filter_map(|key| key.as_string()).collect()
+        let field = |key: JsValue| {
+            let value = Reflect::get(&self.0, &key).ok().filter(|value| !value.is_undefined())?;
+            Some((key.as_string()?, value))
+        };
+        keys.filter_map(field).collect()
+    }
+
+    fn set_word(&mut self, field: &str, word: &str) {
+        let _ = Reflect::set(&self.0, &name(field), &name(word));
     }
 
     fn named(&self) -> Vec<String> {
@@ -209,22 +222,26 @@ impl RowValue for JsValue {
         ArrayBuffer::is_view(self).then(|| view_bytes(self.unchecked_ref()))
     }
 
-    fn travelling(&self, path: &str) -> Result<Self, Malformed> {
+    fn travelling_weighed(&self, path: &str) -> Result<(Self, usize), Malformed> {
+        if let Some(text) = self.dyn_ref::<JsString>() {
+            return weigh_text(text).map(|bytes| (self.clone(), bytes)).map_err(|reason| Malformed::new(path, reason));
+        }
         if let Some(number) = self.as_f64() {
             return match number {
                 _ if !number.is_finite() => Err(Malformed::new(path, "is not a finite number")),
-                0.0 => Ok(Self::from_f64(0.0)),
-                _ => Ok(self.clone()),
+                0.0 => Ok((Self::from_f64(0.0), PRIMITIVE_BYTES)),
+                _ => Ok((self.clone(), PRIMITIVE_BYTES)),
             };
         }
-        if self.is_string() {
-            return match can_travel(self) {
-                true => Ok(self.clone()),
-                false if is_well_formed(self) => Err(Malformed::new(path, "holds U+0000")),
-                false => Err(Malformed::new(path, "is not well-formed text")),
-            };
+        let is_word = JsValue::is_null(self) || self.as_bool().is_some();
+        if is_word { Ok((self.clone(), PRIMITIVE_BYTES)) } else { travelling(self, path) }
+    }
+
+    fn weight(&self) -> usize {
+        if let Some(text) = self.dyn_ref::<JsString>() {
+            return weigh_text(text).unwrap_or(0);
         }
-        if JsValue::is_null(self) || self.as_bool().is_some() { Ok(self.clone()) } else { travelling(self, path) }
+        if self.is_object() { js_json::to_json(self).map_or(0, |json| json_bytes(&json)) } else { PRIMITIVE_BYTES }
     }
 
     fn text(text: &str) -> Self {
@@ -246,6 +263,16 @@ impl RowValue for JsValue {
     fn number(number: f64) -> Self {
         if number.is_finite() { Self::from_f64(number) } else { Self::NULL }
     }
+}
+
+/// The bytes of a text as JSON, or why it cannot travel. Only a text with other characters than ASCII's plain ones is
+/// copied here to be looked at.
+fn weigh_text(text: &JsString) -> Result<usize, &'static str> {
+    if is_plain(text) {
+        return Ok(text.length() as usize + 2);
+    }
+    let copy = well_formed_text(text).ok_or("is not well-formed text")?;
+    if copy.contains('\0') { Err("holds U+0000") } else { Ok(text_bytes(&copy)) }
 }
 
 /// The bytes of a typed array or a `DataView`: only those it shows.

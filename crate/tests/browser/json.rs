@@ -104,6 +104,30 @@ fn values_travel_as_they_are_or_not_at_all() {
 }
 
 #[wasm_bindgen_test]
+fn values_weigh_what_they_take_as_json_or_little_more() {
+    for expression in [
+        "''",
+        "'plain text ~'",
+        "'a \"quoted\" \\\\ line\\n\\u0001'",
+        "'Grüße'.repeat(400)",
+        "'\\ud83d\\ude00'",
+        "-1.2345678901234567e-308",
+        "12",
+        "true",
+        "null",
+        "{ a: ['ü', 0.1, null], 'b\"': { c: '\\t' } }",
+    ] {
+        let value = js(expression);
+        let bytes = json_of(expression).to_string().len();
+        let (_, travelling) = value.travelling_weighed("f").expect(expression);
+        assert_eq!(travelling, value.weight(), "{expression}");
+        let most = if value.is_string() || value.is_object() { bytes } else { bytes + 24 };
+        assert!((bytes..=most).contains(&travelling), "{expression}: {travelling} for {bytes}");
+    }
+    assert_eq!(js("'\\ud800'").weight(), 0);
+}
+
+#[wasm_bindgen_test]
 fn json_becomes_what_javascript_would_parse() {
     for text in
         ["null", "true", "1.5", "9007199254740993", "\"\u{1F600}\"", "[1,{\"a\":[]}]", "{\"__proto__\":{\"x\":1}}"]

@@ -5,7 +5,7 @@ use super::super::config::Config;
 use super::super::error::Result;
 use super::super::events::{Conflict, Side};
 use super::super::prepare::is_purged;
-use super::super::stamps::{FieldMeta, Mark, StoredRecord, json_of, source_of, stamp_of};
+use super::super::stamps::{FieldMeta, Mark, StoredRecord, actor_of, json_of, origin_of, stamp_of};
 use crate::merge::{Outcome, merge};
 use crate::model::{
     AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, VISIBILITY,
@@ -205,10 +205,11 @@ fn take<R: Row>(row: R, change: &Change, fields: &[FieldName]) -> (R, bool) {
 fn note_losses<R: Row>(row: &R, table: &str, change: &Change, taken: &[FieldName], tally: &mut Tally) {
     for (name, edit) in &change.fields {
         let field = name.as_str();
-        let (Some(at), Some((origin, actor))) = (stamp_of(row, field), source_of(row, field)) else { continue };
-        if origin == Origin::ServerReplay.as_str() {
+        // Most values came from the server: they are asked for nothing more.
+        let Some(origin) = origin_of(row, field).filter(|origin| origin != Origin::ServerReplay.as_str()) else {
             continue;
-        }
+        };
+        let (Some(at), Some(actor)) = (stamp_of(row, field), actor_of(row, field)) else { continue };
         let is_taken = taken.contains(name);
         tally.came(row, change, (name, edit), at, is_taken);
         if !is_taken {

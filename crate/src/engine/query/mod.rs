@@ -7,14 +7,16 @@ mod condition;
 mod explain;
 mod fold;
 mod indexes;
-mod plan;
+mod listing;
+pub(super) mod plan;
 mod ranges;
-mod run;
+pub(super) mod run;
 mod search;
 mod touch;
 
 pub use condition::Condition;
 pub use explain::{Explanation, Part};
+pub(super) use listing::Listing;
 pub use run::{Found, Want};
 
 use super::error::Result;
@@ -137,10 +139,16 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// The table and what of it the query sees; an error where the query cannot be answered.
     fn plan_of(&self, query: &Query) -> Result<(Rc<Table>, Sight)> {
+        let (table, sight) = self.sight_of(query)?;
+        plan::plan(&table, &sight, query)?;
+        Ok((table, sight))
+    }
+
+    /// The table, and what of it the query may see now.
+    pub(super) fn sight_of(&self, query: &Query) -> Result<(Rc<Table>, Sight)> {
         let config = self.config();
         let table = config.table(&query.table)?;
         let sight = Sight::new(&config, &table, query.include_deleted, query.across_spaces);
-        plan::plan(&table, &sight, query)?;
         Ok((table, sight))
     }
 }

@@ -43,6 +43,13 @@ pub struct Found<R> {
     pub branch: usize,
 }
 
+impl<R> Found<R> {
+    /// A row alone.
+    pub fn row(row: R) -> Self {
+        Self { row: Some(row), key: None, primary: None, branch: 0 }
+    }
+}
+
 /// What is read with each row, and what decides about it.
 struct Reading<'p, Tx> {
     tx: &'p Tx,

@@ -6,7 +6,7 @@ use crate::engine::adopt::Letter;
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::restamp::moved_record;
-use crate::engine::stamps::{source_of, stamp_of};
+use crate::engine::stamps::{origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{AUTHOR_ID, FieldName, Op, Origin, Scope, Stamp, TableSync, VISIBILITY};
 use crate::store::{Key, Row, RowValue, Store, Transaction};
@@ -154,7 +154,7 @@ impl<R: Row> Ending<R> {
 type Said = (Stamp, Value, Map<String, Value>);
 
 fn is_replayed<R: Row>(row: &R, field: &str) -> bool {
-    source_of(row, field).is_some_and(|(origin, _)| origin == Origin::ServerReplay.as_str())
+    origin_of(row, field).as_deref() == Some(Origin::ServerReplay.as_str())
 }
 
 fn sendable<R: Row>(row: &R, field: &str) -> std::result::Result<Value, String> {

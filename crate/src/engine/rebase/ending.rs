@@ -9,7 +9,7 @@ use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
-use crate::engine::stamps::{json_of, source_of, stamp_of};
+use crate::engine::stamps::{actor_of, json_of, origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
     AUTHOR_ID, Change, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync, USER_ID,
@@ -181,7 +181,8 @@ pub(super) fn marked_fields<R: Row>(row: &R) -> Vec<String> {
 
 /// Who wrote a field, with the origin its first writer's hand had.
 pub(super) fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
-    let (origin, actor) = source_of(row, field).unwrap_or_default();
+    let origin = origin_of(row, field).unwrap_or_default();
+    let actor = actor_of(row, field).unwrap_or_default();
     let actor = if actor.is_object() { actor } else { json!({ "kind": "user" }) };
     let known = Origin::of(&origin);
     let by_kind = match actor["kind"].as_str() {

@@ -18,7 +18,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub(super) fn carry_out(&self, open: &mut Open<S>, target: &Target<'_>, plans: Vec<Plan<S::Row>>) -> usize {
         let plans: Vec<_> =
             plans.into_iter().filter(|plan| !matches!(&plan.act, Act::Edit(edits) if edits.is_empty())).collect();
-        let own = |id: &str, field: &str| open.logged.iter().any(|change| change.wrote(target.sync, id, field));
+        let own = |id: &str, field: &str| open.logged.wrote(target.sync, id, field);
         let seen = plans.iter().filter_map(|plan| plan.seen(|field| own(&plan.id, field))).max();
         if plans.is_empty() {
             return 0;
@@ -47,21 +47,24 @@ impl<S: Store, H: Host> Writer<S, H> {
             Act::Insert { .. } | Act::Flip(Flip::Delete) => Vec::new(),
         };
         let payload = match act {
-            Act::Insert { mut data, space } => {
+            Act::Insert { mut data, space, bytes } => {
                 row = data.shallow_copy();
                 row.set_text(ID, &id);
                 match &space {
-                    Some(space) => row.set_text(SPACE_ID, space),
-                    None => row.set_text(USER_ID, self.engine.config().user_id()),
+                    Some(space) => row.set_word(SPACE_ID, space),
+                    None => row.set_word(USER_ID, self.engine.config().user_id()),
                 }
                 take_away_old_fields(&mut data, stored.as_ref());
                 // The author's mark stays that of the first insert, as merging keeps it.
                 let marked = |name: &String| {
                     name != AUTHOR_ID || stored.as_ref().and_then(|row| stamp_of(row, AUTHOR_ID)).is_none()
                 };
-                data.names().iter().filter(|name| marked(name)).for_each(|name| meta.mark(name, mark));
+                let names = data.names();
+                names.iter().filter(|name| marked(name)).for_each(|name| meta.mark(name, mark));
                 let replaced = |name: String| stamp_of(stored.as_ref()?, &name).map(|prev| (name, prev));
-                Payload::Insert { replaced: data.names().into_iter().filter_map(replaced).collect(), data }
+                let replaced =
+                    if stored.is_some() { names.into_iter().filter_map(replaced).collect() } else { Vec::new() };
+                Payload::Insert { replaced, data, bytes }
             }
             Act::Edit(edits) => Payload::Update(edit_row(&mut row, &mut meta, edits, mark)),
             Act::Flip(Flip::Delete) => {
@@ -71,7 +74,7 @@ impl<S: Store, H: Host> Writer<S, H> {
                 Payload::Delete(prev)
             }
             Act::Flip(Flip::Restore) => {
-                let revived = Field { name: DELETED_AT.to_owned(), value: Some(Value::<S>::null()) };
+                let revived = Field { name: DELETED_AT.to_owned(), value: Some(Value::<S>::null()), bytes: 0 };
                 Payload::Update(edit_row(&mut row, &mut meta, vec![revived], mark))
             }
         };
@@ -88,7 +91,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             return;
         }
         if let Payload::Update(edits) = payload {
-            let earlier = open.logged.iter_mut().rev().find(|logged| logged.is_of(sync, id));
+            let earlier = open.logged.last_of(sync, id);
             if let Some(earlier) = earlier.filter(|logged| logged.takes_updates(at)) {
                 for edit in edits {
                     earlier.join(edit);
@@ -111,8 +114,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         payload: Payload<S::Row>,
     ) {
         let config = self.engine.config();
-        let bytes = 200 + payload_bytes(&payload);
-        open.logged.push(Logged {
+        let change = Logged {
             event_id: self.fresh_event_id(),
             app: sync.app.clone(),
             schema_version: sync.schema_version,
@@ -122,8 +124,9 @@ impl<S: Store, H: Host> Writer<S, H> {
             payload,
             space: row.text(SPACE_ID).map(|space| config.wire_space(&space)),
             visibility: row.text(VISIBILITY).map(Visibility::from).unwrap_or_default(),
-            bytes,
-        });
+            bytes: 0,
+        };
+        open.logged.push(change.weighed());
     }
 
     /// The transaction's stamp; raised when a later write in it replaces something as new as that.
@@ -164,7 +167,7 @@ fn edit_row<R: Row>(
             row.remove(&edit.name);
             R::Value::null()
         };
-        LoggedEdit { name: edit.name, value, prev, before }
+        LoggedEdit::new(edit.name, value, edit.bytes, prev, before)
     });
     logged.collect()
 }
@@ -176,15 +179,5 @@ fn take_away_old_fields<R: Row>(data: &mut R, tombstone: Option<&R>) {
         if data.get(&name).is_none() {
             data.set(&name, R::Value::null());
         }
-    }
-}
-
-fn payload_bytes<R: Row>(payload: &Payload<R>) -> usize {
-    match payload {
-        Payload::Insert { data, .. } => {
-            data.names().iter().map(|name| name.len() + data.get(name).map_or(0, |value| value.weight())).sum()
-        }
-        Payload::Update(edits) => edits.iter().map(LoggedEdit::bytes).sum(),
-        Payload::Delete(_) => 0,
     }
 }

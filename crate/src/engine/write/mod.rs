@@ -8,7 +8,7 @@ mod synced;
 
 use super::epoch::Epoch;
 use super::error::{Error, Result};
-use super::log::{self, Author, Logged};
+use super::log::{self, Author, Journal};
 use super::ports::Host;
 use super::{Engine, Touched};
 use crate::model::{Actor, Origin, Stamp};
@@ -90,7 +90,7 @@ pub(super) struct Open<S: Store> {
     pub(super) tx: S::Tx,
     epoch: Option<Epoch>,
     stamp: Option<Stamp>,
-    logged: Vec<Logged<S::Row>>,
+    logged: Journal<S::Row>,
     pub(super) touched: Vec<Touched<S::Row>>,
     count: usize,
     /// A put that failed at once; the transaction is aborted by it.
@@ -125,8 +125,15 @@ impl<S: Store, H: Host> Writer<S, H> {
             let name = config.user.as_ref().and_then(|user| user.display_name.clone());
             Actor::user(config.user_id(), name.as_deref())
         });
-        let open =
-            Open { tx, epoch: None, stamp: None, logged: Vec::new(), touched: Vec::new(), count: 0, failed: None };
+        let open = Open {
+            tx,
+            epoch: None,
+            stamp: None,
+            logged: Journal::default(),
+            touched: Vec::new(),
+            count: 0,
+            failed: None,
+        };
         Ok(Self {
             engine: Rc::clone(engine),
             actor: Value::<S>::from_json(&actor.to_json()),
@@ -174,27 +181,28 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub async fn commit(&self) -> Result<Written> {
         let mut guard = self.enter("commit").await?;
         let mut open = guard.take().ok_or_else(|| ended("commit"))?;
-        let mut ticket = None;
-        let mut logged = 0;
+        let logged = if open.epoch.is_some() { open.logged.len() } else { 0 };
         #[cfg(feature = "planted-faults")]
         super::faults::between_records_and_log();
-        if let (Some(epoch), false) = (&open.epoch, open.logged.is_empty()) {
-            let user_id = self.engine.config().user_id().to_owned();
-            let author = Author {
-                user_id: &user_id,
-                actor: &self.actor,
-                origin: self.origin,
-                epoch: &epoch.epoch,
-                offset: epoch.offset.unwrap_or(0),
-            };
-            if let Some((seq, count)) = log::append(&open.tx, &author, std::mem::take(&mut open.logged)).await? {
-                ticket = Some(seq);
-                logged = count;
-            }
-        }
-        open.tx.commit().await?;
+        let rows = self.log_rows(&mut open);
+        let keys = open.tx.commit_with(CHANGE_LOG, &rows).await?;
+        let ticket = keys.last().and_then(|key| if let Key::Number(seq) = key { Some(*seq) } else { None });
         self.engine.committed(&open.touched, self.origin, logged);
         Ok(Written { count: open.count, ticket, ..Written::default() })
+    }
+
+    /// The rows of the change log for what was written.
+    fn log_rows(&self, open: &mut Open<S>) -> Vec<S::Row> {
+        let Some(epoch) = &open.epoch else { return Vec::new() };
+        let user_id = self.engine.config().user_id().to_owned();
+        let author = Author {
+            user_id: &user_id,
+            actor: &self.actor,
+            origin: self.origin,
+            epoch: &epoch.epoch,
+            offset: epoch.offset.unwrap_or(0),
+        };
+        log::rows(&author, open.logged.take())
     }
 
     /// Ends the transaction and undoes all of it.

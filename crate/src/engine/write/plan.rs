@@ -6,7 +6,9 @@ use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, differences, newest_stamp};
 use crate::engine::stamps::stamp_of;
-use crate::model::{AUTHOR_ID, DELETED_AT, SPACE_ID, Scope, Stamp, TableSync, USER_ID, VISIBILITY, Visibility};
+use crate::model::{
+    AUTHOR_ID, DELETED_AT, SPACE_ID, Scope, Stamp, TableSync, USER_ID, VISIBILITY, Visibility, text_bytes,
+};
 use crate::store::{Row, RowValue, Store};
 use serde_json::json;
 
@@ -27,7 +29,12 @@ pub(super) enum Flip {
 
 /// What happens to a record.
 pub(super) enum Act<R: Row> {
-    Insert { data: R, space: Option<String> },
+    /// `bytes`: the most that the data takes as JSON.
+    Insert {
+        data: R,
+        space: Option<String>,
+        bytes: usize,
+    },
     Edit(Vec<Field<R::Value>>),
     Flip(Flip),
 }
@@ -64,6 +71,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     ) -> Result<Plan<S::Row>> {
         let mut data = S::Row::empty();
         let mut space = None;
+        let mut bytes = record.fields.iter().map(|field| text_bytes(&field.name) + 2 + field.bytes).sum();
         for field in record.fields {
             match (field.name.as_str(), field.value) {
                 (SPACE_ID, Some(value)) => space = value.as_text(),
@@ -83,17 +91,18 @@ impl<S: Store, H: Host> Writer<S, H> {
                 stored_space.unwrap_or_else(|| space.map_or_else(|| config.home_space(), |s| config.stored_space(&s)));
             config.check_writable_space(&space)?;
             let author = tombstone.as_ref().and_then(|row| row.text(AUTHOR_ID));
-            self.set_author(&mut data, author)?;
+            bytes += self.set_author(&mut data, author)?;
             let visibility = data.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
-            data.set_text(VISIBILITY, visibility.as_str());
+            data.set_word(VISIBILITY, visibility.as_str());
             data.set(DELETED_AT, Value::<S>::null());
-            return Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: Some(space) } });
+            return Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: Some(space), bytes } });
         }
         data.set(DELETED_AT, Value::<S>::null());
-        Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: None } })
+        Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: None, bytes } })
     }
 
-    fn set_author(&self, data: &mut S::Row, known: Option<String>) -> Result<()> {
+    /// Gives the bytes that the author takes.
+    fn set_author(&self, data: &mut S::Row, known: Option<String>) -> Result<usize> {
         let config = self.engine.config();
         let author = known.unwrap_or_else(|| config.user_id().to_owned());
         match data.text(AUTHOR_ID) {
@@ -103,8 +112,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             )
             .with(json!({ "field": AUTHOR_ID }))),
             _ => {
-                data.set_text(AUTHOR_ID, &author);
-                Ok(())
+                data.set_word(AUTHOR_ID, &author);
+                Ok(AUTHOR_ID.len() + 4 + text_bytes(&author))
             }
         }
     }

@@ -8,6 +8,7 @@ mod connection;
 mod entries;
 mod error;
 mod keys;
+mod many;
 mod offer;
 mod open;
 mod open_error;

@@ -5,8 +5,8 @@ use super::error::store_error;
 use super::keys::{key_from_js, key_to_js};
 use super::offer;
 use super::request::Answer;
-use super::scan;
 use super::shared::Shared;
+use super::{many, scan};
 use crate::store::{Entry, Key, KeyRange, Offered, Scan, StoreError, Transaction};
 use crate::web::JsRow;
 use std::future::Future;
@@ -43,13 +43,6 @@ impl IndexedDbTransaction {
             })
         })
     }
-
-    /// Asks for all in this turn; requests are answered in order, so the last one's answer means all have theirs.
-    fn ask_all(&self, store: &str, keys: &[Key]) -> Result<(Vec<IdbRequest>, Option<Answer>), StoreError> {
-        let requests = keys.iter().map(|key| self.ask(store, key)).collect::<Result<Vec<_>, _>>()?;
-        let last = requests.last().map(|request| Answer::new(&self.shared, request.clone(), "get"));
-        Ok((requests, last))
-    }
 }
 
 impl Transaction for IndexedDbTransaction {
@@ -61,15 +54,8 @@ impl Transaction for IndexedDbTransaction {
     }
 
     fn get_many(&self, store: &str, keys: &[Key]) -> impl Future<Output = Result<Vec<Option<JsRow>>, StoreError>> {
-        let asked = self.ask_all(store, keys);
-        async move {
-            let (requests, last) = asked?;
-            if let Some(last) = last {
-                last.await?;
-            }
-            let rows = requests.iter().map(|request| request.result().map(JsRow::found));
-            rows.collect::<Result<_, _>>().map_err(|thrown| store_error(&thrown, "get"))
-        }
+        let started = many::start(&self.shared, store, keys);
+        async move { started?.rows().await }
     }
 
     fn scan(
@@ -153,6 +139,16 @@ impl Transaction for IndexedDbTransaction {
     async fn commit(mut self) -> Result<(), StoreError> {
         self.committing = true;
         self.shared.commit().await
+    }
+
+    async fn commit_with(mut self, store: &str, rows: &[JsRow]) -> Result<Vec<Key>, StoreError> {
+        let asked =
+            rows.iter().map(|row| self.request_put(store, "insert", row, None)).collect::<Result<Vec<_>, _>>()?;
+        self.committing = true;
+        self.shared.commit().await?;
+        // Everything is stored, so every request has its answer.
+        let made = asked.iter().map(|request| request.result().map_err(|thrown| store_error(&thrown, "insert")));
+        made.map(|key| key_from_js(&key?)).collect()
     }
 
     fn abort(&self) {

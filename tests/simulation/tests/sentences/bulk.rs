@@ -5,6 +5,7 @@ use mana_simulation::device::Device;
 use mana_simulation::{Setup, World};
 use mana_sync_engine::engine::{Error, Event, Kind, Result, Write, Writer, Written};
 use mana_sync_engine::model::{Space, SpaceId};
+use mana_sync_engine::protocol::limits::MAX_LOG_ROW_BYTES;
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
 
@@ -175,4 +176,28 @@ fn told(device: &Device) -> Vec<String> {
     words
         .map(|change| format!("{} {} {}", change.op.as_str(), change.origin.as_str(), change.fields.join(",")))
         .collect()
+}
+
+#[test]
+fn a_row_of_the_log_is_full_at_its_limit_whatever_the_texts() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    device.line.set_online(false);
+    let texts = ["plain", "Grüße", "日本語", "\u{1F600}", "\"quoted\" \\", "line\nline\u{1}"];
+    let records = |round: usize| -> Vec<JsonRow> {
+        let record = |number: usize| {
+            let text = texts[(number + round) % texts.len()].repeat(300);
+            row(json!({ "id": format!("r{number}"), "title": text, "list": [text, number], "ü\"": round, "n": 0.1 }))
+        };
+        (0..400).map(record).collect()
+    };
+    let keys = || (0..400).map(|number| Key::text(&format!("r{number}"))).collect();
+    for written in [Write::Add(records(0)), Write::Put(records(1)), Write::Delete(keys()), Write::Add(records(2))] {
+        write(&world, device, "tasks", written).expect("written");
+    }
+    let sizes: Vec<usize> =
+        device.store_rows("_changeLog").iter().map(|row| row["changes"].to_string().len()).collect();
+    assert!(sizes.iter().all(|size| *size <= MAX_LOG_ROW_BYTES), "{sizes:?}");
+    let fullest = sizes.iter().max().expect("rows");
+    assert!(fullest * 10 > MAX_LOG_ROW_BYTES * 9, "{fullest} bytes are far from the limit");
 }
