@@ -8,16 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, with the modules it may name.
-const RINGS: [(&str, &[&str]); 9] = [
+const RINGS: [(&str, &[&str]); 10] = [
     ("probe", &[]),
     ("model", &[]),
     ("clock", &["model"]),
     ("merge", &["probe", "model"]),
+    ("crypto", &["model"]),
     ("protocol", &["probe", "model"]),
     ("store", &["model"]),
-    ("engine", &["probe", "model", "clock", "merge", "protocol", "store"]),
-    ("web", &["model", "clock", "merge", "protocol", "store", "engine"]),
-    ("bindings", &["model", "clock", "merge", "protocol", "store", "engine", "web"]),
+    ("engine", &["probe", "model", "clock", "merge", "crypto", "protocol", "store"]),
+    ("web", &["model", "clock", "merge", "crypto", "protocol", "store", "engine"]),
+    ("bindings", &["model", "clock", "merge", "crypto", "protocol", "store", "engine", "web"]),
 ];
 /// What the server may name of the engine.
 const SERVER: [&str; 3] = ["model", "protocol", "merge"];

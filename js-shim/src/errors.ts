@@ -33,6 +33,15 @@ export const errorCodes = [
   'sync_failed',
   'unknown_space',
   'unsent_changes',
+  // Keys and sealed values
+  'decrypt_failed',
+  'key_exhausted',
+  'key_malformed',
+  'passphrase_wrong',
+  'recovery_code_malformed',
+  'recovery_code_wrong',
+  'vault_locked',
+  'wrapped_key_malformed',
   // The engine itself
   'engine_load_failed',
   'engine_panicked',

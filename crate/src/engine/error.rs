@@ -1,5 +1,6 @@
 //! The one error of the engine: a kind with a stable code, a sentence that says what to do, and details.
 
+use crate::crypto;
 use crate::model::Malformed;
 use crate::store::StoreError;
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ pub enum Kind {
     Closed,
     /// The browser dropped the database connection.
     ConnectionLost,
+    /// A sealed value does not open.
+    DecryptFailed,
     /// The engine's WASM instance stopped; it is replaced.
     EnginePanicked,
     /// A field that keeps the value its record was created with.
@@ -27,18 +30,28 @@ pub enum Kind {
     InvalidRecord,
     /// The schema or the sync settings contradict themselves.
     InvalidSchema,
+    /// The key has sealed as many values as it may.
+    KeyExhausted,
+    /// A key that does not have 32 bytes.
+    KeyMalformed,
     /// No record has this key.
     NotFound,
     /// The server cannot be reached.
     Offline,
     /// The database belongs to another user.
     OtherUser,
+    /// The passphrase does not open the key.
+    PassphraseWrong,
     /// The device has no room left.
     QuotaExceeded,
     /// The user may only read in this space.
     ReadOnlySpace,
     /// A write in a read-only transaction.
     ReadOnlyTransaction,
+    /// The recovery code does not have its shape.
+    RecoveryCodeMalformed,
+    /// The recovery code does not open the key.
+    RecoveryCodeWrong,
     /// A field only the engine writes.
     ReservedField,
     /// The database was made by a newer version of the app.
@@ -69,27 +82,37 @@ pub enum Kind {
     UpgradeFailed,
     /// A value that cannot be stored or sent unchanged.
     ValueNotSyncable,
+    /// There is no key to seal or open with.
+    VaultLocked,
+    /// A wrapped key cannot be read.
+    WrappedKeyMalformed,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 39] = [
         Self::AlreadyExists,
         Self::BulkFailed,
         Self::Closed,
         Self::ConnectionLost,
+        Self::DecryptFailed,
         Self::EnginePanicked,
         Self::ImmutableField,
         Self::Internal,
         Self::InvalidArgument,
         Self::InvalidRecord,
         Self::InvalidSchema,
+        Self::KeyExhausted,
+        Self::KeyMalformed,
         Self::NotFound,
         Self::Offline,
         Self::OtherUser,
+        Self::PassphraseWrong,
         Self::QuotaExceeded,
         Self::ReadOnlySpace,
         Self::ReadOnlyTransaction,
+        Self::RecoveryCodeMalformed,
+        Self::RecoveryCodeWrong,
         Self::ReservedField,
         Self::SchemaTooNew,
         Self::SpaceTypeChanged,
@@ -105,6 +128,8 @@ impl Kind {
         Self::UnsupportedEnvironment,
         Self::UpgradeFailed,
         Self::ValueNotSyncable,
+        Self::VaultLocked,
+        Self::WrappedKeyMalformed,
     ];
 
     /// The code apps see.
@@ -115,18 +140,24 @@ impl Kind {
             Self::BulkFailed => "bulk_failed",
             Self::Closed => "closed",
             Self::ConnectionLost => "connection_lost",
+            Self::DecryptFailed => "decrypt_failed",
             Self::EnginePanicked => "engine_panicked",
             Self::ImmutableField => "immutable_field",
             Self::Internal => "internal",
             Self::InvalidArgument => "invalid_argument",
             Self::InvalidRecord => "invalid_record",
             Self::InvalidSchema => "invalid_schema",
+            Self::KeyExhausted => "key_exhausted",
+            Self::KeyMalformed => "key_malformed",
             Self::NotFound => "not_found",
             Self::Offline => "offline",
             Self::OtherUser => "other_user",
+            Self::PassphraseWrong => "passphrase_wrong",
             Self::QuotaExceeded => "quota_exceeded",
             Self::ReadOnlySpace => "read_only_space",
             Self::ReadOnlyTransaction => "read_only_transaction",
+            Self::RecoveryCodeMalformed => "recovery_code_malformed",
+            Self::RecoveryCodeWrong => "recovery_code_wrong",
             Self::ReservedField => "reserved_field",
             Self::SchemaTooNew => "schema_too_new",
             Self::SpaceTypeChanged => "space_type_changed",
@@ -142,6 +173,8 @@ impl Kind {
             Self::UnsupportedEnvironment => "unsupported_environment",
             Self::UpgradeFailed => "upgrade_failed",
             Self::ValueNotSyncable => "value_not_syncable",
+            Self::VaultLocked => "vault_locked",
+            Self::WrappedKeyMalformed => "wrapped_key_malformed",
         }
     }
 
@@ -225,6 +258,32 @@ impl From<StoreError> for Error {
 impl From<Malformed> for Error {
     fn from(malformed: Malformed) -> Self {
         Self::new(Kind::InvalidArgument, malformed.to_string()).with(json!({ "path": malformed.path }))
+    }
+}
+
+impl From<crypto::Error> for Error {
+    fn from(error: crypto::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            crypto::Error::KeyMalformed => Self::new(Kind::KeyMalformed, message),
+            crypto::Error::KeyExhausted(key) => {
+                Self::new(Kind::KeyExhausted, message).with(json!({ "key": key.to_string() }))
+            }
+            crypto::Error::NoKey => Self::new(Kind::VaultLocked, message),
+            crypto::Error::RandomnessFailed => Self::new(Kind::Internal, message),
+            crypto::Error::PassphraseWrong => Self::new(Kind::PassphraseWrong, message),
+            crypto::Error::RecoveryCodeMalformed => Self::new(Kind::RecoveryCodeMalformed, message),
+            crypto::Error::RecoveryCodeWrong => Self::new(Kind::RecoveryCodeWrong, message),
+            crypto::Error::WrappedKeyMalformed(part) => {
+                Self::new(Kind::WrappedKeyMalformed, message).with(json!({ "part": part }))
+            }
+        }
+    }
+}
+
+impl From<crypto::Unopened> for Error {
+    fn from(unopened: crypto::Unopened) -> Self {
+        Self::new(Kind::DecryptFailed, unopened.to_string()).with(json!({ "reason": unopened.as_str() }))
     }
 }
 

@@ -1,0 +1,214 @@
+//! The keys that are there now, and sealing and opening values with them.
+
+use super::secret::random_bytes;
+use super::{Envelope, Error, Format, KeyName, MasterKey, Place, Random, Unopened};
+use crate::model::Stamp;
+use serde_json::Value;
+use std::cell::Cell;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+/// How many values a key may seal until it should be rotated: half of [`MAX_USES`].
+pub const ROTATE_AT_USES: u64 = 1 << 31;
+/// How many values a key may seal at all. NIST SP 800-38D, 8.3, allows 2^32 random IVs of 96 bits, so that two are equal
+/// with a probability below 2^-32.
+pub const MAX_USES: u64 = 1 << 32;
+
+/// A user's keys, from the oldest to the newest. Dropping the ring overwrites them.
+#[derive(Debug, Default)]
+pub struct Keyring {
+    // Ordered by name.
+    keys: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    name: KeyName,
+    key: MasterKey,
+    uses: Cell<u64>,
+}
+
+impl ZeroizeOnDrop for Keyring where MasterKey: ZeroizeOnDrop {}
+
+impl Keyring {
+    /// A ring without keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the key of a generation; one that is there stays as it is, with its uses.
+    pub fn insert(&mut self, generation: u16, key: MasterKey) -> KeyName {
+        let name = KeyName { generation, id: key.id() };
+        if !self.keys.iter().any(|held| held.name == name && held.key == key) {
+            let at = self.keys.partition_point(|held| held.name <= name);
+            self.keys.insert(at, Held { name, key, uses: Cell::new(0) });
+        }
+        name
+    }
+
+    /// Drops all keys.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The names of the keys, the newest last.
+    pub fn names(&self) -> impl Iterator<Item = KeyName> {
+        self.keys.iter().map(|held| held.name)
+    }
+
+    /// The name of the key that seals.
+    #[must_use]
+    pub fn newest(&self) -> Option<KeyName> {
+        self.keys.last().map(|held| held.name)
+    }
+
+    /// A key by its name.
+    #[must_use]
+    pub fn key(&self, name: KeyName) -> Option<&MasterKey> {
+        self.held(name).map(|held| &held.key)
+    }
+
+    /// How many values a key has sealed, as far as is known here.
+    #[must_use]
+    pub fn uses(&self, name: KeyName) -> u64 {
+        self.held(name).map_or(0, |held| held.uses.get())
+    }
+
+    /// Counts values that the key has sealed elsewhere: in earlier sessions, in other tabs, on other devices, by
+    /// `WebCrypto`.
+    pub fn add_uses(&self, name: KeyName, many: u64) {
+        if let Some(held) = self.held(name) {
+            held.uses.set(held.uses.get().saturating_add(many));
+        }
+    }
+
+    /// Whether the newest key has been used so often that it should be rotated.
+    #[must_use]
+    pub fn rotation_due(&self) -> bool {
+        self.keys.last().is_some_and(|held| held.uses.get() >= ROTATE_AT_USES)
+    }
+
+    /// Seals a value, `null` too, with the newest key.
+    pub fn seal(
+        &self,
+        format: Format,
+        place: &Place<'_>,
+        at: Stamp,
+        value: &Value,
+        random: Random<'_>,
+    ) -> Result<String, Error> {
+        // Writing JSON into memory has no failing case.
+        let json = serde_json::to_vec(value).unwrap_or_default();
+        self.seal_json(format, place, at, json, random)
+    }
+
+    /// Seals a value's JSON, as it is, with the newest key.
+    pub fn seal_json(
+        &self,
+        format: Format,
+        place: &Place<'_>,
+        at: Stamp,
+        json: Vec<u8>,
+        random: Random<'_>,
+    ) -> Result<String, Error> {
+        let newest = self.newest().ok_or(Error::NoKey)?;
+        self.seal_with(newest, format, &place.associated_data(at), json, random)
+    }
+
+    /// Opens a text that should be sealed and parses what is in it.
+    pub fn open(&self, place: &Place<'_>, at: Stamp, text: &str) -> Result<Value, Unopened> {
+        serde_json::from_slice(&self.open_json(place, at, text)?).map_err(|_| Unopened::NotJson)
+    }
+
+    /// Opens a text that should be sealed, to the JSON in it as it was sealed.
+    ///
+    /// A client that knows `enc:1` only may have sealed an `enc:2` text once more: an `enc:1` envelope around one that
+    /// opens for this place and stamp opens to what that holds; around any other text it opens to that text.
+    pub fn open_json(&self, place: &Place<'_>, at: Stamp, text: &str) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        let envelope = Envelope::parse(text).ok_or(Unopened::NotAnEnvelope)?;
+        if envelope.key().is_some() {
+            return self.open_two(place, at, envelope);
+        }
+        let json = self.open_one(envelope)?;
+        let inner = inner_envelope(&json).and_then(|inner| self.open_two(place, at, inner).ok());
+        Ok(inner.unwrap_or(json))
+    }
+
+    /// Seals with a key of the ring and counts that. Whether it works or not, no plaintext is left behind.
+    pub(super) fn seal_with(
+        &self,
+        name: KeyName,
+        format: Format,
+        associated: &[u8],
+        json: Vec<u8>,
+        random: Random<'_>,
+    ) -> Result<String, Error> {
+        let mut json = Zeroizing::new(json);
+        let held = self.held(name).ok_or(Error::NoKey)?;
+        held.count_use()?;
+        let iv = random_bytes(random)?;
+        let (key, associated) = match format {
+            Format::One => (None, &[][..]),
+            Format::Two => (Some(name), associated),
+        };
+        held.key.seal(&iv, associated, &mut json);
+        Ok(Envelope::sealed(key, iv, std::mem::take(&mut *json)).to_text())
+    }
+
+    /// `enc:1` names no key: every one is tried, the newest first.
+    fn open_one(&self, envelope: Envelope) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        open_with(self.keys.iter().rev(), &[], envelope)
+    }
+
+    /// Ids are short, so several keys may have the name: every one is tried.
+    fn open_two(&self, place: &Place<'_>, at: Stamp, envelope: Envelope) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        let name = envelope.key();
+        let keys = self.keys.iter().filter(|held| Some(held.name) == name);
+        open_with(keys, &place.associated_data(at), envelope)
+    }
+
+    fn held(&self, name: KeyName) -> Option<&Held> {
+        self.keys.iter().find(|held| held.name == name)
+    }
+}
+
+impl Held {
+    fn count_use(&self) -> Result<(), Error> {
+        let uses = self.uses.get();
+        if uses >= MAX_USES {
+            return Err(Error::KeyExhausted(self.name));
+        }
+        self.uses.set(uses + 1);
+        Ok(())
+    }
+}
+
+fn open_with<'a>(
+    keys: impl Iterator<Item = &'a Held>,
+    associated: &[u8],
+    envelope: Envelope,
+) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    let iv = *envelope.iv();
+    let mut text = Zeroizing::new(envelope.into_ciphertext());
+    let mut unopened = Unopened::UnknownKey;
+    for held in keys {
+        if held.key.open(&iv, associated, &mut text) {
+            return Ok(text);
+        }
+        unopened = Unopened::DoesNotOpen;
+    }
+    Err(unopened)
+}
+
+/// The `enc:2` envelope that a JSON text is. Envelopes need no escapes in JSON.
+fn inner_envelope(json: &[u8]) -> Option<Envelope> {
+    let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let envelope = Envelope::parse(std::str::from_utf8(text).ok()?)?;
+    (envelope.format() == Format::Two).then_some(envelope)
+}
