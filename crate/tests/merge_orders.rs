@@ -22,6 +22,7 @@ fn config() -> Config {
         sync_name: TableName::parse(TABLE).unwrap(),
         scope: Scope::Space,
         dates: BTreeSet::new(),
+        sealed: BTreeSet::new(),
         schema_version: 1,
     };
     let store = StoreSpec::parse(TABLE, "id").unwrap();

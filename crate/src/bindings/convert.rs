@@ -259,7 +259,8 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::Adoption(now) => ("adoption", adoption(now)),
         Event::Spaces(spaces) => ("spaces", json_out(&json!(spaces))),
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
-        Event::Settled { .. } => return None,
+        Event::Vault { locked } => ("vault", json_out(&json!({ "locked": locked }))),
+        Event::Settled { .. } | Event::VaultKey(_) => return None,
     })
 }
 
@@ -280,7 +281,7 @@ fn changed(change: &TableChange, here: bool) -> Object {
 }
 
 fn conflict_out(conflict: &Conflict) -> Value {
-    let side = |side: &Side| json!({ "value": side.value, "at": side.at, "actor": side.actor });
+    let side = |side: &Side| json!({ "value": side.value, "sealed": side.sealed, "at": side.at, "actor": side.actor });
     json!({
         "table": conflict.table,
         "id": conflict.id,

@@ -29,6 +29,8 @@ type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTab
 #[wasm_bindgen]
 pub struct RawEngine {
     session: Rc<BrowserSession>,
+    /// How long a write waits for the vault to be unlocked.
+    vault_wait_ms: u64,
     name: String,
     closed: Rc<Cell<bool>>,
     signals: Rc<RefCell<Option<Signals>>>,
@@ -41,6 +43,7 @@ impl RawEngine {
         let parsed: Options = options::read(options, "openEngine")?;
         on_panic(function(&host, "panicked")?);
         let config = parsed.config()?;
+        crate::web::set_sealed_value(&convert::get(&host, "sealed"));
         let tell = teller(&function(&host, "event")?);
         let tabs = BrowserTabs::new(&parsed.name);
         // One tab after the other, so that exactly one of several that start together is the first.
@@ -93,6 +96,7 @@ impl RawEngine {
         });
         Ok(Self {
             session,
+            vault_wait_ms: convert::whole(parsed.vault_wait_ms, "vault.waitMs")? as u64,
             name: parsed.name,
             closed: Rc::default(),
             signals: Rc::new(RefCell::new(Some(signals))),
@@ -136,11 +140,16 @@ impl RawEngine {
 
     /// One write in a transaction of its own.
     pub fn write(&self, kind: String, table: String, items: JsValue, actor: JsValue, bulk: bool) -> Promise {
+        let wait_ms = self.vault_wait_ms;
         self.promise(move |engine| async move {
-            let write = convert::write(&kind, &items)?;
+            let write = || convert::write(&kind, &items);
             let actor = parse_actor(&actor)?;
-            let written = write_alone(&engine, &table, write, actor, bulk).await.map_err(|e| thrown(&e))?;
-            Ok(convert::written(&written))
+            let mut written = write_alone(&engine, &table, write()?, actor.clone(), bulk).await;
+            let is_locked = written.as_ref().is_err_and(|error| error.kind() == Kind::VaultLocked);
+            if is_locked && engine.unlocked_within(wait_ms).await {
+                written = write_alone(&engine, &table, write()?, actor, bulk).await;
+            }
+            written.map(|written| convert::written(&written)).map_err(|e| thrown(&e))
         })
     }
 
@@ -269,6 +278,30 @@ impl RawEngine {
         })
     }
 
+    /// Unlocks the vault: `{ rawKey }`, `{ recoveryCode, recoveryWrappedMk, recoveryIv }` or `{ passphrase, normalized,
+    /// wrapped }`.
+    pub fn unlock(&self, with: JsValue) -> Promise {
+        self.promise(move |engine| async move {
+            let unlock = super::vault::unlock_of(&with)?;
+            engine.unlock(unlock).map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
+        })
+    }
+
+    /// Locks the vault in all tabs.
+    pub fn lock(&self) -> Result<(), JsValue> {
+        self.engine()?.lock();
+        Ok(())
+    }
+
+    /// A new recovery code, and the key wrapped with it.
+    #[wasm_bindgen(js_name = createRecoveryCode)]
+    pub fn create_recovery_code(&self) -> Promise {
+        self.promise(|engine| async move {
+            let (code, wrapped) = engine.create_recovery_code().map_err(|e| thrown(&e))?;
+            Ok(super::vault::recovery(&code, &wrapped))
+        })
+    }
+
     /// Sets the space new records go to and queries look at; `null`: the user's own.
     #[wasm_bindgen(js_name = setActiveSpace)]
     #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands optional texts over by value")]
@@ -287,7 +320,16 @@ impl RawEngine {
                 return Err(invalid("this is not a conflict"));
             };
             let mut changes = JsRow::new(Object::new());
-            changes.set(&field, convert::get(&convert::get(&conflict, "local"), "value"));
+            let local = convert::get(&conflict, "local");
+            let value = match convert::get(&local, "sealed").as_string() {
+                None => convert::get(&local, "value"),
+                Some(sealed) => {
+                    let at = convert::get(&local, "at").as_string().unwrap_or_default();
+                    let value = engine.open_value(&table, &id, &field, &at, &sealed).map_err(|e| thrown(&e))?;
+                    convert::json_out(&value)
+                }
+            };
+            changes.set(&field, value);
             let key = crate::store::Key::Text(id);
             if engine
                 .get_many(&table, std::slice::from_ref(&key))

@@ -10,6 +10,7 @@ mod options;
 mod signals;
 mod transaction;
 mod upgrades;
+mod vault;
 
 pub use engine::RawEngine;
 

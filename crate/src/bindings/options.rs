@@ -1,6 +1,7 @@
 //! The options of `openEngine`, read from JavaScript and parsed into the engine's types.
 
 use super::error::{invalid, thrown};
+use crate::crypto::Format;
 use crate::engine::{Config, Error, Kind, User};
 use crate::model::{
     AppId, FromJson, Malformed, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, record,
@@ -8,6 +9,7 @@ use crate::model::{
 use crate::store::{ENGINE_STORES, RowValue};
 use crate::web::Durability;
 use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_bindgen::JsValue;
 
 record! {
@@ -21,6 +23,16 @@ record! {
         pub active_space_id: Option<String> = "activeSpaceId",
         pub sync: Option<Sync> = "sync",
         pub durability: String = "durability",
+        pub encryption: Option<Encryption> = "encryption",
+        /// Milliseconds.
+        pub vault_wait_ms: f64 = "vaultWaitMs",
+    }
+}
+
+record! {
+    pub struct Encryption {
+        pub fields: Map<String, Value> = "fields",
+        pub format: f64 = "format",
     }
 }
 
@@ -86,6 +98,7 @@ impl Options {
         config.user = self.user.as_ref().map(user).transpose()?;
         config.lists_spaces = self.spaces.is_some();
         config.spaces = spaces(self.spaces.as_deref().unwrap_or_default())?;
+        config.format = self.encryption.as_ref().map_or(Ok(Format::Two), Encryption::format)?;
         config.active_space = self.active_space_id.as_deref().map(space_id).transpose()?;
         Ok(config)
     }
@@ -114,6 +127,7 @@ impl Options {
 
     fn sync_tables(&self) -> Result<Vec<(String, TableSync)>, JsValue> {
         let mut tables: Vec<(String, TableSync)> = Vec::new();
+        let mut sealed = self.encryption.as_ref().map(Encryption::sealed).transpose()?.unwrap_or_default();
         for (app, settings) in &self.apps {
             let app = AppId::parse(app.as_str()).map_err(|malformed| schema_error(&malformed))?;
             let settings = App::from_json(settings.clone()).ok_or_else(|| malformed("apps"))?;
@@ -125,6 +139,7 @@ impl Options {
                     sync_name: TableName::parse(sync_name).map_err(|malformed| schema_error(&malformed))?,
                     scope: if table.scope == "user" { Scope::User } else { Scope::Space },
                     dates: table.dates.iter().cloned().collect(),
+                    sealed: sealed.remove(name).unwrap_or_default(),
                     schema_version: settings.schema_version.max(1),
                 };
                 if tables.iter().any(|(known, _)| known == name) {
@@ -136,7 +151,33 @@ impl Options {
                 tables.push((name.clone(), sync));
             }
         }
+        if let Some(table) = sealed.keys().next() {
+            let message = format!("encryption names {table}, which does not sync: name it under apps");
+            return Err(thrown(&Error::new(Kind::InvalidSchema, message)));
+        }
         Ok(tables)
+    }
+}
+
+impl Encryption {
+    fn format(&self) -> Result<Format, JsValue> {
+        match self.format {
+            1.0 => Ok(Format::One),
+            2.0 => Ok(Format::Two),
+            _ => Err(thrown(&Error::new(
+                Kind::InvalidSchema,
+                "encryption.format is 1 while older clients read the data, 2 otherwise",
+            ))),
+        }
+    }
+
+    /// The fields to seal, by table.
+    fn sealed(&self) -> Result<BTreeMap<String, BTreeSet<String>>, JsValue> {
+        let fields = |(table, fields): (&String, &Value)| {
+            let fields = Vec::<String>::from_json(fields.clone()).ok_or_else(|| malformed("encryption.fields"))?;
+            Ok((table.clone(), fields.into_iter().collect()))
+        };
+        self.fields.iter().map(fields).collect()
     }
 }
 

@@ -1,7 +1,11 @@
 //! What an app tells the engine when it opens it: tables, user, spaces. Parsed once, then valid.
 
 use super::error::{Error, Kind, Result};
-use crate::model::{KeyPath, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, personal_alias};
+use crate::crypto::Format;
+use crate::model::{
+    DELETED_AT, FieldName, KeyPath, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName, TableSync, UPDATED_AT,
+    UserId, VISIBILITY, is_hidden, is_immutable, personal_alias,
+};
 use crate::store::ENGINE_STORES;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +47,8 @@ pub struct Config {
     pub lists_spaces: bool,
     /// The space new records go to and queries look at.
     pub active_space: Option<SpaceId>,
+    /// How values are sealed.
+    pub format: Format,
 }
 
 impl Config {
@@ -58,8 +64,9 @@ impl Config {
             check_table_name(&spec.name)?;
             let at = sync.iter().position(|(name, _)| *name == spec.name);
             let sync = at.map(|at| sync.swap_remove(at).1);
-            if sync.is_some() {
+            if let Some(sync) = &sync {
                 check_synced(&spec)?;
+                check_sealed(&spec, sync)?;
             }
             tables.insert(spec.name.clone(), Rc::new(Table { spec, sync }));
         }
@@ -74,6 +81,7 @@ impl Config {
             spaces: Vec::new(),
             lists_spaces: false,
             active_space: None,
+            format: Format::Two,
         })
     }
 
@@ -132,6 +140,13 @@ impl Config {
         }
     }
 
+    /// Whether a space, as stored, is a person's own: the alias of the user's, or one of that type.
+    #[must_use]
+    pub fn is_own_space(&self, stored: &str) -> bool {
+        stored == self.personal_alias()
+            || self.spaces.iter().any(|space| space.id.as_str() == stored && space.is_personal())
+    }
+
     /// The space new records go to, as records keep it.
     #[must_use]
     pub fn home_space(&self) -> String {
@@ -187,6 +202,23 @@ fn check_synced(spec: &StoreSpec) -> Result<()> {
             spec.name, unique.name
         );
         return Err(Error::new(Kind::UniqueOnSynced, message).with(json!({ "table": spec.name, "index": unique.name })));
+    }
+    Ok(())
+}
+
+/// A sealed field cannot be looked for, and what the engine reads itself cannot be sealed.
+fn check_sealed(spec: &StoreSpec, sync: &TableSync) -> Result<()> {
+    for field in &sync.sealed {
+        let fixed = is_hidden(field) || is_immutable(field) || matches!(field.as_str(), VISIBILITY | DELETED_AT);
+        if fixed || field == UPDATED_AT || FieldName::parse(field.as_str()).is_err() {
+            return Err(invalid(&spec.name, &format!("cannot have {field} sealed: name a field of the app's own")));
+        }
+        let lies_in = |path: &KeyPath| path.paths().iter().any(|path| path.split('.').next() == Some(field));
+        if let Some(index) = spec.indexes.iter().find(|index| index.key_path.as_ref().is_some_and(lies_in)) {
+            let reason =
+                format!("has {field} sealed and in the index {}: what is sealed cannot be looked for", index.name);
+            return Err(invalid(&spec.name, &reason));
+        }
     }
     Ok(())
 }

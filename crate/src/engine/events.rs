@@ -59,8 +59,10 @@ pub struct Conflict {
 /// One side of a conflict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Side {
-    /// The value as stored.
+    /// The value; `null` where it is sealed and cannot be opened now.
     pub value: Value,
+    /// The sealed value, where it cannot be opened now.
+    pub sealed: Option<String>,
     /// When it was written.
     pub at: String,
     /// Who wrote it.
@@ -111,6 +113,13 @@ pub enum Event {
     },
     /// The server names the spaces the user is a member of.
     Spaces(Vec<crate::model::Space>),
+    /// The vault was locked or unlocked.
+    Vault {
+        /// Whether it is locked now.
+        locked: bool,
+    },
+    /// The key for the other tabs, or that they are to drop theirs. For other tabs, not for apps.
+    VaultKey(Option<String>),
     /// An older app's database was taken over, or its adoption came to its end.
     Adoption(crate::engine::Adoption),
     /// The database was found new although this browser had one: changes nobody has sent are gone.

@@ -94,8 +94,8 @@ impl<R: Row> Live<R> {
         Due::Read(due.collect())
     }
 
-    fn callback(&self, id: Subscription) -> Option<Callback<R>> {
-        self.queries.borrow().get(&id).map(|live| Rc::clone(&live.callback))
+    fn callback(&self, id: Subscription) -> Option<(String, Callback<R>)> {
+        self.queries.borrow().get(&id).map(|live| (live.query.table.clone(), Rc::clone(&live.callback)))
     }
 
     fn keep(&self, id: Subscription, kept: Kept<R>) {
@@ -188,8 +188,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// A query may have been ended while it was read, or by the callback before.
     fn call_back(&self, id: Subscription, result: Result<Vec<Found<S::Row>>>) {
         let callback = self.live.callback(id);
-        if let Some(callback) = callback {
-            callback(result);
+        if let Some((table, callback)) = callback {
+            callback(result.map(|found| self.opened_found(&table, found)));
         }
     }
 
@@ -199,7 +199,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         match self.store.begin(Mode::Read, &tables) {
             Err(error) => due.iter().map(|_| Err(error.clone().into())).collect(),
             Ok(tx) => {
-                let reads = due.iter().map(|reading| self.find_in(&tx, &reading.query, reading.want));
+                let reads = due.iter().map(|reading| self.find_stored_in(&tx, &reading.query, reading.want));
                 futures_util::future::join_all(reads).await
             }
         }

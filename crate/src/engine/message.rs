@@ -23,6 +23,10 @@ pub enum Message {
     SyncNow(String),
     /// It has, or why not.
     SyncDone(String, Option<String>),
+    /// The user's key, or that the vault is locked.
+    VaultKey(Option<String>),
+    /// Who has the key is to tell it.
+    VaultKeyWanted,
 }
 
 record! {
@@ -70,6 +74,8 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
         }),
         "status-wanted" => Message::StatusWanted,
         "sync-now" => Message::SyncNow(fields.take("id")?),
+        "vault-key" => Message::VaultKey(fields.take("key")?),
+        "vault-key-wanted" => Message::VaultKeyWanted,
         "sync-done" => Message::SyncDone(fields.take("id")?, fields.take("error")?),
         _ => return Ok(None),
     }))
@@ -101,6 +107,8 @@ impl From<Message> for Value {
             Message::StatusWanted => named("status-wanted"),
             Message::SyncNow(id) => named("sync-now").with("id", id),
             Message::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
+            Message::VaultKey(key) => named("vault-key").with_any("key", key.into()),
+            Message::VaultKeyWanted => named("vault-key-wanted"),
         };
         json.into()
     }
@@ -155,6 +163,9 @@ mod tests {
             Message::SyncNow("id".into()),
             Message::SyncDone("id".into(), Some("why".into())),
             Message::SyncDone("id".into(), None),
+            Message::VaultKey(Some("00ff".into())),
+            Message::VaultKey(None),
+            Message::VaultKeyWanted,
         ];
         for message in messages {
             let text = Value::from(message.clone()).to_string();

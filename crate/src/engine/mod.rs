@@ -26,10 +26,12 @@ mod read;
 mod rebase;
 mod restamp;
 mod rows;
+mod sealing;
 mod session;
 mod spaces;
 mod stamps;
 mod status;
+mod vault;
 mod write;
 
 pub use adopt::Adoption;
@@ -43,6 +45,7 @@ pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
 pub use session::Session;
 pub use status::{State, Status, Trouble};
+pub use vault::{DEFAULT_WAIT_MS, Unlock};
 pub use write::{Write, Writer, Written};
 
 use crate::model::{Origin, record};
@@ -81,6 +84,7 @@ pub struct Engine<S: Store, H: Host> {
     waiters: RefCell<Vec<outbox::Waiter>>,
     closed: Cell<bool>,
     adoption: RefCell<Option<Adoption>>,
+    vault: vault::Vault,
 }
 
 /// Who this client is to the server.
@@ -139,6 +143,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             waiters: RefCell::default(),
             closed: Cell::new(false),
             adoption: RefCell::new(adoption),
+            vault: vault::Vault::default(),
         }))
     }
 
@@ -214,7 +219,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         let pending = outbox::count(&tx, &id).await?;
         tx.commit().await?;
         self.pending.set(pending);
+        let changed = self.config().user.as_ref().map(|user| &user.id) != user.as_ref().map(|user| &user.id);
         self.config.borrow_mut().user = user;
+        if changed {
+            // The keys were the former user's.
+            self.drop_keys();
+        }
         self.live.invalidate_all();
         live::schedule(self);
         if let Some(adoption) = adoption {
@@ -236,6 +246,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Ends the engine's use of the store; what is committing finishes.
     pub fn close(&self) {
         self.closed.set(true);
+        self.vault.clear();
         self.live.clear();
         self.waiters.borrow_mut().clear();
         self.store.close();

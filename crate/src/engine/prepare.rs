@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::store::{Row, RowValue};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Largest value of a field in bytes, about: a change must fit into a request.
 const MAX_VALUE_BYTES: usize = 7 * 1024 * 1024;
@@ -63,6 +64,9 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     if is_name && value.is_some_and(|value| !value.is_null() && value.as_text().is_none()) {
         return Err(not_syncable(&name, &Malformed::new(&*name, "is not a text")));
     }
+    if let Some(sealed) = value.filter(|value| value.is_sealed()) {
+        return Ok(Field { name, value: Some(sealed.clone()), bytes: 0 });
+    }
     let weighed = value.map(|value| value.travelling_weighed(&name)).transpose();
     let weighed = weighed.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
     let (value, bytes) = weighed.map_or((None, 0), |(value, bytes)| (Some(value), bytes));
@@ -70,6 +74,17 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
         return Err(not_syncable(&name, &Malformed::new(&*name, "is larger than 7 MiB")));
     }
     Ok(Field { name, value, bytes })
+}
+
+/// Refuses what stands for a sealed value anywhere but in its own field, where it says that nothing changes.
+pub fn check_seals<R: Row>(stored: Option<&R>, sealed: &BTreeSet<String>, fields: &[Field<R::Value>]) -> Result<()> {
+    let is_own = |name: &str| sealed.contains(name) && stored.is_some_and(|row| row.get(name).is_some());
+    let is_stray =
+        |field: &&Field<R::Value>| field.value.as_ref().is_some_and(RowValue::is_sealed) && !is_own(&field.name);
+    fields.iter().find(is_stray).map_or(Ok(()), |stray| {
+        let malformed = Malformed::new(&*stray.name, "is sealed and cannot be opened now");
+        Err(not_syncable(&stray.name, &malformed))
+    })
 }
 
 fn not_syncable(path: &str, malformed: &Malformed) -> Error {
@@ -98,6 +113,9 @@ pub fn differences<R: Row>(
         }));
     }
     for field in fields {
+        if field.value.as_ref().is_some_and(RowValue::is_sealed) {
+            continue;
+        }
         let old = stored.get(&field.name);
         let same = match (&old, &field.value) {
             (Some(old), Some(new)) => old.same(new),

@@ -112,7 +112,9 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub async fn get_many_in(&self, tx: &S::Tx, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
         let sight = Sight::by_id(&self.config(), &*self.config().table(table)?);
         let rows = tx.get_many(table, keys).await?;
-        Ok(rows.into_iter().map(|row| row.filter(|row| sight.sees(row))).collect())
+        let info = self.config().table(table)?;
+        let shown = |row: S::Row| info.sync.as_ref().map_or(row.clone(), |sync| self.opened(sync, row));
+        Ok(rows.into_iter().map(|row| row.filter(|row| sight.sees(row)).map(shown)).collect())
     }
 
     /// A record as stored, with its hidden fields, and the rows of the change log that name it.

@@ -9,7 +9,8 @@ use super::events::Event;
 use super::outbox::{LogRow, LoggedChange, LoggedStamp};
 use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
-use super::{Engine, Touched, rebase, rows};
+use super::{Engine, Touched, rebase, rows, vault};
+use crate::crypto::{Envelope, Format};
 use crate::model::{DELETED_AT, Origin, Stamp};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
@@ -26,6 +27,9 @@ type Moved = BTreeMap<(WireTable, String, String, Stamp), Stamp>;
 /// A field of one record, its old stamp and its new one.
 type Move<'a> = (&'a str, Stamp, Stamp);
 
+/// Values that were sealed for their old stamps and are sealed for their new ones, by what they were.
+type Resealed = BTreeMap<String, String>;
+
 impl<S: Store, H: Host> Engine<S, H> {
     /// Stores the offset (server time minus device time, in ms) and re-stamps what was never sent; `server_ms` is the
     /// server's clock now. Rows of earlier epochs keep their stamps, held at server time.
@@ -41,16 +45,22 @@ impl<S: Store, H: Host> Engine<S, H> {
         // The answer was on its way for a while: what was written meanwhile is not ahead of the server.
         let server_ms = now.ms();
         let mut plan = Restamp { offset, server_ms, now, epoch: &epoch, moved: Moved::new(), last: None, held: None };
+        // All of them before any is put: a key that is not here changes nothing.
+        let (mut resealed, mut rewritten) = (Resealed::new(), Vec::new());
         for old in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
             let mut row = old.clone();
             plan.row(&mut row);
             if row != old {
+                self.reseal(&old, &mut row, &mut resealed)?;
                 self.rename_rewritten(&old, &mut row);
-                row.put(&tx)?;
+                rewritten.push(row);
             }
         }
+        for row in rewritten {
+            row.put(&tx)?;
+        }
         let (moved, last) = (plan.moved, plan.last);
-        let touched = self.move_records(&tx, &moved).await?;
+        let touched = self.move_records(&tx, &moved, &resealed).await?;
         rows::write(&tx, rows::CLOCK, "", epoch.clone())?;
         tx.commit().await?;
         if let Some(last) = last {
@@ -78,7 +88,32 @@ impl<S: Store, H: Host> Engine<S, H> {
         config.tables.iter().filter(|(_, table)| table.sync.is_some()).map(|(name, _)| name.clone()).collect()
     }
 
-    async fn move_records(&self, tx: &S::Tx, moved: &Moved) -> Result<Vec<Touched<S::Row>>> {
+    /// What is sealed is bound to its stamp: values of a row whose stamps moved are sealed anew. Fails with
+    /// [`Kind::VaultLocked`](super::Kind::VaultLocked) while their key is not here; they wait for it.
+    fn reseal(&self, old: &LogRow, new: &mut LogRow, resealed: &mut Resealed) -> Result<()> {
+        let app = old.app_id.clone();
+        for (was, change) in old.changes.iter().zip(&mut new.changes) {
+            let Some(table) = self.config().local_table(&app, was.table()).map(|(_, table)| Rc::clone(table)) else {
+                continue;
+            };
+            let Some(sync) = table.sync.as_ref().filter(|sync| !sync.sealed.is_empty()) else { continue };
+            let id = was.id().to_owned();
+            for field in &sync.sealed {
+                let (Some(from), Some(to)) = (was.stamp_of(field, old.at), change.stamp_of(field, new.at)) else {
+                    continue;
+                };
+                let Some(text) = change.value_of_mut(field).filter(|_| from != to) else { continue };
+                let Some(envelope) = text.as_str().filter(|text| is_bound(text)).map(str::to_owned) else { continue };
+                let value = self.open_text(sync, &id, field, from, &envelope).ok_or_else(vault::locked)?;
+                let sealed = self.seal_value(sync, &id, field, to, &value)?;
+                *text = Value::from(sealed.as_str());
+                resealed.insert(envelope, sealed);
+            }
+        }
+        Ok(())
+    }
+
+    async fn move_records(&self, tx: &S::Tx, moved: &Moved, resealed: &Resealed) -> Result<Vec<Touched<S::Row>>> {
         let mut by_record: BTreeMap<(&WireTable, &str), Vec<Move<'_>>> = BTreeMap::new();
         for ((table, id, field, old), new) in moved {
             by_record.entry((table, id)).or_default().push((field, *old, *new));
@@ -88,12 +123,22 @@ impl<S: Store, H: Host> Engine<S, H> {
             let table = self.config().local_table(app, sync_name).map(|(name, _)| name.to_owned());
             let Some(table) = table else { continue };
             let Some(stored) = tx.get(&table, &Key::text(id)).await? else { continue };
-            let row = moved_record(&stored, &moves);
+            let mut row = moved_record(&stored, &moves);
+            for (field, ..) in &moves {
+                if let Some(sealed) = stored.text(field).and_then(|text| resealed.get(&text)) {
+                    row.set_text(field, sealed);
+                }
+            }
             tx.put(&table, &row, None)?;
             touched.push(Touched { table, key: Key::text(id), old: Some(stored), new: Some(row), fields: Vec::new() });
         }
         Ok(touched)
     }
+}
+
+/// Whether a text is an envelope that is bound to its stamp.
+fn is_bound(text: &str) -> bool {
+    Envelope::parse(text).is_some_and(|envelope| envelope.format() == Format::Two)
 }
 
 /// A record with stamps moved that are still its own.

@@ -55,6 +55,9 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         engine.listen(move |event| with(&weak, |session| session.on_event(event)));
         let weak = Rc::downgrade(&session);
         session.tabs.listen(Box::new(move |text| with(&weak, |session| session.on_text(&text))));
+        if engine.has_sealed_fields() {
+            session.post(Message::VaultKeyWanted);
+        }
         session
     }
 
@@ -178,12 +181,16 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                 return;
             }
             Event::Status(status) => self.post(Message::Status(status.clone())),
+            Event::VaultKey(key) => return self.post(Message::VaultKey(key.clone())),
+            // Changes may have waited for the key to be stamped anew.
+            Event::Vault { locked: false } => self.hurry(),
             Event::Change { logged: None, .. }
             | Event::Conflict(_)
             | Event::Quarantine { .. }
             | Event::DeadLetter { .. }
             | Event::ClockSkew { .. }
             | Event::Spaces(_)
+            | Event::Vault { locked: true }
             | Event::Adoption(_)
             | Event::DatabaseLost { .. } => {}
         }
@@ -211,6 +218,12 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             }
             Some(Message::SyncNow(id)) => self.sync_for(id),
             Some(Message::SyncDone(id, error)) => self.finish_asked(&id, error),
+            Some(Message::VaultKey(key)) => self.engine.key_from_elsewhere(key.as_deref()),
+            Some(Message::VaultKeyWanted) => {
+                if let Some(key) = self.engine.key_for_others() {
+                    self.post(Message::VaultKey(Some(key)));
+                }
+            }
             None => {}
         }
     }

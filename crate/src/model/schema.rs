@@ -157,6 +157,8 @@ pub struct TableSync {
     pub scope: Scope,
     /// Fields that hold dates: ISO strings on disk and on the wire, `Date` in the app.
     pub dates: BTreeSet<String>,
+    /// Fields that are sealed in records that are the user's alone.
+    pub sealed: BTreeSet<String>,
     /// The version of the app's data, sent with every change.
     pub schema_version: u32,
 }

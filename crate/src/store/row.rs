@@ -6,6 +6,9 @@
 use crate::model::{Malformed, check_travels, json_bytes};
 use serde_json::Value;
 
+/// The field of objects that stand for sealed values, where values are JSON: hidden, so no app has it.
+const SEALED: &str = "__sealed";
+
 /// A value of a field: a cheap handle.
 pub trait RowValue: Clone + 'static {
     /// Objects of such values.
@@ -48,6 +51,15 @@ pub trait RowValue: Clone + 'static {
     /// The bytes the value takes as JSON, or some twenty more; 0 where JSON cannot carry it.
     fn weight(&self) -> usize {
         self.to_json().map_or(0, |json| json_bytes(&json))
+    }
+    /// Stands for a sealed value that cannot be opened now.
+    #[must_use]
+    fn sealed() -> Self {
+        Self::from_json(&serde_json::json!({ SEALED: true }))
+    }
+    /// Whether this stands for a sealed value.
+    fn is_sealed(&self) -> bool {
+        self.as_row().is_some_and(|row| row.get(SEALED).is_some())
     }
     /// A text value.
     #[must_use]

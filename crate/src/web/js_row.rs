@@ -141,6 +141,18 @@ fn define(object: &Object, field: &str, value: JsValue) {
     let _ = Reflect::define_property(object, &name(field), &descriptor);
 }
 
+thread_local! {
+    /// The shim's object that stands for sealed values.
+    static SEALED: RefCell<JsValue> = RefCell::new(Object::freeze(&Object::new()).into());
+}
+
+/// Sets the object that stands for sealed values which cannot be opened now.
+pub fn set_sealed_value(value: &JsValue) {
+    if value.is_object() {
+        SEALED.set(value.clone());
+    }
+}
+
 impl RowValue for JsValue {
     type Row = JsRow;
 
@@ -159,6 +171,14 @@ impl RowValue for JsValue {
 
     fn to_json(&self) -> Result<Value, Malformed> {
         js_json::to_json(self)
+    }
+
+    fn sealed() -> Self {
+        SEALED.with_borrow(Self::clone)
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.is_object() && SEALED.with_borrow(|sealed| sealed == self)
     }
 
     fn list(items: Vec<Self>) -> Self {

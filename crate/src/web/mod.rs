@@ -19,7 +19,7 @@ pub use fetch::{BrowserNetwork, NetworkOptions};
 pub use host::BrowserHost;
 pub use indexeddb::{Durability, IndexedDb, OpenError, OpenOptions, StoreEvent, delete_database, key_to_js};
 pub use js::describe;
-pub use js_row::JsRow;
+pub use js_row::{JsRow, set_sealed_value};
 pub use marker::{Marker, Note};
 pub use panic::on_panic;
 pub use registry::abort_open_transactions;

@@ -3,7 +3,8 @@
 use super::device::Device;
 use super::host::SimHost;
 use super::storage::SimStore;
-use mana_sync_engine::engine::{Engine, Error, Event, Query, Result, Write, Writer, Written};
+use mana_sync_engine::crypto::MasterKey;
+use mana_sync_engine::engine::{Engine, Error, Event, Query, Result, Unlock, Write, Writer, Written};
 use mana_sync_engine::model::{Actor, Space};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
@@ -57,6 +58,16 @@ impl Device {
         self.try_transact(None, writes).expect("the tab lives")
     }
 
+    /// Unlocks the vault with a key of which every byte is `byte`.
+    pub fn unlock(&self, byte: u8) -> Result<()> {
+        self.engine().unlock(raw_key(byte))
+    }
+
+    /// Locks the vault.
+    pub fn lock(&self) {
+        self.engine().lock();
+    }
+
     /// Sets the spaces the user is a member of.
     pub fn set_spaces(&self, spaces: Vec<Space>) -> Result<()> {
         let engine = self.engine();
@@ -66,6 +77,12 @@ impl Device {
     /// Adds a record.
     pub fn add(&self, table: &str, record: Value) -> Result<Written> {
         self.transact(vec![(table, Write::Add(vec![row(record)]))])
+    }
+
+    /// Adds a record in a tab.
+    pub fn add_in(&self, tab: usize, table: &str, record: Value) -> Result<Written> {
+        let writes = vec![(table, Write::Add(vec![row(record)]))];
+        self.transact_in(tab, None, None, writes).expect("the tab lives")
     }
 
     /// Puts a whole record.
@@ -149,6 +166,12 @@ impl Device {
     pub fn synced_tables(&self) -> Vec<&'static str> {
         self.setup.borrow().tables.iter().map(|(name, _)| *name).collect()
     }
+}
+
+/// A key of which every byte is `byte`.
+#[must_use]
+pub fn raw_key(byte: u8) -> Unlock {
+    Unlock::Raw(MasterKey::from_bytes(&[byte; 32]).expect("a key has 32 bytes"))
 }
 
 /// A row of JSON.

@@ -17,6 +17,8 @@ pub struct Setup {
     pub lists_spaces: bool,
     /// The tables of app `todo` that sync, with their scope.
     pub tables: Vec<(&'static str, Scope)>,
+    /// Fields that are sealed, with their tables.
+    pub sealed: Vec<(&'static str, &'static str)>,
     /// The version of the app's data.
     pub schema_version: u32,
 }
@@ -26,7 +28,14 @@ impl Setup {
     #[must_use]
     pub fn of(user: &str) -> Self {
         let tables = vec![("tasks", Scope::Space), ("settings", Scope::User)];
-        Self { user: Some(user.to_owned()), spaces: Vec::new(), lists_spaces: true, tables, schema_version: 1 }
+        Self {
+            user: Some(user.to_owned()),
+            spaces: Vec::new(),
+            lists_spaces: true,
+            tables,
+            sealed: Vec::new(),
+            schema_version: 1,
+        }
     }
 
     /// The app's second version, which has a table more.
@@ -54,7 +63,9 @@ impl Setup {
         let sync = |(name, scope): &(&str, Scope)| {
             let (app, sync_name) = (AppId::parse("todo").expect("an app"), TableName::parse(*name).expect("a table"));
             let schema_version = self.schema_version;
-            let sync = TableSync { app, sync_name, scope: *scope, dates: BTreeSet::new(), schema_version };
+            let sealed =
+                self.sealed.iter().filter(|(table, _)| table == name).map(|(_, field)| (*field).to_owned()).collect();
+            let sync = TableSync { app, sync_name, scope: *scope, dates: BTreeSet::new(), sealed, schema_version };
             ((*name).to_owned(), sync)
         };
         let sync: BTreeMap<String, TableSync> = self.tables.iter().map(sync).collect();

@@ -243,7 +243,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.committed(touched, Origin::ServerReplay, 0);
         for conflict in &conflicts {
             hit(Probe::ApplyConflict);
-            self.emit(Event::Conflict(conflict.clone()));
+            self.emit(Event::Conflict(self.opened_conflict(conflict.clone())));
         }
         for (reason, count) in &counts {
             self.emit(Event::Quarantine { code: reason.as_str(), count: *count });

@@ -225,8 +225,8 @@ fn note_losses<R: Row>(row: &R, table: &str, change: &Change, taken: &[FieldName
             table: table.to_owned(),
             id: change.id.to_string(),
             field: field.to_owned(),
-            local: Side { value: local, at: at.to_string(), actor },
-            incoming: Side { value: edit.value.clone(), at: edit.at.to_string(), actor: incoming_actor },
+            local: Side { value: local, sealed: None, at: at.to_string(), actor },
+            incoming: Side { value: edit.value.clone(), sealed: None, at: edit.at.to_string(), actor: incoming_actor },
         };
         match edit.prev {
             Some(_) => tally.conflicts.push(conflict),

@@ -254,8 +254,15 @@ impl LoggedChange {
         }
     }
 
+    /// The value it gives a field.
+    pub fn value_of_mut(&mut self, field: &str) -> Option<&mut Value> {
+        let key = if self.0.get("fields").and_then(|fields| fields.get(field)).is_some() { "fields" } else { "data" };
+        let value = self.0.get_mut(key)?.get_mut(field)?;
+        if key == "fields" { value.get_mut("value") } else { Some(value) }
+    }
+
     /// When a field was written, where this change writes it.
-    fn stamp_of(&self, field: &str, row_at: Stamp) -> Option<Stamp> {
+    pub fn stamp_of(&self, field: &str, row_at: Stamp) -> Option<Stamp> {
         let at = stamp_in(&self.0, "at").unwrap_or(row_at);
         let of = |key: &str| self.0.get(key).and_then(Value::as_object).and_then(|map| map.get(field));
         if let Some(edit) = of("fields") {

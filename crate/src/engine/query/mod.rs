@@ -112,6 +112,11 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// Runs a query in a transaction, for rows and keys: also what a write on the rows of a query goes by.
     pub async fn find_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
+        Ok(self.opened_found(&query.table, self.find_stored_in(tx, query, want).await?))
+    }
+
+    /// The same, with rows as they are stored.
+    pub(super) async fn find_stored_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
         let (table, sight) = self.plan_of(query)?;
         let plan = plan::plan(&table, &sight, query)?;
         run::find(tx, &table, &sight, &plan, want).await

@@ -33,6 +33,7 @@ impl World {
             sync_name: TableName::parse("t").unwrap(),
             scope: Scope::Space,
             dates: BTreeSet::new(),
+            sealed: BTreeSet::new(),
             schema_version: 1,
         };
         let mut world = Self::new(rows, [("t".to_owned(), sync)]);

@@ -4,6 +4,7 @@ use super::plan::{Act, Flip, Plan, Target};
 use super::{Open, Value, Writer};
 use crate::engine::Touched;
 use crate::engine::config::GUEST;
+use crate::engine::error::Result;
 use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
@@ -11,28 +12,42 @@ use crate::engine::stamps::{FieldMeta, Mark, stamp_of};
 use crate::model::{
     AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY, Visibility,
 };
-use crate::store::{Key, Row, RowValue, Store};
+use crate::store::{Key, Row, RowValue, Store, Transaction};
 
 impl<S: Store, H: Host> Writer<S, H> {
     /// Stamps, puts and logs; gives the number of records that changed. A failed put has aborted the transaction.
-    pub(super) fn carry_out(&self, open: &mut Open<S>, target: &Target<'_>, plans: Vec<Plan<S::Row>>) -> usize {
+    pub(super) fn carry_out(&self, open: &mut Open<S>, target: &Target<'_>, plans: Vec<Plan<S::Row>>) -> Result<usize> {
         let plans: Vec<_> =
             plans.into_iter().filter(|plan| !matches!(&plan.act, Act::Edit(edits) if edits.is_empty())).collect();
         let own = |id: &str, field: &str| open.logged.wrote(target.sync, id, field);
         let seen = plans.iter().filter_map(|plan| plan.seen(|field| own(&plan.id, field))).max();
         if plans.is_empty() {
-            return 0;
+            return Ok(0);
+        }
+        if plans.iter().any(|plan| self.seals(target.sync, plan)) {
+            self.engine.vault.check_unlocked()?;
         }
         let at = self.stamp(open, seen);
         let mark = Mark::new(at, &self.actor, self.origin);
         let count = plans.len();
         for plan in plans {
-            self.carry_out_one(open, target, plan, &mark);
+            if let Err(error) = self.carry_out_one(open, target, plan, &mark) {
+                // Some of it may be put already.
+                open.tx.abort();
+                return Err(error);
+            }
         }
-        count
+        Ok(count)
     }
 
-    fn carry_out_one(&self, open: &mut Open<S>, target: &Target<'_>, plan: Plan<S::Row>, mark: &Mark<Value<S>>) {
+    fn carry_out_one(
+        &self,
+        open: &mut Open<S>,
+        target: &Target<'_>,
+        mut plan: Plan<S::Row>,
+        mark: &Mark<Value<S>>,
+    ) -> Result<()> {
+        self.seal(target.sync, &mut plan, mark.at)?;
         let Plan { id, stored, act } = plan;
         let mut row = match &act {
             Act::Insert { .. } => S::Row::empty(),
@@ -83,6 +98,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         open.put(target.name, &row);
         let (table, key) = (target.name.to_owned(), Key::Text(id));
         open.touched.push(Touched { table, key, old: stored, new: Some(row), fields });
+        Ok(())
     }
 
     fn log(&self, open: &mut Open<S>, sync: &TableSync, id: &str, row: &S::Row, at: Stamp, payload: Payload<S::Row>) {

@@ -4,13 +4,14 @@ use super::synced::NewRecord;
 use super::{Value, Writer};
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
-use crate::engine::prepare::{Field, differences, newest_stamp};
+use crate::engine::prepare::{Field, check_seals, differences, newest_stamp};
 use crate::engine::stamps::stamp_of;
 use crate::model::{
     AUTHOR_ID, DELETED_AT, SPACE_ID, Scope, Stamp, TableSync, USER_ID, VISIBILITY, Visibility, text_bytes,
 };
 use crate::store::{Row, RowValue, Store};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// The table written to.
 pub(super) struct Target<'a> {
@@ -69,6 +70,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         record: NewRecord<Value<S>>,
         tombstone: Option<S::Row>,
     ) -> Result<Plan<S::Row>> {
+        check_seals(tombstone.as_ref(), &BTreeSet::new(), &record.fields)?;
         let mut data = S::Row::empty();
         let mut space = None;
         let mut bytes = record.fields.iter().map(|field| text_bytes(&field.name) + 2 + field.bytes).sum();
@@ -120,12 +122,16 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     pub(super) fn plan_edits(
         &self,
+        target: &Target<'_>,
         id: String,
         stored: S::Row,
         fields: Vec<Field<Value<S>>>,
         whole: bool,
     ) -> Result<Plan<S::Row>> {
-        let edits = differences(&stored, fields, whole, &self.engine.config())?;
+        check_seals(Some(&stored), &target.sync.sealed, &fields)?;
+        // Compared with what the app sees: a value that was sealed is the same when what is in it is.
+        let shown = self.engine.opened(target.sync, stored.clone());
+        let edits = differences(&shown, fields, whole, &self.engine.config())?;
         if !edits.is_empty() {
             self.check_access(&stored)?;
         }

@@ -72,7 +72,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         for (((position, record), stored), key) in round.into_iter().zip(stored).zip(keys) {
             let plan = match stored {
                 Some(row) if !is_deleted(&row) && only_new => Err(exists(target.name, &record.id)),
-                Some(row) if !is_deleted(&row) => self.plan_edits(record.id, row, record.fields, true),
+                Some(row) if !is_deleted(&row) => self.plan_edits(target, record.id, row, record.fields, true),
                 row => self.plan_insert(target, record, row),
             };
             match plan {
@@ -83,7 +83,7 @@ impl<S: Store, H: Host> Writer<S, H> {
                 Err(error) => outcome.refuse(position, Some(key), error),
             }
         }
-        outcome.count += self.carry_out(open, target, plans);
+        outcome.count += self.carry_out(open, target, plans)?;
         open.result()
     }
 
@@ -110,7 +110,7 @@ impl<S: Store, H: Host> Writer<S, H> {
                     Err(error) => outcome.refuse(position, Some(key), error),
                 }
             }
-            outcome.count += self.carry_out(open, target, plans);
+            outcome.count += self.carry_out(open, target, plans)?;
             open.result()?;
         }
         Ok(outcome)
@@ -126,8 +126,8 @@ impl<S: Store, H: Host> Writer<S, H> {
     ) -> Result<Option<Plan<S::Row>>> {
         match stored {
             Some(row) if !is_deleted(&row) => {
-                let fields = changed_fields(&row, changes)?;
-                self.plan_edits(text_key(key)?, row, fields, false).map(Some)
+                let fields = changed_fields(&self.engine.opened(target.sync, row.clone()), changes)?;
+                self.plan_edits(target, text_key(key)?, row, fields, false).map(Some)
             }
             stored if create => {
                 let mut named = S::Row::empty();
@@ -160,7 +160,7 @@ impl<S: Store, H: Host> Writer<S, H> {
                 Err(error) => outcome.refuse(position, Some(key.clone()), error),
             }
         }
-        outcome.count = self.carry_out(open, target, plans);
+        outcome.count = self.carry_out(open, target, plans)?;
         open.result()?;
         outcome.keys = keys;
         Ok(outcome)
@@ -185,7 +185,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         }
         outcome.all_or_nothing()?;
-        outcome.count = self.carry_out(open, target, plans);
+        outcome.count = self.carry_out(open, target, plans)?;
         open.result()?;
         Ok(outcome)
     }

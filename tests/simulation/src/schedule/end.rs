@@ -125,6 +125,8 @@ impl Schedule {
                     | Event::ClockSkew { .. }
                     | Event::Spaces(_)
                     | Event::Adoption(_)
+                    | Event::Vault { .. }
+                    | Event::VaultKey(_)
                     | Event::DatabaseLost { .. } => {}
                 }
             }

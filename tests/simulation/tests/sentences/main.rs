@@ -7,5 +7,6 @@ mod clocks;
 mod crashes;
 mod owners;
 mod rebase;
+mod sealed;
 mod two_devices;
 mod writes;

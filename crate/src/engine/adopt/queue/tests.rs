@@ -14,6 +14,7 @@ fn config() -> Config {
         sync_name: TableName::parse(name).unwrap(),
         scope,
         dates: std::collections::BTreeSet::new(),
+        sealed: std::collections::BTreeSet::new(),
         schema_version: 1,
     };
     let stores = ["tasks", "settings"].map(|name| StoreSpec::parse(name, "id").unwrap());

@@ -14,6 +14,7 @@ fn sync(scope: Scope) -> TableSync {
         sync_name: TableName::parse("tasks").unwrap(),
         scope,
         dates: ["due".to_owned()].into(),
+        sealed: std::collections::BTreeSet::new(),
         schema_version: 1,
     }
 }

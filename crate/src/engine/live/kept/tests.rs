@@ -19,6 +19,7 @@ fn config(active: &str) -> Config {
         sync_name: TableName::parse("t").expect("a table"),
         scope: Scope::Space,
         dates: std::collections::BTreeSet::new(),
+        sealed: std::collections::BTreeSet::new(),
         schema_version: 1,
     };
     let spec = StoreSpec::parse("t", SCHEMA).expect("a schema");

@@ -1,0 +1,124 @@
+//! Which fields of which records are sealed, and rows as the app sees them.
+//!
+//! What decides is the record's own space, never the one a person happens to look at: what lies in a space of the user's
+//! own, or belongs to the user, is sealed, and so are private records of shared spaces. Everything else in shared spaces
+//! is plaintext, and a text there that looks like an envelope is a text.
+
+use super::Engine;
+use super::config::Config;
+use super::error::Result;
+use super::events::{Conflict, Side};
+use super::ports::Host;
+use super::query::Found;
+use super::stamps::stamp_of;
+use crate::crypto::{Envelope, Place};
+use crate::model::{FieldName, ID, RecordId, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility};
+use crate::store::{Row, RowValue, Store};
+use serde_json::Value;
+
+/// Whether the registered fields of a record are sealed: of one in `space`, as stored, with that visibility.
+pub fn is_sealed(config: &Config, sync: &TableSync, space: Option<&str>, visibility: Visibility) -> bool {
+    if sync.sealed.is_empty() || config.user.is_none() {
+        return false;
+    }
+    match space.filter(|_| sync.scope == Scope::Space) {
+        None => true,
+        Some(space) => config.is_own_space(space) || visibility == Visibility::Private,
+    }
+}
+
+/// The same of a stored record.
+pub fn is_row_sealed<R: Row>(config: &Config, sync: &TableSync, row: &R) -> bool {
+    if sync.sealed.is_empty() {
+        return false;
+    }
+    let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+    is_sealed(config, sync, row.text(SPACE_ID).as_deref(), visibility)
+}
+
+/// Whether a stored value is an envelope.
+pub fn is_envelope<V: RowValue>(value: &V) -> bool {
+    value.as_text().is_some_and(|text| Envelope::parse(&text).is_some())
+}
+
+/// Calls `act` with the place of a field, where its names are valid.
+fn at_place<T>(sync: &TableSync, id: &str, field: &str, act: impl FnOnce(&Place<'_>) -> T) -> Option<T> {
+    let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(field).ok()?);
+    Some(act(&Place::new(&sync.app, &sync.sync_name, &id, &field)))
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// The row as the app sees it: what is sealed is opened, and what cannot be opened now is marked.
+    pub(super) fn opened(&self, sync: &TableSync, row: S::Row) -> S::Row {
+        if !is_row_sealed(&self.config(), sync, &row) {
+            return row;
+        }
+        let id = row.text(ID).unwrap_or_default();
+        let mut shown: Option<S::Row> = None;
+        for field in &sync.sealed {
+            let Some(text) = row.text(field).filter(|text| Envelope::parse(text).is_some()) else { continue };
+            let at = stamp_of(&row, field).unwrap_or(Stamp::EPOCH);
+            let value = self.open_text(sync, &id, field, at, &text);
+            let value = value.map_or_else(<S::Row as Row>::Value::sealed, |value| RowValue::from_json(&value));
+            shown.get_or_insert_with(|| row.shallow_copy()).set(field, value);
+        }
+        shown.unwrap_or(row)
+    }
+
+    /// The same of what a query found.
+    pub(super) fn opened_found(&self, table: &str, found: Vec<Found<S::Row>>) -> Vec<Found<S::Row>> {
+        let table = self.config().table(table).ok();
+        let Some(sync) = table.as_ref().and_then(|table| table.sync.as_ref()).filter(|sync| !sync.sealed.is_empty())
+        else {
+            return found;
+        };
+        found.into_iter().map(|one| Found { row: one.row.map(|row| self.opened(sync, row)), ..one }).collect()
+    }
+
+    /// What a sealed text holds; `None` where no key here opens it.
+    pub(super) fn open_text(&self, sync: &TableSync, id: &str, field: &str, at: Stamp, text: &str) -> Option<Value> {
+        at_place(sync, id, field, |place| self.vault.open(place, at, text).ok())?
+    }
+
+    /// What a sealed text of a field holds, for an app's own use of it. Fails with
+    /// [`Kind::VaultLocked`](super::Kind::VaultLocked) where no key here opens it.
+    pub fn open_value(&self, table: &str, id: &str, field: &str, at: &str, text: &str) -> Result<Value> {
+        let table = self.config().table(table)?;
+        let at = Stamp::parse(at).unwrap_or(Stamp::EPOCH);
+        let value = table.sync.as_ref().and_then(|sync| self.open_text(sync, id, field, at, text));
+        value.ok_or_else(super::vault::locked)
+    }
+
+    /// Seals a value of a field.
+    pub(super) fn seal_value(
+        &self,
+        sync: &TableSync,
+        id: &str,
+        field: &str,
+        at: Stamp,
+        value: &Value,
+    ) -> Result<String> {
+        let random = |bytes: &mut [u8]| self.host.random(bytes);
+        let format = self.config().format;
+        let sealed = at_place(sync, id, field, |place| self.vault.seal(format, place, at, value, &random));
+        sealed.unwrap_or_else(|| Err(super::vault::locked()))
+    }
+
+    /// A conflict as the app sees it. What cannot be opened now is `null`, and kept as it is beside that.
+    pub(super) fn opened_conflict(&self, conflict: Conflict) -> Conflict {
+        let Ok(table) = self.config().table(&conflict.table) else { return conflict };
+        let Some(sync) = table.sync.as_ref().filter(|sync| sync.sealed.contains(&conflict.field)) else {
+            return conflict;
+        };
+        let open = |side: Side| {
+            let Some(text) = side.value.as_str().filter(|text| Envelope::parse(text).is_some()) else { return side };
+            let at = Stamp::parse(&side.at).unwrap_or(Stamp::EPOCH);
+            match self.open_text(sync, &conflict.id, &conflict.field, at, text) {
+                Some(value) => Side { value, ..side },
+                None => Side { sealed: Some(text.to_owned()), value: Value::Null, ..side },
+            }
+        };
+        let (local, incoming) = (open(conflict.local.clone()), open(conflict.incoming.clone()));
+        Conflict { local, incoming, ..conflict }
+    }
+}
