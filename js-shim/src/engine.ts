@@ -34,6 +34,8 @@ import type {
   Write,
   Writer,
 } from './types.js';
+import { EngineVault, isLocked } from './vault.js';
+import type { Vault } from './vault-types.js';
 
 /** Opens the database with instances from `loader`; sync starts when the options name a server. */
 export async function openWith(loader: Loader, options: EngineOptions): Promise<Engine> {
@@ -45,10 +47,12 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
   const live = new LiveQueries();
   const parts: { connection?: Connection } = {};
   const sync = new EngineSync(() => parts.connection as Connection);
+  const vault = new EngineVault(() => parts.connection as Connection);
   const connection = await Connection.open(loader, options.module, raw, {
     network: network(options),
     event: (name, detail) => {
       if (name === 'status') sync.report(detail as RawStatus);
+      else if (name === 'vault') vault.report((detail as { locked: boolean }).locked);
       else events.emit(name as keyof EngineEvents, detail as never);
     },
     upgrade: upgrader(options, raw),
@@ -56,6 +60,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     failed: (error) => live.failed(error),
     replaced: (instance) => {
       live.restart(false);
+      vault.report(true);
       sync.resume(instance);
     },
   });
@@ -68,7 +73,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     connection.close();
     throw error;
   }
-  return new OpenEngine(connection, live, events, sync);
+  return new OpenEngine(connection, live, events, sync, vault);
 }
 
 /** Calls from one actor, or from the user when it is `null`. */
@@ -110,18 +115,20 @@ class ActorWriter implements Writer {
 
 class OpenEngine extends ActorWriter implements Engine {
   readonly sync: Sync;
+  readonly vault: Vault;
   readonly conflicts: Conflicts;
   readonly inspector: Inspector;
   readonly #connection: Connection;
   readonly #live: LiveQueries;
   readonly #events: Emitter<EngineEvents>;
 
-  constructor(connection: Connection, live: LiveQueries, events: Emitter<EngineEvents>, sync: Sync) {
+  constructor(connection: Connection, live: LiveQueries, events: Emitter<EngineEvents>, sync: Sync, vault: Vault) {
     super(connection, live, null);
     this.#connection = connection;
     this.#live = live;
     this.#events = events;
     this.sync = sync;
+    this.vault = vault;
     this.conflicts = {
       subscribe: (run) => events.on('conflict', run),
       restore: (conflict: Conflict) => connection.run((raw) => raw.restoreConflict(plain(conflict))),
@@ -130,6 +137,10 @@ class OpenEngine extends ActorWriter implements Engine {
       record: (table: string, key: Key) => connection.run((raw) => raw.inspect(table, plain(key))),
       log: (limit = 100) => connection.run((raw) => raw.log(limit)),
     };
+  }
+
+  isLocked(row: object): boolean {
+    return isLocked(row);
   }
 
   on<Name extends keyof EngineEvents>(name: Name, handler: (detail: EngineEvents[Name]) => void): () => void {

@@ -15,3 +15,5 @@ export function openEngine(options: EngineOptions): Promise<Engine> {
 export { type ErrorDetails, errorCodes, ManaError, type ManaErrorCode } from './errors.js';
 export type { ModuleSource } from './load.js';
 export type * from './types.js';
+export type { Sealed } from './vault.js';
+export type * from './vault-types.js';

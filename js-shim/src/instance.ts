@@ -2,6 +2,7 @@
 
 import { enginePanicked, type ManaError, toManaError } from './errors.js';
 import type { Glue, RawEngine, RawHost, RawNetwork, RawOptions, RawTx } from './raw.js';
+import { sealed } from './vault.js';
 
 /** What an instance tells and asks its owner; `died` is called at most once. */
 export interface Owner {
@@ -72,6 +73,7 @@ export class Instance {
   #host(): RawHost {
     return {
       ...this.#owner.network,
+      sealed,
       // Later, because the app's handlers may call the engine, which is in the middle of something now.
       event: (name, detail) =>
         queueMicrotask(() => {

@@ -2,8 +2,9 @@
 
 import { invalidArgument } from './errors.js';
 import { plain } from './proxies.js';
-import type { RawApp, RawOptions, RawSpace, RawUser } from './raw.js';
+import type { RawApp, RawEncryption, RawOptions, RawSpace, RawUser } from './raw.js';
 import type { AppOptions, EngineOptions, Space, TableOptions, User } from './types.js';
+import type { EncryptionOptions } from './vault-types.js';
 
 /** Fills in what was left out; what the values mean is checked by the engine. */
 export function rawOptions(options: EngineOptions): RawOptions {
@@ -11,7 +12,7 @@ export function rawOptions(options: EngineOptions): RawOptions {
     throw invalidArgument('openEngine needs at least a name and a schema.');
   }
   // The options may come out of a reactive state, and are kept for later instances.
-  const { name, schema, apps, user, spaces, activeSpaceId, sync, durability } = plain({
+  const { name, schema, apps, user, spaces, activeSpaceId, sync, durability, encryption, vault } = plain({
     ...options,
     module: undefined,
   }) as EngineOptions;
@@ -28,7 +29,14 @@ export function rawOptions(options: EngineOptions): RawOptions {
     activeSpaceId: activeSpaceId ?? null,
     sync: sync ? { url: sync.url } : null,
     durability: durability ?? 'relaxed',
+    encryption: encryption ? rawEncryption(encryption) : null,
+    vaultWaitMs: vault?.waitMs ?? 2_000,
   };
+}
+
+function rawEncryption({ fields, format }: EncryptionOptions): RawEncryption {
+  const named = Object.entries(fields ?? {}).map(([table, names]) => [table, [...names]] as [string, string[]]);
+  return { fields: Object.fromEntries(named), format: format ?? 0 };
 }
 
 export function rawUser(user: User | null): RawUser | null {

@@ -7,6 +7,8 @@ export interface Glue {
   version(): string;
 }
 
+import type { RecoveryUnlock } from './vault-types.js';
+
 /** The options with every key present: absent values are `null`. */
 export interface RawOptions {
   name: string;
@@ -18,6 +20,14 @@ export interface RawOptions {
   activeSpaceId: string | null;
   sync: { url: string } | null;
   durability: 'relaxed' | 'strict';
+  encryption: RawEncryption | null;
+  vaultWaitMs: number;
+}
+
+export interface RawEncryption {
+  fields: Record<string, string[]>;
+  /** 0: the app did not say. */
+  format: number;
 }
 
 export interface RawApp {
@@ -47,6 +57,8 @@ export interface RawHost {
   /** The app's own ways to the network; `null`: those of the platform. */
   fetch: typeof globalThis.fetch | null;
   webSocket: typeof globalThis.WebSocket | null;
+  /** What stands in rows for sealed values that cannot be opened now. */
+  sealed: object;
 }
 
 /** What of the host is the app's, whatever the instance. */
@@ -166,6 +178,9 @@ export interface RawEngine {
   setUser(user: RawUser | null): Promise<void>;
   setSpaces(spaces: RawSpace[], confirmed: string[]): Promise<void>;
   setActiveSpace(id: string | null): void;
+  unlock(by: object): Promise<void>;
+  lock(): void;
+  createRecoveryCode(): Promise<RecoveryUnlock>;
   restoreConflict(conflict: unknown): Promise<void>;
   inspect(table: string, key: unknown): Promise<{ record: object | null; log: object[] }>;
   log(limit: number): Promise<object[]>;

@@ -11,6 +11,7 @@ import { sameItems } from './equality.js';
 import type { ManaError } from './errors.js';
 import type { LiveView } from './live-view.js';
 import type { Engine, LiveHandle, LiveStatus, Readable, Store, SyncStatus } from './types.js';
+import type { VaultState } from './vault-types.js';
 
 /** A function that gives the query to follow, or nothing while there is none. */
 export type QueryInput<T> = () => Readable<T> | null | undefined | false;
@@ -24,10 +25,19 @@ export function live<T>(input: QueryInput<T>): LiveHandle<Rows<T>> {
 
 /** The engine's sync status. */
 export function syncStatus(engine: Pick<Engine, 'sync'>): Store<SyncStatus> {
-  const { status } = engine.sync;
+  return reactive(engine.sync.status);
+}
+
+/** Whether the user's key is here. */
+export function vaultState(engine: Pick<Engine, 'vault'>): Store<VaultState> {
+  return reactive(engine.vault.state);
+}
+
+/** A store whose value is reactive where it is read. */
+function reactive<V>(store: Store<V>): Store<V> {
   const track = createSubscriber((update) => {
     let first = true;
-    const off = status.subscribe(() => {
+    const off = store.subscribe(() => {
       if (!first) update();
     });
     first = false;
@@ -36,9 +46,9 @@ export function syncStatus(engine: Pick<Engine, 'sync'>): Store<SyncStatus> {
   return {
     get current() {
       track();
-      return status.current;
+      return store.current;
     },
-    subscribe: (run) => status.subscribe(run),
+    subscribe: (run) => store.subscribe(run),
   };
 }
 

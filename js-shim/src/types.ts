@@ -2,6 +2,7 @@
 
 import type { ManaError } from './errors.js';
 import type { ModuleSource } from './load.js';
+import type { EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
 
 // ── Opening ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -21,6 +22,10 @@ export interface EngineOptions {
   readonly activeSpaceId?: string | null;
   /** The sync server; left out: nothing leaves this device. Given, sync starts when the engine is open. */
   readonly sync?: SyncOptions | null;
+  /** What is sealed before it is stored; left out: nothing. */
+  readonly encryption?: EncryptionOptions;
+  /** How the vault behaves. */
+  readonly vault?: VaultOptions;
   /** `strict` waits until the disk has a write, `relaxed` (the default) until the operating system has it. */
   readonly durability?: 'relaxed' | 'strict';
   /** Handlers from the start: `blocked`, for one, comes before the engine is open. */
@@ -663,6 +668,10 @@ export interface Engine extends Writer {
   readonly sync: Sync;
   /** Edits that lost against later ones. */
   readonly conflicts: Conflicts;
+  /** The key for what is sealed. */
+  readonly vault: Vault;
+  /** Whether a row shows a sealed value that cannot be opened now: its vault is locked, or its key is not here. */
+  isLocked(row: object): boolean;
   /** What is stored, for developers' tools. */
   readonly inspector: Inspector;
   /** Calls `handler` at each event of that name; gives the function that ends it. */

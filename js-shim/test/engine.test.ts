@@ -29,6 +29,8 @@ describe('opening', () => {
       activeSpaceId: 's1',
       sync: { url: 'http://localhost:1' },
       durability: 'relaxed',
+      encryption: null,
+      vaultWaitMs: 2_000,
     });
   });
 

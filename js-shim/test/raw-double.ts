@@ -139,6 +139,16 @@ export class InstanceDouble implements RawEngine {
     this.#called('setSpaces', spaces, confirmed);
     return this.later(() => undefined);
   }
+  unlock(by: object): Promise<void> {
+    this.#called('unlock', by);
+    return this.later(() => undefined);
+  }
+  lock(): void {
+    this.#called('lock');
+  }
+  createRecoveryCode() {
+    return this.later(() => ({ recoveryCode: 'code', recoveryWrappedMk: 'wrapped', recoveryIv: 'iv' }));
+  }
   setActiveSpace(id: string | null): void {
     this.#called('setActiveSpace', id);
   }

@@ -1,0 +1,66 @@
+/** The public types of encryption and the vault. */
+
+import type { Store } from './types.js';
+
+/** What is sealed before it is stored. */
+export interface EncryptionOptions {
+  /**
+   * The fields to seal, by table. They are sealed in records that are the user's alone: in spaces of the user's own, in
+   * tables of the user, and in private records of shared spaces. A sealed field cannot be in an index.
+   */
+  readonly fields: Readonly<Record<string, readonly string[]>>;
+  /** 1 while clients read the data that know no other format, 2 otherwise. */
+  readonly format: 1 | 2;
+}
+
+/** How the vault behaves. */
+export interface VaultOptions {
+  /** How long a write waits for the vault to be unlocked before it fails with `vault_locked`, in ms; 2,000 when left out. */
+  readonly waitMs?: number;
+}
+
+/** By the key itself: 32 bytes. */
+export interface RawKeyUnlock {
+  readonly rawKey: Uint8Array;
+}
+
+/** By a recovery code, and the key that was wrapped with it. */
+export interface RecoveryUnlock extends RecoveryWrapped {
+  readonly recoveryCode: string;
+}
+
+/** By a passphrase, and the key that was wrapped with it. */
+export interface PassphraseUnlock {
+  readonly passphrase: string;
+  readonly wrapped: PassphraseWrapped;
+}
+
+/** A key that only a recovery code opens, in base64: safe to store anywhere. */
+export interface RecoveryWrapped {
+  readonly recoveryWrappedMk: string;
+  readonly recoveryIv: string;
+}
+
+/** A key that only a passphrase opens: safe to store anywhere. */
+export interface PassphraseWrapped {
+  readonly kdf: 'PBKDF2-SHA256';
+  readonly iterations: number;
+  readonly salt: string;
+  readonly iv: string;
+  readonly ciphertext: string;
+}
+
+/** Whether the user's key is here. */
+export type VaultState = 'locked' | 'unlocked';
+
+/** The user's key: here or not, in all tabs alike. */
+export interface Vault {
+  /** Whether it is here. */
+  readonly state: Store<VaultState>;
+  /** Unlocks in all tabs; live queries show what is sealed. */
+  unlock(by: RawKeyUnlock | RecoveryUnlock | PassphraseUnlock): Promise<void>;
+  /** Drops the key, and what was decrypted with it, in all tabs. */
+  lock(): void;
+  /** Makes a code that opens the key: the code is for the person to keep, the rest for the app. */
+  createRecoveryCode(): Promise<RecoveryUnlock>;
+}
