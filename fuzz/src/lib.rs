@@ -5,6 +5,7 @@
 mod answers;
 mod change;
 pub mod cursor;
+pub mod envelope;
 pub mod limit;
 mod push;
 mod types;

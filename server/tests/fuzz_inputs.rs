@@ -38,6 +38,11 @@ fn every_cursor_gives_what_its_reader_may_see_or_expires() {
     });
 }
 
+#[test]
+fn every_text_opens_only_if_it_was_sealed() {
+    run_all("envelope", fuzz::envelope::run);
+}
+
 /// A change whose one value is this.
 fn insert_of(value: &Value) -> Value {
     json!({ "eventId": "0198c0de-0000-7000-8000-000000000001", "app": "todo", "table": "tasks", "id": "t", "op": "insert",

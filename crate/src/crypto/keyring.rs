@@ -103,9 +103,7 @@ impl Keyring {
         value: &Value,
         random: Random<'_>,
     ) -> Result<String, Error> {
-        // Writing JSON into memory has no failing case.
-        let json = serde_json::to_vec(value).unwrap_or_default();
-        self.seal_json(format, place, at, json, random)
+        self.seal_json(format, place, at, json_of(value), random)
     }
 
     /// Seals a value's JSON, as it is, with the newest key.
@@ -187,6 +185,10 @@ impl Held {
         self.uses.set(uses + 1);
         Ok(())
     }
+}
+
+fn json_of(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("JSON is written into memory without fail")
 }
 
 fn open_with<'a>(

@@ -3,6 +3,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod connections;
+mod crypto;
 mod host;
 mod json;
 mod network;
