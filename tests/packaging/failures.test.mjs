@@ -14,7 +14,7 @@ import { outcomeOf } from './outcome.mjs';
 const page = (script) =>
   `<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/${script}"></script>`;
 
-const pages = ['panic', 'transactions', 'bad-input', 'writes', 'values', 'change-events', 'random-calls'];
+const pages = ['panic', 'transactions', 'bad-input', 'writes', 'values', 'change-events', 'random-calls', 'sealed'];
 
 describe('when something goes wrong', { timeout: 900_000 }, () => {
   let browser;
@@ -48,6 +48,42 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     });
     assert.ok(
       complaints.every((line) => /planted|unreachable/.test(line)),
+      complaints.join('\n'),
+    );
+  });
+
+  it('what is sealed leaves no trace in plaintext, and nothing is read or written without the key', async () => {
+    const { complaints, ...outcome } = await outcomeOf(browser, `${server.url}sealed.html`);
+    const title = 'unheard-of marmalade again';
+    assert.deepEqual(outcome, {
+      refused: { format: 'invalid_schema', indexed: 'invalid_schema', local: 'invalid_schema' },
+      shown: {
+        ...outcome.shown,
+        title,
+        notes: { deep: ['unheard-of marmalade'], more: 'unheard-of marmalade!' },
+        dueDate: '1970-01-01T00:00:00.000Z',
+      },
+      same: true,
+      traces: [],
+      pushed: true,
+      without: {
+        state: 'locked',
+        dueDate: '1970-01-01T00:00:00.000Z',
+        add: 'vault_locked',
+        plain: 'resolved',
+        elsewhere: 'value_not_syncable',
+        back: true,
+        inTransaction: 'vault_locked',
+        wrongCode: 'recovery_code_wrong',
+        badCode: 'recovery_code_malformed',
+        badKey: 'key_malformed',
+      },
+      seen: [title, 'sealed', 'sealed', title],
+      after: [title, 'here'],
+      states: ['locked', 'unlocked', 'locked', 'unlocked'],
+    });
+    assert.ok(
+      complaints.every((line) => /503|Failed to load/.test(line)),
       complaints.join('\n'),
     );
   });

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 const MAX_VALUE_BYTES: usize = 7 * 1024 * 1024;
 
 /// A field with the value as it will be stored; `None` takes the field away.
+#[derive(Clone)]
 pub struct Field<V> {
     /// Its name.
     pub name: String,

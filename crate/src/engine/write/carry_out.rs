@@ -44,11 +44,10 @@ impl<S: Store, H: Host> Writer<S, H> {
         &self,
         open: &mut Open<S>,
         target: &Target<'_>,
-        mut plan: Plan<S::Row>,
+        plan: Plan<S::Row>,
         mark: &Mark<Value<S>>,
     ) -> Result<()> {
-        self.seal(target.sync, &mut plan, mark.at)?;
-        let Plan { id, stored, act } = plan;
+        let Plan { id, stored, act } = self.seal(target.sync, plan, mark.at)?;
         let mut row = match &act {
             Act::Insert { .. } => S::Row::empty(),
             Act::Edit(_) | Act::Flip(_) => stored.as_ref().map_or_else(S::Row::empty, Row::shallow_copy),

@@ -6,24 +6,36 @@ use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
 use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed};
+use crate::engine::stamps::stamp_of;
 use crate::model::{Stamp, TableSync, VISIBILITY, Visibility};
 use crate::store::{Row, RowValue, Store};
 
 impl<S: Store, H: Host> Writer<S, H> {
     /// Whether carrying a plan out takes the key.
     pub(super) fn seals(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
-        if !self.is_sealed(sync, plan) {
-            return false;
-        }
-        let stored = plan.stored.as_ref();
+        let names = || sync.sealed.iter();
         match &plan.act {
-            Act::Insert { data, .. } => sync.sealed.iter().any(|name| is_kept(data.get(name).as_ref(), stored, name)),
+            Act::Insert { data, .. } => names().any(|name| self.seals_field(sync, plan, name, data.get(name).as_ref())),
             Act::Edit(edits) => edits
                 .iter()
                 .filter(|edit| sync.sealed.contains(&edit.name))
-                .any(|edit| is_kept(edit.value.as_ref(), stored, &edit.name)),
+                .any(|edit| self.seals_field(sync, plan, &edit.name, edit.value.as_ref())),
             Act::Flip(_) => false,
         }
+    }
+
+    /// Whether a new value of a registered field is sealed: by the rule for the record, and where what is stored was
+    /// sealed, whatever has become of the record's visibility since. Of no value it is only sealed where a sealed one is
+    /// taken away, so that nobody can tell.
+    fn seals_field(&self, sync: &TableSync, plan: &Plan<S::Row>, name: &str, value: Option<&super::Value<S>>) -> bool {
+        let stored = plan.stored.as_ref();
+        let was = stored.and_then(|row| row.get(name)).filter(is_envelope);
+        if self.is_sealed(sync, plan) {
+            return value.is_some_and(|value| !value.is_null()) || was.is_some();
+        }
+        let (Some(row), Some(was)) = (stored, was.and_then(|was| was.as_text())) else { return false };
+        let at = stamp_of(row, name).unwrap_or(Stamp::EPOCH);
+        self.engine.open_text(sync, &plan.id, name, at, &was).is_some()
     }
 
     fn is_sealed(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
@@ -39,34 +51,34 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 
     /// Seals the values of a plan that are to be, under the stamp they get.
-    pub(super) fn seal(&self, sync: &TableSync, plan: &mut Plan<S::Row>, at: Stamp) -> Result<()> {
-        if !self.is_sealed(sync, plan) {
-            return Ok(());
-        }
-        let (id, stored) = (plan.id.clone(), plan.stored.clone());
-        match &mut plan.act {
-            Act::Insert { data, bytes, .. } => {
-                for name in &sync.sealed {
-                    let value = data.get(name);
-                    if is_kept(value.as_ref(), stored.as_ref(), name) {
-                        let text = self.sealed_text(sync, &id, name, at, value.as_ref())?;
-                        *bytes += text.len() + name.len() + 6;
-                        data.set_text(name, &text);
-                    }
-                }
+    pub(super) fn seal(&self, sync: &TableSync, mut plan: Plan<S::Row>, at: Stamp) -> Result<Plan<S::Row>> {
+        for name in &sync.sealed {
+            let value = match &plan.act {
+                Act::Insert { data, .. } => data.get(name),
+                Act::Edit(edits) => match edits.iter().find(|edit| edit.name == *name) {
+                    Some(edit) => edit.value.clone(),
+                    None => continue,
+                },
+                Act::Flip(_) => return Ok(plan),
+            };
+            if !self.seals_field(sync, &plan, name, value.as_ref()) {
+                continue;
             }
-            Act::Edit(edits) => {
-                for edit in edits.iter_mut().filter(|edit| sync.sealed.contains(&edit.name)) {
-                    if is_kept(edit.value.as_ref(), stored.as_ref(), &edit.name) {
-                        let text = self.sealed_text(sync, &id, &edit.name, at, edit.value.as_ref())?;
-                        let (name, bytes) = (std::mem::take(&mut edit.name), text.len() + 2);
-                        *edit = Field { name, value: Some(RowValue::text(&text)), bytes };
-                    }
+            let text = self.sealed_text(sync, &plan.id, name, at, value.as_ref())?;
+            match &mut plan.act {
+                Act::Insert { data, bytes, .. } => {
+                    *bytes += text.len() + name.len() + 6;
+                    data.set_text(name, &text);
                 }
+                Act::Edit(edits) => {
+                    let bytes = text.len() + 2;
+                    let sealed = Field { name: name.clone(), value: Some(RowValue::text(&text)), bytes };
+                    edits.iter_mut().filter(|edit| edit.name == *name).for_each(|edit| *edit = sealed.clone());
+                }
+                Act::Flip(_) => {}
             }
-            Act::Flip(_) => {}
         }
-        Ok(())
+        Ok(plan)
     }
 
     fn sealed_text(
@@ -80,11 +92,4 @@ impl<S: Store, H: Host> Writer<S, H> {
         let json = value.map(RowValue::to_json).transpose()?.unwrap_or_default();
         self.engine.seal_value(sync, id, name, at, &json)
     }
-}
-
-/// Whether a value of a sealed field is sealed: every value but one that is none, and that too where a sealed one is
-/// taken away, so that nobody can tell.
-fn is_kept<R: Row>(value: Option<&R::Value>, stored: Option<&R>, name: &str) -> bool {
-    value.is_some_and(|value| !value.is_null())
-        || stored.and_then(|row| row.get(name)).is_some_and(|stored| is_envelope(&stored))
 }

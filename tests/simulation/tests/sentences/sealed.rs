@@ -4,7 +4,7 @@
 use mana_simulation::calls::code;
 use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::crypto::Envelope;
-use mana_sync_engine::engine::Event;
+use mana_sync_engine::engine::{Event, Page};
 use mana_sync_engine::model::{Space, SpaceId};
 use serde_json::{Value, json};
 
@@ -245,4 +245,26 @@ fn what_a_server_makes_up_is_shown_to_nobody_as_the_users_words() {
         assert!(!row.contains("marmalade a"), "{row}");
         assert!(shown(device, "tasks", "a").to_string().contains("marmalade a"), "the other one reads on");
     }
+}
+
+#[test]
+fn what_was_sealed_once_stays_so_when_the_server_says_that_everybody_sees_the_record() {
+    let world = world();
+    let device = &world.devices[0];
+    let private = json!({ "id": "p", "title": SECRET, "spaceId": "club", "visibility": "private" });
+    device.add("tasks", private).expect("added");
+    world.converge("ada");
+    world.pass(700_000);
+    let at = "2026-01-01T00:10:00.000000Z";
+    let flip = json!({ "eventId": "00000000-0000-7000-8000-000000000001", "app": "todo", "schemaVersion": 1,
+        "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
+        "visibility": "space", "fields": { "visibility": { "value": "space", "at": at } } });
+    // No honest server would say so.
+    let (engine, page) = (device.engine(), Page { changes: vec![flip], ..Page::default() });
+    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
+    applied.expect("no wait").expect("applied").expect("the clock is known");
+    assert_eq!(device.stored("tasks", "p")["visibility"], "space", "the device believes it");
+    device.update("tasks", "p", json!({ "title": format!("{SECRET} again") })).expect("updated");
+    assert!(is_sealed(&device.stored("tasks", "p")["title"]), "{}", device.stored("tasks", "p"));
+    assert!(!traces(device).contains("marmalade"));
 }
