@@ -109,9 +109,12 @@ impl Keyring {
     pub fn open_keys(&mut self, record: &KeyringRecord, sealed: &[SealedKey<'_>]) -> Vec<KeyName> {
         let mut closed: Vec<_> =
             sealed.iter().filter_map(|sealed| Some((KeyringRecord::key_in(sealed.field)?, *sealed))).collect();
-        // A key is sealed under a newer one, so from the newest to the oldest one pass opens all.
-        closed.sort_unstable_by_key(|(name, _)| std::cmp::Reverse(*name));
-        closed.retain(|(_, sealed)| self.open_key(record, *sealed).is_err());
+        // Each key that opens may be the one that opens others.
+        let mut left = usize::MAX;
+        while closed.len() < left {
+            left = closed.len();
+            closed.retain(|(_, sealed)| self.open_key(record, *sealed).is_err());
+        }
         closed.into_iter().map(|(name, _)| name).collect()
     }
 }

@@ -191,7 +191,7 @@ fn a_missing_key_leaves_those_closed_that_only_it_opens() {
     let mut sealed = chain.sealed();
     sealed.remove(2);
     let closed = chain.unlocked().open_keys(&chain.record, &sealed);
-    assert_eq!(closed.iter().map(|name| name.generation).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(closed.iter().map(|name| name.generation).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
