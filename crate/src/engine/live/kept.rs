@@ -10,17 +10,19 @@ use crate::engine::query::{Listing, Query, Want};
 use crate::engine::read::Sight;
 use crate::model::UPDATED_AT_INDEX;
 use crate::store::{Key, Row};
-use std::collections::BTreeMap;
+
+/// Where a row stands: the key that the query orders by, then the primary key.
+type Place = (Key, Key);
 
 /// The result of a query.
 pub struct Kept<R> {
     listing: Listing,
     /// What was read, until something follows.
     read: Vec<R>,
-    /// By the key that the query orders by, then the primary key.
-    rows: BTreeMap<(Key, Key), R>,
-    /// The first of those keys, by the primary key.
-    places: BTreeMap<Key, Key>,
+    /// In ascending order.
+    rows: Vec<(Place, R)>,
+    /// The primary keys of the rows, in their order.
+    keys: Vec<Key>,
 }
 
 /// What is kept does not fit what a commit says was stored before it.
@@ -32,14 +34,13 @@ impl<R: Row> Kept<R> {
     pub fn of(table: &Table, sight: &Sight, query: &Query, want: Want, read: Vec<R>) -> Option<Self> {
         table.sync.as_ref()?;
         let listing = Listing::of(table, sight, query, want)?;
-        Some(Self { listing, read, rows: BTreeMap::new(), places: BTreeMap::new() })
+        Some(Self { listing, read, rows: Vec::new(), keys: Vec::new() })
     }
 
     /// Follows a commit; gives whether the result is another one.
     pub fn follow(&mut self, table: &str, sight: &Sight, touched: &[Touched<R>]) -> Result<bool, Stale> {
-        for row in std::mem::take(&mut self.read) {
-            let (key, place) = self.listing.primary(&row).zip(self.listing.place(sight, &row)).ok_or(Stale)?;
-            self.insert(key, place, row);
+        if !self.read.is_empty() {
+            self.place_read(sight)?;
         }
         let mut changed = false;
         for record in touched.iter().filter(|record| record.table == table) {
@@ -48,42 +49,62 @@ impl<R: Row> Kept<R> {
         Ok(changed)
     }
 
+    fn place_read(&mut self, sight: &Sight) -> Result<(), Stale> {
+        let mut read = std::mem::take(&mut self.read);
+        if self.listing.reverse {
+            read.reverse();
+        }
+        for row in read {
+            let key = self.listing.primary(&row).ok_or(Stale)?;
+            let place = (self.listing.place(sight, &row).ok_or(Stale)?, key.clone());
+            if self.rows.last().is_some_and(|(last, _)| *last >= place) {
+                return Err(Stale);
+            }
+            self.keys.push(key);
+            self.rows.push((place, row));
+        }
+        self.keys.sort();
+        Ok(())
+    }
+
     fn follow_one(&mut self, sight: &Sight, record: &Touched<R>) -> Result<bool, Stale> {
         if record.old.is_none() && record.new.is_none() {
             // Anything may have been there.
             return Err(Stale);
         }
-        let listing = &self.listing;
-        let before = record.old.as_ref().filter(|row| listing.place(sight, *row).is_some());
-        let after = record.new.as_ref().and_then(|row| Some((listing.place(sight, row)?, row.clone())));
-        let place = self.places.get(&record.key).map(|place| (place.clone(), record.key.clone()));
-        let version = |row: &R| row.text(UPDATED_AT_INDEX);
-        match (place.as_ref().and_then(|place| self.rows.get(place)), before) {
-            (None, None) => {}
-            (Some(kept), Some(old)) if version(kept) == version(old) => {}
+        let place = |row: &R| Some((self.listing.place(sight, row)?, record.key.clone()));
+        let before = record.old.as_ref().and_then(|row| Some((place(row)?, row)));
+        let after = record.new.as_ref().and_then(|row| Some((place(row)?, row)));
+        let changed = before.is_some() || after.is_some();
+        let listed = self.keys.binary_search(&record.key);
+        match (before, listed) {
+            (None, Err(_)) => {}
+            (Some((place, old)), Ok(at)) => {
+                let version = |row: &R| row.text(UPDATED_AT_INDEX);
+                let found = self.find(&place).ok().filter(|found| version(&self.rows[*found].1) == version(old));
+                self.rows.remove(found.ok_or(Stale)?);
+                self.keys.remove(at);
+            }
             // A commit in between has not been told yet, or another tab's was.
             _ => return Err(Stale),
         }
-        let changed = place.is_some() || after.is_some();
-        if let Some(place) = place {
-            self.rows.remove(&place);
-            self.places.remove(&record.key);
-        }
         if let Some((place, row)) = after {
-            self.insert(record.key.clone(), place, row);
+            let at = self.find(&place).err().ok_or(Stale)?;
+            self.rows.insert(at, (place, row.clone()));
+            let at = self.keys.binary_search(&record.key).err().ok_or(Stale)?;
+            self.keys.insert(at, record.key.clone());
         }
         Ok(changed)
     }
 
-    /// The rows in the query's order.
-    pub fn rows(&self) -> Vec<R> {
-        let rows = self.rows.values().cloned();
-        if self.listing.reverse { rows.rev().collect() } else { rows.collect() }
+    fn find(&self, place: &Place) -> Result<usize, usize> {
+        self.rows.binary_search_by(|(known, _)| known.cmp(place))
     }
 
-    fn insert(&mut self, key: Key, place: Key, row: R) {
-        self.places.insert(key.clone(), place.clone());
-        self.rows.insert((place, key), row);
+    /// The rows in the query's order.
+    pub fn rows(&self) -> Vec<R> {
+        let rows = self.rows.iter().map(|(_, row)| row.clone());
+        if self.listing.reverse { rows.rev().collect() } else { rows.collect() }
     }
 }
 
