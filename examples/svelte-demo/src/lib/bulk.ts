@@ -10,14 +10,17 @@ import { toasts } from './toasts.svelte.ts';
 export async function completeAll(device: Device, shown: Shown): Promise<void> {
   const select = (tasks: Table<Task>) => openTasks(tasks, shown);
   const ids = await changeAll(device, 'Completing', select, (query) => query.modify(ticked(true)));
-  offerUndo(device, 'Completed', ids, (tasks, id) => tasks.update(id, ticked(false)));
+  const open = (id: string) => ({ key: id, changes: ticked(false) });
+  offerUndo(device, 'Completed', ids, (tasks) => tasks.bulkUpdate(ids.map(open)));
 }
 
 /** Deletes every ticked off task that is shown. */
 export async function deleteDone(device: Device, shown: Shown): Promise<void> {
   const select = (tasks: Table<Task>) => doneTasks(tasks, shown);
   const ids = await changeAll(device, 'Deleting', select, (query) => query.delete());
-  offerUndo(device, 'Deleted', ids, (tasks, id) => tasks.restore(id));
+  offerUndo(device, 'Deleted', ids, async (tasks) => {
+    for (const id of ids) await tasks.restore(id);
+  });
 }
 
 /** Adds sample tasks and says how long that took. */
@@ -29,7 +32,7 @@ export async function addSamples(device: Device, count: number, today: string): 
     ids = (await tasks?.bulkAdd(sampleTasks(count, today), { allKeys: true })) ?? [];
   });
   const ms = Math.round(performance.now() - begun).toLocaleString('en-GB');
-  offerUndo(device, `Saved in ${ms} ms:`, ids, (table, id) => table.delete(id));
+  offerUndo(device, `Saved in ${ms} ms:`, ids, (table) => table.bulkDelete(ids));
 }
 
 /** Reads which tasks a query has and changes them, with nothing in between. Gives their ids; none when it failed. */
@@ -54,12 +57,10 @@ function offerUndo(
   device: Device,
   what: string,
   ids: readonly string[],
-  takeBack: (tasks: Table<Task>, id: string) => Promise<unknown>,
+  takeBack: (tasks: Table<Task>) => Promise<unknown>,
 ): void {
   if (ids.length === 0) return;
-  const run = () =>
-    void device.save('Undoing', () =>
-      device.transaction(['tasks'], (tx) => Promise.all(ids.map((id) => takeBack(tx.table<Task>('tasks'), id)))),
-    );
+  const undo = () => device.transaction(['tasks'], (tx) => takeBack(tx.table<Task>('tasks')));
+  const run = () => void device.save('Undoing', undo);
   toasts.show({ kind: 'info', text: `${what} ${taskCount(ids.length)}`, action: { label: 'Undo', run } });
 }

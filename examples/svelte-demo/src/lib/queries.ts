@@ -62,7 +62,7 @@ export async function countTasks(tasks: Table<Task>, shown: Shown): Promise<{ op
 /** The projects in use, by name, with the number of their open tasks: read from the keys of an index. */
 export async function projectsOf(tasks: Table<Task>): Promise<Project[]> {
   const open = new Map<string, number>();
-  await tasks.orderBy('[project+state+dueDate]').eachKey<[string, string, string]>(([project, state]) => {
+  await tasks.orderBy('[project+state]').eachKey<[string, string]>(([project, state]) => {
     if (project) open.set(project, (open.get(project) ?? 0) + (state === 'open' ? 1 : 0));
   });
   return [...open].map(([name, count]) => ({ name, open: count })).sort((a, b) => a.name.localeCompare(b.name));

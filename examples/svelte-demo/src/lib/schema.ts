@@ -28,7 +28,7 @@ export const version1: Schema = { version: 1, stores: { tasks: 'id' } };
 export const schema: Schema = {
   version: 2,
   stores: {
-    tasks: 'id, state, [state+dueDate], [state+doneAt], [project+state+dueDate]',
+    tasks: 'id, state, [project+state], [state+dueDate], [state+doneAt], [project+state+dueDate]',
     settings: 'id',
     drafts: 'id',
   },
