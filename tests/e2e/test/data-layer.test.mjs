@@ -165,7 +165,7 @@ describe('what is kept beside the tasks', { timeout: 180_000 }, () => {
     await log.filter({ hasText: /You\s+added\s+“Watch this”/ }).waitFor();
     await phone.sees('Watch this');
     await phone.edit('Watch this', { Notes: 'from the phone' });
-    await log.filter({ hasText: /Another device\s+changed\s+“Watch this”\s+notes/ }).waitFor();
+    await log.filter({ hasText: /The server\s+changed\s+“Watch this”\s+notes/ }).waitFor();
     await laptop.choose('Many tasks', 'Add 100 samples');
     await log.filter({ hasText: /An assistant\s+added\s+100 tasks/ }).waitFor();
     await laptop.page.getByRole('button', { name: 'Undo' }).click();
@@ -243,7 +243,7 @@ describe('databases of older apps', { timeout: 180_000 }, () => {
     const device = await replaced('Open one of an app on Dexie');
     await device.page.getByText(/records and 2 unsent changes of an older app were taken over/).waitFor();
     await seesTheOldTasks(device);
-    await device.page.getByText(/Everything of the older app is synced/).waitFor();
+    await device.page.getByText(/data are complete: 2 changes/).waitFor();
     await device.synced();
     const other = await world.device();
     await other.signIn('Alice');

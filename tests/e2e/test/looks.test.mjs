@@ -119,6 +119,23 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     }
   }
 
+  it('a_thousand_unsent_tasks_fit_on_a_phone', async () => {
+    const device = await world.device({ context: phone });
+    await device.signIn('Bob');
+    await device.synced();
+    await device.setNetwork(false);
+    await device.add('The first of many');
+    await device.choose('Many tasks', 'Add 1,000 samples');
+    await device.syncs(['offline', 'error'], { pending: 1001 });
+    await device.page.getByText(/^Saved in/).waitFor();
+    await settled(device.page);
+    await device.page.screenshot({ path: join(shots, '375-12-thousand-tasks.png') });
+    await assertAccessible(device.page, 'a thousand tasks');
+    await assertFits(device.page, 'a thousand tasks');
+    await assertTouchable(device.page);
+    device.assertQuiet();
+  });
+
   it('the_theme_switch_overrides_the_system_and_survives_a_reload', async () => {
     const device = await world.device({ context: { colorScheme: 'dark' } });
     const background = () => device.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

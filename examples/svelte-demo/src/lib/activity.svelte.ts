@@ -20,7 +20,7 @@ const hands: Record<TableChange['origin'], string> = {
   agent: 'An assistant',
   system: 'The app',
   migration: 'An upgrade',
-  'server-replay': 'Another device',
+  'server-replay': 'The server',
 };
 
 export class Activity {

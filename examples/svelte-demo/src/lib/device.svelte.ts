@@ -134,6 +134,15 @@ export class Device {
     }
   }
 
+  /** Runs what is no write of the person's, and shows what goes wrong. */
+  async attempt(doing: string, run: () => PromiseLike<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#tell(doing, error);
+    }
+  }
+
   async #open(user: SampleUser | null): Promise<void> {
     this.#reset();
     this.user = user;

@@ -33,7 +33,7 @@ export function told(opening: (text: string) => void): NonNullable<EngineOptions
     adoption: ({ phase, records, queued, letters, logged }) => {
       const found = `${records} records and ${queued} unsent changes of an older app were taken over.`;
       const aside = letters ? ` ${letters} values cannot be synced and stay on this device.` : '';
-      const done = `Everything of the older app is synced; ${logged} changes were never queued.${aside}`;
+      const done = `The older app's data are complete: ${logged} changes it had not queued are sent, too.${aside}`;
       if (phase === 'pulling') toasts.show({ kind: 'info', text: found });
       if (phase === 'done') toasts.show({ kind: 'info', text: done });
     },

@@ -1,5 +1,6 @@
 // The queries of the list. Which index answers each of them is shown in the inspector.
-import type { Query, Readable, Table } from '@mana/sync-engine';
+import type { Query, Table } from '@mana/sync-engine';
+import { addDays } from './dates.ts';
 import type { Project, Task } from './task.ts';
 
 /** `day`: in groups, by due date. */
@@ -23,8 +24,8 @@ export interface Group {
   readonly folded?: boolean;
 }
 
-/** Later than every day that can be typed. */
-const endOfDays = '\uffff';
+/** Days begin with a digit: this comes after all of them. */
+const afterAllDays = ':';
 
 /** The groups of the list, each of them a query. */
 export function groupsOf(tasks: Table<Task>, shown: Shown): Group[] {
@@ -33,10 +34,10 @@ export function groupsOf(tasks: Table<Task>, shown: Shown): Group[] {
     return [{ title: 'Newest first', query: openTasks(tasks, shown).orderBy(':id').reverse() }, done];
   }
   if (shown.sort === 'title') return [{ title: 'By title', query: openTasks(tasks, shown).orderBy('title') }, done];
-  const { today } = shown;
+  const tomorrow = addDays(shown.today, 1);
   return [
-    { title: 'Today', query: dueBetween(tasks, shown, '0', `${today}${endOfDays}`) },
-    { title: 'Upcoming', query: dueBetween(tasks, shown, `${today}${endOfDays}`, endOfDays) },
+    { title: 'Today', query: dueBetween(tasks, shown, '0', tomorrow) },
+    { title: 'Upcoming', query: dueBetween(tasks, shown, tomorrow, afterAllDays) },
     // Rows of equal keys come by id, and ids grow with time: the newest first.
     { title: 'Anytime', query: dueBetween(tasks, shown, '', '0').reverse() },
     done,
@@ -53,8 +54,14 @@ export function doneTasks(tasks: Table<Task>, shown: Shown): Query<Task> {
   return inState(tasks, shown, 'done');
 }
 
-/** How many tasks are shown, open and done. */
-export async function countTasks(tasks: Table<Task>, shown: Shown): Promise<{ open: number; done: number }> {
+/** How many tasks there are, and how many of them are shown. */
+export async function countAll(tasks: Table<Task>, shown: Shown) {
+  const everything = { ...shown, project: '', search: '' };
+  const [all, visible] = await Promise.all([countTasks(tasks, everything), countTasks(tasks, shown)]);
+  return { all, visible };
+}
+
+async function countTasks(tasks: Table<Task>, shown: Shown): Promise<{ open: number; done: number }> {
   const [open, done] = await Promise.all([openTasks(tasks, shown).count(), doneTasks(tasks, shown).count()]);
   return { open, done };
 }
@@ -87,10 +94,14 @@ function searched(query: Query<Task>, search: string): Query<Task> {
   return query.filter(({ title, notes }) => `${title}\n${notes}`.toLowerCase().includes(wanted));
 }
 
-/** How a query is answered, and how long that takes now. */
-export async function measured<T>(query: Readable<T>) {
-  const begun = performance.now();
-  const rows = (await query.toArray()).length;
-  const ms = performance.now() - begun;
-  return { explanation: await query.explain(), rows, ms };
+/** How each group is read, and how long that takes now, one after the other. */
+export async function measured(groups: readonly Group[]) {
+  const found = [];
+  for (const { title, query } of groups) {
+    const begun = performance.now();
+    const rows = (await query.toArray()).length;
+    const ms = performance.now() - begun;
+    found.push({ title, rows, ms, explanation: await query.explain() });
+  }
+  return found;
 }
