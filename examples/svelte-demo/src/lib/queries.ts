@@ -54,24 +54,39 @@ export function doneTasks(tasks: Table<Task>, shown: Shown): Query<Task> {
   return inState(tasks, shown, 'done');
 }
 
-/** How many tasks there are, and how many of them are shown. */
-export async function countAll(tasks: Table<Task>, shown: Shown) {
-  const everything = { ...shown, project: '', search: '' };
-  const [all, visible] = await Promise.all([countTasks(tasks, everything), countTasks(tasks, shown)]);
-  return { all, visible };
+/** All that the list says beside its rows. */
+export interface Overview {
+  /** The groups, with the numbers of their tasks. */
+  readonly groups: readonly (Group & { readonly count: number })[];
+  /** The projects in use, by name. */
+  readonly projects: readonly Project[];
+  /** How many tasks there are, whatever is shown of them. */
+  readonly open: number;
+  readonly done: number;
 }
 
-async function countTasks(tasks: Table<Task>, shown: Shown): Promise<{ open: number; done: number }> {
-  const [open, done] = await Promise.all([openTasks(tasks, shown).count(), doneTasks(tasks, shown).count()]);
-  return { open, done };
+/** Counts the groups, the projects and everything. */
+export async function overviewOf(tasks: Table<Task>, shown: Shown): Promise<Overview> {
+  const groups = groupsOf(tasks, shown);
+  const [counts, states] = await Promise.all([
+    Promise.all(groups.map(({ query }) => query.count())),
+    // Keys tell enough: no row has to come out of the engine.
+    tasks.orderBy('[project+state]').keys<[string, Task['state']]>(),
+  ]);
+  const open = states.filter(([, state]) => state === 'open').length;
+  return {
+    groups: groups.map((group, at) => ({ ...group, count: counts[at] ?? 0 })),
+    projects: projectsOf(states),
+    open,
+    done: states.length - open,
+  };
 }
 
-/** The projects in use, by name, with the number of their open tasks: read from the keys of an index. */
-export async function projectsOf(tasks: Table<Task>): Promise<Project[]> {
+function projectsOf(states: readonly (readonly [string, Task['state']])[]): Project[] {
   const open = new Map<string, number>();
-  await tasks.orderBy('[project+state]').eachKey<[string, string]>(([project, state]) => {
+  for (const [project, state] of states) {
     if (project) open.set(project, (open.get(project) ?? 0) + (state === 'open' ? 1 : 0));
-  });
+  }
   return [...open].map(([name, count]) => ({ name, open: count })).sort((a, b) => a.name.localeCompare(b.name));
 }
 
