@@ -116,6 +116,40 @@ export class DevicePage {
     await this.pane.locator('[data-state="saved"]').waitFor();
   }
 
+  /** Types into the search field. */
+  async searchFor(text) {
+    await this.pane.getByLabel('Search', { exact: true }).fill(text);
+  }
+
+  /** Opens a menu of the list and, when it is given, presses a button of it. */
+  async choose(menu, button) {
+    const opener = this.pane.getByRole('button', { name: menu, exact: true });
+    if ((await opener.getAttribute('aria-expanded')) !== 'true') await opener.click();
+    if (button) await this.pane.getByRole('button', { name: button }).click();
+  }
+
+  /** The number beside the title of a group. */
+  async countOf(group) {
+    const text = await this.pane.getByRole('group', { name: group }).locator('h3 .count').textContent();
+    return Number(text.replace(',', ''));
+  }
+
+  /** Waits until a group has that many tasks. */
+  async counts(group, count) {
+    const name = new RegExp(`^${group} ${count.toLocaleString('en-GB')}$`);
+    await this.pane.getByRole('group', { name }).waitFor();
+  }
+
+  get drawer() {
+    return this.page.getByRole('complementary', { name: 'Inspector' });
+  }
+
+  /** Opens the drawer at one of its pages. */
+  async showInDrawer(page) {
+    if (!(await this.drawer.isVisible())) await this.page.getByRole('button', { name: 'Inspector' }).click();
+    await this.drawer.getByRole('button', { name: page, exact: true }).click();
+  }
+
   get sync() {
     return this.pane.locator('.sync');
   }

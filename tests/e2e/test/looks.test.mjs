@@ -30,28 +30,28 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     await keyboard.press('Enter');
     await device.newTask.waitFor();
     await keyboard.press('n');
-    await keyboard.type('First by key');
+    await keyboard.type('Older by key');
     await keyboard.press('Enter');
-    await keyboard.type('Second by key');
+    await keyboard.type('Newer by key');
     await keyboard.press('Enter');
-    await device.sees('Second by key');
+    await device.sees('Newer by key');
 
     await keyboard.press('ArrowDown');
     await keyboard.press('Enter');
     await keyboard.press('Control+a');
-    await keyboard.type('First, renamed');
+    await keyboard.type('Newer, renamed');
     await keyboard.press('Enter');
-    await device.sees('First, renamed');
-    assert.match(await focused(device), /First, renamed/);
+    await device.sees('Newer, renamed');
+    assert.match(await focused(device), /Newer, renamed/);
 
     await keyboard.press('x');
-    await device.seesNo('First, renamed');
-    await device.pane.locator('[data-task]:focus').filter({ hasText: 'Second by key' }).waitFor();
+    await device.seesNo('Newer, renamed');
+    await device.pane.locator('[data-task]:focus').filter({ hasText: 'Older by key' }).waitFor();
     await keyboard.press('Delete');
-    await device.seesNo('Second by key');
+    await device.seesNo('Older by key');
     await tabTo(device, 'Undo');
     await keyboard.press('Enter');
-    await device.sees('Second by key');
+    await device.sees('Older by key');
     await keyboard.press('?');
     await device.page.getByRole('dialog').waitFor();
     await keyboard.press('Escape');
@@ -84,19 +84,57 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
         await look('4-inspector');
         await device.page.getByRole('button', { name: 'Close the inspector' }).click();
         await device.pane.getByRole('button', { name: 'Done editing' }).click();
+        await device.searchFor('the');
+        await device.choose('View', 'By title');
+        await look('5-view');
+        await device.page.getByRole('button', { name: 'How the list is read' }).click();
+        await device.drawer.getByText('searched by a function').first().waitFor();
+        await look('6-queries');
+        await device.showInDrawer('Activity');
+        await look('7-activity');
+        await device.showInDrawer('Try out');
+        await device.drawer.getByRole('button', { name: 'Sync a Map' }).click();
+        await device.page.getByRole('alert').waitFor();
+        await look('8-refused');
+        if (size === '375') await assertTouchable(device.page);
+        await device.page.getByRole('button', { name: 'Dismiss' }).last().click();
+        await device.page.getByRole('button', { name: 'Close the inspector' }).click();
+        await device.choose('View', 'By day');
+        await device.page.keyboard.press('Escape');
+        await device.searchFor('');
+        await device.choose('Many tasks');
+        await look('9-many-tasks');
+        await device.page.keyboard.press('Escape');
         await device.openSecond();
         await device.setNetwork(false);
         await device.add('Written in a tunnel');
         await device.syncs(['offline', 'error']);
-        await look('5-second-device');
+        await look('10-second-device');
         await device.pane.getByRole('button', { name: /^Sync: / }).click();
-        await look('6-sync-state');
+        await look('11-sync-state');
         if (size === '375') await assertTouchable(device.page);
         assert.ok((await device.page.evaluate(() => window.shifts)) < 0.1, 'the layout shifted');
         device.assertQuiet();
       });
     }
   }
+
+  it('a_thousand_unsent_tasks_fit_on_a_phone', async () => {
+    const device = await world.device({ context: phone });
+    await device.signIn('Bob');
+    await device.synced();
+    await device.setNetwork(false);
+    await device.add('The first of many');
+    await device.choose('Many tasks', 'Add 1,000 samples');
+    await device.syncs(['offline', 'error'], { pending: 1001 });
+    await device.page.getByText(/^Saved in/).waitFor();
+    await settled(device.page);
+    await device.page.screenshot({ path: join(shots, '375-12-thousand-tasks.png') });
+    await assertAccessible(device.page, 'a thousand tasks');
+    await assertFits(device.page, 'a thousand tasks');
+    await assertTouchable(device.page);
+    device.assertQuiet();
+  });
 
   it('the_theme_switch_overrides_the_system_and_survives_a_reload', async () => {
     const device = await world.device({ context: { colorScheme: 'dark' } });

@@ -1,20 +1,40 @@
 // What to do about an error, in the words of this app. The codes are those of the engine; see docs/errors.md.
 import { ManaError, type ManaErrorCode } from '@mana/sync-engine';
 
-const advice: Partial<Record<ManaErrorCode, string>> = {
+/** For each code, so that none can be forgotten. */
+const advice: Record<ManaErrorCode, string> = {
   already_exists: 'This task is already there.',
+  bulk_failed: 'Correct these rows and add them again.',
   closed: 'This device was signed out meanwhile. Sign in again.',
   connection_lost: 'The browser closed the database. Do it once more.',
   engine_load_failed: 'Check the connection and reload the page.',
   engine_panicked: 'Nothing half-written was saved. Do it once more.',
+  filter_failed: 'Clear the search and report this.',
+  immutable_field: 'Leave the field as it is, or add a new task.',
+  internal: 'Reload the page, and report this.',
+  invalid_argument: 'Nothing was saved. Report this.',
+  invalid_record: 'Nothing was saved. Report this.',
+  invalid_schema: 'Load the newest version of this app.',
   not_found: 'This task is gone. Perhaps it was deleted on another device.',
+  offline: 'Nothing to do: it is tried again by itself.',
   other_user: 'This database belongs to somebody else. Sign in as that user.',
   quota_exceeded: 'Free some space on this device and try again.',
   read_only_space: 'You may read this space, not write to it.',
+  read_only_transaction: 'Nothing was saved. Report this.',
+  rejected: 'The change stays on this device. Correct the task and save it again.',
+  reserved_field: 'Delete or restore the task instead.',
   schema_too_new: 'A newer version of this app was used here. Reload the page.',
+  sync_failed: 'Nothing to do: it is tried again by itself.',
+  transaction_aborted: 'Nothing was saved. Do it once more.',
+  transaction_inactive: 'Nothing was saved. An app fetches first, and begins the transaction then.',
+  unique_on_synced: 'Load the newest version of this app.',
+  unknown_index: 'Add the index to the schema and raise its version.',
+  unknown_space: 'Sign in again to learn which spaces are yours.',
+  unknown_table: 'Load the newest version of this app.',
   unsent_changes: 'Some changes have not reached the server. Go online and let them sync first.',
   unsupported_environment: 'Use a current browser with WebAssembly and IndexedDB.',
-  value_not_syncable: 'Remove unusual characters from the text and try again.',
+  upgrade_failed: 'Your tasks are as they were. Reload the page to try again.',
+  value_not_syncable: 'Use texts, numbers and lists, or keep the value in a table that does not sync.',
 };
 
 export interface Explained {
@@ -26,7 +46,14 @@ export interface Explained {
 /** Says what went wrong with `doing` (such as "Saving") and what the person can do. */
 export function explain(doing: string, error: unknown): Explained {
   const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof ManaError)) return { text: `${doing} failed: ${message}`, advice: 'Try again.' };
-  const fallback = error.retryable ? 'Try again in a moment.' : 'Reload the page if it happens again.';
-  return { text: `${doing} failed: ${message}`, advice: advice[error.code] ?? fallback, code: error.code };
+  const text = `${doing} failed: ${message}`;
+  if (!(error instanceof ManaError)) return { text, advice: 'Try again.' };
+  return { text: text + refusedRows(error), advice: advice[error.code], code: error.code };
+}
+
+/** Which rows of several were refused, and why. */
+function refusedRows({ code, details }: ManaError): string {
+  if (code !== 'bulk_failed') return '';
+  const failures = (details?.failures ?? []) as readonly { readonly position: number; readonly code: string }[];
+  return ` ${failures.map(({ position, code: reason }) => `Row ${position + 1}: ${reason}.`).join(' ')}`;
 }

@@ -1,13 +1,16 @@
 // One device: its database, the user signed in on it, its way to the network, and whether its writes are saved.
-import { type Engine, openEngine } from '@mana/sync-engine';
+import { type Engine, type EngineOptions, openEngine, type Transaction } from '@mana/sync-engine';
+import { Activity } from './activity.svelte.ts';
 import { explain } from './advice.ts';
 import { serverUrl } from './config.ts';
 import { Network } from './network.svelte.ts';
-import { announce } from './notices.ts';
+import { announce, told } from './notices.ts';
+import { apps, type LineDraft, schema } from './schema.ts';
 import { readSetting, writeSetting } from './storage.ts';
 import type { Task } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
 import { fetchToken, type SampleUser, userById } from './users.ts';
+import { View } from './view.svelte.ts';
 
 /** Somebody who uses the app without an account: nothing leaves the device. */
 const guestId = 'guest';
@@ -20,11 +23,15 @@ export class Device {
   /** What the page calls this device. */
   readonly label: string;
   readonly network = new Network();
+  readonly view = new View(this);
+  readonly activity = new Activity();
   /** Who uses this device: a sample user, null for a guest, undefined when nobody has been chosen. */
   user = $state.raw<SampleUser | null | undefined>(undefined);
   engine = $state.raw<Engine | null>(null);
   /** Why the database could not be opened. */
   failure = $state.raw<unknown>(null);
+  /** What opening the database waits for, when that is worth a word. */
+  opening = $state('');
   #running = $state(0);
   #drafts = $state(0);
   #last = $state<SaveState>('idle');
@@ -40,8 +47,17 @@ export class Device {
   }
 
   get tasks() {
-    if (!this.engine) throw new Error('Nobody is signed in on this device');
-    return this.engine.table<Task>('tasks');
+    return this.#opened.table<Task>('tasks');
+  }
+
+  /** Lines that are typed and not added yet; they stay on this device. */
+  get drafts() {
+    return this.#opened.table<LineDraft>('drafts');
+  }
+
+  /** Runs `body` in one transaction: all of it is saved, or nothing. */
+  transaction<R>(tables: readonly string[], body: (tx: Transaction) => Promise<R>) {
+    return this.#opened.transaction('rw', tables, body);
   }
 
   /** `saved` means: what the page shows is in the database. */
@@ -75,6 +91,19 @@ export class Device {
     this.#reset();
   }
 
+  /**
+   * Replaces the database by one that `make` leaves under its name, as an older app would have, and opens that. Refused
+   * while the server lacks changes of this one.
+   */
+  async replaceDatabase(make: (options: EngineOptions) => Promise<void>): Promise<void> {
+    const { engine, user } = this;
+    if (!engine || user === undefined) return;
+    await engine.destroy();
+    this.#reset();
+    await make(this.#options(user));
+    await this.#open(user);
+  }
+
   /** Cuts the network of this device, or lets it through again. */
   setConnected(connected: boolean): void {
     writeSetting(`${this.id}:cut`, connected ? null : 'yes');
@@ -105,6 +134,15 @@ export class Device {
     }
   }
 
+  /** Runs what is no write of the person's, and shows what goes wrong. */
+  async attempt(doing: string, run: () => PromiseLike<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#tell(doing, error);
+    }
+  }
+
   async #open(user: SampleUser | null): Promise<void> {
     this.#reset();
     this.user = user;
@@ -121,6 +159,7 @@ export class Device {
   #use(engine: Engine): void {
     this.engine = engine;
     announce(this, engine);
+    this.activity.follow(engine);
     // Not by this page, which lets go of an engine before it closes it: a tab with a newer version needs the database.
     engine.on('closed', () => {
       if (this.engine === engine) this.failure = new Error('The database was closed');
@@ -131,16 +170,21 @@ export class Device {
     toasts.show({ kind: 'error', ...explain(doing, error) });
   }
 
+  #options(user: SampleUser | null): EngineOptions {
+    // A database belongs to one user: each gets one of their own on every device.
+    const name = `mana-demo-${this.id}-${user?.id ?? guestId}`;
+    return { name, schema, apps, user: user && { id: user.id, displayName: user.name } };
+  }
+
   #openEngine(user: SampleUser | null): Promise<Engine> {
     const { fetch, WebSocket } = this.network;
     const getToken = user && (() => fetchToken(fetch, serverUrl, user));
     return openEngine({
-      // A database belongs to one user: each gets one of their own on every device.
-      name: `mana-demo-${this.id}-${user?.id ?? guestId}`,
-      schema: { version: 1, stores: { tasks: 'id' } },
-      apps: { todo: { sync: 'eager', tables: { tasks: {} } } },
-      user: user && { id: user.id, displayName: user.name },
+      ...this.#options(user),
       ...(getToken && { sync: { url: serverUrl, getToken, fetch, webSocket: WebSocket } }),
+      on: told((text) => {
+        this.opening = text;
+      }),
     });
   }
 
@@ -149,6 +193,14 @@ export class Device {
     this.engine = null;
     this.user = undefined;
     this.failure = null;
+    this.opening = '';
     this.#last = 'idle';
+    this.view.reset();
+    this.activity.clear();
+  }
+
+  get #opened(): Engine {
+    if (!this.engine) throw new Error('Nobody is signed in on this device');
+    return this.engine;
   }
 }

@@ -1,5 +1,5 @@
 // Tells the person what the engine reports on its own account.
-import type { Engine } from '@mana/sync-engine';
+import type { Engine, EngineOptions } from '@mana/sync-engine';
 import type { Device } from './device.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
 
@@ -20,4 +20,22 @@ export function announce(device: Device, engine: Engine): void {
     const text = 'A later edit on another device replaced yours.';
     toasts.show({ kind: 'info', text, action: { label: 'Take mine', run } });
   });
+}
+
+/** Handlers for what happens while a database opens: `opening` says what it waits for, toasts what became of it. */
+export function told(opening: (text: string) => void): NonNullable<EngineOptions['on']> {
+  return {
+    blocked: () => opening('Another tab has an older version of this app open. Close it to go on.'),
+    upgrade: ({ version, step, steps }) => {
+      if (step < steps) opening(`Bringing your tasks to version ${version}…`);
+      else toasts.show({ kind: 'info', text: `Your tasks were brought to version ${version} of this app.` });
+    },
+    adoption: ({ phase, records, queued, letters, logged }) => {
+      const found = `${records} records and ${queued} unsent changes of an older app were taken over.`;
+      const aside = letters ? ` ${letters} values cannot be synced and stay on this device.` : '';
+      const done = `The older app's data are complete: ${logged} changes it had not queued are sent, too.${aside}`;
+      if (phase === 'pulling') toasts.show({ kind: 'info', text: found });
+      if (phase === 'done') toasts.show({ kind: 'info', text: done });
+    },
+  };
 }

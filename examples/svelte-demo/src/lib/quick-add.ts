@@ -13,16 +13,16 @@ export function parseQuickAdd(line: string, today: string): NewTask | null {
   const tag = words.findIndex((word) => /^#[^#\s]+$/.test(word));
   const project = (tag < 0 ? '' : (words.splice(tag, 1)[0] ?? '')).slice(1);
   // A lone word is the title, even when it names a day.
-  const dueDate = words.length > 1 ? dueDateOf(words.at(-1), today) : null;
+  const dueDate = words.length > 1 ? dueDateOf(words.at(-1), today) : '';
   if (dueDate) words.pop();
   const title = words.join(' ');
   return title ? { ...newTask(title), project, dueDate } : null;
 }
 
-function dueDateOf(word: string | undefined, today: string): string | null {
+function dueDateOf(word: string | undefined, today: string): string {
   const name = word?.toLowerCase();
   if (name === 'today') return today;
   if (name === 'tomorrow') return addDays(today, 1);
   const weekday = name ? weekdays.indexOf(name) : -1;
-  return weekday < 0 ? null : nextWeekday(today, weekday);
+  return weekday < 0 ? '' : nextWeekday(today, weekday);
 }
