@@ -128,12 +128,6 @@ export class DevicePage {
     if (button) await this.pane.getByRole('button', { name: button }).click();
   }
 
-  /** The number beside the title of a group. */
-  async countOf(group) {
-    const text = await this.pane.getByRole('group', { name: group }).locator('h3 .count').textContent();
-    return Number(text.replace(',', ''));
-  }
-
   /** Waits until a group has that many tasks. */
   async counts(group, count) {
     const name = new RegExp(`^${group} ${count.toLocaleString('en-GB')}$`);

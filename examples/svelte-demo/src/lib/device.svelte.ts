@@ -100,8 +100,13 @@ export class Device {
     if (!engine || user === undefined) return;
     await engine.destroy();
     this.#reset();
-    await make(this.#options(user));
-    await this.#open(user);
+    this.user = user;
+    this.opening = 'Putting an older database in place…';
+    try {
+      await make(this.#options(user));
+    } finally {
+      await this.#open(user);
+    }
   }
 
   /** Cuts the network of this device, or lets it through again. */

@@ -15,26 +15,23 @@ export async function makeVersion1({ name, user = null }: EngineOptions): Promis
 export async function makeDexieApp({ name }: EngineOptions): Promise<void> {
   const db = await createDexieDatabase(name);
   const tx = db.transaction(['tasks', '_pendingChanges'], 'readwrite');
-  const tasks = tasksOfVersion1();
   const createdAt = new Date(Date.now() - 86_400_000).toISOString();
-  for (const task of tasks) tx.objectStore('tasks').add({ ...task, createdAt });
-  // The others were never queued, as happens when a hook fails: they are found, too.
-  for (const task of tasks.slice(0, 2)) {
+  for (const [at, task] of tasksOfVersion1().entries()) {
     const data = { ...task, createdAt };
-    tx.objectStore('_pendingChanges').add({
-      appId: 'todo',
-      collection: 'tasks',
-      recordId: task.id,
-      op: 'insert',
-      createdAt,
-      data,
-    });
+    const change = { appId: 'todo', collection: 'tasks', recordId: task.id, op: 'insert', createdAt, data };
+    tx.objectStore('tasks').add(data);
+    // The others were never queued, as happens when a hook fails: they are found, too.
+    if (at < 2) tx.objectStore('_pendingChanges').add(change);
   }
-  await new Promise((resolve, reject) => {
-    tx.oncomplete = resolve;
+  await completed(tx);
+  db.close();
+}
+
+function completed(tx: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    tx.oncomplete = () => resolve();
     tx.onabort = () => reject(tx.error);
   });
-  db.close();
 }
 
 /** Dexie multiplies the app's version by ten. */

@@ -11,8 +11,9 @@ export interface Toast {
   readonly action?: { readonly label: string; readonly run: () => void };
 }
 
-/** Milliseconds a message stays; errors stay until they are dismissed. */
+/** Milliseconds a message stays, and one that offers something; errors stay until they are dismissed. */
 const infoStays = 8000;
+const offerStays = 20_000;
 
 class Toasts {
   list = $state.raw<readonly Toast[]>([]);
@@ -23,7 +24,7 @@ class Toasts {
     // The same error again replaces the earlier message instead of piling up.
     const others = this.list.filter((other) => !toast.code || other.code !== toast.code);
     this.list = [...others.slice(-2), { ...toast, id }];
-    if (toast.kind === 'info') setTimeout(() => this.dismiss(id), infoStays);
+    if (toast.kind === 'info') setTimeout(() => this.dismiss(id), toast.action ? offerStays : infoStays);
   }
 
   dismiss(id: number): void {
