@@ -99,6 +99,8 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       readOnly: 'read_only_transaction',
       outOfScope: 'unknown_table',
       together: 20,
+      parallel: 12,
+      drafts: 12,
       kept: { records: ['a', 'g'], logged: ['a', 'g'] },
     });
     assert.deepEqual(complaints, []);

@@ -47,6 +47,17 @@ outcome.outOfScope = await codeOf(
 );
 await Promise.all(Array.from({ length: 20 }, countUp));
 outcome.together = (await engine.table('tasks').get('a')).count;
+// Calls may be made together; each has its turn.
+outcome.parallel = await engine.transaction('rw', ['notes', 'drafts'], async (tx) => {
+  const ids = Array.from({ length: 12 }, (_, at) => `p${at}`);
+  await Promise.all(ids.map((id) => tx.table('notes').put({ id, text: 'one' })));
+  await Promise.all(ids.map((id) => tx.table('notes').update(id, { text: 'two' })));
+  const rows = await Promise.all(ids.map((id) => tx.table('notes').get(id)));
+  await Promise.all(ids.map((id) => tx.table('drafts').add({ id })));
+  await Promise.all(ids.map((id) => tx.table('notes').delete(id)));
+  return rows.filter((row) => row.text === 'two').length;
+});
+outcome.drafts = await engine.table('drafts').count();
 outcome.kept = await recordsAndLog(name);
 await engine.destroy({ force: true });
 report(outcome);

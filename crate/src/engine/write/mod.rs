@@ -75,6 +75,33 @@ pub struct Written {
     pub ticket: Option<f64>,
 }
 
+/// A call on a transaction, from where it is made to where it is answered.
+struct UnderWay<'a> {
+    steps: &'a Cell<u64>,
+    under_way: &'a Cell<u32>,
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(steps: &'a Cell<u64>, under_way: &'a Cell<u32>) -> Self {
+        steps.set(steps.get() + 1);
+        under_way.set(under_way.get() + 1);
+        Self { steps, under_way }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.steps.set(self.steps.get() + 1);
+        self.under_way.set(self.under_way.get() - 1);
+    }
+}
+
+/// The transaction, for a call whose turn it is.
+struct Turn<'a, S: Store> {
+    open: MutexGuard<'a, Option<Open<S>>>,
+    _under_way: UnderWay<'a>,
+}
+
 /// A write transaction. Dropped without [`Writer::commit`], nothing of it stays.
 pub struct Writer<S: Store, H: Host> {
     engine: Rc<Engine<S, H>>,
@@ -82,8 +109,10 @@ pub struct Writer<S: Store, H: Host> {
     origin: Origin,
     /// Writes of one transaction take turns: each sees what the one before it did.
     open: Mutex<Option<Open<S>>>,
-    /// How many calls were made: a transaction that is asked for nothing in a turn has lost its caller.
-    calls: Cell<u64>,
+    /// How many calls began or ended: a transaction that is asked for nothing in a turn has lost its caller.
+    steps: Cell<u64>,
+    /// Calls that have not ended.
+    under_way: Cell<u32>,
     abandoned: Cell<bool>,
 }
 
@@ -140,7 +169,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             actor: Value::<S>::from_json(&actor.to_json()),
             origin: actor.origin(),
             open: Mutex::new(Some(open)),
-            calls: Cell::new(0),
+            steps: Cell::new(0),
+            under_way: Cell::new(0),
             abandoned: Cell::new(false),
         })
     }
@@ -159,8 +189,8 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     async fn perform(&self, name: &str, write: Write<S::Row>, bulk: bool) -> Result<Written> {
         let table = self.engine.config().table(name)?;
-        let mut guard = self.enter("write").await?;
-        let open = guard.as_mut().ok_or_else(|| ended("write"))?;
+        let mut turn = self.enter("write").await?;
+        let open = turn.open.as_mut().ok_or_else(|| ended("write"))?;
         let items = write.len();
         let outcome = match &table.sync {
             None => super::local::write(open, &table, write).await?,
@@ -172,16 +202,16 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     /// Runs `read` on the transaction, after the writes before it.
     pub async fn read<T>(&self, read: impl AsyncFnOnce(&S::Tx) -> Result<T>) -> Result<T> {
-        let guard = self.enter("read").await?;
-        let open = guard.as_ref().ok_or_else(|| ended("read"))?;
+        let turn = self.enter("read").await?;
+        let open = turn.open.as_ref().ok_or_else(|| ended("read"))?;
         read(&open.tx).await
     }
 
     /// Logs what was written and ends the transaction. Resolves when everything is stored; live queries and the sync
     /// driver are told then.
     pub async fn commit(&self) -> Result<Written> {
-        let mut guard = self.enter("commit").await?;
-        let mut open = guard.take().ok_or_else(|| ended("commit"))?;
+        let mut turn = self.enter("commit").await?;
+        let mut open = turn.open.take().ok_or_else(|| ended("commit"))?;
         let logged = if open.epoch.is_some() { open.logged.len() } else { 0 };
         #[cfg(feature = "planted-faults")]
         super::faults::between_records_and_log();
@@ -214,21 +244,21 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 
     /// Takes the transaction for a call.
-    async fn enter(&self, call: &'static str) -> Result<MutexGuard<'_, Option<Open<S>>>> {
-        self.calls.set(self.calls.get() + 1);
-        let guard = self.open.lock().await;
-        if self.abandoned.get() { Err(ended(call)) } else { Ok(guard) }
+    async fn enter(&self, call: &'static str) -> Result<Turn<'_, S>> {
+        let under_way = UnderWay::new(&self.steps, &self.under_way);
+        let open = self.open.lock().await;
+        if self.abandoned.get() { Err(ended(call)) } else { Ok(Turn { open, _under_way: under_way }) }
     }
 
     /// Aborts the transaction if nothing is asked of it in its next turn. For transactions an app's own code drives,
     /// after each of its calls: code that awaits anything else would let IndexedDB commit the records without their
     /// log.
     pub async fn watch(&self) {
-        let seen = self.calls.get();
+        let seen = self.steps.get();
         let pulse = self.open.lock().await.as_ref().map(|open| open.tx.pulse());
         if let Some(pulse) = pulse {
             pulse.await;
-            if self.calls.get() == seen {
+            if self.steps.get() == seen && self.under_way.get() == 0 {
                 self.abandoned.set(true);
                 self.abort().await;
             }

@@ -248,7 +248,7 @@ impl Books {
         id
     }
 
-    /// What who made a write had seen of what others may have. Of a write that two devices made alike, the maker's own
+    /// What who made a write has surely replaced of what others may have. Of a write that two devices made alike, the maker's own
     /// may never have left the device: then it saw what that one's maker had seen.
     fn seen_by(&self, id: WriteId) -> BTreeSet<WriteId> {
         let direct = |id: WriteId| self.writes[id].saw.iter().map(|saw| self.resolve(*saw));
@@ -291,7 +291,7 @@ impl Books {
                 return true;
             }
             if done.insert(id) && through(id) {
-                open.extend(self.seen_by(id));
+                open.extend(self.writes[id].saw.iter().map(|saw| self.resolve(*saw)));
             }
         }
         false
