@@ -47,6 +47,7 @@ outcome.outOfScope = await codeOf(
 );
 await Promise.all(Array.from({ length: 20 }, countUp));
 outcome.together = (await engine.table('tasks').get('a')).count;
+outcome.kept = await recordsAndLog(name);
 // Calls may be made together; each has its turn.
 outcome.parallel = await engine.transaction('rw', ['notes', 'drafts'], async (tx) => {
   const ids = Array.from({ length: 12 }, (_, at) => `p${at}`);
@@ -58,7 +59,6 @@ outcome.parallel = await engine.transaction('rw', ['notes', 'drafts'], async (tx
   return rows.filter((row) => row.text === 'two').length;
 });
 outcome.drafts = await engine.table('drafts').count();
-outcome.kept = await recordsAndLog(name);
 await engine.destroy({ force: true });
 report(outcome);
 
