@@ -83,7 +83,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       states: ['locked', 'unlocked', 'locked', 'unlocked'],
     });
     assert.ok(
-      complaints.every((line) => /503|Failed to load/.test(line)),
+      complaints.every((line) => /503|Failed to load|ws:/.test(line)),
       complaints.join('\n'),
     );
   });
@@ -100,7 +100,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       outOfScope: 'unknown_table',
       together: 20,
       parallel: 12,
-      drafts: 12,
+      drafts: 13,
       kept: { records: ['a', 'g'], logged: ['a', 'g'] },
     });
     assert.deepEqual(complaints, []);

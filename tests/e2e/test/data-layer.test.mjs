@@ -182,6 +182,7 @@ describe('what is kept beside the tasks', { timeout: 180_000 }, () => {
   ]) {
     it(`${code}: what_is_refused_is_told_with_its_code_and_nothing_is_saved`, async () => {
       const device = await alice();
+      await device.synced();
       const titles = await device.titles();
       await device.showInDrawer('Try out');
       await device.drawer.getByRole('button', { name: label }).click();
