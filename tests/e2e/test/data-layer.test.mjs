@@ -182,7 +182,9 @@ describe('what is kept beside the tasks', { timeout: 180_000 }, () => {
   ]) {
     it(`${code}: what_is_refused_is_told_with_its_code_and_nothing_is_saved`, async () => {
       const device = await alice();
-      await device.synced();
+      // Once it is shown, so is everything that was pulled before it.
+      await device.add(`Before ${code}`);
+      await device.sees(`Before ${code}`);
       const titles = await device.titles();
       await device.showInDrawer('Try out');
       await device.drawer.getByRole('button', { name: label }).click();
