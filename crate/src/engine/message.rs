@@ -23,10 +23,12 @@ pub enum Message {
     SyncNow(String),
     /// It has, or why not.
     SyncDone(String, Option<String>),
-    /// The user's key, or that the vault is locked.
-    VaultKey(Option<String>),
-    /// Who has the key is to tell it.
-    VaultKeyWanted,
+    /// A user's key, or that their vault is locked.
+    VaultKey(String, Option<String>),
+    /// Who has the user's key is to tell it.
+    VaultKeyWanted(String),
+    /// Here it is, for those who still want it.
+    VaultKeyGiven(String, String),
 }
 
 record! {
@@ -74,8 +76,9 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
         }),
         "status-wanted" => Message::StatusWanted,
         "sync-now" => Message::SyncNow(fields.take("id")?),
-        "vault-key" => Message::VaultKey(fields.take("key")?),
-        "vault-key-wanted" => Message::VaultKeyWanted,
+        "vault-key" => Message::VaultKey(fields.take("user")?, fields.take("key")?),
+        "vault-key-wanted" => Message::VaultKeyWanted(fields.take("user")?),
+        "vault-key-given" => Message::VaultKeyGiven(fields.take("user")?, fields.take("key")?),
         "sync-done" => Message::SyncDone(fields.take("id")?, fields.take("error")?),
         _ => return Ok(None),
     }))
@@ -107,8 +110,9 @@ impl From<Message> for Value {
             Message::StatusWanted => named("status-wanted"),
             Message::SyncNow(id) => named("sync-now").with("id", id),
             Message::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
-            Message::VaultKey(key) => named("vault-key").with_any("key", key.into()),
-            Message::VaultKeyWanted => named("vault-key-wanted"),
+            Message::VaultKey(user, key) => named("vault-key").with("user", user).with_any("key", key.into()),
+            Message::VaultKeyWanted(user) => named("vault-key-wanted").with("user", user),
+            Message::VaultKeyGiven(user, key) => named("vault-key-given").with("user", user).with("key", key),
         };
         json.into()
     }
@@ -163,9 +167,10 @@ mod tests {
             Message::SyncNow("id".into()),
             Message::SyncDone("id".into(), Some("why".into())),
             Message::SyncDone("id".into(), None),
-            Message::VaultKey(Some("00ff".into())),
-            Message::VaultKey(None),
-            Message::VaultKeyWanted,
+            Message::VaultKey("ada".into(), Some("00ff".into())),
+            Message::VaultKey("ada".into(), None),
+            Message::VaultKeyWanted("ada".into()),
+            Message::VaultKeyGiven("ada".into(), "00ff".into()),
         ];
         for message in messages {
             let text = Value::from(message.clone()).to_string();

@@ -222,8 +222,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let changed = self.config().user.as_ref().map(|user| &user.id) != user.as_ref().map(|user| &user.id);
         self.config.borrow_mut().user = user;
         if changed {
-            // The keys were the former user's.
+            // Keys and spaces were the former user's.
             self.drop_keys();
+            self.take_kept_spaces(&id).await?;
         }
         self.live.invalidate_all();
         live::schedule(self);

@@ -13,7 +13,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Largest value of a field in bytes, about: a change must fit into a request.
-const MAX_VALUE_BYTES: usize = 7 * 1024 * 1024;
+pub const MAX_VALUE_BYTES: usize = 7 * 1024 * 1024;
 
 /// A field with the value as it will be stored; `None` takes the field away.
 #[derive(Clone)]
@@ -40,8 +40,11 @@ pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Va
     let mut target = stored.shallow_copy();
     let mut names: Vec<String> = Vec::new();
     for path in changes.named().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT) {
-        set_path(&mut target, &path, changes.get(&path))?;
         let top = path.split('.').next().unwrap_or(&path).to_owned();
+        if top != path && target.get(&top).is_some_and(|value| value.is_sealed()) {
+            return Err(super::vault::locked());
+        }
+        set_path(&mut target, &path, changes.get(&path))?;
         if !names.contains(&top) {
             names.push(top);
         }
@@ -72,9 +75,14 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     let weighed = weighed.map_err(|malformed| not_syncable(&malformed.path.clone(), &malformed))?;
     let (value, bytes) = weighed.map_or((None, 0), |(value, bytes)| (Some(value), bytes));
     if bytes > MAX_VALUE_BYTES {
-        return Err(not_syncable(&name, &Malformed::new(&*name, "is larger than 7 MiB")));
+        return Err(too_large(&name));
     }
     Ok(Field { name, value, bytes })
+}
+
+/// What is said of a value that does not fit into a change.
+pub fn too_large(name: &str) -> Error {
+    not_syncable(name, &Malformed::new(name, "is larger than 7 MiB, or than 5 MiB where it is sealed"))
 }
 
 /// Refuses what stands for a sealed value anywhere but in its own field, where it says that nothing changes.

@@ -9,9 +9,9 @@ use super::events::Event;
 use super::outbox::{LogRow, LoggedChange, LoggedStamp};
 use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
-use super::{Engine, Touched, rebase, rows, vault};
+use super::{Engine, Touched, rebase, rows, sealing, vault};
 use crate::crypto::{Envelope, Format};
-use crate::model::{DELETED_AT, Origin, Stamp};
+use crate::model::{DELETED_AT, Origin, Stamp, TableSync, Visibility};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -97,20 +97,41 @@ impl<S: Store, H: Host> Engine<S, H> {
                 continue;
             };
             let Some(sync) = table.sync.as_ref().filter(|sync| !sync.sealed.is_empty()) else { continue };
-            let id = was.id().to_owned();
             for field in &sync.sealed {
-                let (Some(from), Some(to)) = (was.stamp_of(field, old.at), change.stamp_of(field, new.at)) else {
-                    continue;
-                };
-                let Some(text) = change.value_of_mut(field).filter(|_| from != to) else { continue };
-                let Some(envelope) = text.as_str().filter(|text| is_bound(text)).map(str::to_owned) else { continue };
-                let value = self.open_text(sync, &id, field, from, &envelope).ok_or_else(vault::locked)?;
-                let sealed = self.seal_value(sync, &id, field, to, &value)?;
-                *text = Value::from(sealed.as_str());
-                resealed.insert(envelope, sealed);
+                if let (Some(from), Some(to)) = (was.stamp_of(field, old.at), change.stamp_of(field, new.at)) {
+                    self.reseal_field(sync, change, (field, from, to), resealed)?;
+                }
+                change.rename_before(field, resealed);
             }
         }
         Ok(())
+    }
+
+    fn reseal_field(
+        &self,
+        sync: &TableSync,
+        change: &mut LoggedChange,
+        (field, from, to): Move<'_>,
+        resealed: &mut Resealed,
+    ) -> Result<()> {
+        let (id, is_own) = (change.id().to_owned(), self.is_change_sealed(sync, change));
+        let Some(text) = change.value_of_mut(field).filter(|_| from != to) else { return Ok(()) };
+        let Some(envelope) = text.as_str().filter(|text| is_bound(text)).map(str::to_owned) else { return Ok(()) };
+        let Some(value) = self.open_text(sync, &id, field, from, &envelope) else {
+            // In a shared record it is a text that looks like one.
+            return if is_own { Err(vault::locked()) } else { Ok(()) };
+        };
+        let sealed = self.seal_value(sync, &id, field, to, &value)?;
+        *text = Value::from(sealed.as_str());
+        resealed.insert(envelope, sealed);
+        Ok(())
+    }
+
+    fn is_change_sealed(&self, sync: &TableSync, change: &LoggedChange) -> bool {
+        let config = self.config();
+        let space = change.0.get("spaceId").and_then(Value::as_str).map(|space| config.stored_space(space));
+        let visibility = change.0.get("visibility").and_then(Value::as_str).unwrap_or_default();
+        sealing::is_sealed(&config, sync, space.as_deref(), Visibility::from(visibility.to_owned()))
     }
 
     async fn move_records(&self, tx: &S::Tx, moved: &Moved, resealed: &Resealed) -> Result<Vec<Touched<S::Row>>> {

@@ -12,7 +12,9 @@ use super::ports::Host;
 use super::query::Found;
 use super::stamps::stamp_of;
 use crate::crypto::{Envelope, Place};
-use crate::model::{FieldName, ID, RecordId, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility};
+use crate::model::{
+    FieldName, ID, OWN, RecordId, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility, same_json,
+};
 use crate::store::{Row, RowValue, Store};
 use serde_json::Value;
 
@@ -27,13 +29,21 @@ pub fn is_sealed(config: &Config, sync: &TableSync, space: Option<&str>, visibil
     }
 }
 
-/// The same of a stored record.
+/// The same of a stored record; one that was the user's alone once stays so.
 pub fn is_row_sealed<R: Row>(config: &Config, sync: &TableSync, row: &R) -> bool {
     if sync.sealed.is_empty() {
         return false;
     }
+    if row.get(OWN).is_some() {
+        return true;
+    }
     let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
     is_sealed(config, sync, row.text(SPACE_ID).as_deref(), visibility)
+}
+
+/// Marks a record that is the user's alone, so that it stays so.
+pub fn mark_own<R: Row>(row: &mut R) {
+    row.set(OWN, R::Value::number(1.0));
 }
 
 /// Whether a stored value is an envelope.
@@ -104,11 +114,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         sealed.unwrap_or_else(|| Err(super::vault::locked()))
     }
 
-    /// A conflict as the app sees it. What cannot be opened now is `null`, and kept as it is beside that.
-    pub(super) fn opened_conflict(&self, conflict: Conflict) -> Conflict {
-        let Ok(table) = self.config().table(&conflict.table) else { return conflict };
-        let Some(sync) = table.sync.as_ref().filter(|sync| sync.sealed.contains(&conflict.field)) else {
-            return conflict;
+    /// A conflict as the app sees it, in the record `row`; `None` where both sides turn out to be the same. What cannot
+    /// be opened now is `null`, and kept as it is beside that.
+    pub(super) fn opened_conflict(&self, conflict: Conflict, row: Option<&S::Row>) -> Option<Conflict> {
+        let Ok(table) = self.config().table(&conflict.table) else { return Some(conflict) };
+        let sealed = table.sync.as_ref().filter(|sync| sync.sealed.contains(&conflict.field));
+        let Some(sync) = sealed.filter(|sync| row.is_none_or(|row| is_row_sealed(&self.config(), sync, row))) else {
+            return Some(conflict);
         };
         let open = |side: Side| {
             let Some(text) = side.value.as_str().filter(|text| Envelope::parse(text).is_some()) else { return side };
@@ -119,6 +131,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             }
         };
         let (local, incoming) = (open(conflict.local.clone()), open(conflict.incoming.clone()));
-        Conflict { local, incoming, ..conflict }
+        let same = local.sealed.is_none() && incoming.sealed.is_none() && same_json(&local.value, &incoming.value);
+        (!same).then_some(Conflict { local, incoming, ..conflict })
     }
 }

@@ -55,8 +55,8 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         engine.listen(move |event| with(&weak, |session| session.on_event(event)));
         let weak = Rc::downgrade(&session);
         session.tabs.listen(Box::new(move |text| with(&weak, |session| session.on_text(&text))));
-        if engine.has_sealed_fields() {
-            session.post(Message::VaultKeyWanted);
+        if engine.wants_key() {
+            session.post(Message::VaultKeyWanted(engine.config().user_id().to_owned()));
         }
         session
     }
@@ -181,7 +181,9 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                 return;
             }
             Event::Status(status) => self.post(Message::Status(status.clone())),
-            Event::VaultKey(key) => return self.post(Message::VaultKey(key.clone())),
+            Event::VaultKey(key) => {
+                return self.post(Message::VaultKey(self.engine.config().user_id().to_owned(), key.clone()));
+            }
             // Changes may have waited for the key to be stamped anew.
             Event::Vault { locked: false } => self.hurry(),
             Event::Change { logged: None, .. }
@@ -218,10 +220,11 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             }
             Some(Message::SyncNow(id)) => self.sync_for(id),
             Some(Message::SyncDone(id, error)) => self.finish_asked(&id, error),
-            Some(Message::VaultKey(key)) => self.engine.key_from_elsewhere(key.as_deref()),
-            Some(Message::VaultKeyWanted) => {
-                if let Some(key) = self.engine.key_for_others() {
-                    self.post(Message::VaultKey(Some(key)));
+            Some(Message::VaultKey(user, key)) => self.engine.key_from_elsewhere(&user, key.as_deref()),
+            Some(Message::VaultKeyGiven(user, key)) => self.engine.key_given(&user, &key),
+            Some(Message::VaultKeyWanted(user)) => {
+                if let Some(key) = self.engine.key_for(&user) {
+                    self.post(Message::VaultKeyGiven(user, key));
                 }
             }
             None => {}

@@ -6,7 +6,7 @@
 
 use super::error::{Error, Kind, Result};
 use super::ports::Host;
-use super::{Engine, live, rows};
+use super::{Engine, GUEST, live, rows};
 use crate::model::{Space, SpaceId, record};
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -98,6 +98,21 @@ async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Kept> {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
+    /// Goes over to the spaces of a user who signed in: those kept for them; where there are none, those an app named
+    /// for its guest.
+    pub(super) async fn take_kept_spaces(&self, user: &str) -> Result<()> {
+        let named = std::mem::take(&mut self.config.borrow_mut().spaces);
+        let tx = self.store.begin(Mode::Write, &[ENGINE])?;
+        let known = read(&tx, user).await?;
+        let kept = if known.spaces.is_empty() { known.with_pinned(named) } else { known };
+        if user != GUEST {
+            rows::write(&tx, rows::SPACES, user, kept.clone())?;
+        }
+        tx.commit().await?;
+        self.config.borrow_mut().spaces = kept.spaces;
+        Ok(())
+    }
+
     /// Sets the spaces the user is a member of, and keeps the list. Fails with [`Kind::SpaceTypeChanged`] where a space
     /// of the user's own is shared now and is not among `confirmed`.
     pub async fn set_spaces(self: &Rc<Self>, spaces: Vec<Space>, confirmed: &[SpaceId]) -> Result<()> {

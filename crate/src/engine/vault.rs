@@ -10,8 +10,9 @@ use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use zeroize::Zeroizing;
 
 /// The generation of a user's first key.
 const FIRST_GENERATION: u16 = 1;
@@ -24,6 +25,8 @@ pub const DEFAULT_WAIT_MS: u64 = 2_000;
 pub struct Vault {
     ring: RefCell<Keyring>,
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
+    /// The other tabs were asked for the key, and nothing was said of it since.
+    asked: Cell<bool>,
 }
 
 impl Vault {
@@ -109,6 +112,11 @@ pub fn locked() -> Error {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
+    /// Whether the user's key is not here.
+    pub fn is_locked(&self) -> bool {
+        self.vault.is_locked()
+    }
+
     /// Unlocks the vault in this tab and tells the others. Live queries run again.
     pub fn unlock(self: &Rc<Self>, unlock: Unlock) -> Result<()> {
         if self.config().user.is_none() {
@@ -135,22 +143,40 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok((code, wrapped))
     }
 
-    /// What another tab said: its key, or that the vault is locked.
-    pub(super) fn key_from_elsewhere(self: &Rc<Self>, key: Option<&str>) {
-        match key.map(|hex| MasterKey::from_bytes(&bytes_of(hex))) {
-            // A guest's tab has no use for it.
-            Some(Ok(key)) if self.config().user.is_some() => self.take_key(key),
-            Some(_) => {}
+    /// What another tab said of a user's vault: the key, or that it is locked. Another user's is none of this tab's.
+    pub(super) fn key_from_elsewhere(self: &Rc<Self>, user: &str, key: Option<&str>) {
+        if self.config().user_id() != user || self.config().user.is_none() {
+            return;
+        }
+        match key.map(|hex| MasterKey::from_bytes(&Zeroizing::new(bytes_of(hex)))) {
+            Some(Ok(key)) => self.take_key(key),
+            Some(Err(_)) => {}
             None => self.drop_keys(),
         }
     }
 
-    /// What a tab that was just opened is told.
-    pub(super) fn key_for_others(&self) -> Option<String> {
-        self.vault.handover()
+    /// The key, as this tab asked for it. An answer that comes after the vault was locked is too late.
+    pub(super) fn key_given(self: &Rc<Self>, user: &str, key: &str) {
+        if self.vault.asked.get() {
+            self.key_from_elsewhere(user, Some(key));
+        }
     }
 
+    /// What a tab that was just opened by that user is told.
+    pub(super) fn key_for(&self, user: &str) -> Option<String> {
+        if self.config().user_id() == user { self.vault.handover() } else { None }
+    }
+
+    /// Whether the other tabs are to be asked for the key.
+    pub(super) fn wants_key(&self) -> bool {
+        let wants = self.config().user.is_some() && self.vault.is_locked() && self.has_sealed_fields();
+        self.vault.asked.set(wants);
+        wants
+    }
+
+    /// Only one key is in use: a wrong one that was tried before does not stay.
     fn take_key(self: &Rc<Self>, key: MasterKey) {
+        self.vault.clear();
         self.vault.ring.borrow_mut().insert(FIRST_GENERATION, key);
         self.vault_changed();
     }
@@ -161,6 +187,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     fn vault_changed(self: &Rc<Self>) {
+        self.vault.asked.set(false);
         let locked = self.vault.is_locked();
         if !locked {
             // The receiver is gone when nobody waits any more.
@@ -174,7 +201,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Whether any table has fields that are sealed.
-    pub fn has_sealed_fields(&self) -> bool {
+    fn has_sealed_fields(&self) -> bool {
         let config = self.config();
         config.tables.values().any(|table| table.sync.as_ref().is_some_and(|sync| !sync.sealed.is_empty()))
     }

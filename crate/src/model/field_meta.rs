@@ -22,6 +22,10 @@ pub const UPDATED_AT_INDEX: &str = "_updatedAtIndex";
 /// Hidden: the record's values were taken off this device; it is not shown. Never sent.
 pub const PURGED: &str = "__purged";
 
+/// Hidden: the record was the user's alone when this device first had it, so its registered fields stay sealed whatever
+/// others say of it since. Never sent.
+pub const OWN: &str = "__own";
+
 /// Whether a field never leaves the device: names beginning with `__`, and `_updatedAtIndex`.
 #[must_use]
 pub fn is_hidden(field: &str) -> bool {

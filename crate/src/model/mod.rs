@@ -19,7 +19,7 @@ pub use actor::{Actor, Origin};
 pub use canonical::{canonical_bytes, canonical_cmp, same_json};
 pub use change::{Change, Edit, Op};
 pub use field_meta::{
-    AUTHOR_ID, DELETED_AT, FIELD_META, ID, PURGED, SPACE_ID, UPDATED_AT, UPDATED_AT_INDEX, USER_ID, VISIBILITY,
+    AUTHOR_ID, DELETED_AT, FIELD_META, ID, OWN, PURGED, SPACE_ID, UPDATED_AT, UPDATED_AT_INDEX, USER_ID, VISIBILITY,
     is_hidden, is_immutable,
 };
 pub use json::{Fields, FromJson, Object};

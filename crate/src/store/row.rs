@@ -7,7 +7,7 @@ use crate::model::{Malformed, check_travels, json_bytes};
 use serde_json::Value;
 
 /// The field of objects that stand for sealed values, where values are JSON: hidden, so no app has it.
-const SEALED: &str = "__sealed";
+const SEALED: &str = "__locked";
 
 /// A value of a field: a cheap handle.
 pub trait RowValue: Clone + 'static {

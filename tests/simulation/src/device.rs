@@ -171,6 +171,14 @@ impl Device {
         self.listen_to_commits();
     }
 
+    /// Deletes the database under the open first tab, and opens the second with another setup.
+    pub fn hand_over(&self, setup: Setup) -> Result<()> {
+        *self.memory.borrow_mut() = empty(&setup);
+        *self.setup.borrow_mut() = setup;
+        self.listen_to_commits();
+        self.open_at(1)
+    }
+
     fn open_at(&self, at: usize) -> Result<()> {
         self.opened_at(at).expect("opening does not wait")
     }

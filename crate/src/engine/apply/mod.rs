@@ -243,7 +243,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.committed(touched, Origin::ServerReplay, 0);
         for conflict in &conflicts {
             hit(Probe::ApplyConflict);
-            self.emit(Event::Conflict(self.opened_conflict(conflict.clone())));
+            let is_its = |one: &&Touched<S::Row>| one.table == conflict.table && one.key == Key::text(&conflict.id);
+            let row = touched.iter().find(is_its).and_then(|one| one.new.as_ref());
+            if let Some(opened) = self.opened_conflict(conflict.clone(), row) {
+                self.emit(Event::Conflict(opened));
+            }
         }
         for (reason, count) in &counts {
             self.emit(Event::Quarantine { code: reason.as_str(), count: *count });

@@ -5,6 +5,7 @@ use super::super::config::Config;
 use super::super::error::Result;
 use super::super::events::{Conflict, Side};
 use super::super::prepare::is_purged;
+use super::super::sealing::{is_row_sealed, mark_own};
 use super::super::stamps::{FieldMeta, Mark, StoredRecord, actor_of, json_of, origin_of, stamp_of};
 use crate::merge::{Outcome, merge};
 use crate::model::{
@@ -115,8 +116,25 @@ impl<R: Row> Work<R> {
     }
 }
 
-/// Merges `change` into the record.
+/// Merges `change` into the record. One that was the user's alone before, or is now, stays so.
 pub fn apply<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &Config, tally: &mut Tally) -> Effect {
+    let sync = config.tables.get(table).and_then(|table| table.sync.as_ref()).filter(|sync| !sync.sealed.is_empty());
+    let Some(sync) = sync else { return merge_in(work, table, change, config, tally) };
+    let is_own = |work: &Work<R>| work.row.as_ref().is_some_and(|row| is_row_sealed(config, sync, row));
+    let was_own = is_own(work);
+    let effect = merge_in(work, table, change, config, tally);
+    if (was_own || is_own(work)) && work.changed {
+        let marked = work.row.take().map(|row| {
+            let mut row = row.shallow_copy();
+            mark_own(&mut row);
+            row
+        });
+        work.row = marked;
+    }
+    effect
+}
+
+fn merge_in<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &Config, tally: &mut Tally) -> Effect {
     let outcome = {
         let view = work.row.as_ref().map(|row| StoredRecord::new(row, |space| config.wire_space(space)));
         merge(change, view.as_ref())

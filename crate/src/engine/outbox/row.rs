@@ -6,6 +6,7 @@ use crate::model::{DELETED_AT, Edit, FromJson, Origin, Stamp, Visibility, record
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, Row, Transaction};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 record! {
     /// A row of the change log.
@@ -259,6 +260,15 @@ impl LoggedChange {
         let key = if self.0.get("fields").and_then(|fields| fields.get(field)).is_some() { "fields" } else { "data" };
         let value = self.0.get_mut(key)?.get_mut(field)?;
         if key == "fields" { value.get_mut("value") } else { Some(value) }
+    }
+
+    /// Where the value a field had before was sealed anew, names it as it is now.
+    pub fn rename_before(&mut self, field: &str, resealed: &BTreeMap<String, String>) {
+        let value = self.fields_mut().and_then(|fields| fields.get_mut(field)?.get_mut("before")?.get_mut("value"));
+        let renamed = value.as_ref().and_then(|value| resealed.get(value.as_str()?)).cloned();
+        if let (Some(value), Some(renamed)) = (value, renamed) {
+            *value = renamed.into();
+        }
     }
 
     /// When a field was written, where this change writes it.

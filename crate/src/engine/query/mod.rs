@@ -19,11 +19,12 @@ pub use explain::{Explanation, Part};
 pub(super) use listing::Listing;
 pub use run::{Found, Want};
 
-use super::error::Result;
+use super::error::{Error, Kind, Result};
 use super::ports::Host;
 use super::read::Sight;
 use super::{Engine, config::Table};
 use crate::store::{Key, Mode, Store};
+use serde_json::json;
 use std::rc::Rc;
 
 /// A query that names everything it depends on, so that equal queries can be told.
@@ -145,6 +146,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// The table and what of it the query sees; an error where the query cannot be answered.
     fn plan_of(&self, query: &Query) -> Result<(Rc<Table>, Sight)> {
         let (table, sight) = self.sight_of(query)?;
+        check_sealed(&table, query)?;
         plan::plan(&table, &sight, query)?;
         Ok((table, sight))
     }
@@ -156,6 +158,17 @@ impl<S: Store, H: Host> Engine<S, H> {
         let sight = Sight::new(&config, &table, query.include_deleted, query.across_spaces);
         Ok((table, sight))
     }
+}
+
+/// What is sealed cannot be looked for, nor ordered by.
+fn check_sealed(table: &Table, query: &Query) -> Result<()> {
+    let Some(sync) = table.sync.as_ref().filter(|sync| !sync.sealed.is_empty()) else { return Ok(()) };
+    let looked_for = query.branches.iter().flat_map(|branch| branch.equal.iter().map(|(field, _)| field));
+    let is_sealed = |field: &&String| field.split('.').next().is_some_and(|top| sync.sealed.contains(top));
+    looked_for.chain(&query.order).find(is_sealed).map_or(Ok(()), |field| {
+        let message = format!("{field} is sealed, so it cannot be looked for: use filter() or sortBy()");
+        Err(Error::new(Kind::UnknownIndex, message).with(json!({ "table": table.spec.name, "index": field })))
+    })
 }
 
 #[cfg(test)]

@@ -24,8 +24,9 @@ impl<S: Store, H: Host> Writer<S, H> {
         if plans.is_empty() {
             return Ok(0);
         }
-        if plans.iter().any(|plan| self.seals(target.sync, plan)) {
+        for plan in plans.iter().filter(|plan| self.seals(target.sync, plan)) {
             self.engine.vault.check_unlocked()?;
+            self.check_sealed_size(target.sync, plan)?;
         }
         let at = self.stamp(open, seen);
         let mark = Mark::new(at, &self.actor, self.origin);
@@ -47,6 +48,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         plan: Plan<S::Row>,
         mark: &Mark<Value<S>>,
     ) -> Result<()> {
+        let is_own = self.is_sealed(target.sync, &plan);
         let Plan { id, stored, act } = self.seal(target.sync, plan, mark.at)?;
         let mut row = match &act {
             Act::Insert { .. } => S::Row::empty(),
@@ -93,6 +95,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         };
         meta.write(&mut row);
+        self.mark(target.sync, is_own, &mut row);
         self.log(open, target.sync, &id, &row, mark.at, payload);
         open.put(target.name, &row);
         let (table, key) = (target.name.to_owned(), Key::Text(id));

@@ -89,12 +89,18 @@ impl<S: Store, H: Host> Writer<S, H> {
         let config = self.engine.config();
         let stored_space = tombstone.as_ref().and_then(|row| row.text(SPACE_ID));
         if target.sync.scope == Scope::Space {
-            let space =
-                stored_space.unwrap_or_else(|| space.map_or_else(|| config.home_space(), |s| config.stored_space(&s)));
+            let wanted = space.map_or_else(|| config.home_space(), |space| config.stored_space(&space));
+            let space = stored_space.unwrap_or_else(|| wanted.clone());
+            let before = tombstone.as_ref().and_then(|row| row.text(VISIBILITY));
+            let visibility = data.text(VISIBILITY).or(before).map(Visibility::from).unwrap_or_default();
+            // Whoever made and deleted the record before does not decide who sees this one.
+            let is_shared = !config.is_own_space(&space) && visibility == Visibility::Space;
+            if is_shared && config.is_own_space(&wanted) {
+                return Err(of_another_space(&record.id, &space));
+            }
             config.check_writable_space(&space)?;
             let author = tombstone.as_ref().and_then(|row| row.text(AUTHOR_ID));
             bytes += self.set_author(&mut data, author)?;
-            let visibility = data.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
             data.set_word(VISIBILITY, visibility.as_str());
             data.set(DELETED_AT, Value::<S>::null());
             return Ok(Plan { id: record.id, stored: tombstone, act: Act::Insert { data, space: Some(space), bytes } });
@@ -149,4 +155,12 @@ impl<S: Store, H: Host> Writer<S, H> {
         }
         row.text(SPACE_ID).map_or(Ok(()), |space| config.check_writable_space(&space))
     }
+}
+
+fn of_another_space(id: &str, space: &str) -> Error {
+    let message = format!(
+        "a deleted record of the space {space} had the id {id}, and this one belongs to the user alone: take another id; \
+         nothing was written"
+    );
+    Error::new(Kind::ImmutableField, message).with(json!({ "field": SPACE_ID }))
 }

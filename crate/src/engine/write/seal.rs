@@ -4,10 +4,10 @@ use super::Writer;
 use super::plan::{Act, Plan};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
-use crate::engine::prepare::Field;
-use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed};
+use crate::engine::prepare::{Field, MAX_VALUE_BYTES, too_large};
+use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed, mark_own};
 use crate::engine::stamps::stamp_of;
-use crate::model::{Stamp, TableSync, VISIBILITY, Visibility};
+use crate::model::{OWN, Stamp, TableSync, VISIBILITY, Visibility};
 use crate::store::{Row, RowValue, Store};
 
 impl<S: Store, H: Host> Writer<S, H> {
@@ -33,12 +33,16 @@ impl<S: Store, H: Host> Writer<S, H> {
         if self.is_sealed(sync, plan) {
             return value.is_some_and(|value| !value.is_null()) || was.is_some();
         }
+        // A record made anew is what the app says now.
+        if matches!(plan.act, Act::Insert { .. }) {
+            return false;
+        }
         let (Some(row), Some(was)) = (stored, was.and_then(|was| was.as_text())) else { return false };
         let at = stamp_of(row, name).unwrap_or(Stamp::EPOCH);
         self.engine.open_text(sync, &plan.id, name, at, &was).is_some()
     }
 
-    fn is_sealed(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
+    pub(super) fn is_sealed(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
         let config = self.engine.config();
         match (&plan.act, &plan.stored) {
             (Act::Insert { data, space, .. }, _) => {
@@ -47,6 +51,31 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
             (_, Some(stored)) => is_row_sealed(&config, sync, stored),
             (_, None) => false,
+        }
+    }
+
+    /// Marks the record of a plan where its fields are sealed: it stays so.
+    pub(super) fn mark(&self, sync: &TableSync, sealed: bool, row: &mut S::Row) {
+        if sealed && !sync.sealed.is_empty() && row.get(OWN).is_none() {
+            mark_own(row);
+        }
+    }
+
+    /// Refuses values that would be too large when they are sealed: base64 takes four bytes for three.
+    pub(super) fn check_sealed_size(&self, sync: &TableSync, plan: &Plan<S::Row>) -> Result<()> {
+        let check = |name: &str, bytes: usize| {
+            if bytes / 3 * 4 + 64 > MAX_VALUE_BYTES { Err(too_large(name)) } else { Ok(()) }
+        };
+        match &plan.act {
+            Act::Insert { data, .. } => sync
+                .sealed
+                .iter()
+                .try_for_each(|name| data.get(name).map_or(Ok(()), |value| check(name, value.weight()))),
+            Act::Edit(edits) => {
+                let sealed = edits.iter().filter(|edit| sync.sealed.contains(&edit.name));
+                sealed.map(|edit| check(&edit.name, edit.bytes)).collect()
+            }
+            Act::Flip(_) => Ok(()),
         }
     }
 

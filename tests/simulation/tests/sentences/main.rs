@@ -8,5 +8,6 @@ mod crashes;
 mod owners;
 mod rebase;
 mod sealed;
+mod sealed_attacks;
 mod two_devices;
 mod writes;
