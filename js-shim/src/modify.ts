@@ -7,6 +7,7 @@ import { keyOfRow, storedRow, type TableInfo } from './fields.js';
 import { type Outcome, writePromise } from './outcome.js';
 import type { RawWriteKind } from './raw.js';
 import type { Write } from './types.js';
+import { sealed } from './vault.js';
 
 type Row = Record<string, unknown>;
 type ReadRows = (access: Access) => Promise<object[]>;
@@ -73,7 +74,7 @@ function plan(table: TableInfo, rows: Row[], change: unknown): Plan {
   }
   for (const row of rows) {
     const key = keyOfRow(table, row);
-    const draft = structuredClone(row);
+    const draft = draftOf(row);
     const context: Context = { value: draft, primKey: key };
     if (noPromise(change.call(context, draft, context), 'modify') === false) continue;
     if (context.value === undefined || context.value === null) {
@@ -84,6 +85,13 @@ function plan(table: TableInfo, rows: Row[], change: unknown): Plan {
     if (Object.keys(changes).length > 0) made.updates.push([key, readArgument(() => storedRow(table, changes))]);
   }
   return made;
+}
+
+/** A copy of a row for an app's function to change. What stands for a sealed value is the same object in it. */
+export function draftOf(row: Row): Row {
+  const draft = structuredClone(row);
+  for (const field of Object.keys(row)) if (row[field] === sealed) draft[field] = sealed;
+  return draft;
 }
 
 /** The fields in which a changed copy differs from its row; `undefined` for those that are gone. */

@@ -4,7 +4,7 @@ import type { Access } from './access.js';
 import { isPlain } from './equality.js';
 import { invalidArgument, readArgument } from './errors.js';
 import { reviveAll, storedKey, storedRow, type TableInfo } from './fields.js';
-import { changesBetween, noPromise } from './modify.js';
+import { changesBetween, draftOf, noPromise } from './modify.js';
 import { mapped, type Outcome, writePromise } from './outcome.js';
 import { indexName, Rows, TableQuery } from './query.js';
 import { criteria, everything, wholeIndex } from './query-state.js';
@@ -200,7 +200,7 @@ type Edit = (row: Row) => unknown;
 
 /** What an edit did to its copy of the row, and what it answered with. */
 function changesOf(row: Row, edit: Edit): Row {
-  const draft = structuredClone(row);
+  const draft = draftOf(row);
   const answer = noPromise(edit(draft), 'update');
   const changes = changesBetween(row, draft);
   return typeof answer === 'object' && answer !== null && answer !== draft ? { ...changes, ...answer } : changes;

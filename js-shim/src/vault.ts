@@ -8,6 +8,9 @@ import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Vault, VaultState 
 
 /** Stands in rows for a sealed value that cannot be opened now. Written back, it changes nothing. */
 export class Sealed {
+  /** Goes along where a row is copied as data, so that a copy is known for what it is. */
+  readonly __sealed = true;
+
   toString(): string {
     return '[sealed]';
   }

@@ -140,6 +140,12 @@ impl Config {
         }
     }
 
+    /// Whether any table has fields that are sealed.
+    #[must_use]
+    pub fn seals_fields(&self) -> bool {
+        self.tables.values().any(|table| table.sync.as_ref().is_some_and(|sync| !sync.sealed.is_empty()))
+    }
+
     /// Whether a space, as stored, is a person's own: the alias of the user's, or one of that type.
     #[must_use]
     pub fn is_own_space(&self, stored: &str) -> bool {
@@ -163,6 +169,12 @@ impl Config {
             None => Err(Error::new(
                 Kind::UnknownSpace,
                 format!("the user is not known to be a member of the space {stored}: pass it to setSpaces first; nothing was written"),
+            )
+            .with(json!({ "spaceId": stored }))),
+            // What a space is for decides what is sealed in it.
+            Some(space) if space.kind.is_none() && self.seals_fields() => Err(Error::new(
+                Kind::UnknownSpace,
+                format!("nobody said of what type the space {stored} is: pass it to setSpaces with its type; nothing was written"),
             )
             .with(json!({ "spaceId": stored }))),
             Some(space) if space.is_read_only() => Err(Error::new(

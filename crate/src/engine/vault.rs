@@ -201,9 +201,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Whether any table has fields that are sealed.
-    fn has_sealed_fields(&self) -> bool {
-        let config = self.config();
-        config.tables.values().any(|table| table.sync.as_ref().is_some_and(|sync| !sync.sealed.is_empty()))
+    pub(super) fn has_sealed_fields(&self) -> bool {
+        self.config().seals_fields()
     }
 
     /// Waits for the vault to be unlocked, at most `ms` milliseconds; gives whether it is.

@@ -62,7 +62,10 @@ const traces = [...disk, ...said, ...sent, JSON.stringify({ ...localStorage })].
 // Without the key: rows are shown with what is not sealed, and nothing is written.
 const live = tasks.where('id').equals('a').live();
 const seen = [];
-live.subscribe((rows) => rows && seen.push(engine.isLocked(rows[0]) ? 'sealed' : rows[0].title));
+live.subscribe((rows) => {
+  const what = rows && (engine.isLocked(rows[0]) ? 'sealed' : rows[0].title);
+  if (what && what !== seen.at(-1)) seen.push(what);
+});
 await until(() => seen.length > 0);
 const code = await engine.vault.createRecoveryCode();
 other.vault.lock();
@@ -76,6 +79,15 @@ const without = {
   plain: await codeOf(strict.table('tasks').add({ id: 'c' })),
   elsewhere: await codeOf(strict.table('tasks').update('a', { place: locked.title })),
   back: (await tasks.update('a', { title: locked.title, place: 'here' })) === 1,
+  modify: await tasks
+    .where('id')
+    .equals('a')
+    .modify((task) => {
+      task.place = 'there';
+    }),
+  function: await tasks.update('a', (task) => ({ place: `${task.place} and back` })),
+  copied: (await tasks.put(structuredClone(await tasks.get('a')))) === 'a',
+  local: await codeOf(engine.table('drafts').add({ text: locked.title })),
   inTransaction: await codeOf(
     engine.transaction('rw', 'tasks', (tx) => tx.table('tasks').add({ id: 'd', title: 'x' })),
   ),

@@ -11,6 +11,7 @@ use super::epoch::Epoch;
 use super::error::{Error, Result};
 use super::log::{self, Author, Journal};
 use super::ports::Host;
+use super::prepare::{Field, check_seals};
 use super::{Engine, Touched};
 use crate::model::{Actor, Origin, Stamp};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
@@ -58,6 +59,24 @@ impl<R> Write<R> {
             Self::AddAt(pairs) | Self::PutAt(pairs) | Self::Update(pairs) | Self::Upsert(pairs) => pairs.len(),
             Self::Delete(keys) | Self::Restore(keys) | Self::Purge(keys) => keys.len(),
             Self::Clear { .. } => 0,
+        }
+    }
+}
+
+impl<R: Row> Write<R> {
+    /// Refuses what stands for sealed values: in a local table it would say nothing.
+    fn check_strays(&self) -> Result<()> {
+        let check = |row: &R| {
+            let fields: Vec<_> = row.fields().into_iter().filter(|(_, value)| value.is_sealed()).collect();
+            let fields = fields.into_iter().map(|(name, value)| Field { name, value: Some(value), bytes: 0 });
+            check_seals::<R>(None, &BTreeSet::new(), &fields.collect::<Vec<_>>())
+        };
+        match self {
+            Self::Add(rows) | Self::Put(rows) => rows.iter().try_for_each(check),
+            Self::AddAt(pairs) | Self::PutAt(pairs) | Self::Update(pairs) | Self::Upsert(pairs) => {
+                pairs.iter().try_for_each(|(_, row)| check(row))
+            }
+            Self::Delete(_) | Self::Restore(_) | Self::Purge(_) | Self::Clear { .. } => Ok(()),
         }
     }
 }
@@ -193,7 +212,12 @@ impl<S: Store, H: Host> Writer<S, H> {
         let open = turn.open.as_mut().ok_or_else(|| ended("write"))?;
         let items = write.len();
         let outcome = match &table.sync {
-            None => super::local::write(open, &table, write).await?,
+            None => {
+                if self.engine.has_sealed_fields() {
+                    write.check_strays()?;
+                }
+                super::local::write(open, &table, write).await?
+            }
             Some(sync) => self.synced(open, &Target { name, sync }, write).await?,
         };
         open.count += outcome.count;
