@@ -4,7 +4,7 @@
 //! keyring record (app `_mana`, table `keyring`, the user's id as record) named `key:` and the older key's name.
 
 use super::{Error, Format, KeyName, Keyring, MasterKey, Place, Random, Unopened, base64};
-use crate::model::{AppId, FieldName, Malformed, RecordId, Stamp, TableName, UserId};
+use crate::model::{AppId, FieldName, Malformed, RecordId, Stamp, TableName, UserId, sort_by};
 use zeroize::Zeroizing;
 
 /// What the names of such fields begin with.
@@ -110,7 +110,7 @@ impl Keyring {
         let mut closed: Vec<_> =
             sealed.iter().filter_map(|sealed| Some((KeyringRecord::key_in(sealed.field)?, *sealed))).collect();
         // A key is sealed under a newer one, so from the newest to the oldest one pass opens all.
-        closed.sort_unstable_by_key(|(name, _)| std::cmp::Reverse(*name));
+        sort_by(&mut closed, |(a, _), (b, _)| b.cmp(a));
         closed.retain(|(_, sealed)| self.open_key(record, *sealed).is_err());
         closed.into_iter().map(|(name, _)| name).collect()
     }

@@ -8,9 +8,8 @@ use crate::engine::Touched;
 use crate::engine::config::Table;
 use crate::engine::query::{Listing, Query, Want};
 use crate::engine::read::Sight;
-use crate::model::UPDATED_AT_INDEX;
+use crate::model::{OrderedMap, UPDATED_AT_INDEX};
 use crate::store::{Key, Row};
-use std::collections::BTreeMap;
 
 /// The result of a query.
 pub struct Kept<R> {
@@ -18,9 +17,9 @@ pub struct Kept<R> {
     /// What was read, until something follows.
     read: Vec<R>,
     /// By the key that the query orders by, then the primary key.
-    rows: BTreeMap<(Key, Key), R>,
+    rows: OrderedMap<(Key, Key), R>,
     /// The first of those keys, by the primary key.
-    places: BTreeMap<Key, Key>,
+    places: OrderedMap<Key, Key>,
 }
 
 /// What is kept does not fit what a commit says was stored before it.
@@ -32,7 +31,7 @@ impl<R: Row> Kept<R> {
     pub fn of(table: &Table, sight: &Sight, query: &Query, want: Want, read: Vec<R>) -> Option<Self> {
         table.sync.as_ref()?;
         let listing = Listing::of(table, sight, query, want)?;
-        Some(Self { listing, read, rows: BTreeMap::new(), places: BTreeMap::new() })
+        Some(Self { listing, read, rows: OrderedMap::new(), places: OrderedMap::new() })
     }
 
     /// Follows a commit; gives whether the result is another one.

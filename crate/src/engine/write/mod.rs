@@ -12,13 +12,12 @@ use super::error::{Error, Result};
 use super::log::{self, Author, Journal};
 use super::ports::Host;
 use super::{Engine, Touched};
-use crate::model::{Actor, Origin, Stamp};
+use crate::model::{Actor, OrderedSet, Origin, Stamp};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
 use futures_util::lock::{Mutex, MutexGuard};
 pub(super) use outcome::{Outcome, rounds};
 use plan::Target;
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 type Value<S> = <<S as Store>::Row as Row>::Value;
@@ -111,7 +110,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         tables: &[&str],
         actor: Option<Actor>,
     ) -> Result<Self> {
-        let mut stores: BTreeSet<&str> = if mode == Mode::Durable { [ENGINE].into() } else { BTreeSet::new() };
+        let mut stores: OrderedSet<&str> = if mode == Mode::Durable { [ENGINE].into() } else { OrderedSet::new() };
         for name in tables {
             let table = engine.config().table(name)?;
             stores.insert(name);
