@@ -87,7 +87,7 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
   it('stays within its size limits', async (context) => {
     const limits = [
       // The aim is 160,000. The limit was 335,000 before queries were planned, databases taken over and rows written in bulk: it has to go down again.
-      { limit: 485_000, parts: ['engine.wasm'] },
+      { limit: 461_500, parts: ['engine.wasm'] },
       { limit: 14_000, parts: ['index.js', './glue.js'] },
       { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
     ];
