@@ -5,14 +5,14 @@
 
 use mana_sync_engine::engine::{Config, Merged, merge_into};
 use mana_sync_engine::model::{
-    AppId, Change, EventId, Op, Scope, Stamp, StoreSpec, TableName, TableSync, VISIBILITY, canonical_bytes,
+    AppId, Change, EventId, Op, OrderedSet, Scope, Stamp, StoreSpec, TableName, TableSync, VISIBILITY, canonical_bytes,
 };
 use mana_sync_engine::store::JsonRow;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use serde_json::{Value, json};
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const TABLE: &str = "tasks";
 
@@ -21,8 +21,8 @@ fn config() -> Config {
         app: AppId::parse("todo").unwrap(),
         sync_name: TableName::parse(TABLE).unwrap(),
         scope: Scope::Space,
-        dates: BTreeSet::new(),
-        sealed: BTreeSet::new(),
+        dates: OrderedSet::new(),
+        sealed: OrderedSet::new(),
         schema_version: 1,
     };
     let store = StoreSpec::parse(TABLE, "id").unwrap();

@@ -20,7 +20,6 @@ use std::future::Future;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::future_to_promise;
 
 type Presence = Option<Box<dyn LockGuard>>;
 type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTabs>;
@@ -112,12 +111,14 @@ impl RawEngine {
     }
 
     /// A promise of what `task` makes of the engine; it begins in this turn.
-    fn promise<F>(&self, task: impl FnOnce(SharedEngine) -> F + 'static) -> Promise
+    fn promise<F>(&self, task: impl FnOnce(SharedEngine) -> F) -> Promise
     where
         F: Future<Output = Result<JsValue, JsValue>> + 'static,
     {
-        let engine = self.engine();
-        super::started(async move { task(engine?).await })
+        match self.engine() {
+            Ok(engine) => super::started(Box::pin(task(engine))),
+            Err(error) => Promise::reject(&error),
+        }
     }
 }
 
@@ -375,7 +376,7 @@ impl RawEngine {
         let (engine, session) = (self.engine(), Rc::clone(&self.session));
         let (closed, name) = (Rc::clone(&self.closed), self.name.clone());
         let (signals, presence) = (Rc::clone(&self.signals), Rc::clone(&self.presence));
-        future_to_promise(async move {
+        super::promise_of(async move {
             if let (Ok(engine), false) = (engine, force) {
                 refuse_unsent(engine.count_unsent().await.map_err(|e| thrown(&e))?)?;
             }

@@ -16,6 +16,7 @@ pub use engine::RawEngine;
 
 use js_sys::Promise;
 use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -31,18 +32,29 @@ pub fn version() -> String {
 /// Opens an engine; see `RawOptions` and `RawHost` in the shim.
 #[wasm_bindgen(js_name = openEngine)]
 pub fn open_engine(options: JsValue, host: JsValue) -> Promise {
-    future_to_promise(async move { Ok(RawEngine::open(&options, host).await?.into()) })
+    promise_of(async move { Ok(RawEngine::open(&options, host).await?.into()) })
+}
+
+/// What a promise comes to. Boxed, so that what runs a promise is compiled once and not for each of them.
+type Task = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
+
+/// A promise of what `task` comes to; it begins in a later turn.
+fn promise_of(task: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    promise_of_boxed(Box::pin(task))
+}
+
+fn promise_of_boxed(task: Task) -> Promise {
+    future_to_promise(task)
 }
 
 /// A promise of what `task` comes to. Its first part runs in this turn, so that transactions begin in the order of the
 /// calls, whichever kind they are: IndexedDB runs them in the order in which they were begun.
-fn started(task: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
-    let mut task = Box::pin(task);
+fn started(mut task: Task) -> Promise {
     // Nobody has to be woken yet: the promise's own first turn asks again.
     match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(value)) => Promise::resolve(&value),
         Poll::Ready(Err(error)) => Promise::reject(&error),
-        Poll::Pending => future_to_promise(task),
+        Poll::Pending => promise_of_boxed(task),
     }
 }
 

@@ -4,12 +4,12 @@ use super::error::{invalid, thrown};
 use crate::crypto::Format;
 use crate::engine::{Config, Error, Kind, User};
 use crate::model::{
-    AppId, FromJson, Malformed, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId, record,
+    AppId, FromJson, Malformed, OrderedMap, OrderedSet, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId,
+    record,
 };
 use crate::store::{ENGINE_STORES, RowValue};
 use crate::web::Durability;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
 use wasm_bindgen::JsValue;
 
 record! {
@@ -172,7 +172,7 @@ impl Encryption {
     }
 
     /// The fields to seal, by table.
-    fn sealed(&self) -> Result<BTreeMap<String, BTreeSet<String>>, JsValue> {
+    fn sealed(&self) -> Result<OrderedMap<String, OrderedSet<String>>, JsValue> {
         let fields = |(table, fields): (&String, &Value)| {
             let fields = Vec::<String>::from_json(fields.clone()).ok_or_else(|| malformed("encryption.fields"))?;
             Ok((table.clone(), fields.into_iter().collect()))

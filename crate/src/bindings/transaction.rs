@@ -12,7 +12,6 @@ use std::future::Future;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::future_to_promise;
 
 /// The engine as the browser has it.
 pub type SharedEngine = Rc<Engine<IndexedDb, BrowserHost>>;
@@ -51,19 +50,14 @@ impl RawTx {
     }
 
     /// A promise of what `task` makes of the transaction, which is aborted if its caller then awaits anything else.
-    fn promise<F>(&self, task: impl FnOnce(SharedEngine, Inner) -> F + 'static) -> Promise
+    fn promise<F>(&self, task: impl FnOnce(SharedEngine, Inner) -> F) -> Promise
     where
         F: Future<Output = Result<JsValue, JsValue>> + 'static,
     {
-        let (engine, inner) = (Rc::clone(&self.engine), self.inner.borrow().clone());
-        super::started(async move {
-            let inner = inner.ok_or_else(over)?;
-            let result = task(Rc::clone(&engine), inner.clone()).await;
-            if let Inner::Write(writer) = inner {
-                engine.host().spawn(Box::pin(async move { writer.watch().await }));
-            }
-            result
-        })
+        let Some(inner) = self.inner.borrow().clone() else { return Promise::reject(&over()) };
+        let engine = Rc::clone(&self.engine);
+        let task = Box::pin(task(Rc::clone(&engine), inner.clone()));
+        super::started(Box::pin(watched(engine, inner, task)))
     }
 }
 
@@ -133,7 +127,7 @@ impl RawTx {
         #[cfg(feature = "planted-faults")]
         super::plant_what_is_asked_for();
         let inner = self.inner.borrow_mut().take();
-        future_to_promise(async move {
+        super::promise_of(async move {
             match inner.ok_or_else(over)? {
                 Inner::Read(_) => Ok(convert::written(&crate::engine::Written::default())),
                 Inner::Write(writer) => {
@@ -149,6 +143,14 @@ impl RawTx {
             self.engine.host().spawn(Box::pin(async move { writer.abort().await }));
         }
     }
+}
+
+async fn watched(engine: SharedEngine, inner: Inner, task: super::Task) -> Result<JsValue, JsValue> {
+    let result = task.await;
+    if let Inner::Write(writer) = inner {
+        engine.host().spawn(Box::pin(async move { writer.watch().await }));
+    }
+    result
 }
 
 async fn find(

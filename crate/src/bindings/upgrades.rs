@@ -5,6 +5,7 @@ use super::options::Schema;
 use super::transaction::{Inner, RawTx, SharedEngine};
 use crate::engine::ports::Tabs;
 use crate::engine::{Error, Kind, Writer};
+use crate::model::sort;
 use crate::web::{BrowserTabs, describe};
 use js_sys::{Function, Promise};
 use serde_json::json;
@@ -29,7 +30,7 @@ pub async fn run(
     let from = reached().await?;
     let mut versions = schema.upgrades.clone();
     versions.retain(|version| (from + 1..=schema.version).contains(version));
-    versions.sort_unstable();
+    sort(&mut versions);
     for (step, version) in versions.iter().enumerate() {
         tell(*version, step, versions.len());
         one(engine, *version, run).await?;

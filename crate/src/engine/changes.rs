@@ -4,14 +4,13 @@ use super::Touched;
 use super::config::Config;
 use super::events::{ChangeOp, TableChange};
 use super::prepare::is_deleted;
-use crate::model::{Origin, is_hidden};
+use crate::model::{OrderedMap, Origin, is_hidden};
 use crate::store::{Row, RowValue};
-use std::collections::BTreeMap;
 
 /// The changes of a commit, in the order in which they were made; records that changed alike stand together.
 pub fn of_commit<R: Row>(touched: &[Touched<R>], origin: Origin, config: &Config) -> Vec<TableChange> {
     let mut changes: Vec<TableChange> = Vec::new();
-    let mut places: BTreeMap<(&str, ChangeOp, &[String]), usize> = BTreeMap::new();
+    let mut places: OrderedMap<(&str, ChangeOp, &[String]), usize> = OrderedMap::new();
     for record in touched {
         let synced = config.tables.get(&record.table).is_some_and(|table| table.sync.is_some());
         let op = op_of(record, synced);

@@ -3,12 +3,12 @@
 use super::error::{Error, Kind, Result};
 use crate::crypto::Format;
 use crate::model::{
-    DELETED_AT, FieldName, KeyPath, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName, TableSync, UPDATED_AT,
-    UserId, VISIBILITY, is_hidden, is_immutable, personal_alias,
+    DELETED_AT, FieldName, KeyPath, OrderedMap, OrderedSet, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName,
+    TableSync, UPDATED_AT, UserId, VISIBILITY, is_hidden, is_immutable, personal_alias,
 };
 use crate::store::ENGINE_STORES;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Stands for the user in records written before anybody signed in.
@@ -38,7 +38,7 @@ pub struct Config {
     /// The database's name.
     pub name: String,
     /// The tables by local name.
-    pub tables: BTreeMap<String, Rc<Table>>,
+    pub tables: OrderedMap<String, Rc<Table>>,
     /// The signed-in user; `None` is a guest.
     pub user: Option<User>,
     /// Spaces the user is a member of.
@@ -59,7 +59,7 @@ impl Config {
         sync: impl IntoIterator<Item = (String, TableSync)>,
     ) -> Result<Self> {
         let mut sync: Vec<_> = sync.into_iter().collect();
-        let mut tables = BTreeMap::new();
+        let mut tables = OrderedMap::new();
         for spec in stores {
             check_table_name(&spec.name)?;
             let at = sync.iter().position(|(name, _)| *name == spec.name);
@@ -235,8 +235,8 @@ fn check_sealed(spec: &StoreSpec, sync: &TableSync) -> Result<()> {
     Ok(())
 }
 
-fn check_sync_names(tables: &BTreeMap<String, Rc<Table>>) -> Result<()> {
-    let mut seen = BTreeSet::new();
+fn check_sync_names(tables: &OrderedMap<String, Rc<Table>>) -> Result<()> {
+    let mut seen = OrderedSet::new();
     for (name, table) in tables {
         if let Some(sync) = &table.sync
             && !seen.insert((sync.app.clone(), sync.sync_name.clone()))

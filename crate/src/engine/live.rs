@@ -10,11 +10,10 @@ use super::ports::Host;
 use super::query::{Found, Query, Want};
 use super::read::Sight;
 use super::{Engine, Result, Touched};
-use crate::model::StoreSpec;
+use crate::model::{OrderedMap, OrderedSet, StoreSpec};
 use crate::store::{Mode, Row, Store};
 use kept::Kept;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 type Callback<R> = Rc<dyn Fn(Result<Vec<Found<R>>>)>;
@@ -37,7 +36,7 @@ struct LiveQuery<R> {
 
 /// The live queries of an engine.
 pub struct Live<R> {
-    queries: RefCell<BTreeMap<Subscription, LiveQuery<R>>>,
+    queries: RefCell<OrderedMap<Subscription, LiveQuery<R>>>,
     last: Cell<Subscription>,
     flushing: Cell<bool>,
 }
@@ -194,7 +193,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     async fn read_all(&self, due: &[Reading]) -> Vec<Result<Vec<Found<S::Row>>>> {
-        let tables: BTreeSet<&str> = due.iter().map(|reading| reading.query.table.as_str()).collect();
+        let tables: OrderedSet<&str> = due.iter().map(|reading| reading.query.table.as_str()).collect();
         let tables: Vec<&str> = tables.into_iter().collect();
         match self.store.begin(Mode::Read, &tables) {
             Err(error) => due.iter().map(|_| Err(error.clone().into())).collect(),

@@ -6,9 +6,9 @@ use super::config::Table;
 use super::error::{Error, Kind, Result};
 use super::paths::set_path;
 use super::write::{Open, Outcome, Write, rounds};
+use crate::model::{OrderedMap, OrderedSet};
 use crate::store::{Key, Offered, Row, Scan, Store, StoreError, Transaction, key_at};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 
 type Pair<R> = (Option<Key>, R);
 
@@ -59,7 +59,7 @@ async fn store_rows<S: Store>(
     for round in rounds {
         let known: Vec<Key> = round.iter().filter(|_| !only_new).filter_map(|(_, (key, _))| key.clone()).collect();
         let stored = open.tx.get_many(&table.spec.name, &known).await?;
-        let old: BTreeMap<Key, S::Row> =
+        let old: OrderedMap<Key, S::Row> =
             known.into_iter().zip(stored).filter_map(|(key, row)| Some((key, row?))).collect();
         offer(open, table, round, old, only_new, &mut outcome).await?;
     }
@@ -70,7 +70,7 @@ async fn offer<S: Store>(
     open: &mut Open<S>,
     table: &Table,
     items: Vec<(usize, Pair<S::Row>)>,
-    mut old: BTreeMap<Key, S::Row>,
+    mut old: OrderedMap<Key, S::Row>,
     only_new: bool,
     outcome: &mut Outcome,
 ) -> Result<()> {
@@ -125,7 +125,7 @@ async fn update_rows<S: Store>(
     for round in rounds(items.into_iter().enumerate(), |(_, (key, _))| Some(key.clone())) {
         let keys: Vec<Key> = round.iter().map(|(_, (key, _))| key.clone()).collect();
         let stored = open.tx.get_many(&table.spec.name, &keys).await?;
-        let mut old = BTreeMap::new();
+        let mut old = OrderedMap::new();
         let mut changed = Vec::with_capacity(round.len());
         for ((position, (key, changes)), stored) in round.into_iter().zip(stored) {
             if stored.is_none() && !create {
@@ -180,7 +180,7 @@ fn keyed<R: Row>(table: &Table, key: &Key) -> Result<R> {
 
 async fn delete_rows<S: Store>(open: &mut Open<S>, table: &Table, keys: Vec<Key>) -> Result<Outcome> {
     let name = table.spec.name.as_str();
-    let unique: Vec<Key> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let unique: Vec<Key> = keys.iter().cloned().collect::<OrderedSet<_>>().into_iter().collect();
     let stored = open.tx.get_many(name, &unique).await?;
     let mut outcome = Outcome::naming(keys);
     for (key, old) in unique.into_iter().zip(stored) {

@@ -5,20 +5,21 @@
 //! `{ eventId, table, id, op, at?, data | fields, spaceId?, visibility, group? }`, `fields` = `{ [f]: { value, at, prev?,
 //! before? } }`, in an insert only those that replaced a tombstone's. Table and space are named as on the wire; values are as stored; `before` never leaves the device.
 
-use crate::model::{AppId, DELETED_AT, EventId, Op, Origin, Stamp, TableName, TableSync, Visibility, text_bytes};
+use crate::model::{
+    AppId, DELETED_AT, EventId, Op, OrderedMap, Origin, Stamp, TableName, TableSync, Visibility, text_bytes,
+};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
 use crate::store::{Row, RowValue};
-use std::collections::HashMap;
 
 /// The changes of a transaction that has not ended, in order, found by their records.
 pub struct Journal<R: Row> {
     changes: Vec<Logged<R>>,
-    places: HashMap<String, Vec<usize>>,
+    places: OrderedMap<String, Vec<usize>>,
 }
 
 impl<R: Row> Default for Journal<R> {
     fn default() -> Self {
-        Self { changes: Vec::new(), places: HashMap::new() }
+        Self { changes: Vec::new(), places: OrderedMap::new() }
     }
 }
 

@@ -17,7 +17,7 @@ use super::events::Event;
 use super::ports::Host;
 use super::progress;
 use super::{Engine, oldest_logged, rows};
-use crate::model::{EventId, Stamp};
+use crate::model::{EventId, OrderedMap, OrderedSet, Stamp};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
 use crate::protocol::reply::Settlement;
@@ -25,7 +25,6 @@ use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use futures_channel::oneshot;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Frozen changes on their way to the server.
@@ -36,7 +35,7 @@ pub struct Batch {
     /// The changes as the wire carries them.
     pub changes: Vec<Value>,
     /// Their ids.
-    pub ids: BTreeSet<EventId>,
+    pub ids: OrderedSet<EventId>,
     /// The newest schema version among them.
     pub schema_version: u32,
 }
@@ -126,7 +125,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let keys: Vec<Key> = batch.seqs.iter().map(|seq| Key::Number(*seq)).collect();
         let rows: Vec<LogRow> =
             tx.get_many(CHANGE_LOG, &keys).await?.iter().flatten().filter_map(LogRow::parse).collect();
-        let rejected: BTreeMap<&str, &Rejection> =
+        let rejected: OrderedMap<&str, &Rejection> =
             settlement.rejected.iter().map(|rejection| (rejection.event_id.as_str(), rejection)).collect();
         let mut outcome = Outcome::default();
         for row in rows {
@@ -158,7 +157,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         tx: &S::Tx,
         mut row: LogRow,
         settlement: &Settlement,
-        rejected: &BTreeMap<&str, &Rejection>,
+        rejected: &OrderedMap<&str, &Rejection>,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let before = row.changes.len();
@@ -322,7 +321,7 @@ fn batch_of(rows: &[LogRow]) -> Batch {
 /// what the edit falls back to when it is discarded, and no correction may take the edit's stamp below it. An edit that
 /// was `matched` is the record's no more, or another's as well, so the record's stamp stays when the edit's is corrected.
 pub async fn note_others<Tx: Transaction>(tx: &Tx, lost: &[Other], matched: &[Other]) -> Result<()> {
-    let records: BTreeSet<_> = lost.iter().chain(matched).map(|o| (o.table.as_str(), o.id.as_str())).collect();
+    let records: OrderedSet<_> = lost.iter().chain(matched).map(|o| (o.table.as_str(), o.id.as_str())).collect();
     for mut row in parse_rows(&tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?) {
         let mut changed = false;
         let row_at = row.at;

@@ -5,12 +5,11 @@ use super::error::{Error, Kind, Result};
 use super::paths::set_path;
 use super::stamps::stamp_of;
 use crate::model::{
-    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, PURGED, SPACE_ID, Stamp, UPDATED_AT, USER_ID, VISIBILITY,
-    Visibility, is_hidden, is_immutable,
+    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, OrderedSet, PURGED, SPACE_ID, Stamp, UPDATED_AT, USER_ID,
+    VISIBILITY, Visibility, is_hidden, is_immutable,
 };
 use crate::store::{Row, RowValue};
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// Largest value of a field in bytes, about: a change must fit into a request.
 pub const MAX_VALUE_BYTES: usize = 7 * 1024 * 1024;
@@ -86,7 +85,7 @@ pub fn too_large(name: &str) -> Error {
 }
 
 /// Refuses what stands for a sealed value anywhere but in its own field, where it says that nothing changes.
-pub fn check_seals<R: Row>(stored: Option<&R>, sealed: &BTreeSet<String>, fields: &[Field<R::Value>]) -> Result<()> {
+pub fn check_seals<R: Row>(stored: Option<&R>, sealed: &OrderedSet<String>, fields: &[Field<R::Value>]) -> Result<()> {
     let is_own = |name: &str| sealed.contains(name) && stored.is_some_and(|row| row.get(name).is_some());
     let is_stray =
         |field: &&Field<R::Value>| field.value.as_ref().is_some_and(RowValue::is_sealed) && !is_own(&field.name);

@@ -11,24 +11,23 @@ use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
 use super::{Engine, Touched, rebase, rows, sealing, vault};
 use crate::crypto::{Envelope, Format};
-use crate::model::{DELETED_AT, Origin, Stamp, TableSync, Visibility};
+use crate::model::{DELETED_AT, OrderedMap, OrderedSet, Origin, Stamp, TableSync, Visibility};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// App, and table on the wire.
 type WireTable = (String, String);
 
 /// A stamp of a field that moved: (table, record, field, old stamp) → new stamp.
-type Moved = BTreeMap<(WireTable, String, String, Stamp), Stamp>;
+type Moved = OrderedMap<(WireTable, String, String, Stamp), Stamp>;
 
 /// A field of one record, its old stamp and its new one.
 type Move<'a> = (&'a str, Stamp, Stamp);
 
 /// Values that were sealed for their old stamps and are sealed for their new ones, by what they were.
-type Resealed = BTreeMap<String, String>;
+type Resealed = OrderedMap<String, String>;
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// Stores the offset (server time minus device time, in ms) and re-stamps what was never sent; `server_ms` is the
@@ -135,7 +134,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     async fn move_records(&self, tx: &S::Tx, moved: &Moved, resealed: &Resealed) -> Result<Vec<Touched<S::Row>>> {
-        let mut by_record: BTreeMap<(&WireTable, &str), Vec<Move<'_>>> = BTreeMap::new();
+        let mut by_record: OrderedMap<(&WireTable, &str), Vec<Move<'_>>> = OrderedMap::new();
         for ((table, id, field, old), new) in moved {
             by_record.entry((table, id)).or_default().push((field, *old, *new));
         }
@@ -203,8 +202,8 @@ impl Restamp<'_> {
         let is_current = row.clock_epoch == self.epoch.epoch;
         let shift = if is_current { self.offset - row.clock_offset } else { 0 };
         let edits: Vec<LoggedStamp> = row.changes.iter().flat_map(|change| change.stamps(row)).collect();
-        let mut stamps: BTreeMap<Stamp, Stamp> = BTreeMap::new();
-        for old in edits.iter().map(|edit| edit.at).collect::<BTreeSet<_>>() {
+        let mut stamps: OrderedMap<Stamp, Stamp> = OrderedMap::new();
+        for old in edits.iter().map(|edit| edit.at).collect::<OrderedSet<_>>() {
             let least = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.least(edit)).max();
             let new = if is_current { self.brought_up(old.shifted(shift), least) } else { self.held_back(old, least) };
             if is_current && old != new {
@@ -254,7 +253,7 @@ impl Restamp<'_> {
     }
 
     /// Gives a change its new stamps; what names a stamp that moved moves along.
-    fn rewrite(&self, app: &str, change: &mut LoggedChange, stamps: &BTreeMap<Stamp, Stamp>) {
+    fn rewrite(&self, app: &str, change: &mut LoggedChange, stamps: &OrderedMap<Stamp, Stamp>) {
         let (table, id) = ((app.to_owned(), change.table().to_owned()), change.id().to_owned());
         for key in ["at", "deletedAt"] {
             move_stamp(&mut change.0, key, |at| stamps.get(&at).copied().unwrap_or(at));

@@ -1,11 +1,10 @@
 //! The order of values, and records that come to the same whatever the order of their changes.
 
 use super::*;
-use crate::model::{EventId, same_json};
+use crate::model::{EventId, OrderedMap, same_json};
 use proptest::prelude::*;
 use serde_json::json;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 #[test]
 fn resealing_wins_over_what_it_resealed() {
@@ -27,7 +26,7 @@ fn a_text_that_only_looks_like_an_envelope_is_plaintext() {
 /// A record as merging sees it: fields with stamps. Notes which values it was asked for.
 #[derive(Debug, Clone, Default)]
 struct Record {
-    fields: BTreeMap<String, (Stamp, Value)>,
+    fields: OrderedMap<String, (Stamp, Value)>,
     asked: RefCell<Vec<String>>,
 }
 
@@ -58,13 +57,13 @@ impl Record {
     fn take(&mut self, change: &Change) -> usize {
         let Outcome::Take(taken) = merge(change, Some(&*self)) else { panic!("{change:?} is no edit of this record") };
         for name in &taken {
-            let edit = &change.fields[name];
+            let edit = change.fields.get(name).unwrap();
             self.fields.insert(name.to_string(), (edit.at, edit.value.clone()));
         }
         taken.len()
     }
 
-    fn take_all(&self, changes: &[Change]) -> BTreeMap<String, (Stamp, Vec<u8>)> {
+    fn take_all(&self, changes: &[Change]) -> OrderedMap<String, (Stamp, Vec<u8>)> {
         let mut record = self.clone();
         for change in changes {
             record.take(change);
@@ -124,7 +123,7 @@ fn insert_of_ann() -> Change {
 
 /// The winner of two edits of one field, the second merged into the first.
 fn joined(first: &(Stamp, Value), second: &(Stamp, Value)) -> (Stamp, Value) {
-    let record = Record { fields: BTreeMap::from([("title".to_owned(), first.clone())]), ..Record::default() };
+    let record = Record { fields: OrderedMap::from([("title".to_owned(), first.clone())]), ..Record::default() };
     let edit = Edit { value: second.1.clone(), at: second.0, prev: None };
     if wins(&edit, &record, "title") { second.clone() } else { first.clone() }
 }

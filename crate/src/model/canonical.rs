@@ -46,7 +46,7 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         }
         Value::Object(map) => {
             let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();
-            keys.sort_unstable_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+            super::sort_by(&mut keys, |a, b| a.encode_utf16().cmp(b.encode_utf16()));
             out.push(b'{');
             for (at, key) in keys.into_iter().enumerate() {
                 separate(out, at);

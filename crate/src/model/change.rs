@@ -4,8 +4,8 @@ use super::{
     Actor, AppId, EventId, FieldName, Fields, Malformed, Object, Origin, RecordId, SpaceId, Stamp, TableName, UserId,
     Visibility, check_travels, is_hidden, words,
 };
+use crate::model::OrderedMap;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 words! {
     /// What a change does to its record.
@@ -64,7 +64,7 @@ pub struct Change {
     /// When it was written; for merged changes the newest of its fields.
     pub at: Stamp,
     /// The edited fields.
-    pub fields: BTreeMap<FieldName, Edit>,
+    pub fields: OrderedMap<FieldName, Edit>,
     /// The record's space; absent for user-level records.
     pub space_id: Option<SpaceId>,
     /// Who in the space may see the record.
@@ -101,7 +101,7 @@ impl Change {
             id: wire.take("id")?,
             op: wire.take("op")?,
             at: wire.take("at")?,
-            fields: BTreeMap::new(),
+            fields: OrderedMap::new(),
             space_id: wire.take("spaceId")?,
             visibility: wire.take_or("visibility", Visibility::default())?,
             actor: wire.take("actor")?,
@@ -172,7 +172,7 @@ impl Carried {
         })
     }
 
-    fn into_edits(self, op: Op, at: Stamp) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
+    fn into_edits(self, op: Op, at: Stamp) -> Result<OrderedMap<FieldName, Edit>, Malformed> {
         match op {
             Op::Insert if self.data.is_none() && self.fields.is_empty() => {
                 return Err(Malformed::new("data", "an insert needs data or fields"));
@@ -180,7 +180,7 @@ impl Carried {
             Op::Update if self.data.is_some() => return Err(Malformed::new("data", "only an insert carries data")),
             Op::Insert | Op::Update | Op::Delete | Op::Withdraw => {}
         }
-        let mut edits = BTreeMap::new();
+        let mut edits = OrderedMap::new();
         for (name, value) in self.data.into_iter().flatten() {
             add_edit(&mut edits, name, Edit { value, at, prev: None })?;
         }
@@ -198,7 +198,7 @@ impl Carried {
     }
 }
 
-fn add_edit(edits: &mut BTreeMap<FieldName, Edit>, name: String, edit: Edit) -> Result<(), Malformed> {
+fn add_edit(edits: &mut OrderedMap<FieldName, Edit>, name: String, edit: Edit) -> Result<(), Malformed> {
     if is_hidden(&name) {
         // `__proto__` is hidden too: it can be dropped, never stored.
         return Ok(());
@@ -208,11 +208,11 @@ fn add_edit(edits: &mut BTreeMap<FieldName, Edit>, name: String, edit: Edit) -> 
     Ok(())
 }
 
-fn deletion(at: Option<Stamp>, edits: &BTreeMap<FieldName, Edit>) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
+fn deletion(at: Option<Stamp>, edits: &OrderedMap<FieldName, Edit>) -> Result<OrderedMap<FieldName, Edit>, Malformed> {
     let at = at.ok_or_else(|| Malformed::new("deletedAt", "a delete needs a valid deletedAt"))?;
     let name = FieldName::parse(DELETED_AT)?;
     let prev = edits.get(&name).and_then(|edit| edit.prev);
-    let mut only = BTreeMap::new();
+    let mut only = OrderedMap::new();
     only.insert(name, Edit { value: at.into(), at, prev });
     Ok(only)
 }

@@ -9,6 +9,7 @@ mod change;
 mod field_meta;
 mod json;
 mod names;
+mod ordered;
 mod schema;
 mod size;
 mod space;
@@ -25,6 +26,7 @@ pub use field_meta::{
 pub use json::{Fields, FromJson, Object};
 pub(crate) use json::{record, words};
 pub use names::{AppId, ClientId, EventId, FieldName, RecordId, SpaceId, TableName, UserId};
+pub use ordered::{Entry, OrderedMap, OrderedSet, sort, sort_by};
 pub use schema::{IndexSpec, KeyPath, Scope, StoreSpec, TableSync};
 pub use size::{json_bytes, text_bytes};
 pub use space::{PERSONAL_PREFIX, Space, Visibility, personal_alias};

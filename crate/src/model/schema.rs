@@ -1,7 +1,7 @@
 //! Tables and indexes in Dexie's syntax, and how a table takes part in sync.
 
 use super::{AppId, Malformed, TableName};
-use std::collections::BTreeSet;
+use crate::model::OrderedSet;
 
 /// Where a key is found in a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl StoreSpec {
         let mut entries = schema.split(',').map(str::trim);
         let primary = parse_primary(name, entries.next().unwrap_or_default())?;
         let indexes = entries.filter(|e| !e.is_empty()).map(|e| parse_index(name, e)).collect::<Result<Vec<_>, _>>()?;
-        let mut seen = BTreeSet::new();
+        let mut seen = OrderedSet::new();
         if let Some(twice) = indexes.iter().find(|index| !seen.insert(index.name.as_str())) {
             return Err(Malformed::new(format!("{name}.{}", twice.name), "is declared twice"));
         }
@@ -156,9 +156,9 @@ pub struct TableSync {
     /// Whose its records are.
     pub scope: Scope,
     /// Fields that hold dates: ISO strings on disk and on the wire, `Date` in the app.
-    pub dates: BTreeSet<String>,
+    pub dates: OrderedSet<String>,
     /// Fields that are sealed in records that are the user's alone.
-    pub sealed: BTreeSet<String>,
+    pub sealed: OrderedSet<String>,
     /// The version of the app's data, sent with every change.
     pub schema_version: u32,
 }

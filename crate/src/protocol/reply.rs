@@ -6,9 +6,8 @@ use super::http::{NoAnswer, Response};
 use super::limits::MAX_BODY_BYTES;
 use super::page_text;
 use super::wire::{ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
-use crate::model::{EventId, FromJson};
+use crate::model::{EventId, FromJson, OrderedSet};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Why an exchange gave nothing to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,7 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
     /// Changes the server has.
-    pub accepted: BTreeSet<EventId>,
+    pub accepted: OrderedSet<EventId>,
     /// Changes it does not take.
     pub rejected: Vec<Rejection>,
     /// What the next pull shows.
@@ -51,10 +50,10 @@ pub struct Settlement {
 }
 
 /// Reads the answer to a push of the changes `sent`.
-pub fn push_answer(reply: Result<Response, NoAnswer>, sent: &BTreeSet<EventId>) -> Result<Settlement, Failure> {
+pub fn push_answer(reply: Result<Response, NoAnswer>, sent: &OrderedSet<EventId>) -> Result<Settlement, Failure> {
     let answer: PushAnswer = typed(reply)?;
-    let accepted: BTreeSet<EventId> = answer.accepted.iter().cloned().collect();
-    let rejected: BTreeSet<&str> = answer.rejected.iter().map(|rejection| rejection.event_id.as_str()).collect();
+    let accepted: OrderedSet<EventId> = answer.accepted.iter().cloned().collect();
+    let rejected: OrderedSet<&str> = answer.rejected.iter().map(|rejection| rejection.event_id.as_str()).collect();
     let named = accepted.len() + rejected.len();
     let all_named = sent.iter().all(|id| accepted.contains(id) != rejected.contains(id.as_str()));
     if !all_named || named != sent.len() || named != answer.accepted.len() + answer.rejected.len() {

@@ -5,7 +5,7 @@
 //! time.
 
 use super::row::{Row, RowValue};
-use crate::model::{Malformed, same_json};
+use crate::model::{Malformed, same_json, sort_by};
 use serde_json::{Map, Number, Value};
 use std::rc::Rc;
 
@@ -34,7 +34,7 @@ impl JsonRow {
     fn of(map: &Map<String, Value>) -> Self {
         let mut fields: Vec<(Rc<str>, JsonValue)> =
             map.iter().map(|(name, value)| (Rc::from(name.as_str()), JsonValue::of(value))).collect();
-        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        sort_by(&mut fields, |a, b| a.0.cmp(&b.0));
         Self(Rc::new(fields))
     }
 

@@ -1,7 +1,7 @@
 //! Keys and key ranges in IndexedDB's order: numbers, dates, texts, bytes, lists.
 
 use super::row::{Row, RowValue};
-use crate::model::{IndexSpec, KeyPath, MAX_DEPTH};
+use crate::model::{IndexSpec, KeyPath, MAX_DEPTH, sort};
 use std::cmp::Ordering;
 
 /// The last moment a date can hold, in milliseconds since 1970; the first is as far on the other side.
@@ -187,7 +187,7 @@ pub fn index_keys<R: Row>(row: &R, index: &IndexSpec) -> Vec<Key> {
         && let Some(items) = value_at(row, path).and_then(|value| value.as_list())
     {
         let mut keys: Vec<Key> = items.iter().filter_map(Key::of).collect();
-        keys.sort();
+        sort(&mut keys);
         keys.dedup();
         return keys;
     }

@@ -2,12 +2,11 @@
 
 use super::text::{is_plain, is_well_formed, well_formed_text};
 use super::{js, js_json};
-use crate::model::{Malformed, json_bytes, same_json, text_bytes};
+use crate::model::{Malformed, OrderedMap, json_bytes, same_json, text_bytes};
 use crate::store::{Row, RowValue, travelling};
 use js_sys::{Array, ArrayBuffer, Date, JSON, JsString, Object, Reflect, Uint8Array};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -19,7 +18,7 @@ const PRIMITIVE_BYTES: usize = 24;
 const PROTO: &str = "__proto__";
 
 thread_local! {
-    static NAMES: RefCell<HashMap<Box<str>, Rc<JsString>>> = RefCell::default();
+    static NAMES: RefCell<OrderedMap<Box<str>, Rc<JsString>>> = RefCell::default();
 }
 
 /// The JavaScript string of a field name, made once.

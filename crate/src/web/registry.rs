@@ -3,9 +3,9 @@
 //! Open transactions would commit half of what they were to write, locks would never be released, and connections would
 //! call into an instance that is dead.
 
+use crate::model::OrderedMap;
 use js_sys::Function;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use web_sys::{BroadcastChannel, IdbDatabase, IdbTransaction, WebSocket};
 
 /// Something the browser holds for this instance.
@@ -23,7 +23,7 @@ pub enum Resource {
 }
 
 thread_local! {
-    static HELD: RefCell<BTreeMap<u64, Resource>> = const { RefCell::new(BTreeMap::new()) };
+    static HELD: RefCell<OrderedMap<u64, Resource>> = const { RefCell::new(OrderedMap::new()) };
     static ISSUED: Cell<u64> = const { Cell::new(0) };
     static DEAD: Cell<bool> = const { Cell::new(false) };
 }

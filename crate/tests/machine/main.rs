@@ -7,12 +7,12 @@ mod answers;
 mod random;
 
 use answers::{NOW, accepted, event, expired, health, html, offline, page, reply};
+use mana_sync_engine::model::OrderedSet;
 use mana_sync_engine::protocol::http::Response;
 use mana_sync_engine::protocol::machine::{Effect, Input, Machine, SettledAs};
 use mana_sync_engine::protocol::state::State;
 use mana_sync_engine::protocol::wire::ExpiryReason;
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// A machine with its last effects.
 #[derive(Default)]
@@ -60,7 +60,7 @@ impl Run {
     /// Started, with a token and an empty log: about to pull.
     fn pulling() -> Self {
         let mut run = Self::new();
-        run.feed_all([Input::Start, Input::Token(true), Input::Frozen(BTreeSet::new())]);
+        run.feed_all([Input::Start, Input::Token(true), Input::Frozen(OrderedSet::new())]);
         assert!(run.has(&Effect::Pull));
         run
     }
@@ -68,7 +68,7 @@ impl Run {
     /// Started, with a token and one frozen change: about to push it.
     fn pushing() -> Self {
         let mut run = Self::new();
-        run.feed_all([Input::Start, Input::Token(true), Input::Frozen(BTreeSet::from([event(1)]))]);
+        run.feed_all([Input::Start, Input::Token(true), Input::Frozen(OrderedSet::from([event(1)]))]);
         assert!(run.has(&Effect::Push));
         run
     }
@@ -87,7 +87,7 @@ fn a_round_pushes_until_the_log_is_empty_then_pulls_while_there_is_more() {
     let mut run = Run::pushing();
     assert!(matches!(run.feed(Input::Pushed(accepted(&[event(1)]))).effects[..], [Effect::Settle(_)]));
     assert_eq!(run.feed(Input::Settled(SettledAs::Done)).effects, [Effect::Freeze]);
-    assert_eq!(run.feed(Input::Frozen(BTreeSet::new())).effects, [Effect::Pull]);
+    assert_eq!(run.feed(Input::Frozen(OrderedSet::new())).effects, [Effect::Pull]);
     assert!(matches!(run.feed(Input::Pulled(page(true))).effects[..], [Effect::Apply(_)]));
     assert_eq!(run.feed(Input::Applied).effects, [Effect::Pull]);
     run.feed_all([Input::Pulled(page(false)), Input::Applied]);
@@ -101,7 +101,7 @@ fn a_round_pushes_until_the_log_is_empty_then_pulls_while_there_is_more() {
 fn one_refused_token_is_refreshed_and_a_second_one_needs_the_user() {
     let mut run = Run::pulling();
     assert_eq!(run.feed(Input::Pulled(html(401))).effects, [Effect::GetToken(true)]);
-    run.feed_all([Input::Token(true), Input::Frozen(BTreeSet::new())]);
+    run.feed_all([Input::Token(true), Input::Frozen(OrderedSet::new())]);
     assert_eq!(run.effects, [Effect::Pull], "the same page again");
     assert_eq!(run.feed(Input::Pulled(html(401))).shows(), Some(State::NeedsAuth));
     assert_eq!(run.wakes_at(), None);
@@ -112,7 +112,7 @@ fn one_refused_token_is_refreshed_and_a_second_one_needs_the_user() {
 #[test]
 fn a_token_that_was_good_in_between_may_be_refused_again() {
     let mut run = Run::pulling();
-    run.feed_all([Input::Pulled(html(401)), Input::Token(true), Input::Frozen(BTreeSet::new())]);
+    run.feed_all([Input::Pulled(html(401)), Input::Token(true), Input::Frozen(OrderedSet::new())]);
     run.feed_all([Input::Pulled(page(true)), Input::Applied, Input::Pulled(html(401))]);
     assert_eq!(run.effects, [Effect::GetToken(true)]);
 }
@@ -161,7 +161,7 @@ fn waits_grow_and_a_success_ends_them() {
     for _ in 0..12 {
         run.feed(Input::Pulled(offline()));
         longest = run.wakes_at().expect("it is tried again") - NOW;
-        run.feed_all([Input::Timer, Input::Frozen(BTreeSet::new())]);
+        run.feed_all([Input::Timer, Input::Frozen(OrderedSet::new())]);
     }
     assert!(longest > 4000, "{longest}");
     run.feed_all([Input::Pulled(page(true)), Input::Applied, Input::Pulled(offline())]);
@@ -207,7 +207,7 @@ fn a_clock_that_becomes_unknown_while_a_page_is_applied_is_measured_first() {
     run.feed_all([Input::Pulled(page(false)), Input::ClockUnknown]);
     assert_eq!(run.effects, [Effect::AskTime]);
     run.feed_all([Input::Time(health(0), NOW), Input::Time(health(0), NOW), Input::ClockSettled]);
-    assert_eq!(run.feed(Input::Frozen(BTreeSet::new())).effects, [Effect::Pull], "the page is asked for again");
+    assert_eq!(run.feed(Input::Frozen(OrderedSet::new())).effects, [Effect::Pull], "the page is asked for again");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_wish_to_sync_during_a_round_makes_another_round() {
     assert_eq!(run.feed(Input::SyncNow).effects, []);
     run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
     assert!(run.has(&Effect::Freeze) && !run.has(&Effect::RoundDone));
-    run.feed_all([Input::Frozen(BTreeSet::new()), Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    run.feed_all([Input::Frozen(OrderedSet::new()), Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
     assert!(run.has(&Effect::RoundDone));
 }
 
@@ -254,7 +254,7 @@ fn changes_to_be_sent_again_do_not_keep_pages_from_coming() {
     assert_eq!(run.effects, [Effect::Pull], "what the answer was about comes first");
     run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
     assert!(run.has(&Effect::Freeze), "then it is tried once more");
-    run.feed_all([Input::Frozen(BTreeSet::from([event(1)])), Input::Pushed(accepted(&[event(1)]))]);
+    run.feed_all([Input::Frozen(OrderedSet::from([event(1)])), Input::Pushed(accepted(&[event(1)]))]);
     run.feed(Input::Settled(SettledAs::Again));
     assert_eq!(run.effects, [Effect::Pull]);
     run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
@@ -296,7 +296,7 @@ fn a_long_log_does_not_keep_pulls_waiting() {
             assert!(run.has(&Effect::Freeze), "and the rest follows at once");
             return;
         }
-        run.feed(Input::Frozen(BTreeSet::from([event(1)])));
+        run.feed(Input::Frozen(OrderedSet::from([event(1)])));
     }
     panic!("twenty pushes and no pull");
 }

@@ -1,6 +1,7 @@
 //! The machine under inputs at random.
 
 use crate::answers::{Answer, NOW, accepted, event, expired, health, html, offline, page, reply};
+use mana_sync_engine::model::OrderedSet;
 use mana_sync_engine::protocol::machine::{Effect, Input, Machine, SettledAs};
 use mana_sync_engine::protocol::state::State;
 use proptest::prelude::*;
@@ -31,7 +32,7 @@ fn answers() -> impl Strategy<Value = Answer> {
 }
 
 fn inputs() -> impl Strategy<Value = Input> {
-    let ids = prop::collection::btree_set((1u8..3).prop_map(event), 0..3);
+    let ids = prop::collection::vec((1u8..3).prop_map(event), 0..3).prop_map(OrderedSet::from_iter);
     prop_oneof![
         4 => Just(Input::Start), 1 => Just(Input::Stop), 2 => Just(Input::SyncNow), 2 => Just(Input::Logged),
         2 => Just(Input::Nudge), 3 => Just(Input::Timer), 6 => any::<bool>().prop_map(Input::Token),

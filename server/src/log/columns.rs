@@ -5,8 +5,8 @@
 
 use super::{LogError, LogRow};
 use mana_sync_engine::model::{
-    Actor, AppId, Change, Edit, EventId, FieldName, Malformed, Op, Origin, RecordId, SpaceId, Stamp, TableName, UserId,
-    Visibility,
+    Actor, AppId, Change, Edit, EventId, FieldName, Malformed, Op, OrderedMap, Origin, RecordId, SpaceId, Stamp,
+    TableName, UserId, Visibility,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -103,7 +103,7 @@ impl Columns {
     }
 }
 
-fn edits(data: &str, meta: &str, at: Stamp) -> Result<BTreeMap<FieldName, Edit>, Malformed> {
+fn edits(data: &str, meta: &str, at: Stamp) -> Result<OrderedMap<FieldName, Edit>, Malformed> {
     let values: Map<String, Value> = json(data, "data")?;
     let meta: BTreeMap<String, FieldMeta> = json(meta, "field_meta")?;
     let edit = |(field, value)| {

@@ -6,7 +6,7 @@ use super::{
     Caller, ChangeLog, Collection, ContentHash, LogError, LogRow, Receipt, Snapshot, StreamId, SyncLog, Tag,
     Transaction,
 };
-use mana_sync_engine::model::{Change, ClientId, EventId, Op, Stamp};
+use mana_sync_engine::model::{Change, ClientId, EventId, Op, OrderedMap, Stamp};
 use mana_sync_engine::protocol::wire::Rejection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,7 +151,7 @@ impl<L> Writer<'_, L> {
         Change {
             event_id: EventId::from_parts(self.push.1.ms(), &random),
             op: Op::Withdraw,
-            fields: BTreeMap::new(),
+            fields: OrderedMap::new(),
             actor: None,
             group: None,
             ..insert.clone()

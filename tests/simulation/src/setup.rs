@@ -2,9 +2,9 @@
 
 use super::place::NEWER;
 use mana_sync_engine::engine::{Config, User};
-use mana_sync_engine::model::{AppId, Scope, Space, StoreSpec, TableName, TableSync, UserId};
+use mana_sync_engine::model::{AppId, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What an app opens its engine with.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl Setup {
             let schema_version = self.schema_version;
             let sealed =
                 self.sealed.iter().filter(|(table, _)| table == name).map(|(_, field)| (*field).to_owned()).collect();
-            let sync = TableSync { app, sync_name, scope: *scope, dates: BTreeSet::new(), sealed, schema_version };
+            let sync = TableSync { app, sync_name, scope: *scope, dates: OrderedSet::new(), sealed, schema_version };
             ((*name).to_owned(), sync)
         };
         let sync: BTreeMap<String, TableSync> = self.tables.iter().map(sync).collect();

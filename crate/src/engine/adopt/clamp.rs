@@ -3,8 +3,7 @@
 //! A device whose clock was wrong stamped what nobody could ever beat. Such a stamp counts as now. Queued edits of one
 //! field keep their order, a tick apart, and the record's stamp moves with the last of them.
 
-use crate::model::Stamp;
-use std::collections::BTreeMap;
+use crate::model::{OrderedMap, Stamp};
 
 /// Table, record, field.
 type Place = (String, String, String);
@@ -14,16 +13,16 @@ type Place = (String, String, String);
 pub struct Stamps {
     now: Stamp,
     /// Where queued stamps went that lay in the future.
-    moved: BTreeMap<(Place, Stamp), Stamp>,
+    moved: OrderedMap<(Place, Stamp), Stamp>,
     /// The newest queued stamp of a field.
-    newest: BTreeMap<Place, Stamp>,
+    newest: OrderedMap<Place, Stamp>,
 }
 
 impl Stamps {
     /// Nothing was queued; `now` is the latest a stamp may be.
     #[must_use]
     pub fn until(now: Stamp) -> Self {
-        Self { now, moved: BTreeMap::new(), newest: BTreeMap::new() }
+        Self { now, moved: OrderedMap::new(), newest: OrderedMap::new() }
     }
 
     /// The stamp of a queued edit. Called in the order of the queue.

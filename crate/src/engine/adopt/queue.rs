@@ -11,12 +11,11 @@ use super::row::is_sent;
 use crate::engine::outbox::LoggedChange;
 use crate::engine::{Config, Table};
 use crate::model::{
-    AUTHOR_ID, Actor, AppId, Change, DELETED_AT, EventId, Op, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync,
-    UPDATED_AT, USER_ID, VISIBILITY, Visibility,
+    AUTHOR_ID, Actor, AppId, Change, DELETED_AT, EventId, Op, OrderedMap, Origin, RecordId, SPACE_ID, Scope, Stamp,
+    TableSync, UPDATED_AT, USER_ID, VISIBILITY, Visibility,
 };
 use crate::store::{Row, RowValue};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A queued row whose table and record are known.
@@ -132,7 +131,7 @@ struct Written {
 
 /// The edits of a row, and what of them cannot travel.
 struct Edits {
-    fields: BTreeMap<String, Written>,
+    fields: OrderedMap<String, Written>,
     /// Field, when, and why not.
     refused: Vec<(String, Stamp, String)>,
 }
@@ -155,7 +154,7 @@ impl<R: Row> Queued<R> {
         fresh_id: &mut dyn FnMut() -> String,
     ) -> Moved {
         let mut edits = if self.op == Op::Insert { self.inserted(config) } else { self.edited(record) };
-        for (field, edit) in &mut edits.fields {
+        for (field, edit) in edits.fields.iter_mut() {
             edit.at = stamps.queued(&self.table, &self.id, field, edit.at);
         }
         for (field, at, _) in &mut edits.refused {
@@ -189,7 +188,7 @@ impl<R: Row> Queued<R> {
     }
 
     fn inserted(&self, config: &Config) -> Edits {
-        let mut edits = Edits { fields: BTreeMap::new(), refused: Vec::new() };
+        let mut edits = Edits { fields: OrderedMap::new(), refused: Vec::new() };
         let data = self.row.get("data").and_then(|data| data.as_row()).unwrap_or_else(R::empty);
         for name in data.names().into_iter().filter(|name| is_sent(name, self.sync.scope)) {
             if let Some(value) = data.get(&name) {
@@ -206,7 +205,7 @@ impl<R: Row> Queued<R> {
     }
 
     fn edited(&self, record: Option<&R>) -> Edits {
-        let mut edits = Edits { fields: BTreeMap::new(), refused: Vec::new() };
+        let mut edits = Edits { fields: OrderedMap::new(), refused: Vec::new() };
         let fields = self.row.get("fields").and_then(|fields| fields.as_row()).unwrap_or_else(R::empty);
         for path in fields.names() {
             let Some(edit) = fields.get(&path).and_then(|edit| edit.as_row()) else { continue };
@@ -238,7 +237,7 @@ impl<R: Row> Queued<R> {
         change
     }
 
-    fn edit(&self, id: String, edits: &BTreeMap<String, Written>) -> Map<String, Value> {
+    fn edit(&self, id: String, edits: &OrderedMap<String, Written>) -> Map<String, Value> {
         let at = edits.values().map(|edit| edit.at).max().unwrap_or(self.at);
         let op = if self.op == Op::Insert { Op::Insert } else { Op::Update };
         let mut change = self.frame(id, op, at);

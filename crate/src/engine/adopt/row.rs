@@ -8,11 +8,10 @@ use super::queue::time_of;
 use crate::engine::Config;
 use crate::engine::stamps::{Mark, stamp_of};
 use crate::model::{
-    AUTHOR_ID, Actor, DELETED_AT, FIELD_META, ID, Malformed, Origin, SPACE_ID, Scope, Stamp, TableSync, UPDATED_AT,
-    UPDATED_AT_INDEX, USER_ID, VISIBILITY, Visibility, is_hidden,
+    AUTHOR_ID, Actor, DELETED_AT, FIELD_META, ID, Malformed, OrderedMap, Origin, SPACE_ID, Scope, Stamp, TableSync,
+    UPDATED_AT, UPDATED_AT_INDEX, USER_ID, VISIBILITY, Visibility, is_hidden,
 };
 use crate::store::{Row, RowValue};
-use std::collections::BTreeMap;
 
 const FIELD_TIMESTAMPS: &str = "__fieldTimestamps";
 const FIELD_ACTORS: &str = "__fieldActors";
@@ -201,12 +200,12 @@ fn is_whole<R: Row>(row: &R, name: &str) -> bool {
 struct Marks<'a, R: Row> {
     row: &'a R,
     user: Actor,
-    made: BTreeMap<(Stamp, String, &'static str), R::Value>,
+    made: OrderedMap<(Stamp, String, &'static str), R::Value>,
 }
 
 impl<'a, R: Row> Marks<'a, R> {
     fn new(row: &'a R, config: &Config) -> Self {
-        Self { row, user: Actor::user(config.user_id(), None), made: BTreeMap::new() }
+        Self { row, user: Actor::user(config.user_id(), None), made: OrderedMap::new() }
     }
 
     fn mark(&mut self, name: &str, at: Stamp) -> R::Value {

@@ -8,10 +8,9 @@ use crate::engine::error::Result;
 use crate::engine::outbox::LogRow;
 use crate::engine::ports::Host;
 use crate::engine::{Config, claim, epoch, rebase};
-use crate::model::Stamp;
+use crate::model::{OrderedMap, OrderedSet, Stamp};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
 use crate::store::{Key, Mode, Scan, Store, Transaction};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands for the clock epoch in rows taken over: no clock of this engine's made their stamps, which are held at the
 /// server's time, and not moved otherwise.
@@ -74,7 +73,7 @@ impl Taking<'_> {
             }
         }
         let records = stored(tx, &queued).await?;
-        let left: BTreeSet<RecordName> = queued
+        let left: OrderedSet<RecordName> = queued
             .iter()
             .filter(|row| row.flips_visibility())
             .map(|row| (row.table.clone(), row.id.clone()))
@@ -116,12 +115,12 @@ impl Taking<'_> {
 }
 
 /// The records that queued rows are of.
-async fn stored<Tx: Transaction>(tx: &Tx, queued: &[Queued<Tx::Row>]) -> Result<BTreeMap<RecordName, Tx::Row>> {
-    let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+async fn stored<Tx: Transaction>(tx: &Tx, queued: &[Queued<Tx::Row>]) -> Result<OrderedMap<RecordName, Tx::Row>> {
+    let mut wanted: OrderedMap<&str, OrderedSet<&str>> = OrderedMap::new();
     for row in queued {
         wanted.entry(&row.table).or_default().insert(&row.id);
     }
-    let mut records = BTreeMap::new();
+    let mut records = OrderedMap::new();
     for (table, ids) in wanted {
         let keys: Vec<Key> = ids.iter().map(|id| Key::text(id)).collect();
         for (id, row) in ids.into_iter().zip(tx.get_many(table, &keys).await?) {

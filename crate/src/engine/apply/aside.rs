@@ -2,10 +2,9 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{Change, record, words};
+use crate::model::{Change, OrderedSet, record, sort_by, words};
 use crate::store::Transaction;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Most changes kept in quarantine per user; the oldest make room and are counted.
 const MAX_QUARANTINED: usize = 1000;
@@ -110,7 +109,7 @@ pub fn parked_key(table: &str, id: &str) -> String {
 }
 
 /// The names under which changes are parked.
-pub async fn parked_keys<Tx: Transaction>(tx: &Tx) -> Result<BTreeSet<String>> {
+pub async fn parked_keys<Tx: Transaction>(tx: &Tx) -> Result<OrderedSet<String>> {
     let held: Vec<(String, Value)> = rows::read_all(tx, rows::PARKED).await?;
     Ok(held.into_iter().map(|(key, _)| key).collect())
 }
@@ -135,7 +134,8 @@ pub async fn park<Tx: Transaction>(tx: &Tx, key: &str, change: &Change, user_id:
 async fn make_room<Tx: Transaction>(tx: &Tx, space: Option<String>) -> Result<()> {
     let all: Vec<(String, Parked)> = rows::read_all(tx, rows::PARKED).await?;
     let mut same: Vec<_> = all.into_iter().filter(|(_, parked)| parked.space == space).collect();
-    same.sort_by_key(|(_, parked)| parked.changes.first().and_then(|change| change["at"].as_str().map(str::to_owned)));
+    let first_at = |parked: &Parked| parked.changes.first().and_then(|change| change["at"].as_str().map(str::to_owned));
+    sort_by(&mut same, |(_, a), (_, b)| first_at(a).cmp(&first_at(b)));
     for (key, _) in same.iter().take(same.len().saturating_sub(MAX_PARKED)) {
         rows::remove(tx, rows::PARKED, key)?;
     }

@@ -18,14 +18,13 @@ use super::ports::Host;
 use super::progress;
 use super::rebase::Seen;
 use super::{Engine, Touched, outbox, rows};
-use crate::model::{Change, Malformed, Origin};
+use crate::model::{Change, Malformed, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
 pub(super) use record::insert_of;
 use record::{Effect, Work};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes that came together.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +53,7 @@ pub struct Applied {
     /// Records that changed.
     pub records: usize,
     /// Changes put aside, by reason.
-    pub aside: BTreeMap<Reason, usize>,
+    pub aside: OrderedMap<Reason, usize>,
     /// Local values that lost.
     pub conflicts: Vec<Conflict>,
 }
@@ -65,7 +64,7 @@ struct Valid {
     change: Change,
 }
 
-type Works<R> = BTreeMap<(String, String), Work<R>>;
+type Works<R> = OrderedMap<(String, String), Work<R>>;
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// Applies a page. `None`: the clock's offset is not known now, so nothing was applied; measure it and come again.
@@ -73,7 +72,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         // Read before the epoch is: where the clock is set in between, the epoch says so.
         let device_ms = self.host.now_ms();
         let (parsed, mut aside) = self.parse_all(&page.changes);
-        let tables: BTreeSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
+        let tables: OrderedSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
         let (epoch, loaded, waiting) = futures_util::future::join3(
@@ -145,7 +144,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// The stored records the changes name, read in one go per table.
     async fn load(&self, tx: &S::Tx, parsed: &[Valid]) -> Result<Works<S::Row>> {
-        let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut wanted: OrderedMap<&str, OrderedSet<&str>> = OrderedMap::new();
         for valid in parsed {
             wanted.entry(&valid.table).or_default().insert(valid.change.id.as_str());
         }
@@ -164,7 +163,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     fn unique_indexes(&self, works: &Works<S::Row>) -> unique::Unique {
-        let tables: BTreeSet<&str> = works.keys().map(|(table, _)| table.as_str()).collect();
+        let tables: OrderedSet<&str> = works.keys().map(|(table, _)| table.as_str()).collect();
         let indexes = tables.into_iter().map(|table| (table.to_owned(), self.store.unique_indexes(table)));
         indexes.filter(|(_, indexes)| !indexes.is_empty()).collect()
     }
@@ -177,7 +176,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         table: &str,
         change: &Change,
         unique: &unique::Unique,
-        parked: &mut BTreeSet<String>,
+        parked: &mut OrderedSet<String>,
         tally: &mut record::Tally,
         aside: &mut Vec<aside::Aside>,
     ) -> Result<()> {
@@ -236,7 +235,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         conflicts: Vec<Conflict>,
         aside: Vec<aside::Aside>,
     ) -> Applied {
-        let mut counts = BTreeMap::new();
+        let mut counts = OrderedMap::new();
         for put_aside in aside {
             *counts.entry(put_aside.reason).or_insert(0) += 1;
         }

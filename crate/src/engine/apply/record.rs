@@ -9,12 +9,11 @@ use super::super::sealing::{is_row_sealed, mark_own};
 use super::super::stamps::{FieldMeta, Mark, StoredRecord, actor_of, json_of, origin_of, stamp_of};
 use crate::merge::{Outcome, merge};
 use crate::model::{
-    AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, Op, Origin, SPACE_ID, Stamp, USER_ID, VISIBILITY,
-    is_hidden,
+    AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, Op, OrderedMap, OrderedSet, Origin, SPACE_ID,
+    Stamp, USER_ID, VISIBILITY, is_hidden,
 };
 use crate::store::{Key, Row, RowValue, Transaction};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A record while a page is applied to it.
 pub struct Work<R> {
@@ -22,7 +21,7 @@ pub struct Work<R> {
     row: Option<R>,
     changed: bool,
     /// The fields that were merged into it.
-    fields: BTreeSet<String>,
+    fields: OrderedSet<String>,
 }
 
 /// What a change did to its record.
@@ -62,7 +61,7 @@ pub struct Tally {
     /// Conflicts only if the local value was never sent, with the table's name on the wire.
     pub suspects: Vec<(String, Conflict)>,
     /// What was merged into records that a unique index may refuse.
-    pub taken: BTreeMap<(String, String), Vec<Change>>,
+    pub taken: OrderedMap<(String, String), Vec<Change>>,
 }
 
 impl Tally {
@@ -84,7 +83,7 @@ impl Tally {
 impl<R: Row> Work<R> {
     /// A record as stored, or none.
     pub fn new(row: Option<R>) -> Self {
-        Self { original: row.clone(), row, changed: false, fields: BTreeSet::new() }
+        Self { original: row.clone(), row, changed: false, fields: OrderedSet::new() }
     }
 
     /// Puts the record if it changed.
@@ -207,7 +206,7 @@ fn take<R: Row>(row: R, change: &Change, fields: &[FieldName]) -> (R, bool) {
     let purged = is_purged(&row);
     let mut row = row.shallow_copy();
     // Fields written together share one mark, which structured clone then stores once.
-    let mut marks: BTreeMap<Stamp, Mark<R::Value>> = BTreeMap::new();
+    let mut marks: OrderedMap<Stamp, Mark<R::Value>> = OrderedMap::new();
     for name in fields {
         let Some(edit) = change.fields.get(name) else { continue };
         let mark = marks.entry(edit.at).or_insert_with(|| Mark::replayed(edit.at, change.actor.as_ref()));
@@ -274,7 +273,7 @@ fn other_space<R: Row>(work: &mut Work<R>, change: &Change, config: &Config) -> 
 /// An insert that says everything a stored record says, each field with its own stamp. Names, ids and schema version
 /// are `like`'s.
 pub fn insert_of<R: Row>(row: &R, like: &Change, config: &Config) -> Change {
-    let mut fields = BTreeMap::new();
+    let mut fields = OrderedMap::new();
     let meta_names = row.get(FIELD_META).and_then(|meta| meta.as_row()).map(|meta| meta.names()).unwrap_or_default();
     for name in meta_names.iter().filter(|name| !is_hidden(name)) {
         let value = row.get(name).and_then(|value| value.to_json().ok()).unwrap_or_default();

@@ -6,12 +6,11 @@ use super::aside::{Aside, Reason};
 use super::record::{Tally, Work};
 use crate::engine::Touched;
 use crate::engine::error::Result;
-use crate::model::{Change, ID, IndexSpec};
+use crate::model::{Change, ID, IndexSpec, OrderedMap};
 use crate::store::{KeyRange, Row, Scan, Transaction, index_keys};
-use std::collections::BTreeMap;
 
 /// The unique indexes of tables that have any.
-pub type Unique = BTreeMap<String, Vec<IndexSpec>>;
+pub type Unique = OrderedMap<String, Vec<IndexSpec>>;
 
 /// Stores the records of tables with unique indexes, and takes them out of `works`. One that clashes is tried again after
 /// the others, which may have given its value up; then all that came of it is put aside.
@@ -29,7 +28,8 @@ pub async fn store<Tx: Transaction>(
     let mut touched = Vec::new();
     for last in [false, true] {
         for (name, work) in std::mem::take(&mut waiting) {
-            if !clashes(tx, &unique[&name.0], &name, &work).await? {
+            let indexes = unique.get(&name.0).map(Vec::as_slice).unwrap_or_default();
+            if !clashes(tx, indexes, &name, &work).await? {
                 touched.extend(work.store(tx, name.0, name.1)?);
             } else if last {
                 let changes = tally.taken.remove(&name).unwrap_or_default();

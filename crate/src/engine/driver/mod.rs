@@ -11,7 +11,7 @@ use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, TokenReaso
 use super::progress::{self, Progress};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
-use crate::model::ClientId;
+use crate::model::{ClientId, OrderedSet};
 use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::{Effect, Input, Machine, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
@@ -19,7 +19,6 @@ use crate::store::Store;
 use futures_channel::oneshot;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -222,7 +221,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     async fn freeze(&self) -> Input {
         stored(self.engine.freeze().await, |frozen| match frozen {
             Frozen::ClockUnknown => Input::ClockUnknown,
-            Frozen::Nothing => Input::Frozen(BTreeSet::new()),
+            Frozen::Nothing => Input::Frozen(OrderedSet::new()),
             Frozen::Batch(batch) => {
                 let ids = batch.ids.clone();
                 *self.batch.borrow_mut() = Some(batch);

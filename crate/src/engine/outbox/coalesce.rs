@@ -1,8 +1,8 @@
 //! Merging unsent updates of one record, so that an hour of typing travels as one change.
 
 use super::row::{LOST, LogRow, LoggedChange, MATCHED};
+use crate::model::OrderedMap;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// What merging left behind.
 pub struct Emptied {
@@ -13,7 +13,7 @@ pub struct Emptied {
 }
 
 /// Where the newest update of a record stands that later ones may join: row and change.
-type Open = BTreeMap<(String, String, String), (usize, usize)>;
+type Open = OrderedMap<(String, String, String), (usize, usize)>;
 
 /// Merges later updates into earlier ones of the same record, actor, origin and schema version, never across an
 /// insert, a delete or a group. A merged change gets a fresh id; each field keeps the first `prev` and `before`

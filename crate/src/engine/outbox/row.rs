@@ -2,11 +2,10 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{DELETED_AT, Edit, FromJson, Origin, Stamp, Visibility, record};
+use crate::model::{DELETED_AT, Edit, FromJson, OrderedMap, Origin, Stamp, Visibility, record};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, Row, Transaction};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 record! {
     /// A row of the change log.
@@ -263,7 +262,7 @@ impl LoggedChange {
     }
 
     /// Where the value a field had before was sealed anew, names it as it is now.
-    pub fn rename_before(&mut self, field: &str, resealed: &BTreeMap<String, String>) {
+    pub fn rename_before(&mut self, field: &str, resealed: &OrderedMap<String, String>) {
         let value = self.fields_mut().and_then(|fields| fields.get_mut(field)?.get_mut("before")?.get_mut("value"));
         let renamed = value.as_ref().and_then(|value| resealed.get(value.as_str()?)).cloned();
         if let (Some(value), Some(renamed)) = (value, renamed) {

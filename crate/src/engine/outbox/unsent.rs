@@ -2,17 +2,16 @@
 
 use super::{LogRow, parse_rows};
 use crate::engine::error::Result;
-use crate::model::{Change, Op, Stamp};
+use crate::model::{Change, Op, OrderedSet, Stamp};
 use crate::store::{CHANGE_LOG, Scan, Transaction};
-use std::collections::BTreeSet;
 
 /// What the server does not have yet.
 #[derive(Debug, Default)]
 pub struct Unsent {
     /// Table on the wire, record, field, stamp.
-    edits: BTreeSet<(String, String, String, Stamp)>,
+    edits: OrderedSet<(String, String, String, Stamp)>,
     /// Records whose inserts wait: table on the wire, record.
-    inserts: BTreeSet<(String, String)>,
+    inserts: OrderedSet<(String, String)>,
 }
 
 /// Reads the log for the edits of its rows that `counts` lets through.
@@ -36,7 +35,7 @@ impl Unsent {
     /// Whether any edit of a record waits.
     pub fn has_record(&self, table: &str, id: &str) -> bool {
         let first = (table.to_owned(), id.to_owned(), String::new(), Stamp::EPOCH);
-        self.edits.range(first..).next().is_some_and(|(of, record, ..)| of == table && record == id)
+        self.edits.iter_from(&first).next().is_some_and(|(of, record, ..)| of == table && record == id)
     }
 
     /// Whether the insert of a record waits.
@@ -48,7 +47,7 @@ impl Unsent {
     pub fn has_field(&self, table: &str, id: &str, field: &str) -> bool {
         let first = (table.to_owned(), id.to_owned(), field.to_owned(), Stamp::EPOCH);
         self.edits
-            .range(first..)
+            .iter_from(&first)
             .next()
             .is_some_and(|(of, record, name, _)| of == table && record == id && name == field)
     }

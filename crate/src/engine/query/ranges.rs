@@ -1,5 +1,6 @@
 //! Sets of key ranges: brought into order, complemented, and carried over to compound indexes.
 
+use crate::model::{sort, sort_by};
 use crate::store::{Key, KeyRange};
 use std::cmp::Ordering;
 
@@ -8,7 +9,7 @@ type Bound = Option<(Key, bool)>;
 /// The same keys as ranges in ascending order that share none: what an index lists once is then read once.
 pub fn united(mut ranges: Vec<KeyRange>) -> Vec<KeyRange> {
     ranges.retain(|range| !range.is_empty());
-    ranges.sort_by(|a, b| by_lower(&a.lower, &b.lower));
+    sort_by(&mut ranges, |a, b| by_lower(&a.lower, &b.lower));
     let mut out: Vec<KeyRange> = Vec::new();
     for range in ranges {
         match out.last_mut() {
@@ -25,7 +26,7 @@ pub fn united(mut ranges: Vec<KeyRange>) -> Vec<KeyRange> {
 
 /// Everything but these keys.
 pub fn without(mut keys: Vec<Key>) -> Vec<KeyRange> {
-    keys.sort();
+    sort(&mut keys);
     keys.dedup();
     let mut lower = None;
     let mut out = Vec::new();

@@ -4,10 +4,9 @@ use super::plan::{Plan, Step};
 use crate::engine::config::Table;
 use crate::engine::error::Result;
 use crate::engine::read::Sight;
-use crate::model::StoreSpec;
+use crate::model::{OrderedSet, StoreSpec, sort_by};
 use crate::store::{Key, KeyRange, Row, Scan, Transaction, key_at};
 use futures_util::future::join_all;
-use std::collections::BTreeSet;
 
 /// What is wanted of what a query finds.
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
@@ -75,7 +74,7 @@ pub async fn find<Tx: Transaction>(
         found.extend(rows.map(|found| Found { branch, ..found }));
     }
     if once {
-        let mut seen = BTreeSet::new();
+        let mut seen = OrderedSet::new();
         found.retain(|found| found.primary.clone().is_none_or(|key| seen.insert(key)));
     }
     if let Some(path) = &plan.sort {
@@ -85,7 +84,7 @@ pub async fn find<Tx: Transaction>(
             Some(((key_at(row, path)?, primary), one))
         });
         let mut keyed: Vec<_> = keyed.collect();
-        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sort_by(&mut keyed, |(a, _), (b, _)| a.cmp(b));
         found = keyed.into_iter().map(|(_, one)| one).collect();
     }
     if plan.reverse {

@@ -7,11 +7,10 @@ use super::{Branch, Condition, Query};
 use crate::engine::config::{Config, Table, User};
 use crate::engine::read::Sight;
 use crate::engine::{Kind, Touched};
-use crate::model::{AppId, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId};
+use crate::model::{AppId, OrderedSet, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId};
 use crate::store::{JsonRow, Key, MemoryStore, Mode, Row, Store, Transaction};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 const SCHEMA: &str = "id, a, c, *tags, [a+b], [b+c+d], [spaceId+c], spaceId, n.x";
@@ -32,8 +31,8 @@ impl World {
             app: AppId::parse("app").unwrap(),
             sync_name: TableName::parse("t").unwrap(),
             scope: Scope::Space,
-            dates: BTreeSet::new(),
-            sealed: BTreeSet::new(),
+            dates: OrderedSet::new(),
+            sealed: OrderedSet::new(),
             schema_version: 1,
         };
         let mut world = Self::new(rows, [("t".to_owned(), sync)]);

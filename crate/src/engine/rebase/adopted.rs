@@ -8,10 +8,9 @@ use crate::engine::ports::Host;
 use crate::engine::restamp::moved_record;
 use crate::engine::stamps::{origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
-use crate::model::{AUTHOR_ID, FieldName, Op, Origin, Scope, Stamp, TableSync, VISIBILITY};
+use crate::model::{AUTHOR_ID, FieldName, Op, OrderedMap, Origin, Scope, Stamp, TableSync, VISIBILITY};
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// A field to be logged.
 struct Unsaid {
@@ -131,7 +130,7 @@ impl<R: Row> Ending<R> {
         unsaid: &[Unsaid],
         engine: &Engine<S, H>,
     ) {
-        let mut by_author: BTreeMap<(String, Origin), Said> = BTreeMap::new();
+        let mut by_author: OrderedMap<(String, Origin), Said> = OrderedMap::new();
         for field in unsaid {
             let (origin, actor) = author_of(row, &field.name);
             let mut edit = json!({ "value": field.value, "at": field.at });

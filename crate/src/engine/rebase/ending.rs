@@ -12,13 +12,12 @@ use crate::engine::prepare::is_purged;
 use crate::engine::stamps::{actor_of, json_of, origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
-    AUTHOR_ID, Change, EventId, FIELD_META, Op, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync, USER_ID,
-    VISIBILITY, Visibility, is_hidden,
+    AUTHOR_ID, Change, EventId, FIELD_META, Op, OrderedMap, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync,
+    USER_ID, VISIBILITY, Visibility, is_hidden,
 };
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// A change to log again: app, schema version, actor, origin, and the change itself.
 pub(super) type Relogged = (String, u32, Value, Origin, LoggedChange);
@@ -26,7 +25,7 @@ pub(super) type Relogged = (String, u32, Value, Origin, LoggedChange);
 /// The end of a full pull: what did not come, record by record.
 pub(super) struct Ending<R> {
     /// What came, by table and record.
-    pub came: BTreeMap<(String, String), Came>,
+    pub came: OrderedMap<(String, String), Came>,
     /// Edits that lie in the log already. They are not logged again: until they are sent, their stamps may be corrected.
     pub unsent: Unsent,
     /// Of an adopted database: what was said already.
@@ -89,7 +88,7 @@ impl<R: Row> Ending<R> {
         came: &CameFields,
         engine: &Engine<S, H>,
     ) {
-        let mut by_author: BTreeMap<(String, Origin), Map<String, Value>> = BTreeMap::new();
+        let mut by_author: OrderedMap<(String, Origin), Map<String, Value>> = OrderedMap::new();
         for field in marked_fields(row) {
             let Some(at) = stamp_of(row, &field) else { continue };
             let unsent = self.unsent.has_edit(sync.sync_name.as_str(), id, &field, at);
@@ -129,7 +128,7 @@ impl<R: Row> Ending<R> {
             id: record,
             op: Op::Insert,
             at: Stamp::EPOCH,
-            fields: BTreeMap::new(),
+            fields: OrderedMap::new(),
             space_id: None,
             visibility: Visibility::Space,
             actor: None,

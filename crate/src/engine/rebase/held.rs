@@ -3,19 +3,18 @@
 use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange};
 use crate::engine::rows;
-use crate::model::{FromJson, Stamp};
+use crate::model::{FromJson, OrderedMap, Stamp};
 use crate::store::{CHANGE_LOG, Scan, Transaction};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// By app, table on the wire, and record.
-pub type Held = BTreeMap<(String, String, String), HeldRecord>;
+pub type Held = OrderedMap<(String, String, String), HeldRecord>;
 
 /// What was said of a record.
 #[derive(Debug, Default)]
 pub struct HeldRecord {
     /// The newest stamp said of each field.
-    pub fields: BTreeMap<String, Stamp>,
+    pub fields: OrderedMap<String, Stamp>,
     /// Whether its insert was.
     pub inserted: bool,
 }

@@ -14,17 +14,16 @@ use super::events::Event;
 use super::ports::Host;
 use super::stamps::{json_of, stamp_of};
 use super::{Engine, adopt, epoch, outbox, rows};
-use crate::model::{AUTHOR_ID, Change, Edit, FromJson, Op, Origin, Stamp, record, same_json, words};
+use crate::model::{AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, Stamp, record, same_json, words};
 use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
 use ending::{Ending, append};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The greatest stamp that came of each field of a record.
-type CameFields = BTreeMap<String, Stamp>;
+type CameFields = OrderedMap<String, Stamp>;
 
 words! {
     /// Why everything is pulled from the beginning.
@@ -202,8 +201,8 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     Ok(())
 }
 
-async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<BTreeMap<(String, String), Came>> {
-    let mut came: BTreeMap<(String, String), Came> = BTreeMap::new();
+async fn came<Tx: Transaction>(tx: &Tx, rebase: &str) -> Result<OrderedMap<(String, String), Came>> {
+    let mut came: OrderedMap<(String, String), Came> = OrderedMap::new();
     for (key, page) in rows::read_all::<_, Seen>(tx, SEEN).await? {
         if !key.starts_with(rebase) {
             continue;

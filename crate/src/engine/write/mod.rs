@@ -13,13 +13,12 @@ use super::log::{self, Author, Journal};
 use super::ports::Host;
 use super::prepare::{Field, check_seals};
 use super::{Engine, Touched};
-use crate::model::{Actor, Origin, Stamp};
+use crate::model::{Actor, OrderedSet, Origin, Stamp};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreError, Transaction};
 use futures_util::lock::{Mutex, MutexGuard};
 pub(super) use outcome::{Outcome, rounds};
 use plan::Target;
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 type Value<S> = <<S as Store>::Row as Row>::Value;
@@ -69,7 +68,7 @@ impl<R: Row> Write<R> {
         let check = |row: &R| {
             let fields: Vec<_> = row.fields().into_iter().filter(|(_, value)| value.is_sealed()).collect();
             let fields = fields.into_iter().map(|(name, value)| Field { name, value: Some(value), bytes: 0 });
-            check_seals::<R>(None, &BTreeSet::new(), &fields.collect::<Vec<_>>())
+            check_seals::<R>(None, &OrderedSet::new(), &fields.collect::<Vec<_>>())
         };
         match self {
             Self::Add(rows) | Self::Put(rows) => rows.iter().try_for_each(check),
@@ -159,7 +158,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         tables: &[&str],
         actor: Option<Actor>,
     ) -> Result<Self> {
-        let mut stores: BTreeSet<&str> = if mode == Mode::Durable { [ENGINE].into() } else { BTreeSet::new() };
+        let mut stores: OrderedSet<&str> = if mode == Mode::Durable { [ENGINE].into() } else { OrderedSet::new() };
         for name in tables {
             let table = engine.config().table(name)?;
             stores.insert(name);

@@ -2,6 +2,7 @@
 
 use super::Written;
 use crate::engine::error::{Error, Kind, Result};
+use crate::model::sort_by;
 use crate::store::Key;
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ impl Outcome {
         if items == 1 && !bulk {
             return Err(self.failures.swap_remove(0).error);
         }
-        self.failures.sort_by_key(|failure| failure.position);
+        sort_by(&mut self.failures, |a, b| a.position.cmp(&b.position));
         let (first, failed) = (&self.failures[0], self.failures.len());
         let message = format!(
             "{failed} of {items} records of {table} were not written, the others were; the first of them, at position {}: {}",
@@ -81,7 +82,7 @@ impl Failure {
 /// Splits items so that no key comes twice in a part: what names a record again is compared with its first writing.
 pub fn rounds<T>(items: impl IntoIterator<Item = T>, key: impl Fn(&T) -> Option<Key>) -> Vec<Vec<T>> {
     let mut rounds = vec![Vec::new()];
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = crate::model::OrderedSet::new();
     for item in items {
         if key(&item).is_some_and(|key| !seen.insert(key)) {
             seen.clear();

@@ -7,11 +7,10 @@ use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, check_seals, differences, newest_stamp};
 use crate::engine::stamps::stamp_of;
 use crate::model::{
-    AUTHOR_ID, DELETED_AT, SPACE_ID, Scope, Stamp, TableSync, USER_ID, VISIBILITY, Visibility, text_bytes,
+    AUTHOR_ID, DELETED_AT, OrderedSet, SPACE_ID, Scope, Stamp, TableSync, USER_ID, VISIBILITY, Visibility, text_bytes,
 };
 use crate::store::{Row, RowValue, Store};
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// The table written to.
 pub(super) struct Target<'a> {
@@ -70,7 +69,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         record: NewRecord<Value<S>>,
         tombstone: Option<S::Row>,
     ) -> Result<Plan<S::Row>> {
-        check_seals(tombstone.as_ref(), &BTreeSet::new(), &record.fields)?;
+        check_seals(tombstone.as_ref(), &OrderedSet::new(), &record.fields)?;
         let mut data = S::Row::empty();
         let mut space = None;
         let mut bytes = record.fields.iter().map(|field| text_bytes(&field.name) + 2 + field.bytes).sum();

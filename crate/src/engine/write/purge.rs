@@ -9,13 +9,12 @@ use crate::engine::Touched;
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
-use crate::model::{AUTHOR_ID, DELETED_AT, ID, PURGED, SPACE_ID, USER_ID, VISIBILITY, is_hidden};
+use crate::model::{AUTHOR_ID, DELETED_AT, ID, OrderedSet, PURGED, SPACE_ID, USER_ID, VISIBILITY, is_hidden};
 use crate::store::{Key, Row, RowValue, Store, Transaction};
-use std::collections::BTreeSet;
 
 impl<S: Store, H: Host> Writer<S, H> {
     pub(super) async fn purge(&self, open: &mut Open<S>, target: &Target<'_>, keys: Vec<Key>) -> Result<Outcome> {
-        let unique: Vec<Key> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let unique: Vec<Key> = keys.iter().cloned().collect::<OrderedSet<_>>().into_iter().collect();
         let stored = open.tx.get_many(target.name, &unique).await?;
         let mut outcome = Outcome::naming(keys);
         for (key, row) in unique.into_iter().zip(stored) {

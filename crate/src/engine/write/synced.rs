@@ -7,7 +7,7 @@ use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, changed_fields, is_deleted, is_purged, record_fields};
 use crate::engine::read::Sight;
-use crate::model::{ID, RecordId};
+use crate::model::{ID, RecordId, sort_by};
 use crate::store::{Key, Row, RowValue, Scan, Store, Transaction};
 use serde_json::json;
 
@@ -146,7 +146,7 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     async fn flip(&self, open: &mut Open<S>, target: &Target<'_>, keys: Vec<Key>, flip: Flip) -> Result<Outcome> {
         let mut unique: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
-        unique.sort_by(|a, b| a.1.cmp(b.1));
+        sort_by(&mut unique, |a, b| a.1.cmp(b.1));
         unique.dedup_by(|a, b| a.1 == b.1);
         let wanted: Vec<Key> = unique.iter().map(|(_, key)| (*key).clone()).collect();
         let stored = self.stored(open, target.name, &wanted).await?;

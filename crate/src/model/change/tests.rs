@@ -27,7 +27,7 @@ fn fields_of_an_insert_may_have_their_own_times() {
     value["fields"] = json!({ "done": { "value": true, "at": "2026-01-02T00:00:00.000000Z" } });
     let change = Change::parse(value).unwrap();
     assert_eq!(Change::parse(change.to_json()).unwrap(), change);
-    assert_ne!(change.fields[&FieldName::parse("done").unwrap()].at, change.at);
+    assert_ne!(change.fields.get(&FieldName::parse("done").unwrap()).unwrap().at, change.at);
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use super::messages::{Effect, Problem};
 use super::{Machine, Phase};
-use crate::model::EventId;
+use crate::model::{EventId, OrderedSet};
 use crate::probe::{Probe, hit};
 use crate::protocol::backoff::wait_ms;
 use crate::protocol::reply::{Failure, Settlement};
 use crate::protocol::state::State;
 use crate::protocol::wire::{Rejection, RejectionCode};
-use std::collections::BTreeSet;
 
 impl Machine {
     pub(super) fn succeeded(&mut self) {
@@ -89,11 +88,11 @@ impl Machine {
 }
 
 /// A single change the server will not even read is refused as such; sent again it would be refused for ever.
-pub(super) fn too_large(sent: &BTreeSet<EventId>, message: &str) -> Settlement {
+pub(super) fn too_large(sent: &OrderedSet<EventId>, message: &str) -> Settlement {
     let refuse = |id: &EventId| Rejection {
         event_id: id.to_string(),
         code: RejectionCode::TooLarge,
         message: message.to_owned(),
     };
-    Settlement { accepted: BTreeSet::new(), rejected: sent.iter().map(refuse).collect(), receipt: None, server_ms: 0 }
+    Settlement { accepted: OrderedSet::new(), rejected: sent.iter().map(refuse).collect(), receipt: None, server_ms: 0 }
 }

@@ -1,11 +1,10 @@
 //! What the machine is told, and what it wants done.
 
-use crate::model::EventId;
+use crate::model::{EventId, OrderedSet};
 use crate::protocol::http::{NoAnswer, Response};
 use crate::protocol::reply::Settlement;
 use crate::protocol::state::State;
 use crate::protocol::wire::{ExpiryReason, PullAnswer};
-use std::collections::BTreeSet;
 
 /// What the machine is told.
 #[derive(Debug, Clone)]
@@ -31,7 +30,7 @@ pub enum Input {
     /// The offset is stored and unsent rows carry it.
     ClockSettled,
     /// The answer to [`Effect::Freeze`]: the ids of the frozen changes; empty when nothing waits.
-    Frozen(BTreeSet<EventId>),
+    Frozen(OrderedSet<EventId>),
     /// The clock's offset is not known (any more).
     ClockUnknown,
     /// The answer to [`Effect::Push`].

@@ -15,9 +15,9 @@ use super::http::{NoAnswer, Response};
 use super::reply::{Failure, pull_answer, push_answer};
 use super::state::State;
 use super::wire::ExpiryReason;
-use crate::model::EventId;
+use crate::model::{EventId, OrderedSet};
 use crate::probe::{Probe, hit};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// A push goes out this many milliseconds after the last write. Short, because what is written while a push is under
 /// way travels together anyway, and people watch two screens.
@@ -40,7 +40,7 @@ enum Phase {
     Asking,
     SettlingClock,
     Freezing,
-    Pushing(BTreeSet<EventId>),
+    Pushing(OrderedSet<EventId>),
     Settling,
     Pulling,
     Applying {
@@ -189,7 +189,7 @@ impl Machine {
         vec![Effect::Freeze]
     }
 
-    fn frozen(&mut self, ids: BTreeSet<EventId>) -> Vec<Effect> {
+    fn frozen(&mut self, ids: OrderedSet<EventId>) -> Vec<Effect> {
         if self.phase != Phase::Freezing {
             return Vec::new();
         }

@@ -15,11 +15,12 @@ fn event(n: u8) -> EventId {
     EventId::from_parts(u64::from(n), &[n; 10])
 }
 
-fn events() -> impl Strategy<Value = BTreeSet<EventId>> {
-    prop::collection::btree_set((1u8..4).prop_map(event), 0..4)
+fn events() -> impl Strategy<Value = OrderedSet<EventId>> {
+    prop::collection::vec((1u8..4).prop_map(event), 0..4).prop_map(OrderedSet::from_iter)
 }
 
-fn accepts(accepted: &BTreeSet<EventId>) -> Value {
+fn accepts(accepted: &OrderedSet<EventId>) -> Value {
+    let accepted: Vec<&EventId> = accepted.iter().collect();
     json!({ "protocol": 2, "accepted": accepted, "rejected": [], "serverTime": AT })
 }
 
@@ -96,9 +97,9 @@ fn is_awaited(phase: &Phase, effect: &Effect) -> bool {
 }
 
 /// What a settlement names, if it names nothing twice.
-fn named(settlement: &Settlement) -> Option<BTreeSet<EventId>> {
+fn named(settlement: &Settlement) -> Option<OrderedSet<EventId>> {
     let rejected = settlement.rejected.iter().map(|rejection| EventId::parse(rejection.event_id.as_str()).unwrap());
-    let all: BTreeSet<EventId> = settlement.accepted.iter().cloned().chain(rejected).collect();
+    let all: OrderedSet<EventId> = settlement.accepted.iter().cloned().chain(rejected).collect();
     (all.len() == settlement.accepted.len() + settlement.rejected.len()).then_some(all)
 }
 

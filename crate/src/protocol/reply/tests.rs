@@ -23,7 +23,7 @@ fn answer(accepted: &[EventId]) -> Value {
 
 #[test]
 fn only_a_complete_push_answer_is_believed() {
-    let sent = BTreeSet::from([event(1), event(2)]);
+    let sent = OrderedSet::from([event(1), event(2)]);
     assert!(push_answer(json_reply(200, &answer(&[event(1), event(2)])), &sent).is_ok());
     for wrong in [&[event(1)][..], &[event(1), event(1)], &[event(1), event(2), event(3)], &[event(1), event(3)]] {
         assert!(push_answer(json_reply(200, &answer(wrong)), &sent).is_err());
@@ -32,7 +32,7 @@ fn only_a_complete_push_answer_is_believed() {
 
 #[test]
 fn html_cut_json_and_strangers_mean_later() {
-    let sent = BTreeSet::new();
+    let sent = OrderedSet::new();
     let whole = answer(&[]).to_string();
     let strange = [
         response(200, "text/html", "<h1>Sign in to the airport</h1>"),
@@ -71,7 +71,7 @@ fn health() -> Value {
 
 /// Reads a reply to each of the three requests; which of them believed it.
 fn believed(reply: &Result<Response, NoAnswer>) -> Vec<&'static str> {
-    let sent = BTreeSet::from([event(1), event(2)]);
+    let sent = OrderedSet::from([event(1), event(2)]);
     let push = push_answer(reply.clone(), &sent).is_ok().then_some("push");
     let pull = pull_answer(reply.clone()).is_ok().then_some("pull");
     push.into_iter().chain(pull).chain(health_answer(reply.clone()).is_ok().then_some("health")).collect()
@@ -106,7 +106,7 @@ proptest! {
     ) {
         let mut refusals: Vec<String> = rejected.iter().map(ToString::to_string).collect();
         refusals.extend(stranger.clone());
-        let sent: BTreeSet<EventId> =
+        let sent: OrderedSet<EventId> =
             if all_sent { accepted.iter().chain(&rejected).cloned().collect() } else { sent.into_iter().collect() };
         let rejections: Vec<Value> =
             refusals.iter().map(|id| json!({ "eventId": id, "code": "read_only", "message": "" })).collect();
@@ -119,7 +119,7 @@ proptest! {
             Ok(settled) => {
                 prop_assert!(right);
                 let refused = settled.rejected.iter().map(|rejection| EventId::parse(rejection.event_id.as_str()).unwrap());
-                prop_assert_eq!(settled.accepted.into_iter().chain(refused).collect::<BTreeSet<_>>(), sent);
+                prop_assert_eq!(settled.accepted.into_iter().chain(refused).collect::<OrderedSet<_>>(), sent);
             }
             Err(Failure::Later { .. }) => prop_assert!(!right),
             Err(other) => prop_assert!(false, "{other:?}"),

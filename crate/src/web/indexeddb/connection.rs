@@ -2,13 +2,12 @@
 
 use super::error::store_error;
 use super::transaction::IndexedDbTransaction;
-use crate::model::IndexSpec;
+use crate::model::{IndexSpec, OrderedMap};
 use crate::store::{Mode, Store, StoreError};
 use crate::web::registry::{Registration, Resource};
 use crate::web::{JsRow, js};
 use js_sys::{Array, Function, Object, Reflect};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -49,7 +48,7 @@ struct Connection {
     db: IdbDatabase,
     state: Rc<Cell<State>>,
     /// Unique indexes by store.
-    unique: BTreeMap<String, Vec<IndexSpec>>,
+    unique: OrderedMap<String, Vec<IndexSpec>>,
     begin: Function,
     options: Object,
     /// For what must outlive a power cut.
@@ -80,7 +79,7 @@ pub struct IndexedDb(Rc<Connection>);
 impl IndexedDb {
     pub(super) fn new(
         db: IdbDatabase,
-        unique: BTreeMap<String, Vec<IndexSpec>>,
+        unique: OrderedMap<String, Vec<IndexSpec>>,
         durability: Durability,
         events: OnStoreEvent,
     ) -> Self {

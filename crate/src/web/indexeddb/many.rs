@@ -9,6 +9,7 @@ use super::keys::{key_to_js, range_to_js};
 use super::request::Answer;
 use super::shared::Shared;
 use super::upgrade::key_path_name;
+use crate::model::sort_by;
 use crate::store::{Key, KeyRange, Row, StoreError};
 use crate::web::JsRow;
 use js_sys::Array;
@@ -117,7 +118,7 @@ fn key_field(store: &IdbObjectStore, keys: usize) -> Result<Option<String>, Stor
 /// The places of the keys in their order; `None` where one is named twice.
 fn increasing(keys: &[Key]) -> Option<Vec<usize>> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by(|a, b| keys[*a].cmp(&keys[*b]));
+    sort_by(&mut order, |a, b| keys[*a].cmp(&keys[*b]));
     order.windows(2).all(|pair| keys[pair[0]] < keys[pair[1]]).then_some(order)
 }
 

@@ -2,10 +2,9 @@
 
 use super::OpenError;
 use super::error::store_error;
-use crate::model::{IndexSpec, KeyPath, StoreSpec};
+use crate::model::{IndexSpec, KeyPath, OrderedMap, StoreSpec};
 use crate::store::{DATA_VERSION, ENGINE};
 use js_sys::{Array, Object, Reflect};
-use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 use web_sys::{
     DomStringList, IdbDatabase, IdbIndex, IdbIndexParameters, IdbObjectStore, IdbObjectStoreParameters, IdbTransaction,
@@ -68,8 +67,8 @@ pub(super) fn missing(db: &IdbDatabase, specs: &[StoreSpec]) -> Result<Option<St
 pub(super) fn unique_indexes(
     db: &IdbDatabase,
     specs: &[StoreSpec],
-) -> Result<BTreeMap<String, Vec<IndexSpec>>, OpenError> {
-    let mut found = BTreeMap::new();
+) -> Result<OrderedMap<String, Vec<IndexSpec>>, OpenError> {
+    let mut found = OrderedMap::new();
     if specs.is_empty() {
         return Ok(found);
     }

@@ -13,8 +13,8 @@ fn config() -> Config {
         app: AppId::parse("todo").unwrap(),
         sync_name: TableName::parse(name).unwrap(),
         scope,
-        dates: std::collections::BTreeSet::new(),
-        sealed: std::collections::BTreeSet::new(),
+        dates: crate::model::OrderedSet::new(),
+        sealed: crate::model::OrderedSet::new(),
         schema_version: 1,
     };
     let stores = ["tasks", "settings"].map(|name| StoreSpec::parse(name, "id").unwrap());

@@ -14,7 +14,7 @@ fn sync(scope: Scope) -> TableSync {
         sync_name: TableName::parse("tasks").unwrap(),
         scope,
         dates: ["due".to_owned()].into(),
-        sealed: std::collections::BTreeSet::new(),
+        sealed: crate::model::OrderedSet::new(),
         schema_version: 1,
     }
 }

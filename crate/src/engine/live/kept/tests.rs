@@ -18,8 +18,8 @@ fn config(active: &str) -> Config {
         app: AppId::parse("app").expect("an app"),
         sync_name: TableName::parse("t").expect("a table"),
         scope: Scope::Space,
-        dates: std::collections::BTreeSet::new(),
-        sealed: std::collections::BTreeSet::new(),
+        dates: crate::model::OrderedSet::new(),
+        sealed: crate::model::OrderedSet::new(),
         schema_version: 1,
     };
     let spec = StoreSpec::parse("t", SCHEMA).expect("a schema");
