@@ -32,7 +32,8 @@ struct Ticket {
     id: u64,
     mode: Mode,
     stores: Rc<[String]>,
-    waker: Option<Waker>,
+    /// Operations of one transaction may be waited for by tasks of their own.
+    waiting: Vec<Waker>,
 }
 
 /// What a commit did to one key of a store.
@@ -154,7 +155,7 @@ impl Store for MemoryStore {
         inner.issued += 1;
         let id = inner.issued;
         let stores: Rc<[String]> = stores.iter().map(|name| (*name).to_owned()).collect();
-        inner.queue.push(Ticket { id, mode, stores: Rc::clone(&stores), waker: None });
+        inner.queue.push(Ticket { id, mode, stores: Rc::clone(&stores), waiting: Vec::new() });
         Ok(MemoryTransaction { inner: Rc::clone(&self.0), id, mode, stores, state: RefCell::default() })
     }
 
@@ -202,7 +203,10 @@ impl MemoryTransaction {
                 return Poll::Ready(());
             };
             if inner.queue[..at].iter().any(|earlier| conflicts(earlier, &inner.queue[at])) {
-                inner.queue[at].waker = Some(cx.waker().clone());
+                let waiting = &mut inner.queue[at].waiting;
+                if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
+                    waiting.push(cx.waker().clone());
+                }
                 return Poll::Pending;
             }
             Poll::Ready(())
@@ -353,9 +357,7 @@ impl MemoryTransaction {
         let mut inner = self.inner.borrow_mut();
         inner.queue.retain(|ticket| ticket.id != self.id);
         for ticket in &mut inner.queue {
-            if let Some(waker) = ticket.waker.take() {
-                waker.wake();
-            }
+            ticket.waiting.drain(..).for_each(Waker::wake);
         }
     }
 }
