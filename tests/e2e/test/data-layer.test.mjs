@@ -26,8 +26,10 @@ describe('the list of tasks', { timeout: 240_000 }, () => {
     await device.choose('View', 'Newest first');
     await device.page.keyboard.press('Escape');
     await device.counts('Newest first', 1000);
+    const more = device.pane.getByRole('button', { name: /^Show more 950/ });
+    await more.waitFor();
     assert.equal((await device.titles()).length, 50);
-    await device.pane.getByRole('button', { name: /^Show more 950/ }).click();
+    await more.click();
     await device.pane.getByRole('button', { name: /^Show more 900/ }).waitFor();
     assert.equal((await device.titles()).length, 100);
     device.assertQuiet();

@@ -1,6 +1,7 @@
 //! Carrying out plans: one stamp for all of them, the records put, their changes kept for the log.
 
 use super::plan::{Act, Flip, Plan, Target};
+use super::seal::check_sealed_size;
 use super::{Open, Value, Writer};
 use crate::engine::Touched;
 use crate::engine::config::GUEST;
@@ -8,6 +9,7 @@ use crate::engine::error::Result;
 use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
+use crate::engine::sealing::mark_own;
 use crate::engine::stamps::{FieldMeta, Mark, stamp_of};
 use crate::model::{
     AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY, Visibility,
@@ -26,7 +28,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         }
         for plan in plans.iter().filter(|plan| self.seals(target.sync, plan)) {
             self.engine.vault.check_unlocked()?;
-            self.check_sealed_size(target.sync, plan)?;
+            check_sealed_size(target.sync, plan)?;
         }
         let at = self.stamp(open, seen);
         let mark = Mark::new(at, &self.actor, self.origin);
@@ -95,7 +97,9 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         };
         meta.write(&mut row);
-        self.mark(target.sync, is_own, &mut row);
+        if is_own {
+            mark_own(&mut row);
+        }
         self.log(open, target.sync, &id, &row, mark.at, payload);
         open.put(target.name, &row);
         let (table, key) = (target.name.to_owned(), Key::Text(id));

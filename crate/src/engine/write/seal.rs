@@ -5,9 +5,9 @@ use super::plan::{Act, Plan};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, MAX_VALUE_BYTES, too_large};
-use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed, mark_own};
+use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed};
 use crate::engine::stamps::stamp_of;
-use crate::model::{OWN, Stamp, TableSync, VISIBILITY, Visibility};
+use crate::model::{Stamp, TableSync, VISIBILITY, Visibility};
 use crate::store::{Row, RowValue, Store};
 
 impl<S: Store, H: Host> Writer<S, H> {
@@ -54,31 +54,6 @@ impl<S: Store, H: Host> Writer<S, H> {
         }
     }
 
-    /// Marks the record of a plan where its fields are sealed: it stays so.
-    pub(super) fn mark(&self, sync: &TableSync, sealed: bool, row: &mut S::Row) {
-        if sealed && !sync.sealed.is_empty() && row.get(OWN).is_none() {
-            mark_own(row);
-        }
-    }
-
-    /// Refuses values that would be too large when they are sealed: base64 takes four bytes for three.
-    pub(super) fn check_sealed_size(&self, sync: &TableSync, plan: &Plan<S::Row>) -> Result<()> {
-        let check = |name: &str, bytes: usize| {
-            if bytes / 3 * 4 + 64 > MAX_VALUE_BYTES { Err(too_large(name)) } else { Ok(()) }
-        };
-        match &plan.act {
-            Act::Insert { data, .. } => sync
-                .sealed
-                .iter()
-                .try_for_each(|name| data.get(name).map_or(Ok(()), |value| check(name, value.weight()))),
-            Act::Edit(edits) => {
-                let sealed = edits.iter().filter(|edit| sync.sealed.contains(&edit.name));
-                sealed.map(|edit| check(&edit.name, edit.bytes)).collect()
-            }
-            Act::Flip(_) => Ok(()),
-        }
-    }
-
     /// Seals the values of a plan that are to be, under the stamp they get.
     pub(super) fn seal(&self, sync: &TableSync, mut plan: Plan<S::Row>, at: Stamp) -> Result<Plan<S::Row>> {
         for name in &sync.sealed {
@@ -120,5 +95,22 @@ impl<S: Store, H: Host> Writer<S, H> {
     ) -> Result<String> {
         let json = value.map(RowValue::to_json).transpose()?.unwrap_or_default();
         self.engine.seal_value(sync, id, name, at, &json)
+    }
+}
+
+/// Refuses values that would be too large when they are sealed: base64 takes four bytes for three.
+pub(super) fn check_sealed_size<R: Row>(sync: &TableSync, plan: &Plan<R>) -> Result<()> {
+    let check = |name: &str, bytes: usize| {
+        if bytes / 3 * 4 + 64 > MAX_VALUE_BYTES { Err(too_large(name)) } else { Ok(()) }
+    };
+    match &plan.act {
+        Act::Insert { data, .. } => {
+            sync.sealed.iter().try_for_each(|name| data.get(name).map_or(Ok(()), |value| check(name, value.weight())))
+        }
+        Act::Edit(edits) => {
+            let mut sealed = edits.iter().filter(|edit| sync.sealed.contains(&edit.name));
+            sealed.try_for_each(|edit| check(&edit.name, edit.bytes))
+        }
+        Act::Flip(_) => Ok(()),
     }
 }

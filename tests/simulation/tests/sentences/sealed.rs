@@ -39,8 +39,8 @@ fn is_sealed(value: &Value) -> bool {
 /// Everything that a device has stored, and everything it ever sent.
 fn traces(device: &Device) -> String {
     let stores = ["tasks", "settings", "_changeLog", "_engine"];
-    let stored: Vec<String> = stores.iter().map(|store| format!("{:?}", device.store_rows(store))).collect();
-    stored.join("") + &device.line.sent_to("/v2/push").join("")
+    let rows: Vec<String> = stores.iter().map(|store| format!("{:?}", device.store_rows(store))).collect();
+    rows.join("") + &device.line.sent_to("/v2/push").join("")
 }
 
 #[test]

@@ -37,8 +37,8 @@ fn shown(device: &Device, id: &str) -> Value {
 
 fn assert_no_trace(device: &Device) {
     let stores = ["tasks", "settings", "_changeLog", "_engine"];
-    let stored: Vec<String> = stores.iter().map(|store| format!("{:?}", device.store_rows(store))).collect();
-    let all = stored.join("") + &device.line.sent_to("/v2/push").join("");
+    let rows: Vec<String> = stores.iter().map(|store| format!("{:?}", device.store_rows(store))).collect();
+    let all = rows.join("") + &device.line.sent_to("/v2/push").join("");
     assert!(!all.contains("marmalade"), "{}", all.split("marmalade").next().unwrap_or_default());
 }
 
