@@ -17,7 +17,7 @@ use std::{fmt, mem, slice, vec};
 /// Most entries that lie in one piece: so many are moved, at most, to make room for another.
 const MOST: usize = 64;
 
-/// A map in the order of its keys: sorted pieces of up to [`MOST`] entries, one after the other.
+/// A map in the order of its keys: sorted pieces of up to 64 entries, one after the other.
 #[derive(Clone)]
 pub struct OrderedMap<K, V> {
     /// Only a map that never held anything, or holds nothing any more, has none. None of them is empty.
