@@ -68,6 +68,12 @@ impl Keyring {
         self.keys.last().map(|held| held.name)
     }
 
+    /// The key that seals.
+    #[must_use]
+    pub fn newest_key(&self) -> Option<&MasterKey> {
+        self.keys.last().map(|held| &held.key)
+    }
+
     /// A key by its name.
     #[must_use]
     pub fn key(&self, name: KeyName) -> Option<&MasterKey> {

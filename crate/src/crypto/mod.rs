@@ -4,7 +4,7 @@
 //! keeps random state. What holds a key overwrites it when it is dropped, and shows its id at most in `Debug`; no error
 //! names a key or a plaintext.
 
-mod base64;
+pub(crate) mod base64;
 mod chain;
 mod cipher;
 mod envelope;

@@ -45,7 +45,7 @@ pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
 pub use session::Session;
 pub use status::{State, Status, Trouble};
-pub use vault::{DEFAULT_WAIT_MS, Unlock};
+pub use vault::Unlock;
 pub use write::{Write, Writer, Written};
 
 use crate::model::{Origin, record};

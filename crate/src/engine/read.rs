@@ -110,10 +110,13 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// The live rows of these keys, in a transaction.
     pub async fn get_many_in(&self, tx: &S::Tx, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
-        let sight = Sight::by_id(&self.config(), &*self.config().table(table)?);
-        let rows = tx.get_many(table, keys).await?;
         let info = self.config().table(table)?;
-        let shown = |row: S::Row| info.sync.as_ref().map_or(row.clone(), |sync| self.opened(sync, row));
+        let sight = Sight::by_id(&self.config(), &info);
+        let rows = tx.get_many(table, keys).await?;
+        let shown = |row: S::Row| match &info.sync {
+            Some(sync) => self.opened(sync, row),
+            None => row,
+        };
         Ok(rows.into_iter().map(|row| row.filter(|row| sight.sees(row)).map(shown)).collect())
     }
 

@@ -87,7 +87,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// What a sealed text holds; `None` where no key here opens it.
     pub(super) fn open_text(&self, sync: &TableSync, id: &str, field: &str, at: Stamp, text: &str) -> Option<Value> {
-        at_place(sync, id, field, |place| self.vault.open(place, at, text).ok())?
+        at_place(sync, id, field, |place| self.vault.ring().open(place, at, text).ok())?
     }
 
     /// What a sealed text of a field holds, for an app's own use of it. Fails with
@@ -110,8 +110,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     ) -> Result<String> {
         let random = |bytes: &mut [u8]| self.host.random(bytes);
         let format = self.config().format;
-        let sealed = at_place(sync, id, field, |place| self.vault.seal(format, place, at, value, &random));
-        sealed.unwrap_or_else(|| Err(super::vault::locked()))
+        let sealed = at_place(sync, id, field, |place| self.vault.ring().seal(format, place, at, value, &random));
+        Ok(sealed.ok_or_else(super::vault::locked)??)
     }
 
     /// A conflict as the app sees it, in the record `row`; `None` where both sides turn out to be the same. What cannot
@@ -130,7 +130,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                 None => Side { sealed: Some(text.to_owned()), value: Value::Null, ..side },
             }
         };
-        let (local, incoming) = (open(conflict.local.clone()), open(conflict.incoming.clone()));
+        let (local, incoming) = (open(conflict.local), open(conflict.incoming));
         let same = local.sealed.is_none() && incoming.sealed.is_none() && same_json(&local.value, &incoming.value);
         (!same).then_some(Conflict { local, incoming, ..conflict })
     }

@@ -27,34 +27,30 @@ impl Kept {
     /// The spaces of `list` with the types that stay, and what is to be kept. A space that was the user's own and is
     /// shared now is refused, unless it is among `confirmed`.
     pub fn with(&self, list: Vec<Space>, confirmed: &[SpaceId]) -> Result<Self> {
-        let mut kept = Self { spaces: Vec::with_capacity(list.len()), pinned: self.pinned.clone() };
-        for space in list {
-            let pinned = self.pinned_type(&space);
-            if is_turned(pinned, &space) && !confirmed.contains(&space.id) {
-                return Err(turned(&space));
-            }
-            kept.add(Space { kind: space.kind.clone().or_else(|| pinned.map(str::to_owned)), ..space });
+        let is_refused = |space: &&Space| is_turned(self.pinned_type(space), space) && !confirmed.contains(&space.id);
+        match list.iter().find(is_refused) {
+            Some(space) => Err(turned(space)),
+            None => Ok(self.listing(list, true)),
         }
-        Ok(kept)
     }
 
     /// The same, where nobody can be asked: a type that is pinned stays.
     pub fn with_pinned(&self, list: Vec<Space>) -> Self {
+        self.listing(list, false)
+    }
+
+    fn listing(&self, list: Vec<Space>, may_turn: bool) -> Self {
         let mut kept = Self { spaces: Vec::with_capacity(list.len()), pinned: self.pinned.clone() };
         for space in list {
             let pinned = self.pinned_type(&space);
-            let stays = is_turned(pinned, &space) || space.kind.is_none();
-            let kind = if stays { pinned.map(str::to_owned) } else { space.kind.clone() };
-            kept.add(Space { kind, ..space });
+            let told = space.kind.clone().filter(|_| may_turn || !is_turned(pinned, &space));
+            let kind = told.or_else(|| pinned.map(str::to_owned));
+            if let Some(kind) = &kind {
+                kept.pinned.insert(space.id.to_string(), kind.as_str().into());
+            }
+            kept.spaces.push(Space { kind, ..space });
         }
         kept
-    }
-
-    fn add(&mut self, space: Space) {
-        if let Some(kind) = &space.kind {
-            self.pinned.insert(space.id.to_string(), kind.as_str().into());
-        }
-        self.spaces.push(space);
     }
 
     fn pinned_type(&self, space: &Space) -> Option<&str> {

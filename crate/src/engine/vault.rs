@@ -4,21 +4,16 @@ use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::ports::Host;
 use super::{Engine, live};
-use crate::crypto::{Format, Keyring, MasterKey, PassphraseWrapped, Place, RecoveryCode, Unopened, WrappedKey};
-use crate::model::Stamp;
+use crate::crypto::{Keyring, MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey, base64};
 use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use serde_json::Value;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// The generation of a user's first key.
 const FIRST_GENERATION: u16 = 1;
-
-/// How long a write waits for the vault to be unlocked, in milliseconds.
-pub const DEFAULT_WAIT_MS: u64 = 2_000;
 
 /// The vault.
 #[derive(Default)]
@@ -35,21 +30,9 @@ impl Vault {
         self.ring.borrow().is_empty()
     }
 
-    /// Seals a value with the newest key.
-    pub fn seal(
-        &self,
-        format: Format,
-        place: &Place<'_>,
-        at: Stamp,
-        value: &Value,
-        random: &dyn Fn(&mut [u8]),
-    ) -> Result<String> {
-        Ok(self.ring.borrow().seal(format, place, at, value, random)?)
-    }
-
-    /// Opens a sealed text.
-    pub fn open(&self, place: &Place<'_>, at: Stamp, text: &str) -> std::result::Result<Value, Unopened> {
-        self.ring.borrow().open(place, at, text)
+    /// The keys.
+    pub fn ring(&self) -> Ref<'_, Keyring> {
+        self.ring.borrow()
     }
 
     /// Fails while there is no key.
@@ -62,15 +45,9 @@ impl Vault {
         self.ring.borrow_mut().clear();
     }
 
-    /// A hex text of the key, for the other tabs of this browser profile.
+    /// The key as a text, for the other tabs of this browser profile.
     fn handover(&self) -> Option<String> {
-        let ring = self.ring.borrow();
-        let key = ring.newest().and_then(|name| ring.key(name))?;
-        Some(key.expose().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            hex.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            hex.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-            hex
-        }))
+        Some(base64::encode(self.ring().newest_key()?.expose()))
     }
 }
 
@@ -137,9 +114,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub fn create_recovery_code(&self) -> Result<(RecoveryCode, WrappedKey)> {
         let random = |bytes: &mut [u8]| self.host.random(bytes);
         let code = RecoveryCode::generate(&random)?;
-        let ring = self.vault.ring.borrow();
-        let key = ring.newest().and_then(|name| ring.key(name)).ok_or_else(locked)?;
-        let wrapped = code.wrap(key, &random)?;
+        let wrapped = code.wrap(self.vault.ring().newest_key().ok_or_else(locked)?, &random)?;
         Ok((code, wrapped))
     }
 
@@ -148,10 +123,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         if self.config().user_id() != user || self.config().user.is_none() {
             return;
         }
-        match key.map(|hex| MasterKey::from_bytes(&Zeroizing::new(bytes_of(hex)))) {
-            Some(Ok(key)) => self.take_key(key),
-            Some(Err(_)) => {}
-            None => self.drop_keys(),
+        let Some(text) = key else { return self.drop_keys() };
+        let bytes = base64::decode(text).map(Zeroizing::new);
+        if let Some(Ok(key)) = bytes.map(|bytes| MasterKey::from_bytes(&bytes)) {
+            self.take_key(key);
         }
     }
 
@@ -169,7 +144,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// Whether the other tabs are to be asked for the key.
     pub(super) fn wants_key(&self) -> bool {
-        let wants = self.config().user.is_some() && self.vault.is_locked() && self.has_sealed_fields();
+        let wants = self.config().user.is_some() && self.vault.is_locked() && self.config().seals_fields();
         self.vault.asked.set(wants);
         wants
     }
@@ -182,7 +157,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     pub(super) fn drop_keys(self: &Rc<Self>) {
-        self.vault.ring.borrow_mut().clear();
+        self.vault.clear();
         self.vault_changed();
     }
 
@@ -200,11 +175,6 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.emit(Event::Vault { locked });
     }
 
-    /// Whether any table has fields that are sealed.
-    pub(super) fn has_sealed_fields(&self) -> bool {
-        self.config().seals_fields()
-    }
-
     /// Waits for the vault to be unlocked, at most `ms` milliseconds; gives whether it is.
     pub async fn unlocked_within(&self, ms: u64) -> bool {
         if !self.vault.is_locked() {
@@ -214,9 +184,4 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.vault.waiting.borrow_mut().push(sender);
         matches!(select(receiver, self.host.sleep(ms)).await, Either::Left(_))
     }
-}
-
-fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().filter_map(|c| u8::try_from(c.to_digit(16)?).ok()).collect();
-    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }

@@ -13,7 +13,7 @@ mod row;
 pub use json_row::{JsonRow, JsonValue};
 pub use key::{Key, KeyRange, index_keys, key_at};
 pub use memory::MemoryStore;
-pub use row::{Row, RowValue, travelling};
+pub use row::{Row, RowValue, SEALED, travelling};
 
 use crate::model::IndexSpec;
 use std::future::Future;

@@ -6,8 +6,8 @@
 use crate::model::{Malformed, check_travels, json_bytes};
 use serde_json::Value;
 
-/// The field of objects that stand for sealed values, where values are JSON: hidden, so no app has it.
-const SEALED: &str = "__locked";
+/// The field of objects that stand for sealed values: hidden, so no app has it.
+pub const SEALED: &str = "__sealed";
 
 /// A value of a field: a cheap handle.
 pub trait RowValue: Clone + 'static {

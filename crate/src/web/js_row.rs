@@ -140,9 +140,6 @@ fn define(object: &Object, field: &str, value: JsValue) {
     let _ = Reflect::define_property(object, &name(field), &descriptor);
 }
 
-/// The field of the shim's object.
-const SEALED_FIELD: &str = "__sealed";
-
 thread_local! {
     /// The shim's object that stands for sealed values.
     static SEALED: RefCell<JsValue> = RefCell::new(Object::freeze(&Object::new()).into());
@@ -184,7 +181,9 @@ impl RowValue for JsValue {
         self.is_object()
             && (SEALED.with_borrow(|sealed| sealed == self)
                 || !Array::is_array(self)
-                    && JsRow(self.clone().unchecked_into()).get(SEALED_FIELD).is_some_and(|is| is == Self::TRUE))
+                    && JsRow(self.clone().unchecked_into())
+                        .get(crate::store::SEALED)
+                        .is_some_and(|is| is == Self::TRUE))
     }
 
     fn list(items: Vec<Self>) -> Self {

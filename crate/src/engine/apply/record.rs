@@ -9,7 +9,7 @@ use super::super::sealing::{is_row_sealed, mark_own};
 use super::super::stamps::{FieldMeta, Mark, StoredRecord, actor_of, json_of, origin_of, stamp_of};
 use crate::merge::{Outcome, merge};
 use crate::model::{
-    AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, Op, OrderedMap, OrderedSet, Origin, SPACE_ID,
+    AUTHOR_ID, Change, DELETED_AT, Edit, FIELD_META, FieldName, ID, OWN, Op, OrderedMap, OrderedSet, Origin, SPACE_ID,
     Stamp, USER_ID, VISIBILITY, is_hidden,
 };
 use crate::store::{Key, Row, RowValue, Transaction};
@@ -122,13 +122,12 @@ pub fn apply<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &
     let is_own = |work: &Work<R>| work.row.as_ref().is_some_and(|row| is_row_sealed(config, sync, row));
     let was_own = is_own(work);
     let effect = merge_in(work, table, change, config, tally);
-    if (was_own || is_own(work)) && work.changed {
-        let marked = work.row.take().map(|row| {
-            let mut row = row.shallow_copy();
-            mark_own(&mut row);
-            row
-        });
-        work.row = marked;
+    if work.changed
+        && (was_own || is_own(work))
+        && let Some(row) = work.row.as_mut().filter(|row| row.get(OWN).is_none())
+    {
+        *row = row.shallow_copy();
+        mark_own(row);
     }
     effect
 }

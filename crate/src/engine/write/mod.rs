@@ -212,7 +212,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         let items = write.len();
         let outcome = match &table.sync {
             None => {
-                if self.engine.has_sealed_fields() {
+                if self.engine.config().seals_fields() {
                     write.check_strays()?;
                 }
                 super::local::write(open, &table, write).await?

@@ -129,14 +129,13 @@ impl<S: Store, H: Host> Writer<S, H> {
         &self,
         target: &Target<'_>,
         id: String,
-        stored: S::Row,
+        (stored, shown): (S::Row, &S::Row),
         fields: Vec<Field<Value<S>>>,
         whole: bool,
     ) -> Result<Plan<S::Row>> {
         check_seals(Some(&stored), &target.sync.sealed, &fields)?;
         // Compared with what the app sees: a value that was sealed is the same when what is in it is.
-        let shown = self.engine.opened(target.sync, stored.clone());
-        let edits = differences(&shown, fields, whole, &self.engine.config())?;
+        let edits = differences(shown, fields, whole, &self.engine.config())?;
         if !edits.is_empty() {
             self.check_access(&stored)?;
         }

@@ -72,7 +72,10 @@ impl<S: Store, H: Host> Writer<S, H> {
         for (((position, record), stored), key) in round.into_iter().zip(stored).zip(keys) {
             let plan = match stored {
                 Some(row) if !is_deleted(&row) && only_new => Err(exists(target.name, &record.id)),
-                Some(row) if !is_deleted(&row) => self.plan_edits(target, record.id, row, record.fields, true),
+                Some(row) if !is_deleted(&row) => {
+                    let shown = self.engine.opened(target.sync, row.clone());
+                    self.plan_edits(target, record.id, (row, &shown), record.fields, true)
+                }
                 row => self.plan_insert(target, record, row),
             };
             match plan {
@@ -126,8 +129,9 @@ impl<S: Store, H: Host> Writer<S, H> {
     ) -> Result<Option<Plan<S::Row>>> {
         match stored {
             Some(row) if !is_deleted(&row) => {
-                let fields = changed_fields(&self.engine.opened(target.sync, row.clone()), changes)?;
-                self.plan_edits(target, text_key(key)?, row, fields, false).map(Some)
+                let shown = self.engine.opened(target.sync, row.clone());
+                let fields = changed_fields(&shown, changes)?;
+                self.plan_edits(target, text_key(key)?, (row, &shown), fields, false).map(Some)
             }
             stored if create => {
                 let mut named = S::Row::empty();

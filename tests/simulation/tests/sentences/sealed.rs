@@ -8,27 +8,27 @@ use mana_sync_engine::engine::{Event, Page};
 use mana_sync_engine::model::{Space, SpaceId};
 use serde_json::{Value, json};
 
-const SECRET: &str = "unheard-of marmalade";
+pub const SECRET: &str = "unheard-of marmalade";
 
-fn space(id: &str, kind: &str) -> Space {
+pub fn space(id: &str, kind: &str) -> Space {
     Space { id: SpaceId::parse(id).expect("an id"), kind: Some(kind.to_owned()), role: Some("owner".to_owned()) }
 }
 
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     let spaces = vec![space("home", "personal"), space("club", "family")];
     let sealed = vec![("tasks", "title"), ("tasks", "note"), ("settings", "value")];
     Setup { spaces, sealed, ..Setup::of("ada") }
 }
 
 /// Two devices of ada's with the key.
-fn world() -> World {
+pub fn world() -> World {
     let world = World::with(1, vec![setup(); 2]);
     world.server.set_spaces("ada", setup().spaces);
     world.devices.iter().for_each(|device| device.unlock(7).expect("unlocked"));
     world
 }
 
-fn shown(device: &Device, table: &str, id: &str) -> Value {
+pub fn shown(device: &Device, table: &str, id: &str) -> Value {
     device.rows(table).into_iter().find(|row| row["id"] == id).unwrap_or_default()
 }
 
@@ -37,7 +37,7 @@ fn is_sealed(value: &Value) -> bool {
 }
 
 /// Everything that a device has stored, and everything it ever sent.
-fn traces(device: &Device) -> String {
+pub fn traces(device: &Device) -> String {
     let stores = ["tasks", "settings", "_changeLog", "_engine"];
     let rows: Vec<String> = stores.iter().map(|store| format!("{:?}", device.store_rows(store))).collect();
     rows.join("") + &device.line.sent_to("/v2/push").join("")

@@ -1,44 +1,24 @@
 //! What servers, other members and mistakes try against sealed fields. None of it makes the engine write in plaintext what
 //! was the user's alone, show one user's values to another, or stop.
 
+use super::sealed::{self, SECRET, setup, space, traces, world};
 use mana_simulation::calls::code;
 use mana_simulation::setup::user_named;
 use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::engine::{Branch, Event, Page, Query, User};
-use mana_sync_engine::model::{Space, SpaceId};
 use mana_sync_engine::store::Key;
 use serde_json::{Value, json};
 
-const SECRET: &str = "unheard-of marmalade";
 const LATER: &str = "2026-01-01T00:10:00.000000Z";
 /// A text with an envelope's form that no key opens.
 const LOOKS_SEALED: &str = "enc:2:0001b856b0b4.oKGio6Slpqeoqaqr.xF8O7vkIndpAcu7/WZmst2jeZdwYGxyqSA==";
 
-fn space(id: &str, kind: &str) -> Space {
-    Space { id: SpaceId::parse(id).expect("an id"), kind: Some(kind.to_owned()), role: Some("owner".to_owned()) }
-}
-
-fn setup() -> Setup {
-    let spaces = vec![space("home", "personal"), space("club", "family")];
-    let sealed = vec![("tasks", "title"), ("tasks", "note"), ("settings", "value")];
-    Setup { spaces, sealed, ..Setup::of("ada") }
-}
-
-fn world() -> World {
-    let world = World::with(1, vec![setup(); 2]);
-    world.server.set_spaces("ada", setup().spaces);
-    world.devices.iter().for_each(|device| device.unlock(7).expect("unlocked"));
-    world
-}
-
 fn shown(device: &Device, id: &str) -> Value {
-    device.rows("tasks").into_iter().find(|row| row["id"] == id).unwrap_or_default()
+    sealed::shown(device, "tasks", id)
 }
 
 fn assert_no_trace(device: &Device) {
-    let stores = ["tasks", "settings", "_changeLog", "_engine"];
-    let rows: Vec<String> = stores.iter().map(|store| format!("{:?}", device.store_rows(store))).collect();
-    let all = rows.join("") + &device.line.sent_to("/v2/push").join("");
+    let all = traces(device);
     assert!(!all.contains("marmalade"), "{}", all.split("marmalade").next().unwrap_or_default());
 }
 
