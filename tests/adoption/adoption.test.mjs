@@ -39,7 +39,8 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
       inserted('tags', 'clash', { slug: 'home' }),
     ]);
     browser = await startBrowser();
-    page = await browser.newPage();
+    const context = await browser.newContext();
+    page = await context.newPage();
     page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => console.error(error));
     await page.goto(pages.url);
@@ -143,6 +144,27 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
     for (const { titles } of opened) assert.deepEqual(titles, ['a2', 'b2', 'c']);
     assert.equal(runs, 2);
     assert.deepEqual(steps[0], { version: 2, step: 0, steps: 2 });
+  });
+
+  it('upgrades each row once, however often the page dies over it', async () => {
+    const rows = 60;
+    await page.evaluate((rows) => globalThis.page.fillForUpgrade(rows), rows);
+    // Three times in the first step, and three times in the second.
+    for (const after of [1, 20, 59, 61, 1, 30]) {
+      const doomed = await page.context().newPage();
+      await doomed.goto(pages.url);
+      await doomed.waitForFunction(() => 'page' in globalThis);
+      const died = doomed.evaluate(() => globalThis.page.upgradeCounted()).catch(() => 'died');
+      const reached = doomed.waitForFunction((after) => globalThis.upgraded >= after, after, { polling: 1 });
+      await Promise.race([reached, died]);
+      await doomed.close();
+      await died;
+    }
+    const { counts, edits, upgraded } = await page.evaluate(() => globalThis.page.upgradeCounted());
+    assert.equal(upgraded, rows, 'the second step was left over');
+    assert.deepEqual(counts, Array(rows).fill(2));
+    assert.equal(new Set(edits).size, edits.length, 'no step ran twice');
+    assert.equal(edits.length, 2 * rows);
   });
 });
 

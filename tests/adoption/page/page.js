@@ -128,4 +128,39 @@ globalThis.page = {
     fresh.close();
     return { failed, between, opened, runs, steps };
   },
+
+  /** Fills a database in version 1, whose rows upgrades then count up. */
+  async fillForUpgrade(rows) {
+    const engine = await openEngine(counted(1));
+    await engine.table('notes').bulkAdd(Array.from({ length: rows }, (_, at) => ({ id: `n${at}`, count: 0 })));
+    engine.close();
+  },
+
+  /** Opens it in version 3; how many rows were upgraded is in `window.upgraded` meanwhile. */
+  async upgradeCounted() {
+    const engine = await openEngine(counted(3));
+    const counts = (await engine.table('notes').toArray()).map(({ count }) => count);
+    const log = await engine.inspector.log();
+    engine.close();
+    const edits = log.filter(({ origin }) => origin === 'migration').flatMap(({ changes }) => changes);
+    const { upgraded } = globalThis;
+    return { counts, upgraded, edits: edits.map(({ id, fields }) => `${id} ${fields.count.value}`) };
+  },
 };
+
+function counted(version) {
+  globalThis.upgraded = 0;
+  const countUp = async (tx) => {
+    const notes = tx.table('notes');
+    for (const { id, count } of await notes.toArray()) {
+      await notes.update(id, { count: count + 1 });
+      globalThis.upgraded += 1;
+    }
+  };
+  return {
+    name: 'counted',
+    schema: { version, stores: { notes: 'id' }, upgrades: version === 3 ? { 2: countUp, 3: countUp } : {} },
+    apps: { todo: { tables: { notes: {} } } },
+    user: { id: 'ada' },
+  };
+}

@@ -11,6 +11,8 @@ export class Phone {
   edits = new Set();
   /** What the log comes to: `keyOf` → field → `{ value, at }`. */
   records = new Map();
+  /** The record of every insert the server has, as `keyOf` writes it. */
+  inserts = [];
   #server;
   #token = '';
   #cursor;
@@ -50,6 +52,7 @@ export class Phone {
     const key = keyOf(change.table, change.id);
     const record = this.records.get(key) ?? new Map();
     this.records.set(key, record);
+    if (change.op === 'insert') this.inserts.push(key);
     for (const [field, { value = null, at }] of editsIn(change)) {
       this.edits.add(editOf(change.table, change.id, field, at));
       const known = record.get(field)?.at;

@@ -1,6 +1,7 @@
 //! What a test asks of a device: writes, reads, and what is stored.
 
 use super::device::Device;
+use super::executor::Owner;
 use super::host::SimHost;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
@@ -33,12 +34,38 @@ impl Device {
         actor: Option<Value>,
         writes: Vec<(&str, Write<JsonRow>)>,
     ) -> Option<Result<Written>> {
+        let (owner, writing) = self.writing(at, call, actor, writes)?;
+        let written = self.executor.block_on(owner, LIMIT_MS, writing);
+        assert!(written.is_some() || !self.is_open(at), "a write is answered while its tab lives");
+        written
+    }
+
+    /// Begins writes in one transaction of a tab that is open, and does not wait; `told` hears the answer while the tab lives.
+    pub fn begin_in(
+        &self,
+        at: usize,
+        writes: Vec<(&str, Write<JsonRow>)>,
+        told: impl FnOnce(Result<Written>) + 'static,
+    ) {
+        if let Some((owner, writing)) = self.writing(at, None, None, writes) {
+            self.executor.spawn(owner, Box::pin(async move { told(writing.await) }));
+        }
+    }
+
+    /// Writes in one transaction of a tab, not begun yet; `None` when the tab is dead.
+    fn writing(
+        &self,
+        at: usize,
+        call: Option<u64>,
+        actor: Option<Value>,
+        writes: Vec<(&str, Write<JsonRow>)>,
+    ) -> Option<(Owner, impl Future<Output = Result<Written>> + 'static)> {
         let (owner, engine, store) =
             self.with_tab(at, |tab| (tab.owner, Rc::clone(tab.session.engine()), tab.store.clone()))?;
         let writes: Vec<(String, Write<JsonRow>)> =
             writes.into_iter().map(|(table, write)| (table.to_owned(), write)).collect();
         let actor = actor.map(|json| Actor::parse(json).expect("an actor"));
-        let written = self.executor.block_on(owner, LIMIT_MS, async move {
+        let writing = async move {
             let names: Vec<&str> = writes.iter().map(|(table, _)| table.as_str()).collect();
             store.set_call(call);
             let transaction = Writer::begin(&engine, &names, actor);
@@ -48,9 +75,8 @@ impl Device {
                 transaction.write(&table, write).await?;
             }
             transaction.commit().await
-        });
-        assert!(written.is_some() || !self.is_open(at), "a write is answered while its tab lives");
-        written
+        };
+        Some((owner, writing))
     }
 
     /// Performs writes in one transaction.

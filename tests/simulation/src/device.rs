@@ -18,6 +18,8 @@ use std::rc::Rc;
 /// A tab's session.
 pub type SimSession = Session<SimStore, SimHost, SimTransport, TabOf>;
 
+/// How many tabs a device may have open.
+pub const TABS: usize = 5;
 /// How long opening may take before it counts as lost, in milliseconds of virtual time.
 const LIMIT_MS: u64 = 300_000;
 /// How many commits a power cut may take back.
@@ -59,8 +61,8 @@ pub struct Device {
     profile: Rc<Profile>,
     transactions: Transactions,
     commits: Rc<Commits>,
-    /// The first tab, and the second where one is open.
-    tabs: RefCell<[Option<Tab>; 2]>,
+    /// The tabs that are open or died.
+    tabs: RefCell<[Option<Tab>; TABS]>,
     owners: Cell<Owner>,
     number: usize,
     /// After how many operations the next tab dies.
@@ -139,6 +141,14 @@ impl Device {
     /// Opens a second tab beside the first one.
     pub fn open_second(&self) -> Result<()> {
         self.open_at(1)
+    }
+
+    /// Opens a tab beside others and starts to sync; one that is open there ends where it stands.
+    pub fn open_tab(&self, at: usize) {
+        self.open_at(at).expect("the engine opens");
+        if let Some(session) = self.session_at(at) {
+            session.sync_start();
+        }
     }
 
     /// Opens the first tab, which dies after so many storage operations; false: it died before it was open.
@@ -222,10 +232,14 @@ impl Device {
         }
     }
 
-    /// Ends both tabs where they stand.
+    /// Forgets the tabs that died, with everything they held.
+    pub fn bury_dead(&self) {
+        (0..TABS).filter(|at| !self.is_open(*at)).for_each(|at| self.close_at(at));
+    }
+
+    /// Ends all tabs where they stand.
     pub fn close_all(&self) {
-        self.close_at(0);
-        self.close_at(1);
+        (0..TABS).for_each(|at| self.close_at(at));
     }
 
     /// Ends the tab where it stands and opens another one.
@@ -240,7 +254,7 @@ impl Device {
         self.open();
     }
 
-    /// Ends both tabs where they stand; the next one is of another version of the app.
+    /// Ends all tabs where they stand; the next one is of another version of the app.
     pub fn install_app(&self, setup: Setup) {
         self.close_all();
         let old = self.memory.borrow().snapshot();
@@ -264,7 +278,7 @@ impl Device {
         self.commits.last.get()
     }
 
-    /// Cuts the power: both tabs end, and the last commits, at most `commits`, never reached the disk. Gives the number
+    /// Cuts the power: all tabs end, and the last commits, at most `commits`, never reached the disk. Gives the number
     /// of the last commit that did.
     pub fn cut_power(&self, commits: usize) -> u64 {
         self.close_all();

@@ -28,7 +28,7 @@ pub mod tabs;
 pub mod trace;
 pub mod world;
 
-pub use device::Device;
+pub use device::{Device, TABS};
 pub use network::Fault;
 pub use random::Random;
 pub use setup::Setup;

@@ -9,6 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+/// Where changes are pushed to.
+const PUSH: &str = "/v2/push";
+
 /// What may happen to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -105,6 +108,10 @@ pub struct Line {
     tokens: Cell<u64>,
     signed_in: Cell<bool>,
     sent: RefCell<Vec<Request>>,
+    /// The tabs that wait for the answer to a push.
+    pushing: RefCell<Vec<Owner>>,
+    /// Pushes that a tab began while another one waited for the answer to its own.
+    crossed: Cell<usize>,
     sockets: RefCell<Vec<Rc<Connection>>>,
     tokens_fail: Cell<bool>,
 }
@@ -133,6 +140,8 @@ impl Line {
             tokens: Cell::new(0),
             signed_in: Cell::new(true),
             sent: RefCell::default(),
+            pushing: RefCell::default(),
+            crossed: Cell::new(0),
             sockets: RefCell::default(),
             tokens_fail: Cell::new(false),
             met: RefCell::default(),
@@ -216,6 +225,12 @@ impl Line {
     #[must_use]
     pub fn next_token(&self) -> u64 {
         self.tokens.get()
+    }
+
+    /// How many pushes a tab began while another one waited for the answer to its own.
+    #[must_use]
+    pub fn crossed_pushes(&self) -> usize {
+        self.crossed.get()
     }
 
     /// The bodies sent to a path so far, lost ones included.
@@ -346,9 +361,40 @@ impl SimTransport {
     }
 }
 
+/// A push under way; it ends with its answer or with its tab.
+struct Pushing {
+    line: Rc<Line>,
+    owner: Owner,
+}
+
+impl Pushing {
+    fn begin(line: &Rc<Line>, owner: Owner) -> Self {
+        let mut pushing = line.pushing.borrow_mut();
+        if pushing.iter().any(|other| *other != owner) {
+            line.crossed.set(line.crossed.get() + 1);
+        }
+        pushing.push(owner);
+        Self { line: Rc::clone(line), owner }
+    }
+}
+
+impl Drop for Pushing {
+    fn drop(&mut self) {
+        let mut pushing = self.line.pushing.borrow_mut();
+        if let Some(at) = pushing.iter().position(|owner| *owner == self.owner) {
+            pushing.swap_remove(at);
+        }
+    }
+}
+
 impl Transport for SimTransport {
     fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Response, NoAnswer>> {
-        Box::pin(Rc::clone(&self.line).exchange(request))
+        let pushing = (request.path == PUSH).then(|| Pushing::begin(&self.line, self.owner));
+        let exchange = Rc::clone(&self.line).exchange(request);
+        Box::pin(async move {
+            let _until_answered = pushing;
+            exchange.await
+        })
     }
 
     fn token(&self, _: TokenReason) -> LocalBoxFuture<'static, Result<Option<String>, NoAnswer>> {

@@ -1,6 +1,6 @@
 //! Devices, their server, and the time that passes for all of them.
 
-use super::device::Device;
+use super::device::{Device, TABS};
 use super::executor::Executor;
 use super::network::Line;
 use super::oracle;
@@ -92,7 +92,7 @@ impl World {
     fn unblock(&self) {
         let blocked = |state| matches!(state, State::NeedsAuth | State::UpdateRequired | State::BillingRequired);
         for device in &self.devices {
-            let sessions = (0..2).filter_map(|tab| device.session_at(tab));
+            let sessions = (0..TABS).filter_map(|tab| device.session_at(tab));
             sessions.filter(|session| blocked(session.status().state)).for_each(|session| session.hurry());
         }
     }
