@@ -3,6 +3,8 @@
 /** In Dexie's syntax, for all contenders. */
 export const schema = 'id, projectId, dueDate, [projectId+dueDate]';
 export const projects = 50;
+/** What is sealed where a topic seals: texts of some 30, 250 and 10 bytes. */
+export const sealedFields = ['title', 'notes', 'assignee'];
 
 const words = 'plan the week with everybody and write down what was said so that nothing gets lost in between'.split(
   ' ',

@@ -10,7 +10,7 @@ const longest = 1 / 6;
  * not counted, unless it alone takes longer than the budget: what warming up is worth is lost in it then.
  */
 export async function measured(topic, contenders, size, budget) {
-  const taking = contenders.filter((contender) => topic.takes?.(contender, size) ?? true);
+  const taking = contenders.filter((contender) => topic.takes?.(contender, size) ?? !contender.onlySeals);
   const states = [];
   for (const contender of taking) states.push({ contender, state: await topic.begin(contender, size), samples: [] });
   const begun = performance.now();

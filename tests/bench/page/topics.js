@@ -11,10 +11,11 @@ const getCalls = 1000;
 const isHooked = (contender) => contender.name === 'Dexie, hooks';
 
 /** Ten thousand records through hooks take minutes; a thousand show what they cost. */
-const withoutLongHooks = (contender, size) => !(isHooked(contender) && size > 1000);
+const withoutLongHooks = (contender, size) => !contender.onlySeals && !(isHooked(contender) && size > 1000);
+const withoutHooks = (contender) => !contender.onlySeals && !isHooked(contender);
 
-async function filled(contender, size) {
-  const db = await contender.open();
+async function filled(contender, size, options) {
+  const db = await contender.open(options);
   const records = makeRecords(0, size);
   await contender.bulkAdd(db, records);
   return { db, records };
@@ -80,7 +81,7 @@ const apply = {
 
 const readAll = {
   id: 'read-all',
-  takes: (contender, size) => !isHooked(contender) || size <= 1000,
+  takes: withoutLongHooks,
   begin: filled,
   round: (contender, { db }, _round, size) =>
     timed(async () => {
@@ -97,7 +98,7 @@ function spread(records) {
 
 const getEach = {
   id: 'get-awaited',
-  takes: (contender) => !isHooked(contender),
+  takes: withoutHooks,
   begin: filled,
   round: (contender, { db, records }) =>
     timed(async () => {
@@ -107,7 +108,7 @@ const getEach = {
 
 const getMany = {
   id: 'get-together',
-  takes: (contender) => !isHooked(contender),
+  takes: withoutHooks,
   begin: filled,
   round: (contender, { db, records }) =>
     timed(async () => {
@@ -118,7 +119,7 @@ const getMany = {
 
 const list = {
   id: 'where-order-limit',
-  takes: (contender) => !isHooked(contender),
+  takes: withoutHooks,
   begin: filled,
   async round(contender, { db }, round) {
     const samples = [];
@@ -134,11 +135,35 @@ const list = {
   },
 };
 
+const seal = {
+  id: 'seal',
+  takes: (contender) => Boolean(contender.seals),
+  begin: async (contender) => ({ db: await contender.open({ seals: true }) }),
+  async round(contender, state, _round, size) {
+    await contender.close(state.db);
+    state.db = await contender.open({ seals: true });
+    const records = makeRecords(0, size);
+    return timed(() => contender.bulkAdd(state.db, records));
+  },
+};
+
+const unseal = {
+  id: 'unseal',
+  takes: (contender) => Boolean(contender.seals),
+  begin: (contender, size) => filled(contender, size, { seals: true }),
+  round: (contender, { db, records }) =>
+    timed(async () => {
+      const rows = await contender.readAll(db);
+      const [last, wanted] = [rows.at(-1), records.at(-1)];
+      if (last.notes !== wanted.notes) throw new Error(`${contender.name} did not open the notes`);
+    }),
+};
+
 /** A live topic: `queries` are open, `edited` gives the records one write changes, each of which some query shows. */
 function liveTopic(id, queries, edited) {
   return {
     id,
-    takes: (contender, size) => size === 1000 && !isHooked(contender),
+    takes: (contender, size) => size === 1000 && withoutHooks(contender),
     async begin(contender, size) {
       const { db, records } = await filled(contender, size);
       const state = { db, records, answered: () => {} };
@@ -195,6 +220,8 @@ export const topics = [
   getEach,
   getMany,
   list,
+  seal,
+  unseal,
   liveTopic('live-one', [{}], oneOf),
   liveTopic('live-equal', Array(50).fill({}), oneOf),
   liveTopic(

@@ -65,6 +65,20 @@ export const topics = [
     sizes: both,
   },
   {
+    id: 'seal',
+    title: 'add all records, three fields sealed, to commit',
+    floor: 'WebCrypto',
+    targets: [],
+    sizes: both,
+  },
+  {
+    id: 'unseal',
+    title: 'read all records, three fields sealed',
+    floor: 'WebCrypto',
+    targets: [target('WebCrypto', 0.45)],
+    sizes: both,
+  },
+  {
     id: 'live-one',
     title: 'one live query over 1,000 rows, from the write to its answer',
     floor: 'plain rows',

@@ -2,9 +2,10 @@
 import { bareDexie, hookedDexie } from './dexie.js';
 import { engine } from './engine.js';
 import { plainFloor, storedFloor } from './raw.js';
+import { webCrypto } from './webcrypto.js';
 
 /** `engines`: the packages to measure, by their directory. */
 export async function contenders(engines) {
   const built = await Promise.all(engines.map(engine));
-  return [plainFloor(), storedFloor(), bareDexie(), hookedDexie(), ...built];
+  return [plainFloor(), storedFloor(), bareDexie(), hookedDexie(), webCrypto(), ...built];
 }

@@ -1,5 +1,5 @@
 // The engine, through its package as an app uses it.
-import { schema } from '../records.js';
+import { schema, sealedFields } from '../records.js';
 import { NoSocket, PageServer } from '../wire.js';
 
 /** `name` is the directory under /engines/ that holds the package. */
@@ -12,10 +12,11 @@ class EngineContender {
   constructor(name, { openEngine }) {
     this.name = name;
     this.openEngine = openEngine;
+    this.seals = true;
   }
 
-  /** With `syncs` it pulls from a server inside the page. */
-  async open({ syncs = false } = {}) {
+  /** With `syncs` it pulls from a server inside the page; with `seals` three fields of each record are sealed. */
+  async open({ syncs = false, seals = false } = {}) {
     const name = `engine-${this.name}`;
     await new Promise((resolve, reject) => {
       const request = indexedDB.deleteDatabase(name);
@@ -30,7 +31,9 @@ class EngineContender {
       apps: { bench: { tables: { records: {} } } },
       user: { id: 'u1' },
       ...(syncs ? { sync } : {}),
+      ...(seals ? { encryption: { fields: { records: sealedFields }, format: 2 } } : {}),
     });
+    if (seals) await db.vault.unlock({ rawKey: new Uint8Array(32).fill(7) });
     if (syncs) await db.sync.syncNow();
     return { db, server, records: db.table('records') };
   }

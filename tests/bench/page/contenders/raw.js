@@ -3,7 +3,7 @@ import { answer, answers, committed, open, relaxed, remove } from '../idb.js';
 import { freshStamp } from '../wire.js';
 import { difference, editedRecord, insertChange, logRows, mark, storedRecord, updateChange } from './forms.js';
 
-const plain = {
+export const plain = {
   record: (record) => record,
   edited: (row, fields) => ({ ...row, ...fields }),
   stampOf: () => '',
@@ -17,7 +17,7 @@ const stored = {
 export const plainFloor = () => new RawContender('plain rows', plain);
 export const storedFloor = () => new RawContender('same bytes', stored);
 
-class RawContender {
+export class RawContender {
   constructor(name, form) {
     this.name = name;
     this.form = form;
