@@ -54,6 +54,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
       if (name === 'status') sync.report(detail as RawStatus);
       else if (name === 'vault') vault.report((detail as { locked: boolean }).locked);
       else events.emit(name as keyof EngineEvents, detail as never);
+      if (name === 'versionchange') events.emit('closed', null);
     },
     upgrade: upgrader(options, raw),
     died: (error) => live.died(error),
@@ -181,13 +182,16 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   close(): void {
+    if (this.#connection.closed) return;
     this.#live.close();
     this.#connection.close();
+    this.#events.emit('closed', null);
   }
 
   async destroy({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
     await this.#connection.destroy(force);
     this.#live.close();
+    this.#events.emit('closed', null);
   }
 }
 

@@ -96,6 +96,11 @@ export function toManaError(thrown: unknown): ManaError {
   });
 }
 
+/** Whether it has a code: what the module throws, and what this package does. */
+export function isCoded(thrown: unknown): boolean {
+  return typeof fieldsOf(thrown).code === 'string';
+}
+
 /** Shorthand for a call that can never work with what it was given. */
 export function invalidArgument(message: string, details: ErrorDetails | null = null): ManaError {
   return new ManaError('invalid_argument', message, { details });
@@ -117,6 +122,12 @@ export function enginePanicked(message: string): ManaError {
   return new ManaError('engine_panicked', text, { retryable: true, details: { message } });
 }
 
+/** What calls in flight are answered with when the browser has closed the database. */
+export function connectionLost(): ManaError {
+  const text = 'The browser closed the database, which is being opened again; nothing half-written was saved. Repeat the call.';
+  return new ManaError('connection_lost', text, { retryable: true });
+}
+
 /** What calls are answered with after `close()`. */
 export function engineClosed(): ManaError {
   return new ManaError('closed', 'The engine was closed.');
@@ -126,7 +137,7 @@ function fieldsOf(thrown: unknown): Partial<Record<'code' | 'retryable' | 'detai
   return typeof thrown === 'object' && thrown !== null ? thrown : {};
 }
 
-function messageOf(thrown: unknown): string {
+export function messageOf(thrown: unknown): string {
   try {
     return thrown instanceof Error ? thrown.message : String(thrown);
   } catch {

@@ -1,6 +1,6 @@
 /** One instance of the WASM module with its open database; every promise it owes is settled even if it dies. */
 
-import { enginePanicked, type ManaError, toManaError } from './errors.js';
+import { connectionLost, enginePanicked, isCoded, type ManaError, messageOf, toManaError } from './errors.js';
 import type { Glue, RawEngine, RawHost, RawNetwork, RawOptions, RawTx } from './raw.js';
 import { sealed } from './vault.js';
 
@@ -77,7 +77,8 @@ export class Instance {
       // Later, because the app's handlers may call the engine, which is in the middle of something now.
       event: (name, detail) =>
         queueMicrotask(() => {
-          if (!this.#retired) this.#owner.event(name, detail);
+          if (name === 'lost') this.#end(connectionLost());
+          else if (!this.#retired) this.#owner.event(name, detail);
         }),
       panicked: (message) => this.#die(message),
       upgrade: (version, tx) => this.#owner.upgrade(this, version, tx),
@@ -89,6 +90,8 @@ export class Instance {
     try {
       return work();
     } catch (error) {
+      // Nothing of the module's own: it was thrown through the module's frames, which then let go of nothing they held.
+      if (!isCoded(error)) this.#die(messageOf(error));
       throw this.#mapped(error);
     }
   }
@@ -96,12 +99,18 @@ export class Instance {
   #mapped(error: unknown): ManaError {
     // A trap that no panic announced, such as a stack overflow: memory may be half-changed, so the instance is done for.
     if (error instanceof WebAssembly.RuntimeError) this.#die(error.message);
-    return this.#death ?? toManaError(error);
+    const mapped = this.#death ?? toManaError(error);
+    if (mapped.code === 'connection_lost') this.#end(mapped);
+    return mapped;
   }
 
   #die(message: string): void {
-    if (this.#death) return;
-    const death = enginePanicked(message);
+    this.#end(enginePanicked(message));
+  }
+
+  /** Nothing of it settles any more: another one takes its place. */
+  #end(death: ManaError): void {
+    if (this.#death || this.#retired) return;
     this.#death = death;
     this.#retired = true;
     for (const reject of this.#inFlight) reject(death);

@@ -610,7 +610,7 @@ export interface EngineEvents {
   readonly blocked: EventDetail;
   /** Another tab wants to open a newer version; this engine is closing. */
   readonly versionchange: EventDetail;
-  /** The engine was closed, by the app or because the browser or a newer version required it. */
+  /** The engine was closed: by the app, or because another tab wants to open a newer version or to delete the database. */
   readonly closed: EventDetail;
   /** The data come to `version`: `step` of `steps` upgrades are done. */
   readonly upgrade: { readonly version: number; readonly step: number; readonly steps: number };

@@ -486,7 +486,7 @@ fn store_event(tell: &Teller, session: &RefCell<Weak<BrowserSession>>, event: St
     match event {
         StoreEvent::Blocked => tell("blocked", JsValue::NULL),
         StoreEvent::VersionChange(_) => tell("versionchange", JsValue::NULL),
-        StoreEvent::Lost => tell("closed", JsValue::NULL),
+        StoreEvent::Lost => tell("lost", JsValue::NULL),
     }
 }
 

@@ -12,6 +12,9 @@ use crate::web::Durability;
 use serde_json::{Map, Value};
 use wasm_bindgen::JsValue;
 
+/// IndexedDB counts versions in 32 bits, and ten of them are one of the app's.
+const MAX_VERSION: u32 = 429_496_728;
+
 record! {
     /// `RawOptions` of the shim.
     pub struct Options {
@@ -118,6 +121,10 @@ impl Options {
     }
 
     fn app_stores(&self) -> Result<Vec<StoreSpec>, JsValue> {
+        if !(1..=MAX_VERSION).contains(&self.schema.version) {
+            let reason = format!("must be a whole number from 1 to {MAX_VERSION}");
+            return Err(schema_error(&Malformed::new("schema.version", reason)));
+        }
         let parse = |(name, schema): (&String, &Value)| {
             let schema = schema.as_str().ok_or_else(|| malformed("schema.stores"))?;
             StoreSpec::parse(name, schema).map_err(|malformed| schema_error(&malformed))

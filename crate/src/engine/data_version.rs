@@ -25,7 +25,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Notes that the rows are those of `version`: nothing had to be changed in them.
     pub async fn note_data_version(&self, version: u32) -> Result<()> {
         let tx = self.store.begin(Mode::Write, &[ENGINE])?;
-        rows::write(&tx, DATA_VERSION, "", DataVersion { version })?;
+        note(&tx, version)?;
         Ok(tx.commit().await?)
     }
 }
@@ -38,7 +38,15 @@ impl<S: Store, H: Host> Writer<S, H> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let actor = Actor::parse(json!({ "kind": "system", "principalId": "schema", "migration": true }))?;
         let writer = Self::begin_in(engine, Mode::Durable, &names, Some(actor))?;
-        writer.read(async |tx: &S::Tx| rows::write(tx, DATA_VERSION, "", DataVersion { version })).await?;
+        // Noted last: a browser commits what was asked for so far when the app's function awaits something else.
+        writer.reach(version);
+        // A transaction without requests ends with the turn it was begun in.
+        writer.read(async |tx: &S::Tx| Ok(rows::read::<_, DataVersion>(tx, DATA_VERSION, "").await?)).await?;
         Ok(writer)
     }
+}
+
+/// Notes, in the transaction, that the rows are those of `version`.
+pub(super) fn note<T: Transaction>(tx: &T, version: u32) -> Result<()> {
+    Ok(rows::write(tx, DATA_VERSION, "", DataVersion { version })?)
 }

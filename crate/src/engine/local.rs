@@ -6,8 +6,8 @@ use super::config::Table;
 use super::error::{Error, Kind, Result};
 use super::paths::set_path;
 use super::write::{Open, Outcome, Write, rounds};
-use crate::model::{OrderedMap, OrderedSet};
-use crate::store::{Key, Offered, Row, Scan, Store, StoreError, Transaction, key_at};
+use crate::model::{KeyPath, OrderedMap, OrderedSet};
+use crate::store::{Key, Offered, Row, Scan, Store, StoreError, Transaction, is_exact_key, key_at};
 use serde_json::json;
 
 type Pair<R> = (Option<Key>, R);
@@ -53,7 +53,13 @@ async fn store_rows<S: Store>(
     only_new: bool,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let pairs = pairs.into_iter().map(|(key, row)| (key.or_else(|| key_of(table, &row)), row)).enumerate();
+    let inexact = |row: &S::Row| table.spec.primary.key_path.as_ref().is_some_and(|path| !is_exact_key(row, path));
+    let (refused, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().enumerate().partition(|(_, (_, row))| inexact(row));
+    for (position, (key, _)) in refused {
+        let why = StoreError::InvalidKey("its text is not well-formed".to_owned());
+        outcome.refuse(position, key, refusal(&table.spec.name, why));
+    }
+    let pairs = pairs.into_iter().map(|(at, (key, row))| (at, (key.or_else(|| key_of(table, &row)), row)));
     // What is new replaces nothing, so there is nothing to read.
     let rounds = if only_new { vec![pairs.collect()] } else { rounds(pairs, |(_, (key, _))| key.clone()) };
     for round in rounds {
@@ -88,12 +94,22 @@ async fn offer<S: Store>(
                 outcome.created += usize::from(old.is_none());
                 outcome.count += 1;
                 outcome.keys.push(key.clone());
+                let row = if known.is_none() && inbound { with_made_key(table, row, &key) } else { row };
                 open.touched.push(Touched { table: name.to_owned(), key, old, new: Some(row), fields });
             }
             Err(error) => outcome.refuse(position, known, refusal(name, error)),
         }
     }
     Ok(())
+}
+
+/// The row as it is stored: with the key that IndexedDB made for it.
+fn with_made_key<R: Row>(table: &Table, row: R, key: &Key) -> R {
+    let Some(KeyPath::Single(path)) = &table.spec.primary.key_path else { return row };
+    let mut stored = row.shallow_copy();
+    // The path took a row as it is; at worst its key is missing here.
+    let _ = set_path(&mut stored, path, Some(key.to_value()));
+    stored
 }
 
 /// Why IndexedDB did not take a row, with what to do about it.

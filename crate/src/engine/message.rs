@@ -5,7 +5,7 @@ use super::status::Status;
 use crate::model::{Fields, FromJson, Object, Origin, record};
 use crate::protocol::wire::Rejection;
 use crate::store::Key;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A message; its `type` names the variant.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,23 +122,41 @@ fn list(items: impl Iterator<Item = impl Into<Value>>) -> Vec<Value> {
     items.map(Into::into).collect()
 }
 
-/// Keys as JSON: texts and numbers as they are, others as `null`, which stands for any key.
+/// Keys as JSON: texts, numbers and lists as they are, dates and bytes under their kind. An empty list stands for any key.
 fn keys_out(keys: &[Key]) -> Vec<Value> {
-    let json = |key: &Key| match key {
+    keys.iter().map(key_out).collect()
+}
+
+fn key_out(key: &Key) -> Value {
+    match key {
         Key::Text(text) => Value::from(text.as_str()),
-        Key::Number(number) => Value::from(*number),
-        Key::Date(_) | Key::Bytes(_) | Key::List(_) => Value::Null,
-    };
-    keys.iter().map(json).collect()
+        Key::Number(number) if number.is_finite() => Value::from(*number),
+        // No JSON has these.
+        Key::Number(number) => json!({ "infinite": number.signum() }),
+        Key::Date(ms) => json!({ "date": ms }),
+        Key::Bytes(bytes) => json!({ "bytes": bytes }),
+        Key::List(keys) => Value::Array(keys_out(keys)),
+    }
 }
 
 fn keys_in(keys: &[Value]) -> Vec<Key> {
-    let key = |json: &Value| match json {
+    keys.iter().map(key_in).collect()
+}
+
+fn key_in(json: &Value) -> Key {
+    match json {
         Value::String(text) => Key::text(text),
-        // Any key stands for a whole table.
-        other => other.as_f64().map_or_else(|| Key::List(Vec::new()), Key::Number),
-    };
-    keys.iter().map(key).collect()
+        Value::Number(number) => Key::Number(number.as_f64().unwrap_or_default()),
+        Value::Array(keys) => Key::List(keys_in(keys)),
+        other => {
+            let date = other["date"].as_f64().map(Key::Date);
+            let infinite = || other["infinite"].as_f64().map(|sign| Key::Number(sign * f64::INFINITY));
+            let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+            let bytes = || other["bytes"].as_array().map(|bytes| Key::Bytes(bytes.iter().filter_map(byte).collect()));
+            // Any key stands for a whole table.
+            date.or_else(infinite).or_else(bytes).unwrap_or_else(|| Key::List(Vec::new()))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +176,9 @@ mod tests {
         let trouble = Trouble { code: "offline".into(), message: "m".into(), retry_at: Some(2) };
         let status = Status { state: State::Offline, pending: 3, last_synced_at: Some(1), trouble: Some(trouble) };
         let messages = [
-            Message::Commit(vec![change(vec![Key::text("a"), Key::Number(1.5)])], 2),
+            Message::Commit(vec![change(vec![Key::text("a"), Key::Number(1.5), Key::Number(f64::NEG_INFINITY)])], 2),
+            Message::Commit(vec![change(vec![Key::Bytes(vec![0, 255]), Key::Date(-5.0), Key::pair("a", "b")])], 1),
+            Message::Commit(vec![change(vec![Key::List(Vec::new())])], 1),
             Message::Settled(Some(4.0), vec![(2.0, rejection)], 1),
             Message::Settled(None, Vec::new(), 0),
             Message::Status(status),
@@ -176,9 +196,6 @@ mod tests {
             let text = Value::from(message.clone()).to_string();
             assert_eq!(Message::from_json(serde_json::from_str(&text).unwrap()), Some(message));
         }
-        let bytes = Message::Commit(vec![change(vec![Key::Bytes(vec![1])])], 1);
-        let any = Message::Commit(vec![change(vec![Key::List(Vec::new())])], 1);
-        assert_eq!(Message::from_json(bytes.into()), Some(any));
         assert_eq!(Message::from_json(serde_json::json!({ "type": "from-a-newer-tab" })), None);
     }
 }

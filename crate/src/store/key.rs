@@ -39,11 +39,18 @@ impl Key {
     /// deeper than values that sync.
     #[must_use]
     pub fn of<V: RowValue>(value: &V) -> Option<Self> {
-        Self::within(value, 0)
+        Self::within(value, V::as_text, 0)
     }
 
-    fn within<V: RowValue>(value: &V, depth: usize) -> Option<Self> {
-        if let Some(text) = value.as_text() {
+    /// The same of a stored value: texts that Rust cannot hold, with lone surrogates, are shown with U+FFFD, so that one of them
+    /// does not keep the others from being read.
+    #[must_use]
+    pub fn stored<V: RowValue>(value: &V) -> Option<Self> {
+        Self::within(value, V::as_shown_text, 0)
+    }
+
+    fn within<V: RowValue>(value: &V, text_of: fn(&V) -> Option<String>, depth: usize) -> Option<Self> {
+        if let Some(text) = text_of(value) {
             return Some(Self::Text(text));
         }
         if let Some(number) = value.as_number() {
@@ -58,7 +65,8 @@ impl Key {
         if depth >= MAX_DEPTH {
             return None;
         }
-        value.as_list()?.iter().map(|item| Self::within(item, depth + 1)).collect::<Option<Vec<_>>>().map(Self::List)
+        let items = value.as_list()?;
+        items.iter().map(|item| Self::within(item, text_of, depth + 1)).collect::<Option<Vec<_>>>().map(Self::List)
     }
 
     /// The key as a value of a field.
@@ -164,19 +172,36 @@ impl KeyRange {
 fn value_at<R: Row>(row: &R, path: &str) -> Option<R::Value> {
     match path.split_once('.') {
         None => row.get(path),
-        Some((head, rest)) => value_at(&row.get(head)?.as_row()?, rest),
+        Some((head, rest)) => value_within(&row.get(head)?, rest),
     }
+}
+
+fn value_within<V: RowValue>(value: &V, path: &str) -> Option<V> {
+    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
+    let found = value.as_row().and_then(|row| row.get(head)).or_else(|| value.native_property(head))?;
+    rest.map_or(Some(found.clone()), |rest| value_within(&found, rest))
 }
 
 /// The key a key path finds in a row; `None` when a part is missing or is no key.
 #[must_use]
 pub fn key_at<R: Row>(row: &R, path: &KeyPath) -> Option<Key> {
     match path {
-        KeyPath::Single(path) => Key::of(&value_at(row, path)?),
+        KeyPath::Single(path) => Key::stored(&value_at(row, path)?),
         KeyPath::Compound(paths) => {
-            paths.iter().map(|path| Key::of(&value_at(row, path)?)).collect::<Option<Vec<_>>>().map(Key::List)
+            paths.iter().map(|path| Key::stored(&value_at(row, path)?)).collect::<Option<Vec<_>>>().map(Key::List)
         }
     }
+}
+
+/// Whether a row's key says exactly what stands in the row: no text in it has lone surrogates.
+#[must_use]
+pub fn is_exact_key<R: Row>(row: &R, path: &KeyPath) -> bool {
+    let paths = match path {
+        KeyPath::Single(path) => std::slice::from_ref(path),
+        KeyPath::Compound(paths) => paths,
+    };
+    let mut values = paths.iter().filter_map(|path| value_at(row, path));
+    values.all(|value| Key::of(&value).is_some() || Key::stored(&value).is_none())
 }
 
 /// The keys under which an index lists a row: none, one, or one per distinct element of a multi-entry array.
@@ -186,7 +211,7 @@ pub fn index_keys<R: Row>(row: &R, index: &IndexSpec) -> Vec<Key> {
     if let (true, KeyPath::Single(path)) = (index.multi_entry, path)
         && let Some(items) = value_at(row, path).and_then(|value| value.as_list())
     {
-        let mut keys: Vec<Key> = items.iter().filter_map(Key::of).collect();
+        let mut keys: Vec<Key> = items.iter().filter_map(Key::stored).collect();
         sort(&mut keys);
         keys.dedup();
         return keys;
@@ -260,6 +285,16 @@ mod tests {
         assert_eq!(index_keys(&row, store.index("tags").unwrap()), [Key::text("a"), Key::text("b")]);
         assert!(index_keys(&row, store.index("[a+b]").unwrap()).is_empty());
         assert_eq!(index_keys(&row, store.index("n.x").unwrap()), [Key::text("deep")]);
+    }
+
+    #[test]
+    fn a_path_may_end_in_a_length() {
+        let store = StoreSpec::parse("t", "id, tags.length, title.length, n.length").unwrap();
+        let row = row(&json!({ "id": "1", "tags": ["a", "b"], "title": "\u{1F600}!", "n": { "length": 7 } }));
+        let keys = |index| index_keys(&row, store.index(index).unwrap());
+        assert_eq!(keys("tags.length"), [Key::Number(2.0)]);
+        assert_eq!(keys("title.length"), [Key::Number(3.0)]);
+        assert_eq!(keys("n.length"), [Key::Number(7.0)]);
     }
 
     #[test]

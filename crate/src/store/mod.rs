@@ -11,7 +11,7 @@ pub mod memory;
 mod row;
 
 pub use json_row::{JsonRow, JsonValue};
-pub use key::{Key, KeyRange, index_keys, key_at};
+pub use key::{Key, KeyRange, index_keys, is_exact_key, key_at};
 pub use memory::MemoryStore;
 pub use row::{Row, RowValue, SEALED, travelling};
 

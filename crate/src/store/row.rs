@@ -30,6 +30,20 @@ pub trait RowValue: Clone + 'static {
     }
     /// The text, where this is one.
     fn as_text(&self) -> Option<String>;
+    /// The text, where this is one; what Rust cannot hold of it (lone surrogates) is shown as U+FFFD.
+    fn as_shown_text(&self) -> Option<String> {
+        self.as_text()
+    }
+    /// What IndexedDB reads of values that are no objects with fields: the `length` of texts and lists, and of files what
+    /// they say of themselves.
+    fn native_property(&self, name: &str) -> Option<Self> {
+        if name != "length" {
+            return None;
+        }
+        let length = self.as_text().map(|text| text.encode_utf16().count());
+        let length = length.or_else(|| self.as_list().map(|items| items.len()))?;
+        Some(Self::from_json(&Value::from(length)))
+    }
     /// The number, where this is one.
     fn as_number(&self) -> Option<f64>;
     /// Whether this is `null` (or `undefined`).

@@ -1,6 +1,6 @@
 //! Reading the browser's globals and calling what may be absent, so that windows and workers are served alike.
 
-use js_sys::{Array, Function, Reflect};
+use js_sys::{Array, Date, Function, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A property that is there: neither `undefined` nor `null`, and reading it did not throw.
@@ -38,6 +38,8 @@ pub fn construct(constructor: &Function, arguments: &[JsValue]) -> Result<JsValu
 thread_local! {
     static KEYS: Function = object_function("keys");
     static ASSIGN: Function = object_function("assign");
+    static BYTES: Function = global_function("Uint8Array").expect("every engine has it");
+    static TIME: Function = function(&Date::new_0(), "getTime").expect("dates have it");
 }
 
 fn object_function(name: &str) -> Function {
@@ -52,6 +54,23 @@ pub fn keys(object: &JsValue) -> Result<Array, JsValue> {
 /// `Object.assign`, for objects whose fields may be computed and fail.
 pub fn assign(target: &JsValue, source: &JsValue) -> Result<(), JsValue> {
     ASSIGN.with(|assign| assign.call2(&JsValue::UNDEFINED, target, source)).map(drop)
+}
+
+/// The bytes of an `ArrayBuffer`, or of a part of one, given as buffer, offset and length; fails where the buffer was handed
+/// to another thread.
+pub fn bytes(arguments: &[JsValue]) -> Result<Vec<u8>, JsValue> {
+    BYTES.with(|constructor| construct(constructor, arguments)).map(|made| made.unchecked_into::<Uint8Array>().to_vec())
+}
+
+/// Whether a value was made by a class of the browser.
+pub fn is_of(value: &JsValue, class: &str) -> bool {
+    let prototype = |class: &JsValue| property(class, "prototype").and_then(|found| found.dyn_into::<Object>().ok());
+    global(class).as_ref().and_then(prototype).is_some_and(|prototype| prototype.is_prototype_of(value))
+}
+
+/// When a date is, in milliseconds since 1970; fails for what only has its prototype.
+pub fn time(date: &JsValue) -> Result<f64, JsValue> {
+    TIME.with(|time| time.call0(date)).map(|ms| ms.as_f64().unwrap_or(f64::NAN))
 }
 
 /// Name and message of whatever was thrown.

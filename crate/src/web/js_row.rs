@@ -206,6 +206,20 @@ impl RowValue for JsValue {
         well_formed_text(self)
     }
 
+    fn as_shown_text(&self) -> Option<String> {
+        self.as_string()
+    }
+
+    fn native_property(&self, name: &str) -> Option<Self> {
+        let is_there = match name {
+            "length" => self.is_string() || Array::is_array(self),
+            "size" | "type" => js::is_of(self, "Blob"),
+            "name" | "lastModified" => js::is_of(self, "File"),
+            _ => false,
+        };
+        if is_there { Reflect::get(&Object::from(self.clone()), &JsValue::from_str(name)).ok() } else { None }
+    }
+
     fn as_number(&self) -> Option<f64> {
         self.as_f64()
     }
@@ -234,7 +248,7 @@ impl RowValue for JsValue {
     }
 
     fn as_date_ms(&self) -> Option<f64> {
-        self.dyn_ref::<Date>().map(Date::get_time)
+        self.dyn_ref::<Date>().and_then(|date| js::time(date).ok())
     }
 
     fn as_bytes(&self) -> Option<Vec<u8>> {
@@ -242,9 +256,9 @@ impl RowValue for JsValue {
             return None;
         }
         if self.is_instance_of::<ArrayBuffer>() {
-            return Some(Uint8Array::new(self).to_vec());
+            return js::bytes(std::slice::from_ref(self)).ok();
         }
-        ArrayBuffer::is_view(self).then(|| view_bytes(self.unchecked_ref()))
+        if ArrayBuffer::is_view(self) { view_bytes(self) } else { None }
     }
 
     fn travelling_weighed(&self, path: &str) -> Result<(Self, usize), Malformed> {
@@ -301,7 +315,7 @@ fn weigh_text(text: &JsString) -> Result<usize, &'static str> {
 }
 
 /// The bytes of a typed array or a `DataView`: only those it shows.
-fn view_bytes(view: &Uint8Array) -> Vec<u8> {
-    // Every kind of view has these three; the cast names the one that js-sys gives them.
-    Uint8Array::new_with_byte_offset_and_length(&view.buffer(), view.byte_offset(), view.byte_length()).to_vec()
+fn view_bytes(view: &JsValue) -> Option<Vec<u8>> {
+    let part = |name: &str| Reflect::get(view, &JsValue::from_str(name)).ok();
+    js::bytes(&[part("buffer")?, part("byteOffset")?, part("byteLength")?]).ok()
 }

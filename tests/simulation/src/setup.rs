@@ -17,6 +17,8 @@ pub struct Setup {
     pub lists_spaces: bool,
     /// The tables of app `todo` that sync, with their scope.
     pub tables: Vec<(&'static str, Scope)>,
+    /// Tables that do not sync, with an id as their key.
+    pub local: Vec<&'static str>,
     /// Fields that are sealed, with their tables.
     pub sealed: Vec<(&'static str, &'static str)>,
     /// The version of the app's data.
@@ -33,6 +35,7 @@ impl Setup {
             spaces: Vec::new(),
             lists_spaces: true,
             tables,
+            local: Vec::new(),
             sealed: Vec::new(),
             schema_version: 1,
         }
@@ -53,7 +56,8 @@ impl Setup {
 
     fn stores(&self) -> Vec<StoreSpec> {
         let synced = self.tables.iter().map(|(name, _)| (*name, "id"));
-        let all = synced.chain([("notes", "++id")]);
+        let local = self.local.iter().map(|name| (*name, "id"));
+        let all = synced.chain(local).chain([("notes", "++id")]);
         all.map(|(name, schema)| StoreSpec::parse(name, schema).expect("a schema")).collect()
     }
 

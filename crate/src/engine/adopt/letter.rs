@@ -38,6 +38,19 @@ impl Letter {
         Self { code: NOT_SYNCABLE, message, app: sync.app.to_string(), change }
     }
 
+    /// Of a record whose `id` is no text: it stays on this device.
+    pub fn of_nameless(sync: &TableSync, table: &str, event_id: &str) -> Self {
+        let change =
+            json!({ "eventId": event_id, "table": sync.sync_name, "id": "", "op": Op::Insert, "at": Stamp::EPOCH });
+        let message = format!("a record of {table} has an id that is no text: it stays on this device");
+        Self {
+            code: NOT_SYNCABLE,
+            message,
+            app: sync.app.to_string(),
+            change: Map::from_json(change).unwrap_or_default(),
+        }
+    }
+
     /// Stores it under its event id, as the outbox stores what a server refused.
     pub fn write<Tx: Transaction>(self, tx: &Tx, user: &str, at: Stamp) -> Result<()> {
         let change = LoggedChange(self.change);

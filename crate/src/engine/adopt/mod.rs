@@ -12,7 +12,7 @@
 //!    a field without one counts as old as the row's own times say, else older than everything; a stamp in the future
 //!    counts as now.
 //!
-//! There are three steps, each one transaction, or many that can be repeated: *found* (the first opening notes it),
+//! There are three steps, each one transaction, or many that can be repeated: *found* (the first opening that syncs a table notes it),
 //! *taken over* (records, queue, and the wish for a full pull, in one durable transaction), and the full pull of
 //! `rebase`, whose end logs what did not come. A database whose queue holds rows again, because the app went back to
 //! Dexie for a while, is taken over again.
@@ -30,12 +30,14 @@ use super::error::Result;
 use super::{Config, rows};
 use crate::model::record;
 use crate::store::{ENGINE, Mode, Scan, Store, StoreError, Transaction};
-use serde_json::Value;
 
 /// The replaced app's queue: a row per change, keys counted.
 const QUEUE: &str = "_pendingChanges";
 /// The row that says how far adoption is.
 const ADOPTION: &str = "adoption";
+
+/// The row that says which tables sync.
+const SYNCED: &str = "synced";
 
 /// Found, and waiting for a user to sign in.
 const FOUND: &str = "found";
@@ -61,30 +63,43 @@ record! {
     }
 }
 
+record! {
+    /// The tables whose rows the engine knows as ones that sync.
+    #[derive(Default)]
+    struct Synced {
+        tables: Vec<String> = "tables",
+    }
+}
+
 impl Adoption {
     fn at(phase: &str) -> Self {
         Self { phase: phase.to_owned(), records: 0, queued: 0, letters: 0, logged: 0 }
     }
 }
 
-/// Notes a database that holds an older app's records, when the engine opens it for the first time: it has no identity
-/// of the engine's then.
+/// Notes a database that holds records which the engine has never seen as ones that sync: an older app's, when it is
+/// opened for the first time, and those of a table that did not sync until now.
 pub async fn find<S: Store>(store: &S, config: &Config) -> Result<()> {
+    let tables = synced(config);
     let tx = store.begin(Mode::Read, &[ENGINE])?;
-    if rows::read::<_, Value>(&tx, rows::INSTALL, "").await?.is_some() {
+    let known = rows::read::<_, Synced>(&tx, SYNCED, "").await?;
+    drop(tx);
+    let (is_first, known) = (known.is_none(), known.unwrap_or_default().tables);
+    let new: Vec<&str> =
+        tables.iter().map(|(name, _)| name.as_str()).filter(|name| !known.iter().any(|k| k == name)).collect();
+    if !is_first && new.is_empty() {
         return Ok(());
     }
-    drop(tx);
-    let tables = synced(config);
     let (tx, has_queue) = begin(store, Mode::Write, &tables)?;
-    let queue = has_queue.then_some(QUEUE);
-    for name in tables.iter().map(|(name, _)| name.as_str()).chain(queue) {
+    for name in new.iter().copied().chain((is_first && has_queue).then_some(QUEUE)) {
         if has_rows(&tx, name).await? {
             rows::write(&tx, ADOPTION, "", Adoption::at(FOUND))?;
-            return Ok(tx.commit().await?);
+            break;
         }
     }
-    Ok(())
+    let tables = known.iter().map(String::as_str).chain(new).map(str::to_owned).collect();
+    rows::write(&tx, SYNCED, "", Synced { tables })?;
+    Ok(tx.commit().await?)
 }
 
 /// Whether there is something to take over.

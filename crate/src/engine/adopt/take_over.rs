@@ -8,9 +8,9 @@ use crate::engine::error::Result;
 use crate::engine::outbox::LogRow;
 use crate::engine::ports::Host;
 use crate::engine::{Config, claim, epoch, rebase};
-use crate::model::{OrderedMap, OrderedSet, Stamp};
+use crate::model::{ID, OrderedMap, OrderedSet, Stamp};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
-use crate::store::{Key, Mode, Scan, Store, Transaction};
+use crate::store::{Key, Mode, Row, Scan, Store, Transaction};
 
 /// Stands for the clock epoch in rows taken over: no clock of this engine's made their stamps, which are held at the
 /// server's time, and not moved otherwise.
@@ -38,7 +38,7 @@ pub async fn take_over<S: Store, H: Host>(store: &S, host: &H, config: &Config) 
     let now = Stamp::at_ms(host.now_ms());
     let mut taking = Taking { config, user: user.id.as_str(), now, stamps: Stamps::until(now), letters: Vec::new() };
     let outgoing = taking.queue(&tx, host, queued).await?;
-    let records = taking.records(&tx, &tables).await?;
+    let records = taking.records(&tx, host, &tables).await?;
     let adoption = Adoption { records, queued: outgoing.len(), letters: taking.letters.len(), ..Adoption::at(PULLING) };
     taking.log(&tx, outgoing).await?;
     for letter in std::mem::take(&mut taking.letters) {
@@ -92,12 +92,14 @@ impl Taking<'_> {
         Ok(outgoing)
     }
 
-    async fn records<Tx: Transaction>(&self, tx: &Tx, tables: &Tables) -> Result<usize> {
+    async fn records<Tx: Transaction>(&mut self, tx: &Tx, host: &impl Host, tables: &Tables) -> Result<usize> {
         let mut count = 0;
         for (name, table) in tables {
             let Some(sync) = &table.sync else { continue };
             for row in tx.scan(name, &Scan::default(), &|_| true).await? {
-                if let Some(row) = row::converted(&row, name, sync, self.config, &self.stamps) {
+                if row.text(ID).is_none() {
+                    self.letters.push(Letter::of_nameless(sync, name, &epoch::fresh_id(host)));
+                } else if let Some(row) = row::converted(&row, name, sync, self.config, &self.stamps) {
                     tx.put(name, &row, None)?;
                     count += 1;
                 }

@@ -7,6 +7,7 @@ mod purge;
 mod seal;
 mod synced;
 
+use super::data_version;
 use super::epoch::Epoch;
 use super::error::{Error, Result};
 use super::log::{self, Author, Journal};
@@ -132,6 +133,8 @@ pub struct Writer<S: Store, H: Host> {
     /// Calls that have not ended.
     under_way: Cell<u32>,
     abandoned: Cell<bool>,
+    /// The version of the data that it brings them to, noted with the last of it.
+    reaches: Cell<Option<u32>>,
 }
 
 pub(super) struct Open<S: Store> {
@@ -190,6 +193,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             steps: Cell::new(0),
             under_way: Cell::new(0),
             abandoned: Cell::new(false),
+            reaches: Cell::default(),
         })
     }
 
@@ -223,6 +227,11 @@ impl<S: Store, H: Host> Writer<S, H> {
         outcome.result(name, items, bulk)
     }
 
+    /// Has the transaction note, when it is committed, that the data are of `version`.
+    pub(super) fn reach(&self, version: u32) {
+        self.reaches.set(Some(version));
+    }
+
     /// Runs `read` on the transaction, after the writes before it.
     pub async fn read<T>(&self, read: impl AsyncFnOnce(&S::Tx) -> Result<T>) -> Result<T> {
         let turn = self.enter("read").await?;
@@ -239,6 +248,9 @@ impl<S: Store, H: Host> Writer<S, H> {
         #[cfg(feature = "planted-faults")]
         super::faults::between_records_and_log();
         let rows = self.log_rows(&mut open);
+        if let Some(version) = self.reaches.get() {
+            data_version::note(&open.tx, version)?;
+        }
         let keys = open.tx.commit_with(CHANGE_LOG, &rows).await?;
         let ticket = keys.last().and_then(|key| if let Key::Number(seq) = key { Some(*seq) } else { None });
         self.engine.committed(&open.touched, self.origin, logged);

@@ -2,13 +2,13 @@
 
 use super::plan::{Act, Flip, Plan, Target};
 use super::{Open, Outcome, Value, Write, Writer, rounds};
-use crate::engine::epoch;
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, changed_fields, is_deleted, is_purged, record_fields};
 use crate::engine::read::Sight;
+use crate::engine::{Touched, epoch};
 use crate::model::{ID, RecordId, sort_by};
-use crate::store::{Key, Row, RowValue, Scan, Store, Transaction};
+use crate::store::{Key, Row, RowValue, Scan, Store, Transaction, key_at};
 use serde_json::json;
 
 impl<S: Store, H: Host> Writer<S, H> {
@@ -178,6 +178,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         let rows = open.tx.scan(target.name, &Scan::default(), &|row| sight.sees(row)).await?;
         let mut outcome = Outcome::default();
         let mut plans = Vec::with_capacity(rows.len());
+        // What was taken over with an id that is no text never left this device.
+        let (rows, nameless): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.text(ID).is_some());
         for (position, row) in rows.into_iter().enumerate() {
             match self.check_access(&row) {
                 Ok(()) => plans.push(Plan {
@@ -189,7 +191,13 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         }
         outcome.all_or_nothing()?;
-        outcome.count = self.carry_out(open, target, plans)?;
+        outcome.count = self.carry_out(open, target, plans)? + nameless.len();
+        for row in nameless {
+            let Some(key) = table.spec.primary.key_path.as_ref().and_then(|path| key_at(&row, path)) else { continue };
+            open.tx.delete(target.name, &key)?;
+            let table = target.name.to_owned();
+            open.touched.push(Touched { table, key, old: Some(row), new: None, fields: Vec::new() });
+        }
         open.result()?;
         Ok(outcome)
     }

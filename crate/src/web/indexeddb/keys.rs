@@ -20,7 +20,7 @@ pub fn key_to_js(key: &Key) -> Result<JsValue, StoreError> {
 
 /// The key IndexedDB gave.
 pub fn key_from_js(value: &JsValue) -> Result<Key, StoreError> {
-    Key::of(value).ok_or_else(|| StoreError::InvalidKey("a key whose text is not well-formed".to_owned()))
+    Key::stored(value).ok_or_else(|| StoreError::InvalidKey("a key that is none".to_owned()))
 }
 
 /// The range as an `IDBKeyRange`, or `undefined` for all keys. It must not be empty: IndexedDB refuses those.

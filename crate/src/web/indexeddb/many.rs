@@ -165,7 +165,7 @@ struct Placed {
 fn place(page: &Array, field: &str, keys: &[Key], order: &[usize], rows: &mut [Option<JsRow>]) -> Option<Placed> {
     let (mut known, mut found) = (0, 0);
     for row in page.iter().filter_map(JsRow::found) {
-        let key = Key::of(&row.get(field)?)?;
+        let key = Key::stored(&row.get(field)?)?;
         while order.get(known).is_some_and(|place| keys[*place] < key) {
             known += 1;
         }

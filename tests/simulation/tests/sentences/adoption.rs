@@ -2,7 +2,8 @@
 //! on the way changes neither.
 
 use mana_simulation::{Device, Setup, World, oracle};
-use mana_sync_engine::engine::Event;
+use mana_sync_engine::engine::{Event, Write};
+use mana_sync_engine::model::Scope;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -336,4 +337,42 @@ fn what_an_old_unique_index_refuses_waits_until_its_value_is_free() {
     world.converge("ada");
     assert_eq!(device.stored("tasks", "theirs")["title"], "second");
     assert!(device.engine_rows("quarantine").is_empty());
+}
+
+#[test]
+fn a_table_that_syncs_only_later_is_taken_over_then() {
+    let setup = Setup { tables: vec![("settings", Scope::User)], local: vec!["tasks"], ..Setup::of("ada") };
+    let mut world = World::with(1, vec![setup]);
+    let device = &world.devices[0];
+    device.put("tasks", json!({ "id": "old", "title": "of before" })).expect("put");
+    device.update_app(Setup::of("ada"));
+    world.converge("ada");
+    let device = &world.devices[0];
+    assert!(device.take_events().iter().any(|event| matches!(event, Event::Adoption(_))), "the app is told");
+    assert_eq!(device.stored("tasks", "old")["spaceId"], json!("_personal:ada"));
+    world.add(Setup::of("ada")).open();
+    world.converge("ada");
+    assert_eq!(world.devices[1].stored("tasks", "old")["title"], json!("of before"), "another device has it");
+    let inserts = world.server.changes("ada", &["tasks"]);
+    world.devices[0].restart();
+    world.converge("ada");
+    assert_eq!(world.server.changes("ada", &["tasks"]).len(), inserts.len(), "it is taken over once");
+}
+
+#[test]
+fn a_record_whose_id_is_no_text_stays_here_with_a_letter_that_says_so() {
+    let mut world = World::new(1);
+    let device = world.add(Setup::of("ada"));
+    device.fill_as_older_app(&[("tasks", json!({ "id": 7, "title": "numbered" })), ("tasks", json!({ "id": "a" }))]);
+    device.open();
+    world.pass(60_000);
+    let device = &world.devices[0];
+    let letters = device.engine_rows("letter");
+    assert_eq!(letters.iter().map(|letter| letter["code"].clone()).collect::<Vec<_>>(), ["value_not_syncable"]);
+    let cleared = device.transact(vec![("tasks", Write::Clear { tombstones: true })]).expect("cleared");
+    assert_eq!(cleared.count, 2);
+    world.pass(60_000);
+    assert!(world.server.changes("ada", &["tasks"]).iter().all(|change| change.id.as_str() == "a"), "it never left");
+    assert!(world.devices[0].stored("tasks", "a")["deletedAt"].is_string());
+    assert_eq!(world.devices[0].store_rows("tasks").len(), 1);
 }
