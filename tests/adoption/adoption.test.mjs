@@ -137,7 +137,8 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
   });
 
   it('upgrades its rows once, from one version to the next or not at all', async () => {
-    const { failed, between, opened, runs, steps } = await page.evaluate(() => globalThis.page.upgrade());
+    const { codes, failed, between, opened, runs, steps } = await page.evaluate(() => globalThis.page.upgrade());
+    assert.deepEqual(codes, ['upgrade_failed', 'upgrade_failed'], 'what awaits something else first is not done');
     assert.deepEqual(failed, { code: 'upgrade_failed', version: 3 });
     assert.deepEqual(between.titles, ['a2', 'b2']);
     assert.deepEqual(between.log, ['user', 'migration']);

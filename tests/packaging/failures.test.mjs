@@ -14,7 +14,18 @@ import { outcomeOf } from './outcome.mjs';
 const page = (script) =>
   `<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/${script}"></script>`;
 
-const pages = ['panic', 'transactions', 'bad-input', 'writes', 'values', 'change-events', 'random-calls', 'sealed'];
+const pages = [
+  'panic',
+  'transactions',
+  'bad-input',
+  'writes',
+  'values',
+  'change-events',
+  'random-calls',
+  'sealed',
+  'keys',
+  'lost',
+];
 
 describe('when something goes wrong', { timeout: 900_000 }, () => {
   let browser;
@@ -90,6 +101,37 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       complaints.every((line) => /503|Failed to load|ws:/.test(line)),
       complaints.join('\n'),
     );
+  });
+
+  it('a database that the browser closed is opened again by itself', async () => {
+    const context = await browser.newContext();
+    try {
+      const tab = await context.newPage();
+      await tab.goto(`${server.url}lost.html`);
+      await tab.waitForFunction(() => 'goOn' in globalThis, undefined, { timeout: 30_000 });
+      const session = await context.newCDPSession(tab);
+      const { origin } = new URL(server.url);
+      await session.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
+      assert.equal(await tab.evaluate(() => globalThis.goOn()), 'ready');
+    } finally {
+      await context.close();
+    }
+  });
+
+  it('awkward keys are read, listed and told, or refused', async () => {
+    const { complaints, ...outcome } = await outcomeOf(browser, `${server.url}keys.html`);
+    assert.deepEqual(outcome, {
+      generated: [1, 1],
+      lengths: [1, 1],
+      sizes: 1,
+      halves: 'bulk_failed',
+      after: { stored: ['cut', 'ok'], ids: ['cut', 'ok'], names: ['cut \ufffd', 'whole'], listed: ['cut', 'ok'] },
+      heard: [[1, 'x'], 5],
+      unreadable: { detached: ['value_not_syncable', 'resolved'], date: ['invalid_record', 'resolved'] },
+      torn: false,
+      versions: { 0: 'invalid_schema', '-1': 'invalid_argument', 1.5: 'invalid_argument', 429496730: 'invalid_schema' },
+    });
+    assert.deepEqual(complaints, []);
   });
 
   it('a transaction is all or nothing, whatever its code does', async () => {

@@ -113,6 +113,19 @@ globalThis.page = {
       await tx.table('notes').update('a', { title: 'half done' });
       throw new Error('the upgrade has a defect');
     };
+    const awaitsFirst = async (tx) => {
+      await fetch('/page.js');
+      await tx.table('notes').update('a', { title: 'too late' });
+    };
+    const throwsFirst = async () => {
+      await fetch('/page.js');
+      throw new Error('the upgrade has another defect');
+    };
+    const codes = [];
+    for (const upgrade of [awaitsFirst, throwsFirst]) {
+      codes.push(await at(2, { 2: upgrade }).catch(({ code }) => code));
+    }
+    steps.length = 0;
     const failed = await at(3, { 2: two, 3: broken }).catch(({ code, details }) => ({
       code,
       version: details.version,
@@ -126,7 +139,7 @@ globalThis.page = {
     const opened = await Promise.all([1, 2, 3].map(() => at(3, { 2: two, 3: three })));
     const fresh = await openEngine({ name: 'fresh', schema: { version: 3, stores, upgrades: { 2: two } } });
     fresh.close();
-    return { failed, between, opened, runs, steps };
+    return { codes, failed, between, opened, runs, steps };
   },
 
   /** Fills a database in version 1, whose rows upgrades then count up. */
