@@ -685,6 +685,16 @@ export interface Engine extends Writer {
   setSpaces(spaces: readonly Space[], options?: SetSpacesOptions): Promise<void>;
   /** Chooses the space that queries see and new records go to. */
   setActiveSpace(spaceId: string | null): Promise<void>;
+  /**
+   * Makes a record its author's alone (`private`) or everybody's in its space (`space`). Only its author may. Encrypted
+   * fields are sealed or become plaintext by that; the others lose the record, or get it whole.
+   */
+  setVisibility(table: string, id: string, visibility: Visibility): Write<void>;
+  /**
+   * Moves a record to another space and gives its id there, the same one each time. Its encrypted fields are sealed there,
+   * or become plaintext, as the space's type says; edits that other devices made meanwhile follow it.
+   */
+  moveToSpace(table: string, id: string, spaceId: string): Write<string>;
   /** Closes; with `wipe` also deletes the database. */
   signOut(options?: WipeOptions): Promise<void>;
   /** Closes: calls in flight end, later ones reject with `closed`. */
@@ -692,6 +702,9 @@ export interface Engine extends Writer {
   /** Deletes the database; refuses with `unsent_changes` while the server lacks changes, unless forced. */
   destroy(options?: { readonly force?: boolean }): Promise<void>;
 }
+
+/** Who sees a record of a space: its author alone, or all members. */
+export type Visibility = 'private' | 'space';
 
 /** What the person agreed to. */
 export interface SetSpacesOptions {

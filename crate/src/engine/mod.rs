@@ -32,6 +32,7 @@ mod spaces;
 mod stamps;
 mod status;
 mod vault;
+mod whole;
 mod write;
 
 pub use adopt::Adoption;

@@ -321,7 +321,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried.
     async fn end_round(&self) -> Result<()> {
         rebase::end(&self.engine).await?;
-        self.engine.replay_quarantine().await.map(drop)
+        self.engine.replay_quarantine().await?;
+        self.engine.follow_moves().await
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {
