@@ -602,6 +602,18 @@ export interface Adoption {
   readonly logged: number;
 }
 
+/** What became of the rows of a space that the user left, or was taken out of. */
+export interface SpaceRemoved {
+  readonly spaceId: string;
+  /** How many rows were removed. */
+  readonly removed: number;
+  /**
+   * Rows that stay on this device for 30 days, hidden: `private` ones are the user's alone; of `unsent` ones the server does
+   * not have, or did not take, a change.
+   */
+  readonly kept: readonly { readonly table: string; readonly id: string; readonly why: 'private' | 'unsent' }[];
+}
+
 /** The engine's events and what their handlers are called with. */
 export interface EngineEvents {
   /** A commit changed rows, here or in another tab. */
@@ -634,6 +646,8 @@ export interface EngineEvents {
   readonly 'billing-required': EventDetail;
   /** The server named the user's spaces. */
   readonly spaces: readonly Space[];
+  /** The user is a member of a space no more, and its rows were taken off this device, but for those that it names. */
+  readonly 'space-removed': SpaceRemoved;
   /** The browser lost the database, with about so many changes that the server did not have; told once. */
   readonly 'database-lost': { readonly unsent: number };
 }

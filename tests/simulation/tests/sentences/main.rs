@@ -10,6 +10,7 @@ mod owners;
 mod rebase;
 mod sealed;
 mod sealed_attacks;
+mod spaces;
 mod two_devices;
 mod visibility;
 mod writes;
