@@ -486,8 +486,12 @@ export interface Store<V> {
   subscribe(run: (value: V) => void): () => void;
 }
 
-/** `loading`: no result yet; `ready`: `current` is the result; `error`: see `error`, `current` is the last result. */
-export type LiveStatus = 'loading' | 'ready' | 'error';
+/**
+ * `loading`: no result yet; `ready`: `current` is the result; `locked`: some of the rows that were found show sealed values
+ * which cannot be opened now, and the query runs again when the vault is unlocked; `error`: see `error`, `current` is the
+ * last result. A filter that throws over a sealed value has no result while it is `locked`.
+ */
+export type LiveStatus = 'loading' | 'ready' | 'locked' | 'error';
 
 /** A result that follows the database: its rows are frozen, and those that did not change stay the same objects. */
 export interface LiveHandle<V> extends Store<V | undefined> {
