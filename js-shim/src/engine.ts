@@ -1,6 +1,6 @@
 /** `openEngine` and the engine it gives. */
 
-import { EngineAccess } from './access.js';
+import { EngineAccess, syncWaiter } from './access.js';
 import { Connection, type ConnectionHandlers, type Loader } from './connection.js';
 import { invalidArgument, ManaError } from './errors.js';
 import { Emitter } from './events.js';
@@ -9,7 +9,7 @@ import { LiveQueries } from './live.js';
 import { rawOptions, rawSpaces, rawUser } from './options.js';
 import { writePromise } from './outcome.js';
 import { plain } from './proxies.js';
-import type { RawNetwork, RawOptions, RawStatus } from './raw.js';
+import type { RawEngine, RawNetwork, RawOptions, RawStatus, RawWritten } from './raw.js';
 import { EngineSync } from './sync.js';
 import { AccessTable } from './table.js';
 import { runIn } from './transaction.js';
@@ -30,6 +30,7 @@ import type {
   Transaction,
   TransactionMode,
   User,
+  Visibility,
   WipeOptions,
   Write,
   Writer,
@@ -176,6 +177,28 @@ class OpenEngine extends ActorWriter implements Engine {
     this.#live.restart(true);
   }
 
+  setVisibility(table: string, id: string, visibility: Visibility): Write<void> {
+    return this.#written(
+      (raw) => raw.setVisibility(tableName(table), idOf(id), visibility),
+      () => undefined,
+    );
+  }
+
+  moveToSpace(table: string, id: string, spaceId: string): Write<string> {
+    return this.#written(
+      (raw) => raw.moveToSpace(tableName(table), idOf(id), idOf(spaceId)),
+      ({ keys }) => keys[0] as string,
+    );
+  }
+
+  #written<V>(call: (raw: RawEngine) => Promise<RawWritten>, value: (written: RawWritten) => V): Write<V> {
+    const outcome = this.#connection.with(async (instance) => {
+      const written = await instance.run(async (raw) => call(raw));
+      return { value: value(written), whenSynced: syncWaiter(instance, written.ticket) };
+    });
+    return writePromise(outcome);
+  }
+
   async signOut({ wipe = false, force = false }: WipeOptions = {}): Promise<void> {
     if (wipe) await this.destroy({ force });
     else this.close();
@@ -209,6 +232,11 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
 function tableName(name: unknown): string {
   if (typeof name === 'string') return name;
   throw invalidArgument("A table's name is a string.");
+}
+
+function idOf(id: unknown): string {
+  if (typeof id === 'string') return id;
+  throw invalidArgument('Ids of records that sync, and of spaces, are strings.');
 }
 
 function tableNames(tables: unknown): string[] {

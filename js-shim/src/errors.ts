@@ -25,6 +25,7 @@ export const errorCodes = [
   'transaction_aborted',
   'transaction_inactive',
   // Users, spaces and the server
+  'not_the_author',
   'offline',
   'other_user',
   'read_only_space',

@@ -9,6 +9,8 @@ export interface TableInfo {
   readonly name: string;
   /** Fields that are ISO strings on disk and on the wire, and Dates in the app. */
   readonly dates: readonly string[];
+  /** Fields that are encrypted. */
+  readonly sealed: readonly string[];
   /** The name of the primary key's field; `undefined` when it is compound or kept beside the row. */
   readonly keyField: string | undefined;
   /** The paths of the primary key's parts; none when it is kept beside the row. */
@@ -28,6 +30,7 @@ export function tableInfo(options: RawOptions, name: string): TableInfo {
   return {
     name,
     dates,
+    sealed: options.encryption?.fields[name] ?? [],
     keyField: /^[\w$]+$/.test(field) ? field : undefined,
     keyPaths: keyPaths.map((path) => path.trim()).filter((path) => path !== ''),
     compoundKey,

@@ -149,7 +149,8 @@ export class LiveSource {
       this.#answered = true;
       this.#deaths = 0;
       const rows = found?.rows && this.#rows.take(found.rows);
-      if (found && rows) this.#set({ rows, apart: found, status: 'ready', error: undefined });
+      const status = this.#rows.locked ? 'locked' : 'ready';
+      if (found && rows) this.#set({ rows, apart: found, status, error: undefined });
       else this.failed(toManaError(error));
     };
   }

@@ -108,6 +108,8 @@ export class LiveView<T> implements LiveHandle<Rows<T>> {
       const value = this.#select({ ...apart, rows: rows as T[] });
       return { value: before && sameItems(before, value) ? before : Object.freeze(value), status, error };
     } catch (thrown) {
+      // A filter that needs what is sealed finds nothing out now, and what it let through before is not to be seen.
+      if (status === 'locked') return { value: undefined, status, error };
       return { value: before, status: 'error', error: toManaError(thrown) };
     }
   }

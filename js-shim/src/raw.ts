@@ -178,6 +178,9 @@ export interface RawEngine {
   setUser(user: RawUser | null): Promise<void>;
   setSpaces(spaces: RawSpace[], confirmed: string[]): Promise<void>;
   setActiveSpace(id: string | null): void;
+  setVisibility(table: string, id: string, visibility: string): Promise<RawWritten>;
+  /** The first of the keys is the record's id there. */
+  moveToSpace(table: string, id: string, spaceId: string): Promise<RawWritten>;
   unlock(by: object): Promise<void>;
   lock(): void;
   createRecoveryCode(): Promise<RecoveryUnlock>;

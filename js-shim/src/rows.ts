@@ -2,6 +2,7 @@
 
 import { equal, isPlain, sameItems } from './equality.js';
 import { revive, type TableInfo } from './fields.js';
+import { sealed } from './vault.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -15,6 +16,12 @@ export class LiveRows {
 
   constructor(table: TableInfo) {
     this.#table = table;
+  }
+
+  /** Whether some of the rows show a sealed value that cannot be opened now. */
+  get locked(): boolean {
+    const { sealed: fields } = this.#table;
+    return fields.length > 0 && this.#rows.some((row) => fields.some((field) => row[field] === sealed));
   }
 
   /** The finished rows of an answer; the same array as before when they are all the same. */

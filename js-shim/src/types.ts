@@ -486,8 +486,12 @@ export interface Store<V> {
   subscribe(run: (value: V) => void): () => void;
 }
 
-/** `loading`: no result yet; `ready`: `current` is the result; `error`: see `error`, `current` is the last result. */
-export type LiveStatus = 'loading' | 'ready' | 'error';
+/**
+ * `loading`: no result yet; `ready`: `current` is the result; `locked`: some of the rows that were found show sealed values
+ * which cannot be opened now, and the query runs again when the vault is unlocked; `error`: see `error`, `current` is the
+ * last result. A filter that throws over a sealed value has no result while it is `locked`.
+ */
+export type LiveStatus = 'loading' | 'ready' | 'locked' | 'error';
 
 /** A result that follows the database: its rows are frozen, and those that did not change stay the same objects. */
 export interface LiveHandle<V> extends Store<V | undefined> {
@@ -602,6 +606,18 @@ export interface Adoption {
   readonly logged: number;
 }
 
+/** What became of the rows of a space that the user left, or was taken out of. */
+export interface SpaceRemoved {
+  readonly spaceId: string;
+  /** How many rows were removed. */
+  readonly removed: number;
+  /**
+   * Rows that stay on this device for 30 days, hidden: `private` ones are the user's alone; of `unsent` ones the server does
+   * not have, or did not take, a change.
+   */
+  readonly kept: readonly { readonly table: string; readonly id: string; readonly why: 'private' | 'unsent' }[];
+}
+
 /** The engine's events and what their handlers are called with. */
 export interface EngineEvents {
   /** A commit changed rows, here or in another tab. */
@@ -634,6 +650,8 @@ export interface EngineEvents {
   readonly 'billing-required': EventDetail;
   /** The server named the user's spaces. */
   readonly spaces: readonly Space[];
+  /** The user is a member of a space no more, and its rows were taken off this device, but for those that it names. */
+  readonly 'space-removed': SpaceRemoved;
   /** The browser lost the database, with about so many changes that the server did not have; told once. */
   readonly 'database-lost': { readonly unsent: number };
 }
@@ -685,6 +703,16 @@ export interface Engine extends Writer {
   setSpaces(spaces: readonly Space[], options?: SetSpacesOptions): Promise<void>;
   /** Chooses the space that queries see and new records go to. */
   setActiveSpace(spaceId: string | null): Promise<void>;
+  /**
+   * Makes a record its author's alone (`private`) or everybody's in its space (`space`). Only its author may. Encrypted
+   * fields are sealed or become plaintext by that; the others lose the record, or get it whole.
+   */
+  setVisibility(table: string, id: string, visibility: Visibility): Write<void>;
+  /**
+   * Moves a record to another space and gives its id there, the same one each time. Its encrypted fields are sealed there,
+   * or become plaintext, as the space's type says; edits that other devices made meanwhile follow it.
+   */
+  moveToSpace(table: string, id: string, spaceId: string): Write<string>;
   /** Closes; with `wipe` also deletes the database. */
   signOut(options?: WipeOptions): Promise<void>;
   /** Closes: calls in flight end, later ones reject with `closed`. */
@@ -692,6 +720,9 @@ export interface Engine extends Writer {
   /** Deletes the database; refuses with `unsent_changes` while the server lacks changes, unless forced. */
   destroy(options?: { readonly force?: boolean }): Promise<void>;
 }
+
+/** Who sees a record of a space: its author alone, or all members. */
+export type Visibility = 'private' | 'space';
 
 /** What the person agreed to. */
 export interface SetSpacesOptions {

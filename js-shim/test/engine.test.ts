@@ -181,6 +181,24 @@ describe('users', () => {
     ]);
   });
 
+  it('say_who_sees_a_record_and_in_which_space_it_is', async () => {
+    const { world, engine } = await opened();
+    const set = engine.setVisibility('tasks', 'a', 'private');
+    expect(await set).toBeUndefined();
+    await set.synced;
+    const moved = engine.moveToSpace('tasks', 'a', 's2');
+    expect(await moved).toBe('a-there');
+    await moved.synced;
+    expect(world.instance.callsOf('setVisibility')).toEqual([['tasks', 'a', 'private']]);
+    expect(world.instance.callsOf('moveToSpace')).toEqual([['tasks', 'a', 's2']]);
+    expect(world.instance.callsOf('whenSynced')).toEqual([[7], [8]]);
+    const wrong = [7, undefined, {}] as never[];
+    for (const id of wrong) {
+      await expect(engine.setVisibility('tasks', id, 'space')).rejects.toMatchObject({ code: 'invalid_argument' });
+      await expect(engine.moveToSpace('tasks', 'a', id)).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
+  });
+
   it('leave_with_or_without_their_data', async () => {
     const kept = await opened();
     await kept.engine.signOut();

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
 import type { Engine, Table } from '../src/types.js';
+import { sealed } from '../src/vault.js';
 import { microtasks, options, rawError, World } from './raw-double.js';
 
 interface Task {
@@ -115,6 +116,44 @@ describe('the store contract', () => {
     unsubscribe();
     await commit({ id: 'c', title: 'C' });
     expect(seen).toEqual([undefined, 2]);
+  });
+});
+
+describe('sealed rows', () => {
+  const secret = { ...options, encryption: { fields: { tasks: ['title'] }, format: 2 as const } };
+
+  beforeEach(async () => {
+    world = new World();
+    engine = await openWith(world, secret);
+    tasks = engine.table<Task>('tasks');
+  });
+
+  /** Answers as the engine does, with the one object that stands for sealed values. */
+  async function show(...rows: object[]): Promise<void> {
+    world.instance.emit(() => ({ rows }));
+    await microtasks();
+  }
+
+  it('are_locked_until_they_can_be_opened', async () => {
+    const handle = tasks.live();
+    const seen: string[] = [];
+    handle.subscribe(() => seen.push(handle.status));
+    await show({ id: 'a', title: sealed }, { id: 'b', title: 'B' });
+    expect(handle.current?.map((row) => engine.isLocked(row))).toEqual([true, false]);
+    expect(handle.error).toBeUndefined();
+    await show({ id: 'a', title: 'A' });
+    expect(seen).toEqual(['loading', 'locked', 'ready']);
+  });
+
+  it('give_filters_that_need_them_no_result_and_forget_what_they_let_through', async () => {
+    const handle = tasks.filter((row) => row.title.startsWith('A')).live();
+    handle.subscribe(() => {});
+    await show({ id: 'a', title: 'A' });
+    expect([handle.status, handle.current?.length]).toEqual(['ready', 1]);
+    await show({ id: 'a', title: sealed });
+    expect([handle.status, handle.current, handle.error]).toEqual(['locked', undefined, undefined]);
+    await show({ id: 'a', title: 'A' });
+    expect([handle.status, handle.current?.length]).toEqual(['ready', 1]);
   });
 });
 

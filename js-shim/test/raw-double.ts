@@ -152,6 +152,14 @@ export class InstanceDouble implements RawEngine {
   setActiveSpace(id: string | null): void {
     this.#called('setActiveSpace', id);
   }
+  setVisibility(table: string, id: string, visibility: string) {
+    this.#called('setVisibility', table, id, visibility);
+    return this.later(() => ({ keys: [id], count: 1, created: 0, ticket: 7 }));
+  }
+  moveToSpace(table: string, id: string, spaceId: string) {
+    this.#called('moveToSpace', table, id, spaceId);
+    return this.later(() => ({ keys: [`${id}-there`, id], count: 2, created: 0, ticket: 8 }));
+  }
   restoreConflict(conflict: unknown): Promise<void> {
     this.#called('restoreConflict', conflict);
     return this.later(() => undefined);

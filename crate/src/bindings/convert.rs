@@ -258,6 +258,11 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::ClockSkew { offset } => ("clock-skew", json_out(&json!({ "offset": offset }))),
         Event::Adoption(now) => ("adoption", adoption(now)),
         Event::Spaces(spaces) => ("spaces", json_out(&json!(spaces))),
+        Event::SpaceRemoved { space, removed, kept } => {
+            let named = kept.iter().map(|row| json!({ "table": row.table, "id": row.id, "why": row.why }));
+            let kept: Vec<_> = named.collect();
+            ("space-removed", json_out(&json!({ "spaceId": space, "removed": removed, "kept": kept })))
+        }
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
         Event::Vault { locked } => ("vault", json_out(&json!({ "locked": locked }))),
         Event::Settled { .. } | Event::VaultKey(_) => return None,

@@ -29,7 +29,7 @@ type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTab
 pub struct RawEngine {
     session: Rc<BrowserSession>,
     /// How long a write waits for the vault to be unlocked.
-    vault_wait_ms: u64,
+    pub(super) vault_wait_ms: u64,
     name: String,
     closed: Rc<Cell<bool>>,
     signals: Rc<RefCell<Option<Signals>>>,
@@ -111,7 +111,7 @@ impl RawEngine {
     }
 
     /// A promise of what `task` makes of the engine; it begins in this turn.
-    fn promise<F>(&self, task: impl FnOnce(SharedEngine) -> F) -> Promise
+    pub(super) fn promise<F>(&self, task: impl FnOnce(SharedEngine) -> F) -> Promise
     where
         F: Future<Output = Result<JsValue, JsValue>> + 'static,
     {

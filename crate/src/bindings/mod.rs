@@ -11,6 +11,7 @@ mod signals;
 mod transaction;
 mod upgrades;
 mod vault;
+mod whole;
 
 pub use engine::RawEngine;
 

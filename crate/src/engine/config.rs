@@ -3,8 +3,8 @@
 use super::error::{Error, Kind, Result};
 use crate::crypto::Format;
 use crate::model::{
-    DELETED_AT, FieldName, KeyPath, OrderedMap, OrderedSet, PERSONAL_PREFIX, Space, SpaceId, StoreSpec, TableName,
-    TableSync, UPDATED_AT, UserId, VISIBILITY, is_hidden, is_immutable, personal_alias,
+    DELETED_AT, FieldName, KeyPath, OrderedMap, OrderedSet, PERSONAL_PREFIX, SHARE_PROOF, Space, SpaceId, StoreSpec,
+    TableName, TableSync, UPDATED_AT, UserId, VISIBILITY, is_hidden, is_immutable, personal_alias,
 };
 use crate::store::ENGINE_STORES;
 use serde_json::json;
@@ -221,7 +221,8 @@ fn check_synced(spec: &StoreSpec) -> Result<()> {
 /// A sealed field cannot be looked for, and what the engine reads itself cannot be sealed.
 fn check_sealed(spec: &StoreSpec, sync: &TableSync) -> Result<()> {
     for field in &sync.sealed {
-        let fixed = is_hidden(field) || is_immutable(field) || matches!(field.as_str(), VISIBILITY | DELETED_AT);
+        let fixed =
+            is_hidden(field) || is_immutable(field) || matches!(field.as_str(), VISIBILITY | DELETED_AT | SHARE_PROOF);
         if fixed || field == UPDATED_AT || FieldName::parse(field.as_str()).is_err() {
             return Err(invalid(&spec.name, &format!("cannot have {field} sealed: name a field of the app's own")));
         }

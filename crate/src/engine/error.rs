@@ -34,6 +34,8 @@ pub enum Kind {
     KeyExhausted,
     /// A key that does not have 32 bytes.
     KeyMalformed,
+    /// Only the author of a record may do this.
+    NotTheAuthor,
     /// No record has this key.
     NotFound,
     /// The server cannot be reached.
@@ -90,7 +92,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::AlreadyExists,
         Self::BulkFailed,
         Self::Closed,
@@ -105,6 +107,7 @@ impl Kind {
         Self::KeyExhausted,
         Self::KeyMalformed,
         Self::NotFound,
+        Self::NotTheAuthor,
         Self::Offline,
         Self::OtherUser,
         Self::PassphraseWrong,
@@ -150,6 +153,7 @@ impl Kind {
             Self::KeyExhausted => "key_exhausted",
             Self::KeyMalformed => "key_malformed",
             Self::NotFound => "not_found",
+            Self::NotTheAuthor => "not_the_author",
             Self::Offline => "offline",
             Self::OtherUser => "other_user",
             Self::PassphraseWrong => "passphrase_wrong",

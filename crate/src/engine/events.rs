@@ -69,6 +69,17 @@ pub struct Side {
     pub actor: Value,
 }
 
+/// A record that stays on this device though its space was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The table.
+    pub table: String,
+    /// The record.
+    pub id: String,
+    /// `private`: it is the user's alone; `unsent`: the server does not have, or did not take, a change of it.
+    pub why: &'static str,
+}
+
 /// Something the app may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -113,6 +124,15 @@ pub enum Event {
     },
     /// The server names the spaces the user is a member of.
     Spaces(Vec<crate::model::Space>),
+    /// The user is a member of a space no more, so its records were taken off this device.
+    SpaceRemoved {
+        /// The space.
+        space: String,
+        /// How many records were removed.
+        removed: usize,
+        /// The records that are kept, hidden, for thirty days.
+        kept: Vec<Kept>,
+    },
     /// The vault was locked or unlocked.
     Vault {
         /// Whether it is locked now.

@@ -12,6 +12,7 @@ mod events;
 #[cfg(feature = "planted-faults")]
 pub mod faults;
 mod install;
+mod leaving;
 mod live;
 mod local;
 mod log;
@@ -32,6 +33,7 @@ mod spaces;
 mod stamps;
 mod status;
 mod vault;
+mod whole;
 mod write;
 
 pub use adopt::Adoption;
@@ -39,7 +41,7 @@ pub use apply::{Applied, Merged, Page, Reason, merge_into};
 pub use config::{Config, GUEST, Table, User};
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
-pub use events::{ChangeOp, Conflict, Event, Side, TableChange};
+pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};

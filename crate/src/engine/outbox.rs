@@ -16,6 +16,7 @@ use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::ports::Host;
 use super::progress;
+use super::sealing::is_envelope_text;
 use super::{Engine, oldest_logged, rows};
 use crate::model::{EventId, OrderedMap, OrderedSet, Stamp};
 use crate::probe::{Probe, hit};
@@ -174,8 +175,10 @@ impl<S: Store, H: Host> Engine<S, H> {
                         row.sent_at = None;
                         outcome.settled.again = true;
                         outcome.settled.clock_ahead |= rejection.code == RejectionCode::ClockAhead;
-                        if rejection.code == RejectionCode::VisibilityMismatch {
+                        // An insert says itself who sees the record: of a group, it is another change that did not fit.
+                        if rejection.code == RejectionCode::VisibilityMismatch && change.op() != "insert" {
                             change.turn_visibility();
+                            self.seal_turned(&row, &mut change)?;
                         }
                         kept.push(change);
                     }
@@ -200,6 +203,24 @@ impl<S: Store, H: Host> Engine<S, H> {
         outcome.removed += before - kept.len();
         row.changes = kept;
         if row.changes.is_empty() { Ok(tx.delete(CHANGE_LOG, &Key::Number(row.seq))?) } else { row.put(tx) }
+    }
+
+    /// What was written for all turns out to be in a record that is private by now: from here on it is sealed, under the
+    /// stamps it has, so that it takes the place of the plaintext everywhere. Without the key it stays what the server was
+    /// sent already.
+    fn seal_turned(&self, row: &LogRow, change: &mut LoggedChange) -> Result<()> {
+        let table = self.config().local_table(&row.app_id, change.table()).map(|(_, table)| Rc::clone(table));
+        let sync = table.as_ref().and_then(|table| table.sync.as_ref()).filter(|_| !self.is_locked());
+        let Some(sync) = sync.filter(|sync| self.is_change_sealed(sync, change)) else { return Ok(()) };
+        let id = change.id().to_owned();
+        for field in &sync.sealed {
+            let Some(at) = change.stamp_of(field, row.at) else { continue };
+            let Some(value) = change.value_of_mut(field) else { continue };
+            if !value.is_null() && !is_envelope_text(value) {
+                *value = self.seal_value(sync, &id, field, at, value)?.into();
+            }
+        }
+        Ok(())
     }
 
     /// Resolves when the server has everything up to the log row `ticket`; fails when it refused some of that row.
@@ -303,11 +324,13 @@ fn choose(rows: Vec<LogRow>, resend: bool) -> Vec<LogRow> {
 /// is larger than it was meant to be when its author says much of themselves, which goes with each change.
 fn batch_of(rows: &[LogRow]) -> Batch {
     let all = rows.iter().flat_map(|row| row.changes.iter().map(|change| change.to_wire(row)));
-    let (mut changes, mut bytes) = (Vec::new(), 0);
+    let (mut changes, mut bytes): (Vec<Value>, _) = (Vec::new(), 0);
     for change in all {
         // Measured without what stays on the device, which may grow between two attempts.
         bytes += change.to_string().len();
-        if bytes > MAX_PUSH_BYTES && !changes.is_empty() {
+        let continues =
+            change["group"].is_string() && changes.last().is_some_and(|last| last["group"] == change["group"]);
+        if bytes > MAX_PUSH_BYTES && !changes.is_empty() && !continues {
             break;
         }
         changes.push(change);

@@ -5,8 +5,8 @@ use super::error::{Error, Kind, Result};
 use super::paths::set_path;
 use super::stamps::stamp_of;
 use crate::model::{
-    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, OrderedSet, PURGED, SPACE_ID, Stamp, UPDATED_AT, USER_ID,
-    VISIBILITY, Visibility, is_hidden, is_immutable,
+    AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, OrderedSet, PURGED, SHARE_PROOF, SPACE_ID, Stamp, UPDATED_AT,
+    USER_ID, VISIBILITY, Visibility, is_hidden, is_immutable,
 };
 use crate::store::{Row, RowValue};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub struct Field<V> {
 pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
     row.fields()
         .into_iter()
-        .filter(|(name, _)| !is_hidden(name) && name != UPDATED_AT && name != ID)
+        .filter(|(name, _)| !is_own_to_engine(name) && name != ID)
         .map(|(name, value)| checked_field(name, Some(&value)))
         .collect()
 }
@@ -38,7 +38,7 @@ pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
 pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Value>>> {
     let mut target = stored.shallow_copy();
     let mut names: Vec<String> = Vec::new();
-    for path in changes.named().into_iter().filter(|name| !is_hidden(name) && name != UPDATED_AT) {
+    for path in changes.named().into_iter().filter(|name| !is_own_to_engine(name)) {
         let top = path.split('.').next().unwrap_or(&path).to_owned();
         if top != path && target.get(&top).is_some_and(|value| value.is_sealed()) {
             return Err(super::vault::locked());
@@ -55,6 +55,11 @@ pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Va
             checked_field(name, value.as_ref())
         })
         .collect()
+}
+
+/// What apps hand back as they read it, and only the engine writes.
+fn is_own_to_engine(name: &str) -> bool {
+    is_hidden(name) || matches!(name, UPDATED_AT | SHARE_PROOF)
 }
 
 fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V>> {
@@ -141,7 +146,7 @@ pub fn differences<R: Row>(
 
 /// Fields `put` may leave out: the engine's, and those that never change.
 fn keeps_itself(name: &str) -> bool {
-    is_hidden(name) || is_immutable(name) || matches!(name, DELETED_AT | VISIBILITY | UPDATED_AT)
+    is_own_to_engine(name) || is_immutable(name) || matches!(name, DELETED_AT | VISIBILITY)
 }
 
 fn is_null_in<R: Row>(row: &R, name: &str) -> bool {

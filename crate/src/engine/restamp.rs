@@ -11,7 +11,7 @@ use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
 use super::{Engine, Touched, rebase, rows, sealing, vault};
 use crate::crypto::{Envelope, Format};
-use crate::model::{DELETED_AT, OrderedMap, OrderedSet, Origin, Stamp, TableSync, Visibility};
+use crate::model::{DELETED_AT, OrderedMap, OrderedSet, Origin, SHARE_PROOF, Stamp, TableSync, VISIBILITY, Visibility};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -102,7 +102,30 @@ impl<S: Store, H: Host> Engine<S, H> {
                 }
                 change.rename_before(field, resealed);
             }
+            let decided = (was.stamp_of(VISIBILITY, old.at), change.stamp_of(VISIBILITY, new.at));
+            if let (Some(from), Some(to)) = decided
+                && from != to
+            {
+                self.prove_anew(sync, change, to, resealed)?;
+            }
         }
+        Ok(())
+    }
+
+    /// That a record is everybody's is said of the moment that was decided in, so it is said anew.
+    fn prove_anew(
+        &self,
+        sync: &TableSync,
+        change: &mut LoggedChange,
+        at: Stamp,
+        resealed: &mut Resealed,
+    ) -> Result<()> {
+        let id = change.id().to_owned();
+        let Some(proof) = change.value_of_mut(SHARE_PROOF).filter(|proof| proof.is_string()) else { return Ok(()) };
+        self.vault.check_unlocked()?;
+        let again = self.share_proof(sync, &id, at)?;
+        let was = std::mem::replace(proof, again.as_str().into());
+        resealed.insert(was.as_str().unwrap_or_default().to_owned(), again);
         Ok(())
     }
 
@@ -126,7 +149,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
-    fn is_change_sealed(&self, sync: &TableSync, change: &LoggedChange) -> bool {
+    /// Whether registered fields of a logged change's record are sealed, as the change says.
+    pub(super) fn is_change_sealed(&self, sync: &TableSync, change: &LoggedChange) -> bool {
         let config = self.config();
         let space = change.0.get("spaceId").and_then(Value::as_str).map(|space| config.stored_space(space));
         let visibility = change.0.get("visibility").and_then(Value::as_str).unwrap_or_default();
@@ -203,6 +227,7 @@ impl Restamp<'_> {
         let shift = if is_current { self.offset - row.clock_offset } else { 0 };
         let edits: Vec<LoggedStamp> = row.changes.iter().flat_map(|change| change.stamps(row)).collect();
         let mut stamps: OrderedMap<Stamp, Stamp> = OrderedMap::new();
+        let (following, edits): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.from.is_some());
         for old in edits.iter().map(|edit| edit.at).collect::<OrderedSet<_>>() {
             let least = edits.iter().filter(|edit| edit.at == old).filter_map(|edit| self.least(edit)).max();
             let new = if is_current { self.brought_up(old.shifted(shift), least) } else { self.held_back(old, least) };
@@ -213,6 +238,14 @@ impl Restamp<'_> {
                 self.moved.insert((edit.table.clone(), edit.id.clone(), edit.field.clone(), old), new);
             }
             stamps.insert(old, new);
+        }
+        // That a record is everybody's has the stamp of the decision, which is found first.
+        let (proofs, following): (Vec<_>, Vec<_>) = following.into_iter().partition(|edit| edit.field == SHARE_PROOF);
+        for edit in following.into_iter().chain(proofs) {
+            let new = self.followed(&edit);
+            if new != edit.at && !edit.matched {
+                self.moved.insert((edit.table, edit.id, edit.field, edit.at), new);
+            }
         }
         row.at = stamps.get(&row.at).copied().unwrap_or(row.at);
         let app = row.app_id.clone();
@@ -248,6 +281,16 @@ impl Restamp<'_> {
         replaced.max(lost)
     }
 
+    /// The stamp of an edit that says a field anew: where the one it says anew is now.
+    fn followed(&self, edit: &LoggedStamp) -> Stamp {
+        match (edit.from.as_deref(), edit.prev) {
+            (Some(from), Some(prev)) if from == edit.id => self.follow(&edit.table, from, &edit.field, prev).next(),
+            (Some(from), _) if from != edit.id => self.follow(&edit.table, from, &edit.field, edit.at),
+            _ if edit.field == SHARE_PROOF => self.follow(&edit.table, &edit.id, VISIBILITY, edit.at),
+            _ => self.follow(&edit.table, &edit.id, &edit.field, edit.at),
+        }
+    }
+
     fn follow(&self, table: &WireTable, id: &str, field: &str, at: Stamp) -> Stamp {
         self.moved.get(&(table.clone(), id.to_owned(), field.to_owned(), at)).copied().unwrap_or(at)
     }
@@ -255,6 +298,19 @@ impl Restamp<'_> {
     /// Gives a change its new stamps; what names a stamp that moved moves along.
     fn rewrite(&self, app: &str, change: &mut LoggedChange, stamps: &OrderedMap<Stamp, Stamp>) {
         let (table, id) = ((app.to_owned(), change.table().to_owned()), change.id().to_owned());
+        if change.from().is_some() {
+            let newest = change.fields_mut().into_iter().flatten().filter_map(|(name, edit)| {
+                let edit = edit.as_object_mut()?;
+                for key in ["at", "prev"] {
+                    move_stamp(edit, key, |at| self.follow(&table, &id, name, at));
+                }
+                Stamp::parse(edit.get("at")?.as_str()?).ok()
+            });
+            if let Some(newest) = newest.max() {
+                change.0.insert("at".to_owned(), json!(newest));
+            }
+            return;
+        }
         for key in ["at", "deletedAt"] {
             move_stamp(&mut change.0, key, |at| stamps.get(&at).copied().unwrap_or(at));
         }

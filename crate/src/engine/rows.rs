@@ -21,6 +21,8 @@ pub const PARKED: &str = "parked";
 pub const LETTER: &str = "letter";
 /// The spaces a user is a member of, and the types they were seen with; see `spaces.rs`.
 pub const SPACES: &str = "spaces";
+/// Moved records that something came of, by table and id; see `whole/follow.rs`.
+pub const MOVED: &str = "moved";
 /// A full pull under way.
 pub const REBASE: &str = "rebase";
 

@@ -11,9 +11,9 @@ use super::events::{Conflict, Side};
 use super::ports::Host;
 use super::query::Found;
 use super::stamps::stamp_of;
-use crate::crypto::{Envelope, Place};
+use crate::crypto::{Envelope, Format, Place};
 use crate::model::{
-    FieldName, ID, OWN, RecordId, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility, same_json,
+    FieldName, ID, OWN, RecordId, SHARE_PROOF, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility, same_json,
 };
 use crate::store::{Row, RowValue, Store};
 use serde_json::Value;
@@ -44,6 +44,11 @@ pub fn is_row_sealed<R: Row>(config: &Config, sync: &TableSync, row: &R) -> bool
 /// Marks a record that is the user's alone, so that it stays so.
 pub fn mark_own<R: Row>(row: &mut R) {
     row.set(OWN, R::Value::number(1.0));
+}
+
+/// Whether a value is an envelope.
+pub fn is_envelope_text(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| Envelope::parse(text).is_some())
 }
 
 /// Whether a stored value is an envelope.
@@ -112,6 +117,30 @@ impl<S: Store, H: Host> Engine<S, H> {
         let format = self.config().format;
         let sealed = at_place(sync, id, field, |place| self.vault.ring().seal(format, place, at, value, &random));
         Ok(sealed.ok_or_else(super::vault::locked)??)
+    }
+
+    /// What says that a record of the user's own is everybody's in its space, as decided at `at`. Nobody without the key
+    /// can say so, nor say it of another record or at another time.
+    pub(super) fn share_proof(&self, sync: &TableSync, id: &str, at: Stamp) -> Result<String> {
+        let random = |bytes: &mut [u8]| self.host.random(bytes);
+        let shared = Value::from(Visibility::Space.as_str());
+        let seal = |place: &Place<'_>| self.vault.ring().seal(Format::Two, place, at, &shared, &random);
+        Ok(at_place(sync, id, SHARE_PROOF, seal).ok_or_else(super::vault::locked)??)
+    }
+
+    /// Whether new values of a record are sealed: by the rule for it, or because it was the user's alone and nobody with
+    /// the key said that it is everybody's.
+    pub(super) fn is_kept_sealed(&self, sync: &TableSync, row: &S::Row) -> bool {
+        if !is_row_sealed(&self.config(), sync, row) {
+            return false;
+        }
+        let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+        if is_sealed(&self.config(), sync, row.text(SPACE_ID).as_deref(), visibility) {
+            return true;
+        }
+        let (id, at) = (row.text(ID).unwrap_or_default(), stamp_of(row, VISIBILITY).unwrap_or(Stamp::EPOCH));
+        let said = row.text(SHARE_PROOF).and_then(|proof| self.open_text(sync, &id, SHARE_PROOF, at, &proof));
+        said != Some(Value::from(Visibility::Space.as_str()))
     }
 
     /// A conflict as the app sees it, in the record `row`; `None` where both sides turn out to be the same. What cannot

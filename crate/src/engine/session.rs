@@ -192,6 +192,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             | Event::DeadLetter { .. }
             | Event::ClockSkew { .. }
             | Event::Spaces(_)
+            | Event::SpaceRemoved { .. }
             | Event::Vault { locked: true }
             | Event::Adoption(_)
             | Event::DatabaseLost { .. } => {}

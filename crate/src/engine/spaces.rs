@@ -20,6 +20,10 @@ record! {
         pub spaces: Vec<Space> = "spaces",
         /// Every type a space was ever seen with, by id.
         pub pinned: Map<String, Value> = "pinned",
+        /// Every space the server named: since when, in device milliseconds, it does so no more; `null` while it does.
+        pub named: Map<String, Value> = "named" or Map::new(),
+        /// The spaces that were left, and when; see `leaving.rs`.
+        pub left: Map<String, Value> = "left" or Map::new(),
     }
 }
 
@@ -40,7 +44,7 @@ impl Kept {
     }
 
     fn listing(&self, list: Vec<Space>, may_turn: bool) -> Self {
-        let mut kept = Self { spaces: Vec::with_capacity(list.len()), pinned: self.pinned.clone() };
+        let mut kept = Self { spaces: Vec::with_capacity(list.len()), ..self.clone() };
         for space in list {
             let pinned = self.pinned_type(&space);
             let told = space.kind.clone().filter(|_| may_turn || !is_turned(pinned, &space));
@@ -51,6 +55,13 @@ impl Kept {
             kept.spaces.push(Space { kind, ..space });
         }
         kept
+    }
+
+    /// The spaces of the list that the server did not take back.
+    pub fn shown(&self) -> Vec<Space> {
+        let is_named =
+            |space: &&Space| space.is_personal() || self.named.get(space.id.as_str()).is_none_or(Value::is_null);
+        self.spaces.iter().filter(is_named).cloned().collect()
     }
 
     fn pinned_type(&self, space: &Space) -> Option<&str> {
@@ -76,7 +87,7 @@ fn turned(space: &Space) -> Error {
 /// The list a user's spaces were last set to.
 pub async fn kept<S: Store>(store: &S, user: &str) -> Result<Vec<Space>> {
     let tx = store.begin(Mode::Read, &[ENGINE])?;
-    Ok(read(&tx, user).await?.spaces)
+    Ok(read(&tx, user).await?.shown())
 }
 
 /// The spaces to begin with, after the app's list; the list is kept.
@@ -86,10 +97,11 @@ pub async fn begin<Tx: Transaction>(tx: &Tx, user: &str, list: Vec<Space>) -> Re
     if kept != known {
         rows::write(tx, rows::SPACES, user, kept.clone())?;
     }
-    Ok(kept.spaces)
+    Ok(kept.shown())
 }
 
-async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Kept> {
+/// What is kept of a user's spaces.
+pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Kept> {
     Ok(rows::read(tx, rows::SPACES, user).await?.unwrap_or_default())
 }
 
@@ -105,7 +117,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             rows::write(&tx, rows::SPACES, user, kept.clone())?;
         }
         tx.commit().await?;
-        self.config.borrow_mut().spaces = kept.spaces;
+        self.config.borrow_mut().spaces = kept.shown();
         Ok(())
     }
 
@@ -117,10 +129,18 @@ impl<S: Store, H: Host> Engine<S, H> {
         let kept = read(&tx, &user).await?.with(spaces, confirmed)?;
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
-        self.config.borrow_mut().spaces = kept.spaces;
-        self.live.invalidate_all();
-        live::schedule(self);
+        self.show_spaces(&kept);
         Ok(())
+    }
+
+    /// Goes over to the spaces of a list, where they are others.
+    pub(super) fn show_spaces(self: &Rc<Self>, kept: &Kept) {
+        let shown = kept.shown();
+        if self.config().spaces != shown {
+            self.config.borrow_mut().spaces = shown;
+            self.live.invalidate_all();
+            live::schedule(self);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A change: what one write did to one record, the unit of the log and of the wire.
 
 use super::{
-    Actor, AppId, EventId, FieldName, Fields, Malformed, Object, Origin, RecordId, SpaceId, Stamp, TableName, UserId,
-    Visibility, check_travels, is_hidden, words,
+    Actor, AppId, EventId, FieldName, Fields, MOVED_TO, Malformed, Object, Origin, RecordId, SpaceId, Stamp, TableName,
+    UserId, Visibility, check_travels, is_hidden, words,
 };
 use crate::model::OrderedMap;
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ impl Edit {
 /// One change of one record, as protocol 2 carries it.
 ///
 /// An insert travels as `data` (plain values, all written at `at`) and, for fields with times of their own, `fields`;
-/// in this type both are `fields`. A delete is the one edit of `deletedAt`.
+/// in this type both are `fields`. A delete is the one edit of `deletedAt`; of a record that was moved, with one of `movedTo`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The change's own id.
@@ -214,6 +214,10 @@ fn deletion(at: Option<Stamp>, edits: &OrderedMap<FieldName, Edit>) -> Result<Or
     let prev = edits.get(&name).and_then(|edit| edit.prev);
     let mut only = OrderedMap::new();
     only.insert(name, Edit { value: at.into(), at, prev });
+    let moved_to = FieldName::parse(MOVED_TO)?;
+    if let Some(edit) = edits.get(&moved_to) {
+        only.insert(moved_to, edit.clone());
+    }
     Ok(only)
 }
 

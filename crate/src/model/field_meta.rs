@@ -12,6 +12,11 @@ pub const AUTHOR_ID: &str = "authorId";
 pub const VISIBILITY: &str = "visibility";
 /// The stamp of the deletion; `null` on a live record.
 pub const DELETED_AT: &str = "deletedAt";
+/// On a record that was deleted here because it was moved to another space: its id there.
+pub const MOVED_TO: &str = "movedTo";
+/// On a record that was its author's alone and is everybody's in its space: what says so by their key, as decided at the
+/// stamp of `visibility`. Written by the engine only.
+pub const SHARE_PROOF: &str = "shareProof";
 /// Taken off on every write: derived from the stamps.
 pub const UPDATED_AT: &str = "updatedAt";
 /// Hidden: `{ [field]: { at, actor, origin } }`. Never sent.

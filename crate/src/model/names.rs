@@ -175,6 +175,17 @@ impl RecordId {
     }
 }
 
+impl RecordId {
+    /// The id the record has after it was moved to a space, named as on the wire: a UUID of version 5 (RFC 9562,
+    /// 5.5) of the space's name in the namespace of the record's id. An id that is no UUID stands in the namespace of object identifiers.
+    #[must_use]
+    pub fn in_space(&self, space: &str) -> Self {
+        let namespace = uuid::Uuid::parse_str(&self.0)
+            .unwrap_or_else(|_| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.0.as_bytes()));
+        Self(uuid::Uuid::new_v5(&namespace, space.as_bytes()).as_hyphenated().to_string())
+    }
+}
+
 fn uuid_v7(unix_ms: u64, random: &[u8; 10]) -> String {
     uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid().as_hyphenated().to_string()
 }
@@ -196,6 +207,16 @@ mod tests {
     fn engine_names_are_not_table_names() {
         assert!(TableName::parse("_changeLog").is_err());
         assert!(TableName::parse("tasks").is_ok());
+    }
+
+    #[test]
+    fn a_moved_record_has_the_same_id_wherever_it_is_moved_from_again() {
+        let id = RecordId::parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8").unwrap();
+        // The example of RFC 9562, A.4.
+        assert_eq!(id.in_space("www.example.com").as_str(), "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+        let named = RecordId::parse("t").unwrap();
+        assert_eq!(named.in_space("club"), named.in_space("club"));
+        assert_ne!(named.in_space("club"), named.in_space("team"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::host::SimHost;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
 use mana_sync_engine::engine::{Engine, Error, Event, Query, Result, Unlock, Write, Writer, Written};
-use mana_sync_engine::model::{Actor, Space};
+use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -98,6 +98,23 @@ impl Device {
     pub fn set_spaces(&self, spaces: Vec<Space>) -> Result<()> {
         let engine = self.engine();
         self.call(async move { engine.set_spaces(spaces, &[]).await }).expect("the tab lives")
+    }
+
+    /// Makes a record private, or everybody's in its space.
+    pub fn set_visibility(&self, table: &str, id: &str, to: Visibility) -> Result<Written> {
+        let (engine, table, id) = (self.engine(), table.to_owned(), id.to_owned());
+        self.call(async move { engine.set_visibility(&table, &id, to).await }).expect("the tab lives")
+    }
+
+    /// Moves a record to another space; gives its id there.
+    pub fn move_to_space(&self, table: &str, id: &str, space: &str) -> Result<String> {
+        let (engine, table, id) = (self.engine(), table.to_owned(), id.to_owned());
+        let space = SpaceId::parse(space).expect("a space");
+        let moved = self.call(async move { engine.move_to_space(&table, &id, &space).await }).expect("the tab lives");
+        moved.map(|written| match &written.keys[0] {
+            Key::Text(id) => id.clone(),
+            other => panic!("{other:?} is no id"),
+        })
     }
 
     /// Adds a record.

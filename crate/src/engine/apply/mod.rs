@@ -17,6 +17,7 @@ use super::events::{Conflict, Event};
 use super::ports::Host;
 use super::progress;
 use super::rebase::Seen;
+use super::whole::note_moved;
 use super::{Engine, Touched, outbox, rows};
 use crate::model::{Change, Malformed, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
@@ -108,6 +109,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let mut touched = unique::store(&tx, &unique, &mut works, &mut tally, &mut aside).await?;
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
+        note_moved(&tx, self.config().user_id(), &touched)?;
         let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };
         tx.commit().await?;
         // What stays aside was told of when it went there.

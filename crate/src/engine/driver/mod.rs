@@ -308,11 +308,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms: answer.server_time.ms() });
         let page = Page { changes, cursor, receipt, hydrating, more, rebase, replayed: Vec::new(), sample };
-        let applied = self.engine.apply(page).await;
-        stored(applied, |applied| {
-            if applied.is_none() {
-                return Input::ClockUnknown;
-            }
+        let applied = match self.engine.apply(page).await {
+            Ok(Some(_)) => self.engine.note_memberships(&spaces).await,
+            Ok(None) => return Input::ClockUnknown,
+            Err(error) => Err(error),
+        };
+        stored(applied, |()| {
             self.engine.emit(Event::Spaces(spaces));
             Input::Applied
         })
@@ -321,7 +322,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried.
     async fn end_round(&self) -> Result<()> {
         rebase::end(&self.engine).await?;
-        self.engine.replay_quarantine().await.map(drop)
+        self.engine.replay_quarantine().await?;
+        self.engine.follow_moves().await
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {

@@ -47,6 +47,10 @@ pub const LOST: &str = "lost";
 /// By field, the stamp of another's value that took the place of the change's under the same stamp, or is the same.
 pub const MATCHED: &str = "matched";
 
+/// The record whose stamps those of the change's fields follow: its own, a tick above each `prev`, or another one, whose
+/// fields have the same. They move with it, and for nothing else.
+pub const FROM: &str = "from";
+
 /// One edit of a logged change: which field, when, and the stamp it replaced.
 pub struct LoggedStamp {
     /// The app and the table's name on the wire.
@@ -63,6 +67,8 @@ pub struct LoggedStamp {
     pub lost: Option<Stamp>,
     /// Whether another's value took its place under the same stamp, or is the same.
     pub matched: bool,
+    /// The record whose stamp of this field this one follows.
+    pub from: Option<String>,
 }
 
 fn stamp_in(map: &Map<String, Value>, key: &str) -> Option<Stamp> {
@@ -133,13 +139,18 @@ impl LogRow {
         Ok(())
     }
 
-    /// Stores the row under a new key.
-    pub async fn append<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
+    /// The row as a store takes it that is to make its key.
+    pub fn unkeyed<R: Row>(&self) -> Option<R> {
         let mut json = Value::from(self.clone());
         if let Some(map) = json.as_object_mut() {
             map.remove("seq");
         }
-        if let Some(row) = Tx::Row::from_json(&json) {
+        R::from_json(&json)
+    }
+
+    /// Stores the row under a new key.
+    pub async fn append<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
+        if let Some(row) = self.unkeyed() {
             tx.insert(CHANGE_LOG, &row, None).await?;
         }
         Ok(())
@@ -186,6 +197,11 @@ impl LoggedChange {
         self.0.contains_key("group")
     }
 
+    /// The record whose stamps those of its fields follow.
+    pub fn from(&self) -> Option<&str> {
+        self.0.get(FROM).and_then(Value::as_str)
+    }
+
     /// When it was written.
     pub fn at(&self, row: &LogRow) -> Stamp {
         stamp_in(&self.0, "at").unwrap_or(row.at)
@@ -196,6 +212,25 @@ impl LoggedChange {
         let now = Visibility::from(self.text("visibility").to_owned());
         let other = if now == Visibility::Private { Visibility::Space } else { Visibility::Private };
         self.0.insert("visibility".into(), other.as_str().into());
+    }
+
+    /// Has the stamps of its fields, each its own, follow those of a record.
+    pub fn follow(&mut self, from: &str, at: Stamp) {
+        self.0.insert(FROM.to_owned(), from.into());
+        let data = self.0.get_mut("data").and_then(Value::as_object_mut).map(std::mem::take).unwrap_or_default();
+        let fields = self.0.entry("fields").or_insert_with(|| Value::Object(Map::new())).as_object_mut();
+        if let Some(fields) = fields {
+            fields.extend(data.into_iter().map(|(name, value)| (name, json!({ "value": value, "at": at }))));
+        }
+    }
+
+    /// Keeps what a deletion replaced where the log keeps it, as the wire has it among the fields.
+    pub fn fold_prev(&mut self) {
+        let is_delete = self.op() == "delete";
+        let deleted = self.fields_mut().filter(|_| is_delete).and_then(|fields| fields.remove(DELETED_AT));
+        if let Some(prev) = deleted.as_ref().and_then(|edit| edit.get("prev")) {
+            self.0.insert("prev".into(), prev.clone());
+        }
     }
 
     /// When each of its fields was written.
@@ -209,6 +244,7 @@ impl LoggedChange {
             prev,
             lost: self.other(LOST, field),
             matched: self.other(MATCHED, field) == Some(at),
+            from: self.from().map(str::to_owned),
         };
         let read = |map: &Map<String, Value>, key: &str| stamp_in(map, key);
         let of = |key: &str| self.0.get(key).and_then(Value::as_object).into_iter().flatten();
@@ -298,7 +334,7 @@ impl LoggedChange {
     /// The change as the wire carries it: complete in itself, and without what stays on the device.
     pub fn to_wire(&self, row: &LogRow) -> Value {
         let mut wire = self.0.clone();
-        for noted in [LOST, MATCHED] {
+        for noted in [LOST, MATCHED, FROM] {
             wire.remove(noted);
         }
         wire.insert("app".into(), row.app_id.clone().into());
@@ -313,7 +349,9 @@ impl LoggedChange {
         }
         if let Some(prev) = wire.remove("prev") {
             let at = wire["at"].clone();
-            wire.insert("fields".into(), json!({ DELETED_AT: { "value": at, "at": at, "prev": prev } }));
+            let deleted = json!({ "value": at, "at": at, "prev": prev });
+            let fields = wire.entry("fields").or_insert_with(|| Value::Object(Map::new())).as_object_mut();
+            fields.and_then(|fields| fields.insert(DELETED_AT.into(), deleted));
         }
         Value::Object(wire)
     }

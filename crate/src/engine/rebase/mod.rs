@@ -13,8 +13,10 @@ use super::error::Result;
 use super::events::Event;
 use super::ports::Host;
 use super::stamps::{json_of, stamp_of};
-use super::{Engine, adopt, epoch, outbox, rows};
-use crate::model::{AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, Stamp, record, same_json, words};
+use super::{Engine, adopt, epoch, leaving, outbox, rows};
+use crate::model::{
+    AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, SPACE_ID, Stamp, record, same_json, words,
+};
 use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
@@ -173,10 +175,13 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         relogged: Vec::new(),
         letters: Vec::new(),
     };
+    let left = leaving::left(&tx, &user).await?;
     for table in &tables {
         let info = engine.config().table(table)?;
         let Some(sync) = &info.sync else { continue };
-        for row in tx.scan(table, &Scan::default(), &|_| true).await? {
+        // What is kept of a space that was left is nothing the server could bring or take.
+        let is_here = |row: &S::Row| row.text(SPACE_ID).is_none_or(|space| !left.contains(&space));
+        for row in tx.scan(table, &Scan::default(), &is_here).await? {
             ending.row(&tx, table, sync, row, engine)?;
         }
     }

@@ -12,7 +12,8 @@ use crate::engine::prepare::Field;
 use crate::engine::sealing::mark_own;
 use crate::engine::stamps::{FieldMeta, Mark, stamp_of};
 use crate::model::{
-    AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY, Visibility,
+    AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SHARE_PROOF, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY,
+    Visibility,
 };
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 
@@ -51,6 +52,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         mark: &Mark<Value<S>>,
     ) -> Result<()> {
         let is_own = self.is_sealed(target.sync, &plan);
+        let releases = self.releases(target.sync, &plan);
         let Plan { id, stored, act } = self.seal(target.sync, plan, mark.at)?;
         let mut row = match &act {
             Act::Insert { .. } => S::Row::empty(),
@@ -65,7 +67,12 @@ impl<S: Store, H: Host> Writer<S, H> {
             Act::Insert { .. } | Act::Flip(Flip::Delete) => Vec::new(),
         };
         let payload = match act {
-            Act::Insert { mut data, space, bytes } => {
+            Act::Insert { mut data, space, mut bytes } => {
+                if releases {
+                    let proof = self.engine.share_proof(target.sync, &id, mark.at)?;
+                    bytes += SHARE_PROOF.len() + proof.len() + 6;
+                    data.set_text(SHARE_PROOF, &proof);
+                }
                 row = data.shallow_copy();
                 row.set_text(ID, &id);
                 match &space {
@@ -97,7 +104,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         };
         meta.write(&mut row);
-        if is_own {
+        if is_own || releases {
             mark_own(&mut row);
         }
         self.log(open, target.sync, &id, &row, mark.at, payload);

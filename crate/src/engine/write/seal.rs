@@ -15,7 +15,10 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub(super) fn seals(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
         let names = || sync.sealed.iter();
         match &plan.act {
-            Act::Insert { data, .. } => names().any(|name| self.seals_field(sync, plan, name, data.get(name).as_ref())),
+            Act::Insert { data, .. } => {
+                self.releases(sync, plan)
+                    || names().any(|name| self.seals_field(sync, plan, name, data.get(name).as_ref()))
+            }
             Act::Edit(edits) => edits
                 .iter()
                 .filter(|edit| sync.sealed.contains(&edit.name))
@@ -49,9 +52,15 @@ impl<S: Store, H: Host> Writer<S, H> {
                 let visibility = data.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
                 is_sealed(&config, sync, space.as_deref(), visibility)
             }
-            (_, Some(stored)) => is_row_sealed(&config, sync, stored),
+            (_, Some(stored)) => self.engine.is_kept_sealed(sync, stored),
             (_, None) => false,
         }
+    }
+
+    /// Whether an insert makes a record everybody's that was the user's alone before it was deleted.
+    pub(super) fn releases(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
+        let was = plan.stored.as_ref().is_some_and(|row| is_row_sealed(&self.engine.config(), sync, row));
+        was && matches!(plan.act, Act::Insert { .. }) && !self.is_sealed(sync, plan)
     }
 
     /// Seals the values of a plan that are to be, under the stamp they get.

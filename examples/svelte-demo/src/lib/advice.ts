@@ -19,6 +19,7 @@ const advice: Record<ManaErrorCode, string> = {
   key_exhausted: 'Nothing was saved. Renew the key in the settings first.',
   key_malformed: 'Use the key as it was handed out.',
   not_found: 'This task is gone. Perhaps it was deleted on another device.',
+  not_the_author: 'Ask the person who made the task.',
   offline: 'Nothing to do: it is tried again by itself.',
   other_user: 'This database belongs to somebody else. Sign in as that user.',
   passphrase_wrong: 'Type it again, or use the recovery code.',

@@ -124,6 +124,7 @@ impl Schedule {
                     | Event::Status(_)
                     | Event::ClockSkew { .. }
                     | Event::Spaces(_)
+                    | Event::SpaceRemoved { .. }
                     | Event::Adoption(_)
                     | Event::Vault { .. }
                     | Event::VaultKey(_)

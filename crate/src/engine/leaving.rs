@@ -1,0 +1,219 @@
+//! Spaces that the user is a member of no more, as the server says.
+//!
+//! A list that lacks a space may be a mistake of a moment, and what is deleted here may be nowhere else. So a space that
+//! the server named before and does not name now is hidden at once, and deleted when an answer at least a minute later
+//! says the same. What the server does not have, and what is the user's alone there, stays for thirty days.
+
+use super::error::Result;
+use super::events::{Event, Kept as KeptRow};
+use super::outbox::{self, Unsent};
+use super::ports::Host;
+use super::spaces::{self, Kept};
+use super::{Engine, Touched, rows};
+use crate::model::{AUTHOR_ID, ID, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, VISIBILITY, Visibility};
+use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
+use serde_json::Value;
+use std::rc::Rc;
+
+/// How long a space is not named before it is deleted, in milliseconds.
+const SURE_AFTER_MS: u64 = 60_000;
+/// How long what is kept of it is, in milliseconds.
+const KEPT_FOR_MS: u64 = 30 * 86_400_000;
+
+/// What an answer's list of spaces means.
+#[derive(Default)]
+struct Meaning {
+    /// To be deleted now.
+    gone: Vec<String>,
+    /// Of which the rest is to be deleted now.
+    forgotten: Vec<String>,
+    changed: bool,
+}
+
+impl Kept {
+    /// Takes note of an answer's list at `now`. Spaces that are `own` are the user's whatever it says.
+    fn note(&mut self, list: &[Space], now: u64, own: impl Fn(&str) -> bool) -> Meaning {
+        let mut meaning = Meaning::default();
+        for space in list {
+            let id = space.id.as_str();
+            meaning.changed |= self.named.insert(id.to_owned(), Value::Null) != Some(Value::Null);
+            meaning.changed |= self.left.remove(id).is_some();
+        }
+        let is_named = |id: &str| list.iter().any(|space| space.id.as_str() == id);
+        for (id, since) in self.named.iter_mut().filter(|(id, _)| !is_named(id) && !own(id)) {
+            match since.as_u64() {
+                Some(since) if now.saturating_sub(since) >= SURE_AFTER_MS => {
+                    if !self.left.contains_key(id) {
+                        self.left.insert(id.clone(), now.into());
+                        meaning.gone.push(id.clone());
+                    }
+                }
+                // The clock was set back.
+                Some(since) if since <= now => {}
+                _ => {
+                    *since = now.into();
+                    meaning.changed = true;
+                }
+            }
+        }
+        let is_over = |at: &Value| at.as_u64().is_some_and(|at| now.saturating_sub(at) >= KEPT_FOR_MS);
+        meaning.forgotten = self.left.iter().filter(|(_, at)| is_over(at)).map(|(id, _)| id.clone()).collect();
+        for id in &meaning.forgotten {
+            self.left.remove(id);
+            self.named.remove(id);
+        }
+        meaning.changed |= !meaning.gone.is_empty() || !meaning.forgotten.is_empty();
+        meaning
+    }
+}
+
+/// The spaces that were left, of which something may be kept.
+pub async fn left<Tx: Transaction>(tx: &Tx, user: &str) -> Result<OrderedSet<String>> {
+    Ok(spaces::read(tx, user).await?.left.into_iter().map(|(id, _)| id).collect())
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Takes note of the spaces that an answer of the server names.
+    pub(super) async fn note_memberships(self: &Rc<Self>, list: &[Space]) -> Result<()> {
+        let user = self.config().user_id().to_owned();
+        let tables = self.synced_tables();
+        let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
+        if !self.reads_news(list, &user).await? {
+            return Ok(());
+        }
+        let tx = self.store.begin(Mode::Write, &stores)?;
+        let mut kept = spaces::read(&tx, &user).await?;
+        let meaning = {
+            let config = self.config();
+            kept.note(list, self.host.now_ms(), |id| config.is_own_space(id))
+        };
+        let (mut touched, mut told) = (Vec::new(), Vec::new());
+        for space in &meaning.gone {
+            let (removed, stays) = self.remove_space(&tx, &tables, space, true).await?;
+            told.push(Event::SpaceRemoved { space: space.clone(), removed: removed.len(), kept: stays });
+            touched.extend(removed);
+        }
+        for space in &meaning.forgotten {
+            touched.extend(self.remove_space(&tx, &tables, space, false).await?.0);
+            forget(&tx, rows::LETTER, |letter| letter["change"]["spaceId"] == *space).await?;
+        }
+        rows::write(&tx, rows::SPACES, &user, kept.clone())?;
+        tx.commit().await?;
+        self.show_spaces(&kept);
+        self.committed(&touched, Origin::ServerReplay, 0);
+        for event in told {
+            self.emit(event);
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to write; most answers say what the last one said.
+    async fn reads_news(&self, list: &[Space], user: &str) -> Result<bool> {
+        if self.config().user.is_none() {
+            return Ok(false);
+        }
+        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
+        let mut kept = spaces::read(&tx, user).await?;
+        let config = self.config();
+        Ok(kept.note(list, self.host.now_ms(), |id| config.is_own_space(id)).changed)
+    }
+
+    /// Deletes the rows of a space, with what waits for them; where it `keeps`, but for what is the user's alone and what
+    /// the server does not have.
+    async fn remove_space(
+        &self,
+        tx: &S::Tx,
+        tables: &[String],
+        space: &str,
+        keeps: bool,
+    ) -> Result<(Vec<Touched<S::Row>>, Vec<KeptRow>)> {
+        let (mut removed, mut kept) = (Vec::new(), Vec::new());
+        let unsent = outbox::unsent(tx, |_| true).await?;
+        let letters: Vec<(String, Value)> = rows::read_all(tx, rows::LETTER).await?;
+        for table in tables {
+            let info = self.config().table(table)?;
+            let Some(sync) = info.sync.as_ref().filter(|sync| sync.scope == Scope::Space) else { continue };
+            let is_of = |row: &S::Row| row.text(SPACE_ID).as_deref() == Some(space);
+            for row in tx.scan(table, &Scan::default(), &is_of).await? {
+                let id = row.text(ID).unwrap_or_default();
+                let why = if keeps { self.why_kept(sync, &row, &id, &unsent, &letters) } else { None };
+                if let Some(why) = why {
+                    kept.push(KeptRow { table: table.clone(), id, why });
+                    continue;
+                }
+                let key = Key::Text(id);
+                tx.delete(table, &key)?;
+                removed.push(Touched { table: table.clone(), key, old: Some(row), new: None, fields: Vec::new() });
+            }
+        }
+        forget(tx, rows::QUARANTINE, |held| held["change"]["spaceId"] == *space).await?;
+        forget(tx, rows::PARKED, |parked| parked["space"] == *space).await?;
+        Ok((removed, kept))
+    }
+
+    fn why_kept(
+        &self,
+        sync: &TableSync,
+        row: &S::Row,
+        id: &str,
+        unsent: &Unsent,
+        letters: &[(String, Value)],
+    ) -> Option<&'static str> {
+        let table = sync.sync_name.as_str();
+        let is_of = |letter: &Value| {
+            let change = &letter["change"];
+            letter["row"]["appId"] == sync.app.as_str() && change["table"] == table && change["id"] == *id
+        };
+        if unsent.has_record(table, id) || letters.iter().any(|(_, letter)| is_of(letter)) {
+            return Some("unsent");
+        }
+        let is_mine = row.text(AUTHOR_ID).as_deref() == Some(self.config().user_id());
+        let visibility = row.text(VISIBILITY).map(Visibility::from);
+        (is_mine && visibility == Some(Visibility::Private)).then_some("private")
+    }
+}
+
+async fn forget<Tx: Transaction>(tx: &Tx, kind: &str, is_of: impl Fn(&Value) -> bool) -> Result<()> {
+    for (key, row) in rows::read_all::<_, Value>(tx, kind).await? {
+        if is_of(&row) {
+            rows::remove(tx, kind, &key)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SpaceId;
+
+    fn list(ids: &[&str]) -> Vec<Space> {
+        let space = |id: &&str| Space { id: SpaceId::parse(*id).expect("an id"), kind: None, role: None };
+        ids.iter().map(space).collect()
+    }
+
+    fn note(kept: &mut Kept, ids: &[&str], now: u64) -> (Vec<String>, Vec<String>) {
+        let meaning = kept.note(&list(ids), now, |id| id == "own");
+        (meaning.gone, meaning.forgotten)
+    }
+
+    #[test]
+    fn a_space_goes_when_two_answers_a_minute_apart_lack_it_and_one_before_named_it() {
+        let nothing = (Vec::new(), Vec::new());
+        let gone = (vec!["club".to_owned()], Vec::new());
+        let mut kept = Kept::default();
+        assert_eq!(note(&mut kept, &["club", "own"], 0), nothing);
+        assert_eq!(note(&mut kept, &[], 1_000), nothing);
+        assert_eq!(note(&mut kept, &[], 60_999), nothing);
+        assert_eq!(note(&mut kept, &["club"], 61_000), nothing, "it is there again");
+        assert_eq!(note(&mut kept, &[], 62_000), nothing);
+        assert_eq!(note(&mut kept, &[], 30_000), nothing, "the clock was set back");
+        assert_eq!(note(&mut kept, &[], 89_999), nothing);
+        assert_eq!(note(&mut kept, &[], 90_000), gone);
+        assert_eq!(note(&mut kept, &[], 91_000), nothing, "once");
+        let month = 30 * 86_400_000;
+        assert_eq!(note(&mut kept, &[], 90_000 + month - 1), nothing);
+        assert_eq!(note(&mut kept, &[], 90_000 + month), (Vec::new(), vec!["club".to_owned()]));
+        assert_eq!(note(&mut kept, &[], 90_001 + 2 * month), nothing);
+    }
+}
