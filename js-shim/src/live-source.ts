@@ -148,9 +148,13 @@ export class LiveSource {
       if (run !== this.#run) return;
       this.#answered = true;
       this.#deaths = 0;
-      const rows = found?.rows && this.#rows.take(found.rows);
-      if (found && rows) this.#set({ rows, apart: found, status: 'ready', error: undefined });
-      else this.failed(toManaError(error));
+      try {
+        const rows = found?.rows && this.#rows.take(found.rows);
+        if (found && rows) this.#set({ rows, apart: found, status: 'ready', error: undefined });
+        else this.failed(toManaError(error));
+      } catch (thrown) {
+        this.failed(toManaError(thrown));
+      }
     };
   }
 
