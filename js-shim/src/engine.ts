@@ -1,9 +1,18 @@
 /** `openEngine` and the engine it gives. */
 
 import { EngineAccess, syncWaiter } from './access.js';
+import {
+  functionArgument,
+  numberArgument,
+  objectArgument,
+  optionsArgument,
+  textArgument,
+  textsArgument,
+  wordArgument,
+} from './arguments.js';
 import { Connection, type ConnectionHandlers, type Loader } from './connection.js';
-import { invalidArgument, ManaError } from './errors.js';
-import { Emitter } from './events.js';
+import { invalidArgument, ManaError, readArgument } from './errors.js';
+import { Emitter, eventName } from './events.js';
 import { tableInfo } from './fields.js';
 import { LiveQueries } from './live.js';
 import { rawOptions, rawSpaces, rawUser } from './options.js';
@@ -42,8 +51,8 @@ import type { Vault } from './vault-types.js';
 export async function openWith(loader: Loader, options: EngineOptions): Promise<Engine> {
   const raw = rawOptions(options);
   const events = new Emitter<EngineEvents>();
-  for (const [name, handler] of Object.entries(options.on ?? {})) {
-    events.on(name as keyof EngineEvents, handler as (detail: unknown) => void);
+  for (const [name, handler] of Object.entries(objectArgument(options.on ?? {}, 'on'))) {
+    if (handler !== undefined) events.on(eventName(name), handler as (detail: unknown) => void);
   }
   const live = new LiveQueries();
   const parts: { connection?: Connection } = {};
@@ -102,7 +111,7 @@ class ActorWriter implements Writer {
     const outcome = async () => {
       const names = tableNames(tables);
       if (mode !== 'r' && mode !== 'rw') throw invalidArgument("A transaction's mode is 'r' or 'rw'.");
-      if (typeof body !== 'function') throw invalidArgument('A transaction takes a function.');
+      functionArgument(body, 'What a transaction runs');
       return this.#access.transaction(mode, names, (access, abort) =>
         body({ table: (name) => new AccessTable(access, tableName(name)), abort }),
       );
@@ -111,7 +120,10 @@ class ActorWriter implements Writer {
   }
 
   as(actor: Actor): Writer {
-    return new ActorWriter(this.#connection, this.#live, plain(actor) as Actor);
+    const own = readArgument(() => plain(objectArgument(actor, 'An actor'))) as Actor;
+    wordArgument(own.kind, ['user', 'ai', 'system'], "An actor's kind");
+    textArgument(own.principalId, "An actor's principalId");
+    return new ActorWriter(this.#connection, this.#live, own);
   }
 }
 
@@ -133,24 +145,34 @@ class OpenEngine extends ActorWriter implements Engine {
     this.vault = vault;
     this.conflicts = {
       subscribe: (run) => events.on('conflict', run),
-      restore: (conflict: Conflict) => connection.run((raw) => raw.restoreConflict(plain(conflict))),
+      restore: async (conflict: Conflict) => {
+        const own = readArgument(() => plain(objectArgument(conflict, 'A conflict')));
+        await connection.run((raw) => raw.restoreConflict(own));
+      },
     };
     this.inspector = {
-      record: (table: string, key: Key) => connection.run((raw) => raw.inspect(table, plain(key))),
-      log: (limit = 100) => connection.run((raw) => raw.log(limit)),
+      record: async (table: string, key: Key) => {
+        const [name, own] = [tableName(table), readArgument(() => plain(key))];
+        return connection.run((raw) => raw.inspect(name, own));
+      },
+      log: async (limit = 100) => {
+        const most = numberArgument(limit, 'limit');
+        return connection.run((raw) => raw.log(most));
+      },
     };
   }
 
   isLocked(row: object): boolean {
-    return isLocked(row);
+    return isLocked(objectArgument(row, 'A row'));
   }
 
   on<Name extends keyof EngineEvents>(name: Name, handler: (detail: EngineEvents[Name]) => void): () => void {
-    return this.#events.on(name, handler);
+    return this.#events.on(eventName(name), handler);
   }
 
-  async setUser(user: User | null, { wipe = false, force = false }: WipeOptions = {}): Promise<void> {
-    const next = rawUser(user);
+  async setUser(user: User | null, options?: WipeOptions): Promise<void> {
+    const { wipe = false, force = false } = optionsArgument(options, 'The options of setUser');
+    const next = readArgument(() => rawUser(user));
     try {
       await this.#connection.run((raw) => raw.setUser(next));
       this.#connection.options.user = next;
@@ -163,15 +185,17 @@ class OpenEngine extends ActorWriter implements Engine {
     this.#live.restart(true);
   }
 
-  async setSpaces(spaces: readonly Space[], { confirmTypeChange = [] }: SetSpacesOptions = {}): Promise<void> {
-    const next = rawSpaces(spaces);
-    const confirmed = [...confirmTypeChange];
+  async setSpaces(spaces: readonly Space[], options?: SetSpacesOptions): Promise<void> {
+    const { confirmTypeChange = [] } = optionsArgument(options, 'The options of setSpaces');
+    const next = readArgument(() => rawSpaces(spaces));
+    const confirmed = textsArgument(confirmTypeChange, 'confirmTypeChange');
     await this.#connection.run((raw) => raw.setSpaces(next, confirmed));
     this.#connection.options.spaces = next;
     this.#live.restart(false);
   }
 
   async setActiveSpace(spaceId: string | null): Promise<void> {
+    if (spaceId !== null) textArgument(spaceId, 'The id of a space');
     await this.#connection.run(async (raw) => raw.setActiveSpace(spaceId));
     this.#connection.options.activeSpaceId = spaceId;
     this.#live.restart(true);
@@ -199,7 +223,8 @@ class OpenEngine extends ActorWriter implements Engine {
     return writePromise(outcome);
   }
 
-  async signOut({ wipe = false, force = false }: WipeOptions = {}): Promise<void> {
+  async signOut(options?: WipeOptions): Promise<void> {
+    const { wipe = false, force = false } = optionsArgument(options, 'The options of signOut');
     if (wipe) await this.destroy({ force });
     else this.close();
   }
@@ -211,7 +236,8 @@ class OpenEngine extends ActorWriter implements Engine {
     this.#events.emit('closed', null);
   }
 
-  async destroy({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async destroy(options?: { readonly force?: boolean }): Promise<void> {
+    const { force = false } = optionsArgument(options, 'The options of destroy');
     await this.#connection.destroy(force);
     this.#live.close();
     this.#events.emit('closed', null);
@@ -224,14 +250,13 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
     const info = (name: string) => tableInfo(raw, name);
     const tables = Object.keys(raw.schema.stores);
     await runIn({ instance, mode: 'rw', tables, actor: null, info }, tx, (access, abort) =>
-      schema.upgrades?.[version]?.({ table: (name) => new AccessTable(access, name), abort }),
+      schema.upgrades?.[version]?.({ table: (name) => new AccessTable(access, tableName(name)), abort }),
     );
   };
 }
 
 function tableName(name: unknown): string {
-  if (typeof name === 'string') return name;
-  throw invalidArgument("A table's name is a string.");
+  return textArgument(name, "A table's name");
 }
 
 function idOf(id: unknown): string {

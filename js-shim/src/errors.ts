@@ -125,7 +125,8 @@ export function enginePanicked(message: string): ManaError {
 
 /** What calls in flight are answered with when the browser has closed the database. */
 export function connectionLost(): ManaError {
-  const text = 'The browser closed the database, which is being opened again; nothing half-written was saved. Repeat the call.';
+  const text =
+    'The browser closed the database, which is being opened again; nothing half-written was saved. Repeat the call.';
   return new ManaError('connection_lost', text, { retryable: true });
 }
 

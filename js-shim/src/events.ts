@@ -1,6 +1,34 @@
 /** Handlers by event name; one that throws does not keep the others from being called. */
 
+import { functionArgument, wordArgument } from './arguments.js';
+import type { EngineEvents } from './types.js';
+
 type Handler = (detail: never) => void;
+
+const names: Readonly<Record<keyof EngineEvents, true>> = {
+  change: true,
+  blocked: true,
+  versionchange: true,
+  closed: true,
+  upgrade: true,
+  adoption: true,
+  conflict: true,
+  quarantine: true,
+  'dead-letter': true,
+  'needs-auth': true,
+  'clock-skew': true,
+  'storage-full': true,
+  'update-required': true,
+  'billing-required': true,
+  spaces: true,
+  'space-removed': true,
+  'database-lost': true,
+};
+
+/** The name of an event; another one would never come. */
+export function eventName<Name extends string>(name: Name): Name & keyof EngineEvents {
+  return wordArgument<string>(name, Object.keys(names), "An event's name") as Name & keyof EngineEvents;
+}
 
 /** The handlers of an engine's events. */
 export class Emitter<Events extends object> {
@@ -8,6 +36,7 @@ export class Emitter<Events extends object> {
 
   /** Adds a handler and gives the function that takes it away. */
   on<Name extends keyof Events>(name: Name, handler: (detail: Events[Name]) => void): () => void {
+    functionArgument(handler, 'A handler of events');
     // A wrapper of its own lets one function be added twice and taken away once.
     const own: Handler = (detail) => handler(detail);
     const handlers = this.#handlers.get(name) ?? new Set();

@@ -1,12 +1,15 @@
 /** What the shim knows of a table: which fields are dates and where the primary key is; dates both ways. */
 
-import { invalidArgument } from './errors.js';
+import { isPlain } from './equality.js';
+import { invalidArgument, ManaError, type ManaErrorCode } from './errors.js';
 import { plain, plainRow } from './proxies.js';
 import type { RawOptions } from './raw.js';
 
 /** A table as the schema describes it. */
 export interface TableInfo {
   readonly name: string;
+  /** Whether its rows sync. */
+  readonly synced: boolean;
   /** Fields that are ISO strings on disk and on the wire, and Dates in the app. */
   readonly dates: readonly string[];
   /** Fields that are encrypted. */
@@ -21,15 +24,15 @@ export interface TableInfo {
 
 /** Looks a table up; one the schema does not name gets no dates, and the engine answers its calls with `unknown_table`. */
 export function tableInfo(options: RawOptions, name: string): TableInfo {
-  const apps = Object.values(options.apps);
-  const dates = apps.find((app) => Object.hasOwn(app.tables, name))?.tables[name]?.dates ?? [];
+  const app = Object.values(options.apps).find(({ tables }) => Object.hasOwn(tables, name));
   const schema = Object.hasOwn(options.schema.stores, name) ? (options.schema.stores[name] ?? '') : '';
   const field = (schema.split(',')[0] ?? '').trim().replace(/^[+&*]+/, '');
   const compoundKey = field.startsWith('[');
   const keyPaths = compoundKey ? field.slice(1, -1).split('+') : [field];
   return {
     name,
-    dates,
+    synced: app !== undefined,
+    dates: app?.tables[name]?.dates ?? [],
     sealed: options.encryption?.fields[name] ?? [],
     keyField: /^[\w$]+$/.test(field) ? field : undefined,
     keyPaths: keyPaths.map((path) => path.trim()).filter((path) => path !== ''),
@@ -51,27 +54,67 @@ function storedPart(table: TableInfo, path: string, row: object): unknown {
   return table.dates.includes(path) ? isoOf(value) : value;
 }
 
-/** A row as it is stored: no proxies, dates as ISO strings. */
-export function storedRow(table: TableInfo, row: unknown): Record<string, unknown> {
+/** Fields as they are stored: no proxies, dates as ISO strings. */
+export function storedFields(table: TableInfo, row: unknown): Record<string, unknown> {
+  if (isOther(row))
+    throw invalidRecord(table, 'are objects with fields, which a Blob, a Map, a Date and the like are not');
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     throw invalidArgument(`A row of ${table.name} must be an object.`, { table: table.name });
   }
   const out = plainRow(row);
   for (const field of table.dates) {
-    if (field in out) out[field] = isoOf(out[field]);
+    if (Object.hasOwn(out, field)) out[field] = storedDate(field, out[field]);
   }
   return out;
+}
+
+/** A row as it is stored. One that is no record, as a Blob, is handed on as it is where keys are beside the rows. */
+export function storedRow(table: TableInfo, row: unknown): Record<string, unknown> {
+  if (table.keyPaths.length > 0 || !isOther(row)) return storedFields(table, row);
+  if (cloneOf(row as object) === undefined) throw invalidRecord(table, 'are values that can be cloned');
+  return plain(row) as Record<string, unknown>;
+}
+
+/** Refuses to change fields of a stored value that is no record: it would become one, and what it was would be lost. */
+export function requireRecord(table: TableInfo, stored: unknown): void {
+  if (stored === undefined || (typeof stored === 'object' && stored !== null && isPlain(stored))) return;
+  throw invalidRecord(
+    table,
+    'may be other values than records, as this one is, which have no fields: replace it by put',
+  );
+}
+
+/** Whether a value is an object that is not stored as one with fields; those of the app's own classes are. */
+function isOther(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if (Object.prototype.toString.call(value) === '[object Object]') return false;
+  const clone = cloneOf(value);
+  return clone === undefined || !isPlain(clone);
+}
+
+function cloneOf(value: object): object | undefined {
+  try {
+    return structuredClone(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function invalidRecord(table: TableInfo, what: string): ManaError {
+  const message = `Rows of ${table.name} ${what}; nothing was written.`;
+  return new ManaError('invalid_record', message, { details: { table: table.name } });
 }
 
 /** A key of an index, or the primary key when `index` is `null`, as it is stored. */
 export function storedKey(table: TableInfo, index: string | null, key: unknown): unknown {
   const fields = index?.startsWith('[') ? index.slice(1, -1).split('+') : undefined;
   const value = plain(key);
-  if (fields && Array.isArray(value)) {
-    return value.map((part, at) => (table.dates.includes(fields[at]?.trim() ?? '') ? isoOf(part) : part));
-  }
-  const field = index ?? table.keyField;
-  return field !== undefined && table.dates.includes(field) ? isoOf(value) : value;
+  if (fields && Array.isArray(value)) return value.map((part, at) => keyPart(table, fields[at]?.trim(), part));
+  return keyPart(table, index ?? table.keyField, value);
+}
+
+function keyPart(table: TableInfo, field: string | undefined, key: unknown): unknown {
+  return field !== undefined && table.dates.includes(field) ? storedDate(field, key, 'invalid_argument') : key;
 }
 
 /** A key that an index gave, as the app knows it. */
@@ -103,7 +146,20 @@ export function revive<R extends Record<string, unknown>>(table: TableInfo, row:
   return row;
 }
 
-/** An invalid Date is left for the engine to refuse, which names its path. */
+/** A date as it is stored. In texts with more digits of the year the order would not be that of time. */
+function storedDate(field: string, value: unknown, code: ManaErrorCode = 'value_not_syncable'): unknown {
+  const text = isoOf(value);
+  if (typeof text !== 'string' || !/^[+-]\d{6}-/.test(text)) return text;
+  const message = `The date at ${field} is outside the years 0000 to 9999, which dates of tables that sync are in.`;
+  throw new ManaError(code, message, { details: { path: field } });
+}
+
+/**
+ * The one spelling of a date or of a text that says one, so that the order of texts is that of time. Other texts stay as
+ * they are, and an invalid Date is left for the engine to refuse, which names its path.
+ */
 function isoOf(value: unknown): unknown {
-  return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : value;
+  if (typeof value !== 'string' && !(value instanceof Date)) return value;
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? value : date.toISOString();
 }

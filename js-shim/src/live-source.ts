@@ -148,10 +148,14 @@ export class LiveSource {
       if (run !== this.#run) return;
       this.#answered = true;
       this.#deaths = 0;
-      const rows = found?.rows && this.#rows.take(found.rows);
-      const status = this.#rows.locked ? 'locked' : 'ready';
-      if (found && rows) this.#set({ rows, apart: found, status, error: undefined });
-      else this.failed(toManaError(error));
+      try {
+        const rows = found?.rows && this.#rows.take(found.rows);
+        const status = this.#rows.locked ? 'locked' : 'ready';
+        if (found && rows) this.#set({ rows, apart: found, status, error: undefined });
+        else this.failed(toManaError(error));
+      } catch (thrown) {
+        this.failed(toManaError(thrown));
+      }
     };
   }
 

@@ -1,5 +1,6 @@
 /** The handle that `live()` gives: a shared subscription seen through the query's JS filters. */
 
+import { functionArgument, objectArgument } from './arguments.js';
 import { sameItems } from './equality.js';
 import { type ManaError, toManaError } from './errors.js';
 import type { TableInfo } from './fields.js';
@@ -56,6 +57,7 @@ export class LiveView<T> implements LiveHandle<Rows<T>> {
   }
 
   subscribe(run: (value: Rows<T> | undefined) => void): () => void {
+    functionArgument(run, 'A subscriber');
     const source = this.#source();
     let told = this.#show(source.result);
     run(told.value);
@@ -75,6 +77,7 @@ export class LiveView<T> implements LiveHandle<Rows<T>> {
   [observable]() {
     return {
       subscribe: (observer: Observer<Rows<T> | undefined> | ((value: Rows<T> | undefined) => void)) => {
+        if (typeof observer !== 'function') objectArgument(observer, 'An observer');
         const next = typeof observer === 'function' ? observer : (value: Rows<T> | undefined) => observer.next?.(value);
         return { unsubscribe: this.subscribe(next) };
       },

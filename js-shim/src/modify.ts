@@ -3,7 +3,7 @@
 import type { Access } from './access.js';
 import { equal } from './equality.js';
 import { invalidArgument, ManaError, readArgument } from './errors.js';
-import { keyOfRow, storedRow, type TableInfo } from './fields.js';
+import { keyOfRow, storedFields, type TableInfo } from './fields.js';
 import { type Outcome, writePromise } from './outcome.js';
 import type { RawWriteKind } from './raw.js';
 import type { Write } from './types.js';
@@ -25,10 +25,16 @@ export function modifyRows(access: Access, table: TableInfo, read: ReadRows, cha
 
 /** Deletes the rows that `read` finds; gives how many it found. */
 export function deleteRows(access: Access, table: TableInfo, read: ReadRows): Write<number> {
-  return overRows(access, table, read, (rows) => ({ updates: [], deletes: rows.map((row) => keyOfRow(table, row)) }));
+  return overRows(access, table, read, (rows) => ({
+    kind: 'update',
+    updates: [],
+    deletes: rows.map((row) => keyOfRow(table, row)),
+  }));
 }
 
 interface Plan {
+  /** By paths, as the app wrote them, or by the names of fields that a function changed. */
+  readonly kind: 'update' | 'updateFields';
   readonly updates: [unknown, Row][];
   readonly deletes: unknown[];
 }
@@ -37,8 +43,8 @@ function overRows(access: Access, table: TableInfo, read: ReadRows, make: (rows:
   const outcome = async (): Promise<Outcome<number>> => {
     const { value, whenSynced } = await access.atomically(table.name, async (inside) => {
       const rows = (await read(inside)) as Row[];
-      const { updates, deletes } = make(rows);
-      const refused = await written(inside, 'update', table, updates);
+      const { kind, updates, deletes } = make(rows);
+      const refused = await written(inside, kind, table, updates);
       return { count: rows.length, refused: refused ?? (await written(inside, 'delete', table, deletes)) };
     });
     // Only now: what was not refused is saved.
@@ -66,12 +72,11 @@ async function written(
 }
 
 function plan(table: TableInfo, rows: Row[], change: unknown): Plan {
-  const made: Plan = { updates: [], deletes: [] };
   if (typeof change !== 'function') {
-    const changes = readArgument(() => storedRow(table, change));
-    for (const row of rows) made.updates.push([keyOfRow(table, row), changes]);
-    return made;
+    const changes = readArgument(() => storedFields(table, change));
+    return { kind: 'update', updates: rows.map((row) => [keyOfRow(table, row), changes]), deletes: [] };
   }
+  const made: Plan = { kind: 'updateFields', updates: [], deletes: [] };
   for (const row of rows) {
     const key = keyOfRow(table, row);
     const draft = draftOf(row);
@@ -81,10 +86,21 @@ function plan(table: TableInfo, rows: Row[], change: unknown): Plan {
       made.deletes.push(key);
       continue;
     }
-    const changes = readArgument(() => changesBetween(row, context.value as Row));
-    if (Object.keys(changes).length > 0) made.updates.push([key, readArgument(() => storedRow(table, changes))]);
+    const changes = readArgument(() => storedFields(table, changesOf(table, row, draft, context.value)));
+    if (Object.keys(changes).length > 0) made.updates.push([key, changes]);
   }
   return made;
+}
+
+/** Fields of records that sync which another object in a record's place need not name. */
+const keptByItself = ['id', 'spaceId', 'userId', 'authorId', 'visibility'];
+
+function changesOf(table: TableInfo, row: Row, draft: Row, value: unknown): Row {
+  const after = value === draft ? draft : storedFields(table, value);
+  const changes = changesBetween(row, after);
+  if (value === draft || !table.synced) return changes;
+  for (const field of keptByItself) if (!Object.hasOwn(after, field)) delete changes[field];
+  return changes;
 }
 
 /** A copy of a row for an app's function to change. What stands for a sealed value is the same object in it. */

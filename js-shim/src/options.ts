@@ -1,60 +1,114 @@
 /** The engine's options in the form the WASM side reads: every key present, absent values `null`. */
 
-import { invalidArgument } from './errors.js';
+import {
+  functionArgument,
+  listArgument,
+  numberArgument,
+  objectArgument,
+  optionalText,
+  textArgument,
+  textsArgument,
+  wordArgument,
+} from './arguments.js';
+import { invalidArgument, readArgument } from './errors.js';
 import { plain } from './proxies.js';
 import type { RawApp, RawEncryption, RawOptions, RawSpace, RawUser } from './raw.js';
-import type { AppOptions, EngineOptions, Space, TableOptions, User } from './types.js';
+import type { AppOptions, EngineOptions, Schema, Space, SyncOptions, TableOptions, User } from './types.js';
 import type { EncryptionOptions } from './vault-types.js';
 
 /** Fills in what was left out; what the values mean is checked by the engine. */
 export function rawOptions(options: EngineOptions): RawOptions {
-  if (typeof options?.name !== 'string' || typeof options.schema?.stores !== 'object') {
-    throw invalidArgument('openEngine needs at least a name and a schema.');
-  }
-  // The options may come out of a reactive state, and are kept for later instances.
-  const { name, schema, apps, user, spaces, activeSpaceId, sync, durability, encryption, vault } = plain({
-    ...options,
-    module: undefined,
-  }) as EngineOptions;
+  return readArgument(() => {
+    objectArgument(options, 'What openEngine takes');
+    checkModule(options.module);
+    // The options may come out of a reactive state, and are kept for later instances.
+    return filledIn(plain({ ...options, module: undefined }) as EngineOptions);
+  });
+}
+
+function filledIn(options: EngineOptions): RawOptions {
+  const { name, schema, apps, user, spaces, activeSpaceId, sync, durability, encryption, vault } = options;
+  if (textArgument(name, 'name') === '') throw invalidArgument('name must not be empty.');
   return {
     name,
-    schema: {
-      version: schema.version,
-      stores: { ...schema.stores },
-      upgrades: Object.keys(schema.upgrades ?? {}).map(Number),
-    },
-    apps: Object.fromEntries(Object.entries(apps ?? {}).map(([id, app]) => [id, rawApp(app)])),
+    schema: rawSchema(schema),
+    apps: mapped(apps ?? {}, 'apps', rawApp),
     user: rawUser(user ?? null),
     spaces: spaces ? rawSpaces(spaces) : null,
-    activeSpaceId: activeSpaceId ?? null,
-    sync: sync ? { url: sync.url } : null,
-    durability: durability ?? 'relaxed',
+    activeSpaceId: optionalText(activeSpaceId, 'activeSpaceId'),
+    sync: sync ? { url: syncUrl(sync) } : null,
+    durability: wordArgument(durability ?? 'relaxed', ['relaxed', 'strict'], 'durability'),
     encryption: encryption ? rawEncryption(encryption) : null,
-    vaultWaitMs: vault?.waitMs ?? 2_000,
+    vaultWaitMs: numberArgument(objectArgument(vault ?? {}, 'vault').waitMs ?? 2_000, 'vault.waitMs'),
   };
 }
 
-function rawEncryption({ fields, format }: EncryptionOptions): RawEncryption {
-  const named = Object.entries(fields ?? {}).map(([table, names]) => [table, [...names]] as [string, string[]]);
-  return { fields: Object.fromEntries(named), format: format ?? 0 };
+function checkModule(module: EngineOptions['module']): void {
+  const isModule = module instanceof URL || module instanceof WebAssembly.Module;
+  if (module === undefined || typeof module === 'string' || isModule) return;
+  throw invalidArgument('module must be an address or a WebAssembly.Module.');
 }
 
-export function rawUser(user: User | null): RawUser | null {
-  return user && { id: user.id, displayName: user.displayName ?? null };
-}
-
-export function rawSpaces(spaces: readonly Space[]): RawSpace[] {
-  return spaces.map(({ id, type, role }) => ({ id, type, role: role ?? null }));
-}
-
-function rawApp(app: AppOptions): RawApp {
+function rawSchema(schema: Schema): RawOptions['schema'] {
+  const { version, stores, upgrades } = objectArgument(schema, 'schema');
+  const steps = Object.entries(objectArgument(upgrades ?? {}, 'schema.upgrades'));
+  for (const [name, upgrade] of steps) {
+    functionArgument(upgrade, `schema.upgrades[${name}]`);
+    if (!/^[1-9]\d*$/.test(name)) throw invalidArgument(`schema.upgrades names ${name}, which is no version.`);
+  }
   return {
-    sync: app.sync ?? 'eager',
-    schemaVersion: app.schemaVersion ?? 1,
-    tables: Object.fromEntries(Object.entries(app.tables).map(([name, table]) => [name, rawTable(table)])),
+    version: numberArgument(version, 'schema.version'),
+    stores: mapped(stores, 'schema.stores', textArgument),
+    upgrades: steps.map(([name]) => Number(name)),
   };
 }
 
-function rawTable(table: TableOptions): RawApp['tables'][string] {
-  return { dates: [...(table.dates ?? [])], scope: table.scope ?? 'space', syncName: table.syncName ?? null };
+function syncUrl({ url, getToken }: SyncOptions): string {
+  functionArgument(getToken, 'sync.getToken');
+  return textArgument(url, 'sync.url');
+}
+
+function rawEncryption(encryption: EncryptionOptions): RawEncryption {
+  const { fields, format } = objectArgument(encryption, 'encryption');
+  return { fields: mapped(fields ?? {}, 'encryption.fields', textsArgument), format: format ?? 0 };
+}
+
+/** A user as the engine reads it. */
+export function rawUser(user: User | null): RawUser | null {
+  if (user === null) return null;
+  const { id, displayName } = objectArgument(user, 'user');
+  return { id: textArgument(id, 'user.id'), displayName: optionalText(displayName, 'user.displayName') };
+}
+
+/** Spaces as the engine reads them. */
+export function rawSpaces(spaces: readonly Space[]): RawSpace[] {
+  return listArgument(spaces, 'spaces').map((space) => {
+    const { id, type, role } = objectArgument(space, 'A space');
+    const raw = { id: textArgument(id, "A space's id"), type: textArgument(type, "A space's type") };
+    return { ...raw, role: optionalText(role, "A space's role") };
+  });
+}
+
+function rawApp(app: AppOptions, what: string): RawApp {
+  const { sync, schemaVersion, tables } = objectArgument(app, what);
+  return {
+    sync: wordArgument(sync ?? 'eager', ['eager', 'lazy'], `${what}.sync`),
+    schemaVersion: numberArgument(schemaVersion ?? 1, `${what}.schemaVersion`),
+    tables: mapped(tables, `${what}.tables`, rawTable),
+  };
+}
+
+function rawTable(table: TableOptions, what: string): RawApp['tables'][string] {
+  const { dates, scope, syncName } = objectArgument(table, what);
+  return {
+    dates: textsArgument(dates ?? [], `${what}.dates`),
+    scope: wordArgument(scope ?? 'space', ['space', 'user'], `${what}.scope`),
+    syncName: optionalText(syncName, `${what}.syncName`),
+  };
+}
+
+/** An object of the same names, each value in its raw form. */
+function mapped<V, R>(values: Readonly<Record<string, V>>, what: string, raw: (value: V, what: string) => R) {
+  const entries = Object.entries(objectArgument(values, what));
+  return Object.fromEntries(entries.map(([name, value]) => [name, raw(value, `${what}.${name}`)])) as Record<string, R>;
 }

@@ -22,6 +22,8 @@ export type Condition = Pick<RawBranch, 'index' | 'condition' | 'keys' | 'lower'
 export interface Branch extends Window {
   readonly where: Condition;
   readonly reverse: boolean;
+  /** Each row counts once. */
+  readonly distinct: boolean;
   readonly steps: readonly Step[];
 }
 
@@ -29,7 +31,6 @@ export interface Branch extends Window {
 export interface QueryState extends Branch {
   readonly earlier: readonly Branch[];
   readonly order: string | null;
-  readonly distinct: boolean;
   readonly includeDeleted: boolean;
   readonly acrossSpaces: boolean;
 }
@@ -63,7 +64,10 @@ export function condition(
   keys: readonly unknown[],
   [lower, upper]: readonly [boolean, boolean] = [true, false],
 ): Condition {
-  return { ...all, index, condition: name, keys: keys.map((key) => storedKey(table, index, key)), lower, upper };
+  // What a text begins with is no date, even if it reads like one.
+  const isText = /^startsWith|IgnoreCase$/.test(name);
+  const stored = isText ? keys.map(plain) : keys.map((key) => storedKey(table, index, key));
+  return { ...all, index, condition: name, keys: stored, lower, upper };
 }
 
 /** Fields that have to have a value. */
@@ -79,8 +83,10 @@ export function hasSteps(state: QueryState): boolean {
 
 /** Whether rows have to come branch by branch, because something is done with those of some before others are added. */
 export function isApart({ earlier }: QueryState): boolean {
-  const isCut = ({ limit, offset, reverse }: Branch) => limit !== null || offset > 0 || reverse;
-  return earlier.some((branch, at) => branch.steps.length > 0 || (at > 0 && isCut(branch)));
+  const isPage = ({ limit, offset }: Branch) => limit !== null || offset > 0;
+  const isDoneHere = (branch: Branch, at: number) =>
+    branch.steps.length > 0 || (at > 0 && branch.reverse) || ((at > 0 || branch.distinct) && isPage(branch));
+  return earlier.some(isDoneHere);
 }
 
 /** What the engine is asked for: without the windows of rows that are counted only after the app's functions. */

@@ -52,10 +52,11 @@ export class Rows<T> implements Readable<T> {
   }
 
   or(index: string | readonly string[]): WhereClause<T, never> {
-    const { earlier, where, reverse, offset, limit, steps, order, includeDeleted, acrossSpaces } = this.#state;
+    const { earlier, where, reverse, distinct, offset, limit, steps, order, includeDeleted, acrossSpaces } =
+      this.#state;
     const state = {
       ...everything,
-      earlier: [...earlier, { where, reverse, offset, limit, steps }],
+      earlier: [...earlier, { where, reverse, distinct, offset, limit, steps }],
       order,
       includeDeleted,
       acrossSpaces,
@@ -119,13 +120,15 @@ export class Rows<T> implements Readable<T> {
   }
 
   async each(run: (row: T, entry: Entry) => void): Promise<void> {
-    const found = await this.#find({ rows: true, keys: run.length > 1, primaryKeys: run.length > 1 });
+    checked('each', run);
+    const found = await this.#find({ rows: true, keys: true, primaryKeys: true });
     for (const place of this.#places(found)) {
       run(found.rows[place] as T, { key: this.#key(found, place), primaryKey: found.primaryKeys?.[place] as never });
     }
   }
 
   async eachKey(run: (key: never, entry: Entry) => void): Promise<void> {
+    checked('eachKey', run);
     const found = await this.#find({ keys: true, primaryKeys: true });
     for (const place of this.#places(found)) {
       const key = this.#key(found, place);

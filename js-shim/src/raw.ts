@@ -78,6 +78,8 @@ export type RawWriteKind =
   | 'put'
   | 'putAt'
   | 'update'
+  /** As `update`, by the names of fields: a dot in one leads nowhere. */
+  | 'updateFields'
   | 'upsert'
   | 'delete'
   | 'restore'

@@ -5,14 +5,16 @@ import { revive, type TableInfo } from './fields.js';
 import { sealed } from './vault.js';
 
 type Row = Readonly<Record<string, unknown>>;
+/** What a table holds: a row, or in an app's own table any other value. */
+type Held = Row | NonNullable<unknown>;
 
 /** What the last answer held, so that the next one can reuse it. */
 export class LiveRows {
   readonly #table: TableInfo;
   /** The finished form of rows by the raw row, as an engine that did not read a row again hands out the same object. */
-  readonly #finished = new WeakMap<object, Row>();
-  #rows: readonly Row[] = Object.freeze([]);
-  #byKey = new Map<unknown, Row>();
+  readonly #finished = new WeakMap<object, Held>();
+  #rows: readonly Held[] = Object.freeze([]);
+  #byKey = new Map<unknown, Held>();
 
   constructor(table: TableInfo) {
     this.#table = table;
@@ -21,11 +23,11 @@ export class LiveRows {
   /** Whether some of the rows show a sealed value that cannot be opened now. */
   get locked(): boolean {
     const { sealed: fields } = this.#table;
-    return fields.length > 0 && this.#rows.some((row) => fields.some((field) => row[field] === sealed));
+    return fields.length > 0 && this.#rows.some((row) => fields.some((field) => (row as Row)[field] === sealed));
   }
 
   /** The finished rows of an answer; the same array as before when they are all the same. */
-  take(raw: readonly object[]): readonly object[] {
+  take(raw: readonly Held[]): readonly Held[] {
     const rows = raw.map((row, at) => this.#finish(row, at));
     if (sameItems(rows, this.#rows)) return this.#rows;
     this.#rows = Object.freeze(rows);
@@ -33,19 +35,21 @@ export class LiveRows {
     return this.#rows;
   }
 
-  #finish(raw: object, at: number): Row {
+  #finish(raw: Held, at: number): Held {
+    // What has no fields, a Blob or a text, is shown as it is.
+    if (typeof raw !== 'object' || !isPlain(raw)) return raw;
     const known = this.#finished.get(raw);
     if (known) return known;
     const fresh: Row = this.#table.dates.length > 0 ? revive(this.#table, { ...raw }) : { ...raw };
     const before = this.#byKey.get(this.#key(fresh, at));
-    const row = before && equal(before, fresh) ? before : (frozen(fresh) as Row);
+    const row = before !== undefined && equal(before, fresh) ? before : (frozen(fresh) as Row);
     this.#finished.set(raw, row);
     return row;
   }
 
-  #key(row: Row, at: number): unknown {
+  #key(row: Held, at: number): unknown {
     const { keyField } = this.#table;
-    return keyField === undefined ? at : row[keyField];
+    return keyField === undefined ? at : (row as Row)[keyField];
   }
 }
 

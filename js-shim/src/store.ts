@@ -1,5 +1,6 @@
 /** A value with followers: the store contract for things that are not query results. */
 
+import { functionArgument } from './arguments.js';
 import { guarded } from './events.js';
 import type { Store } from './types.js';
 
@@ -22,6 +23,7 @@ export class ValueStore<V> implements Store<V> {
   }
 
   subscribe(run: (value: V) => void): () => void {
+    functionArgument(run, 'A subscriber');
     const own = (value: V) => run(value);
     run(this.#current);
     this.#readers.add(own);

@@ -7,6 +7,7 @@
 
 import { createSubscriber } from 'svelte/reactivity';
 import { toStore } from 'svelte/store';
+import { functionArgument } from './arguments.js';
 import { sameItems } from './equality.js';
 import type { ManaError } from './errors.js';
 import type { LiveView } from './live-view.js';
@@ -20,7 +21,7 @@ type Rows<T> = readonly Readonly<T>[];
 
 /** Follows the query that `input` gives; when state that `input` reads changes, the query that it then gives. */
 export function live<T>(input: QueryInput<T>): LiveHandle<Rows<T>> {
-  return new ReactiveHandle(input);
+  return new ReactiveHandle(functionArgument(input, 'What live takes'));
 }
 
 /** The engine's sync status. */

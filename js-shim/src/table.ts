@@ -1,10 +1,10 @@
 /** Tables: reads, writes, and the queries that begin at them. */
 
 import type { Access } from './access.js';
+import { type Changed, changeRecords, type Edit, editRecord } from './edits.js';
 import { isPlain } from './equality.js';
 import { invalidArgument, readArgument } from './errors.js';
-import { reviveAll, storedKey, storedRow, type TableInfo } from './fields.js';
-import { changesBetween, draftOf, noPromise } from './modify.js';
+import { reviveAll, storedFields, storedKey, storedRow, type TableInfo } from './fields.js';
 import { mapped, type Outcome, writePromise } from './outcome.js';
 import { indexName, Rows, TableQuery } from './query.js';
 import { criteria, everything, wholeIndex } from './query-state.js';
@@ -68,7 +68,10 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
       if (fields.length === 1) {
         return new IndexClause<T, unknown>(this.#access, this.#info, only, everything).equals(index[only as never]);
       }
-      return new TableQuery<T>(this.#access, this.#info, { ...everything, where: criteria(this.#info, index) });
+      return new TableQuery<T>(this.#access, this.#info, {
+        ...everything,
+        where: readArgument(() => criteria(this.#info, index)),
+      });
     }
     return new IndexClause(this.#access, this.#info, indexName(index as string), everything);
   }
@@ -86,13 +89,13 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
 
   add(row: NewRow<T>, key?: Key): Write<K> {
     return key === undefined
-      ? this.#write('add', () => [this.#row(row)], onlyKey)
+      ? this.#write('add', () => [this.#row(row)], this.#keyInto(row))
       : this.#write('addAt', () => [[this.#key(key), this.#row(row)]], onlyKey);
   }
 
   put(row: NewRow<T>, key?: Key): Write<K> {
     return key === undefined
-      ? this.#write('put', () => [this.#row(row)], onlyKey)
+      ? this.#write('put', () => [this.#row(row)], this.#keyInto(row))
       : this.#write('putAt', () => [[this.#key(key), this.#row(row)]], onlyKey);
   }
 
@@ -113,18 +116,17 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   }
 
   update(key: K, changes: Changes<T> | ((row: T) => FieldChanges<T> | undefined)): Write<number> {
-    if (typeof changes !== 'function')
-      return this.#write('update', () => [[this.#key(key), this.#row(changes)]], countOf);
-    return writePromise(this.#access.atomically(this.name, (access) => this.#edit(access, key, changes as Edit)));
+    if (typeof changes !== 'function') return this.#change('update', () => [this.#changed(key, changes)], countOf);
+    return writePromise(editRecord(this.#access, this.#info, () => this.#key(key), changes as Edit));
   }
 
   bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number> {
-    const pairs = () => list(items, 'items').map(({ key, changes }) => [this.#key(key), this.#row(changes)]);
-    return this.#write('update', pairs, countOf, true);
+    const pairs = () => list(items, 'items').map(({ key, changes }) => this.#changed(key, changes));
+    return this.#change('update', pairs, countOf, true);
   }
 
   upsert(key: K, changes: Changes<T>): Write<boolean> {
-    return this.#write('upsert', () => [[this.#key(key), this.#row(changes)]], isCreated);
+    return this.#change('upsert', () => [this.#changed(key, changes)], isCreated);
   }
 
   delete(key: K): Write<void> {
@@ -153,6 +155,21 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
 
   #row(row: unknown): Row {
     return storedRow(this.#info, row);
+  }
+
+  #changed(key: unknown, changes: unknown): Changed {
+    return [this.#key(key), storedFields(this.#info, changes)];
+  }
+
+  /** Gives a new row's key, and writes it into the object that was given, which has none yet. */
+  #keyInto(row: unknown): (written: RawCounted) => unknown {
+    const field = this.#info.keyField;
+    return ({ keys: [key] }) => {
+      const target = row as Row;
+      // A frozen object stays without.
+      if (field !== undefined && target[field] === undefined) Reflect.set(target, field, key);
+      return key;
+    };
   }
 
   #bulk(
@@ -184,26 +201,19 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     return writePromise(outcome());
   }
 
-  async #edit(access: Access, key: K, edit: Edit): Promise<number> {
-    const stored = readArgument(() => this.#key(key));
-    const [row] = reviveAll(this.#info, await access.getMany(this.name, [stored]));
-    if (row === undefined) return 0;
-    const changes = changesOf(row as Row, edit);
-    if (Object.keys(changes).length === 0) return 0;
-    const items = readArgument(() => [[stored, this.#row(changes)]]);
-    const { value } = await access.write('update', this.name, items);
-    return value.count;
+  #change<V>(
+    kind: RawWriteKind,
+    items: () => Changed[],
+    result: (written: RawCounted) => unknown,
+    bulk = false,
+  ): Write<V> {
+    if (this.#info.keyPaths.length > 0) return this.#write(kind, items, result, bulk);
+    const outcome = async (): Promise<Outcome<V>> => {
+      const written = changeRecords(this.#access, this.#info, kind, readArgument(items), bulk);
+      return mapped(written, result as (written: RawCounted) => V);
+    };
+    return writePromise(outcome());
   }
-}
-
-type Edit = (row: Row) => unknown;
-
-/** What an edit did to its copy of the row, and what it answered with. */
-function changesOf(row: Row, edit: Edit): Row {
-  const draft = draftOf(row);
-  const answer = noPromise(edit(draft), 'update');
-  const changes = changesBetween(row, draft);
-  return typeof answer === 'object' && answer !== null && answer !== draft ? { ...changes, ...answer } : changes;
 }
 
 /** An argument that has to be an array; what only looks like one would be read in parts. */

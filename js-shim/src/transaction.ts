@@ -167,6 +167,6 @@ function over(call: string, cause?: ManaError): ManaError {
 
 /** The public name of a write. */
 function callName(kind: RawWriteKind, bulk: boolean): string {
-  const name = kind.replace(/At$|ToTombstones$/, '');
+  const name = kind.replace(/At$|Fields$|ToTombstones$/, '');
   return bulk ? `bulk${name.charAt(0).toUpperCase()}${name.slice(1)}` : name;
 }

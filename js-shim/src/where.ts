@@ -1,7 +1,8 @@
 /** The conditions of `where(…)`. */
 
 import type { Access } from './access.js';
-import { invalidArgument } from './errors.js';
+import { optionsArgument } from './arguments.js';
+import { invalidArgument, readArgument } from './errors.js';
 import type { TableInfo } from './fields.js';
 import { TableQuery } from './query.js';
 import { condition, type QueryState } from './query-state.js';
@@ -51,8 +52,9 @@ export class IndexClause<T, K> implements WhereClause<T, K> {
 
   inAnyRange(
     ranges: readonly (readonly [K, K])[],
-    { includeLowers = true, includeUppers = false }: { includeLowers?: boolean; includeUppers?: boolean } = {},
+    options?: { readonly includeLowers?: boolean; readonly includeUppers?: boolean },
   ): Query<T> {
+    const { includeLowers = true, includeUppers = false } = optionsArgument(options, 'The options of inAnyRange');
     if (!Array.isArray(ranges) || !ranges.every((range) => Array.isArray(range) && range.length === 2)) {
       throw invalidArgument('inAnyRange takes an array of pairs of keys.', { index: this.#index });
     }
@@ -92,7 +94,7 @@ export class IndexClause<T, K> implements WhereClause<T, K> {
   }
 
   #on(name: string, keys: readonly unknown[], includes?: readonly [boolean, boolean]): Query<T> {
-    const where = condition(this.#table, this.#index, name, keys, includes);
+    const where = readArgument(() => condition(this.#table, this.#index, name, keys, includes));
     return new TableQuery(this.#access, this.#table, { ...this.#state, where });
   }
 }

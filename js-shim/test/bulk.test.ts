@@ -135,7 +135,7 @@ describe('modify', () => {
     expect([count, keys]).toEqual([3, ['a', 'b', 'c']]);
     expect(inTransaction()).toEqual([
       [
-        'update',
+        'updateFields',
         'tasks',
         [
           ['a', { dueDate: '2026-01-02T00:00:00.000Z' }],
@@ -151,6 +151,19 @@ describe('modify', () => {
       }),
     ).toBe(2);
     expect(inTransaction()).toEqual([]);
+  });
+
+  it('leaves_out_what_a_record_keeps_by_itself_when_another_object_takes_its_place', async () => {
+    const kept = { spaceId: 's', userId: 'u', authorId: 'u', visibility: null };
+    world.apply('put', 'tasks', [{ id: 'r', title: 'old', more: 1, ...kept }]);
+    await tasks.toCollection().modify((row, context) => {
+      if (row.id === 'r') context.value = { id: 'r', title: 'new' } as never;
+    });
+    expect(inTransaction()?.at(-1)).toEqual(['updateFields', 'tasks', [['r', { title: 'new', more: undefined }]]]);
+    const wrong = tasks.toCollection().modify((_, context) => {
+      context.value = 5 as never;
+    });
+    await expect(wrong).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
   it('undoes_everything_when_the_function_throws_or_is_async', async () => {

@@ -40,6 +40,31 @@ async function commit(...rows: object[]): Promise<void> {
 
 const subscribed = () => world.instance.subscriptions.size;
 
+describe('rows', () => {
+  it('that_are_no_records_are_shown_as_they_are', async () => {
+    const others = ['text', 5, new Blob(['x']), new Map([['k', 1]])];
+    const handle = engine.table('beside').live();
+    handle.subscribe(() => {});
+    world.instance.emit(() => ({ rows: others as object[] }));
+    await microtasks();
+    expect([handle.status, handle.current]).toEqual(['ready', others]);
+  });
+
+  it('that_cannot_be_shown_end_in_an_error', async () => {
+    const handle = tasks.live();
+    handle.subscribe(() => {});
+    const broken = Object.defineProperty({}, 'title', {
+      enumerable: true,
+      get() {
+        throw new RangeError('broken');
+      },
+    });
+    world.instance.emit(() => ({ rows: [broken] }));
+    await microtasks();
+    expect([handle.status, handle.error?.code]).toEqual(['error', 'internal']);
+  });
+});
+
 describe('the store contract', () => {
   it('calls_back_at_once_with_the_present_value_and_then_with_each_change', async () => {
     const seen: unknown[] = [];

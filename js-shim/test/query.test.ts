@@ -273,6 +273,23 @@ describe('keys', () => {
     await tasks.each((row, { key, primaryKey }) => seen.push([row.id, key, primaryKey]));
     await tasks.eachKey((key) => seen.push(key));
     expect(seen).toEqual([['a', 'a', 'a'], ['b', 'b', 'b'], ['c', 'c', 'c'], 'a', 'b', 'c']);
+    const entries: unknown[] = [];
+    await tasks.each((...both) => entries.push(both[1].key));
+    await tasks.each((_row, entry = { key: 'none', primaryKey: 'none' }) => entries.push(entry.primaryKey));
+    expect(entries).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
+  });
+});
+
+describe('a page before or', () => {
+  const found = ['1', '1', '2', '3', '9'];
+
+  it('counts_rows_once_where_each_is_to_come_once', async () => {
+    store(...found.map((id) => ({ id, title: id })));
+    const query = tasks.where('projectId').anyOf('x', 'y').distinct().limit(3).or('title').equals('9');
+    await query.toArray();
+    expect(lastFind()).toMatchObject({ apart: true, limit: null, branches: [{ limit: null }, { limit: null }] });
+    await tasks.where('projectId').anyOf('x', 'y').limit(3).or('title').equals('9').toArray();
+    expect(lastRead()).toMatchObject({ apart: false, branches: [{ limit: 3 }, { limit: null }] });
   });
 });
 

@@ -315,7 +315,7 @@ export class World implements Loader {
     let created = 0;
     for (const item of items) {
       if (kind === 'delete') rows.delete(item);
-      else if (kind === 'update' || kind === 'upsert') {
+      else if (kind === 'update' || kind === 'updateFields' || kind === 'upsert') {
         const [key, changes] = item as [unknown, Row];
         if (!rows.has(key)) created += 1;
         rows.set(key, { ...rows.get(key), ...structuredClone(changes) });

@@ -48,6 +48,72 @@ describe('a write', () => {
     expect(lastWrite()).toEqual(['update', 'tasks', [['a', { dueDate: expect.any(Date) }]], null]);
   });
 
+  it('stores_what_is_no_record_as_it_is_or_refuses_it', async () => {
+    const beside = engine.table<object>('beside');
+    const others = [new Blob(['x']), new Map([['k', 1]]), new Date(5), new Uint8Array([1])];
+    for (const other of others) {
+      await beside.put(other, 'key');
+      expect(lastWrite()?.[2]).toEqual([['key', other]]);
+      await expect(tasks.put(other as never)).rejects.toMatchObject({ code: 'invalid_record' });
+      await expect(engine.table('drafts').put(other as never)).rejects.toMatchObject({ code: 'invalid_record' });
+      await expect(beside.update('key', other as never)).rejects.toMatchObject({ code: 'invalid_record' });
+    }
+    await expect(beside.put(Promise.resolve(), 'key')).rejects.toMatchObject({ code: 'invalid_record' });
+  });
+
+  it('never_makes_a_record_of_what_is_none', async () => {
+    world.tables.set('beside', new Map([['blob', new Blob(['x']) as never]]));
+    const beside = engine.table<{ n: number }>('beside');
+    const calls = [
+      beside.update('blob', { n: 1 }),
+      beside.update('blob', (row) => ({ n: row.n })),
+      beside.upsert('blob', { n: 1 }),
+      beside.bulkUpdate([{ key: 'blob', changes: { n: 1 } }]),
+    ];
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'invalid_record' });
+    expect(world.instance.transactions.flatMap(({ writes }) => writes)).toEqual([]);
+    expect(await beside.update('other', { n: 1 })).toBe(1);
+  });
+
+  it('names_fields_that_a_function_changed_and_paths_that_it_answered', async () => {
+    world.apply('put', 'tasks', [{ id: 'a', 'x.y': 1 }]);
+    const anything = engine.table<Record<string, unknown>>('tasks');
+    await anything.update('a', (row) => {
+      row['x.y'] = 2;
+      return { 'deep.er': 3 };
+    });
+    const written = world.instance.transactions.at(-1)?.writes;
+    expect(written).toEqual([
+      ['updateFields', 'tasks', [['a', { 'x.y': 2 }]]],
+      ['update', 'tasks', [['a', { 'deep.er': 3 }]]],
+    ]);
+  });
+
+  it('writes_a_new_key_into_the_object', async () => {
+    const draft = { text: 'x' };
+    world.before = (_instance, call, [, , items]) => {
+      if (call === 'write') Object.assign((items as object[])[0] ?? {}, { id: 7 });
+    };
+    await engine.table('drafts').add(draft);
+    expect(draft).toEqual({ text: 'x', id: 7 });
+    expect(await engine.table('drafts').add(Object.freeze({ text: 'x' }))).toBe(7);
+  });
+
+  it('spells_dates_in_one_way_and_refuses_those_that_would_be_out_of_order', async () => {
+    const stored = async (dueDate: unknown) => {
+      await tasks.put({ id: 'a', title: 'A', dueDate: dueDate as Date });
+      const rows = (lastWrite()?.[2] ?? []) as { dueDate: unknown }[];
+      return rows[0]?.dueDate;
+    };
+    expect(await stored('2026-03-01')).toBe('2026-03-01T00:00:00.000Z');
+    expect(await stored('2026-03-01T02:00:00+02:00')).toBe('2026-03-01T00:00:00.000Z');
+    expect([await stored('soon'), await stored(null)]).toEqual(['soon', null]);
+    const far = { code: 'value_not_syncable', details: { path: 'dueDate' } };
+    await expect(stored(new Date(8.64e15))).rejects.toMatchObject(far);
+    await expect(stored('-000001-01-01T00:00:00Z')).rejects.toMatchObject(far);
+    expect(() => tasks.where('dueDate').below(new Date(8.64e15))).toThrow(/years/);
+  });
+
   it('gives_what_dexie_gives', async () => {
     const rows = [
       { id: 'a', title: 'A' },

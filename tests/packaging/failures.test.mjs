@@ -25,6 +25,7 @@ const pages = [
   'sealed',
   'keys',
   'lost',
+  'rows-of-all-kinds',
 ];
 
 describe('when something goes wrong', { timeout: 900_000 }, () => {
@@ -178,6 +179,8 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       closed: 'closed',
     };
     assert.deepEqual(outcome.codes, expected);
+    assert.deepEqual(outcome.wrong.others, {});
+    assert.ok(outcome.wrong.count > 100, 'every call is made');
     assert.deepEqual(outcome.limits, { deepest: 'resolved', negativeZero: true, emptyRange: [] });
     const ids = ['a', 'deep', 'y', 'zero'];
     assert.deepEqual(outcome.kept, { records: ids, logged: ids });
@@ -206,6 +209,41 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       changes: ['update dueDate', 'update dueDate', 'update dueDate', 'insert '],
     });
     assert.deepEqual(complaints, []);
+  });
+
+  it('rows of all kinds, dotted names, replaced rows and dates of any spelling are stored as they are meant', async () => {
+    const others = ['Blob', 'Date', 'File', 'Map', 'Uint8Array'];
+    const dotted = [
+      [2, 'other', null],
+      [null, 'other', 3],
+      [null, 'by path', 4],
+    ];
+    assert.deepEqual(await outcomeOf(browser, `${server.url}rows-of-all-kinds.html`), {
+      stored: others,
+      read: ['hello', 1, 3],
+      refused: ['invalid_record', 'invalid_record', 'invalid_record', 'invalid_record', 'invalid_argument'],
+      fields: Array.from({ length: 5 }, () => 'invalid_record'),
+      untouched: others,
+      live: ['ready', 'Blob', 'Date', 'File', 'Map', 'String', 'Uint8Array'],
+      dotted: { notes: dotted, drafts: dotted },
+      replaced: 1,
+      replacement: ['new', null, 'u1'],
+      noReplacement: 'invalid_argument',
+      dates: {
+        stored: ['2026-01-01T00:00:00.000Z', 'soon'],
+        equal: ['a', 'b', 'c', 'e'],
+        above: [],
+        starting: 4,
+        far: 'value_not_syncable',
+        before: 'value_not_syncable',
+        bound: 'invalid_argument',
+      },
+      distinct: [['1', '2', '3', '9'], 3],
+      entries: ['1', '1'],
+      keys: [true, true],
+      frozen: 'number',
+      complaints: [],
+    });
   });
 
   it('each commit is told with what happened to which rows and fields, in every tab', async () => {

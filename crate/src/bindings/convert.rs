@@ -71,6 +71,7 @@ pub fn write(kind: &str, values: &JsValue) -> Result<Write<JsRow>, JsValue> {
         "put" => Ok(Write::Put(rows()?)),
         "putAt" => Ok(Write::PutAt(pairs()?)),
         "update" => Ok(Write::Update(pairs()?)),
+        "updateFields" => Ok(Write::UpdateFields(pairs()?)),
         "upsert" => Ok(Write::Upsert(pairs()?)),
         "delete" => Ok(Write::Delete(keys()?)),
         "restore" => Ok(Write::Restore(keys()?)),

@@ -4,7 +4,7 @@ use super::Touched;
 use super::changes::differing;
 use super::config::Table;
 use super::error::{Error, Kind, Result};
-use super::paths::set_path;
+use super::paths::{Naming, set_named, set_path};
 use super::write::{Open, Outcome, Write, rounds};
 use crate::model::{KeyPath, OrderedMap, OrderedSet};
 use crate::store::{Key, Offered, Row, Scan, Store, StoreError, Transaction, is_exact_key, key_at};
@@ -20,8 +20,9 @@ pub async fn write<S: Store>(open: &mut Open<S>, table: &Table, write: Write<S::
         Write::Put(rows) => store_rows(open, table, inbound(rows), false).await,
         Write::AddAt(pairs) => store_rows(open, table, outbound(table, pairs)?, true).await,
         Write::PutAt(pairs) => store_rows(open, table, outbound(table, pairs)?, false).await,
-        Write::Update(items) => update_rows(open, table, items, false).await,
-        Write::Upsert(items) => update_rows(open, table, items, true).await,
+        Write::Update(items) => update_rows(open, table, items, Naming::Paths, false).await,
+        Write::UpdateFields(items) => update_rows(open, table, items, Naming::Fields, false).await,
+        Write::Upsert(items) => update_rows(open, table, items, Naming::Paths, true).await,
         Write::Delete(keys) | Write::Purge(keys) => delete_rows(open, table, keys).await,
         Write::Clear { .. } => clear(open, table).await,
         Write::Restore(_) => Err(invalid(
@@ -135,6 +136,7 @@ async fn update_rows<S: Store>(
     open: &mut Open<S>,
     table: &Table,
     items: Vec<(Key, S::Row)>,
+    naming: Naming,
     create: bool,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -147,7 +149,7 @@ async fn update_rows<S: Store>(
             if stored.is_none() && !create {
                 continue;
             }
-            match with_changes(table, &key, stored.as_ref(), &changes) {
+            match with_changes(table, &key, stored.as_ref(), (&changes, naming)) {
                 Ok(row) => changed.push((position, (Some(key.clone()), row))),
                 Err(error) => outcome.refuse(position, Some(key.clone()), error),
             }
@@ -159,13 +161,13 @@ async fn update_rows<S: Store>(
 }
 
 /// The stored row, or one with the key alone, with the changes made to it.
-fn with_changes<R: Row>(table: &Table, key: &Key, stored: Option<&R>, changes: &R) -> Result<R> {
+fn with_changes<R: Row>(table: &Table, key: &Key, stored: Option<&R>, (changes, naming): (&R, Naming)) -> Result<R> {
     let mut row = match stored {
         Some(stored) => stored.shallow_copy(),
         None => keyed(table, key)?,
     };
     for path in changes.named() {
-        set_path(&mut row, &path, changes.get(&path))?;
+        set_named(&mut row, naming, &path, changes.get(&path))?;
     }
     if table.spec.primary.key_path.is_some() && key_of(table, &row).as_ref() != Some(key) {
         let field = table.spec.primary.name.as_str();

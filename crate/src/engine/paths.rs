@@ -5,6 +5,25 @@ use crate::model::MAX_DEPTH;
 use crate::store::{Row, RowValue};
 use serde_json::json;
 
+/// How changes name what they change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// By paths: `a.b` is the field `b` of the object `a`.
+    Paths,
+    /// By the names of fields: `a.b` is a field of that name.
+    Fields,
+}
+
+/// Gives a value to what a change names, or takes it away.
+pub fn set_named<R: Row>(row: &mut R, naming: Naming, name: &str, value: Option<R::Value>) -> Result<()> {
+    match (naming, value) {
+        (Naming::Paths, value) => return set_path(row, name, value),
+        (Naming::Fields, Some(value)) => row.set(name, value),
+        (Naming::Fields, None) => row.remove(name),
+    }
+    Ok(())
+}
+
 /// Gives the value at a path, or takes it away. Objects and lists on the way are copied, what is missing is made an object;
 /// a path through anything else (a text, a date) is refused, as are places past the end of a list.
 pub fn set_path<R: Row>(row: &mut R, path: &str, value: Option<R::Value>) -> Result<()> {
@@ -91,6 +110,16 @@ mod tests {
         assert_eq!(after(&row, "a.b.2", Some(&json!(4))).unwrap()["a"]["b"], json!([1, { "c": 2 }, 4]));
         assert_eq!(after(&row, "x.y.z", Some(&json!(5))).unwrap()["x"], json!({ "y": { "z": 5 } }));
         assert_eq!(after(&row, "new.deep", None).unwrap()["new"], json!({}));
+    }
+
+    #[test]
+    fn a_name_with_a_dot_is_a_field_where_fields_are_named() {
+        let mut row = JsonRow::from_json(&json!({ "x@y.com": 1, "x@y": { "com": 2 } })).unwrap();
+        set_named(&mut row, Naming::Fields, "x@y.com", Some(JsonValue::from_json(&json!(3)))).unwrap();
+        assert_eq!(row.to_json().unwrap(), json!({ "x@y.com": 3, "x@y": { "com": 2 } }));
+        set_named(&mut row, Naming::Fields, "x@y.com", None).unwrap();
+        set_named(&mut row, Naming::Paths, "x@y.com", Some(JsonValue::from_json(&json!(4)))).unwrap();
+        assert_eq!(row.to_json().unwrap(), json!({ "x@y": { "com": 4 } }));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::error::{Error, Kind, Result};
-use super::paths::set_path;
+use super::paths::{Naming, set_named};
 use super::stamps::stamp_of;
 use crate::model::{
     AUTHOR_ID, DELETED_AT, FieldName, ID, Malformed, OrderedSet, PURGED, SHARE_PROOF, SPACE_ID, Stamp, UPDATED_AT,
@@ -35,15 +35,18 @@ pub fn record_fields<R: Row>(row: &R) -> Result<Vec<Field<R::Value>>> {
 }
 
 /// The top-level fields that changes such as `{ title: …, 'address.city': … }` give a stored record.
-pub fn changed_fields<R: Row>(stored: &R, changes: &R) -> Result<Vec<Field<R::Value>>> {
+pub fn changed_fields<R: Row>(stored: &R, changes: &R, naming: Naming) -> Result<Vec<Field<R::Value>>> {
     let mut target = stored.shallow_copy();
     let mut names: Vec<String> = Vec::new();
     for path in changes.named().into_iter().filter(|name| !is_own_to_engine(name)) {
-        let top = path.split('.').next().unwrap_or(&path).to_owned();
+        let top = match naming {
+            Naming::Paths => path.split('.').next().unwrap_or(&path).to_owned(),
+            Naming::Fields => path.clone(),
+        };
         if top != path && target.get(&top).is_some_and(|value| value.is_sealed()) {
             return Err(super::vault::locked());
         }
-        set_path(&mut target, &path, changes.get(&path))?;
+        set_named(&mut target, naming, &path, changes.get(&path))?;
         if !names.contains(&top) {
             names.push(top);
         }

@@ -128,7 +128,10 @@ export function randomChain(random, world) {
   if (ors > 0) steps[0] = wherever();
   for (let i = 0; i < ors; i += 1) {
     if (random.chance(0.3)) steps.push(filter(random));
-    if (i === 0 && random.chance(0.15)) steps.push({ call: 'limit', args: [random.below(6)] });
+    if (i === 0 && random.chance(0.2)) {
+      if (random.chance(0.5)) steps.push({ call: 'distinct' });
+      steps.push({ call: 'limit', args: [random.below(6)] });
+    }
     steps.push({ ...wherever(), or: true });
   }
   steps.push(...modifiers(random, ors > 0));

@@ -1,6 +1,7 @@
 // Wrong arguments: each its code, nothing written, and the database as usable as before.
 import { codeOf, fresh, options, recordsAndLog, report } from './common.js';
 import { openEngine } from './pkg/index.js';
+import { wrongArguments } from './wrong-arguments.js';
 
 const engine = await fresh();
 const tasks = engine.table('tasks');
@@ -75,8 +76,9 @@ codes.otherUser = await codeOf(
 );
 codes.unsent = await codeOf(engine.destroy());
 codes.stillThere = (await tasks.get('a')).title;
+const wrong = await wrongArguments(engine);
 engine.close();
 codes.closed = await codeOf(Promise.resolve().then(() => tasks.get('a')));
 const again = await openEngine({ ...options, name: 'failures-1' });
 await again.destroy({ force: true });
-report({ codes, limits, kept });
+report({ codes, limits, kept, wrong });

@@ -36,6 +36,8 @@ pub enum Write<R> {
     PutAt(Vec<(Key, R)>),
     /// Parts of records; `a.b` reaches into objects, `undefined` takes a field away.
     Update(Vec<(Key, R)>),
+    /// Fields of records by their names, which may hold dots; `undefined` takes a field away.
+    UpdateFields(Vec<(Key, R)>),
     /// The same, making records that are not there.
     Upsert(Vec<(Key, R)>),
     /// Records to remove; on synced tables they become tombstones.
@@ -56,7 +58,11 @@ impl<R> Write<R> {
     fn len(&self) -> usize {
         match self {
             Self::Add(rows) | Self::Put(rows) => rows.len(),
-            Self::AddAt(pairs) | Self::PutAt(pairs) | Self::Update(pairs) | Self::Upsert(pairs) => pairs.len(),
+            Self::AddAt(pairs)
+            | Self::PutAt(pairs)
+            | Self::Update(pairs)
+            | Self::UpdateFields(pairs)
+            | Self::Upsert(pairs) => pairs.len(),
             Self::Delete(keys) | Self::Restore(keys) | Self::Purge(keys) => keys.len(),
             Self::Clear { .. } => 0,
         }
@@ -73,9 +79,11 @@ impl<R: Row> Write<R> {
         };
         match self {
             Self::Add(rows) | Self::Put(rows) => rows.iter().try_for_each(check),
-            Self::AddAt(pairs) | Self::PutAt(pairs) | Self::Update(pairs) | Self::Upsert(pairs) => {
-                pairs.iter().try_for_each(|(_, row)| check(row))
-            }
+            Self::AddAt(pairs)
+            | Self::PutAt(pairs)
+            | Self::Update(pairs)
+            | Self::UpdateFields(pairs)
+            | Self::Upsert(pairs) => pairs.iter().try_for_each(|(_, row)| check(row)),
             Self::Delete(_) | Self::Restore(_) | Self::Purge(_) | Self::Clear { .. } => Ok(()),
         }
     }

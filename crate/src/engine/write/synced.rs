@@ -3,6 +3,7 @@
 use super::plan::{Act, Flip, Plan, Target};
 use super::{Open, Outcome, Value, Write, Writer, rounds};
 use crate::engine::error::{Error, Kind, Result};
+use crate::engine::paths::Naming;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, changed_fields, is_deleted, is_purged, record_fields};
 use crate::engine::read::Sight;
@@ -21,8 +22,9 @@ impl<S: Store, H: Host> Writer<S, H> {
         match write {
             Write::Add(rows) => self.store_rows(open, target, rows, true).await,
             Write::Put(rows) => self.store_rows(open, target, rows, false).await,
-            Write::Update(items) => self.update_rows(open, target, items, false).await,
-            Write::Upsert(items) => self.update_rows(open, target, items, true).await,
+            Write::Update(items) => self.update_rows(open, target, items, Naming::Paths, false).await,
+            Write::UpdateFields(items) => self.update_rows(open, target, items, Naming::Fields, false).await,
+            Write::Upsert(items) => self.update_rows(open, target, items, Naming::Paths, true).await,
             Write::Delete(keys) => self.flip(open, target, keys, Flip::Delete).await,
             Write::Restore(keys) => self.flip(open, target, keys, Flip::Restore).await,
             Write::Purge(keys) => self.purge(open, target, keys).await,
@@ -95,6 +97,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         open: &mut Open<S>,
         target: &Target<'_>,
         items: Vec<(Key, S::Row)>,
+        naming: Naming,
         create: bool,
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
@@ -103,7 +106,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             let stored = self.stored(open, target.name, &keys).await?;
             let mut plans = Vec::with_capacity(round.len());
             for ((position, (key, changes)), row) in round.into_iter().zip(stored) {
-                match self.plan_update(target, &key, &changes, row, create) {
+                match self.plan_update(target, &key, (&changes, naming), row, create) {
                     Ok(None) => {}
                     Ok(Some(plan)) => {
                         outcome.created += usize::from(matches!(plan.act, Act::Insert { .. }));
@@ -123,14 +126,14 @@ impl<S: Store, H: Host> Writer<S, H> {
         &self,
         target: &Target<'_>,
         key: &Key,
-        changes: &S::Row,
+        (changes, naming): (&S::Row, Naming),
         stored: Option<S::Row>,
         create: bool,
     ) -> Result<Option<Plan<S::Row>>> {
         match stored {
             Some(row) if !is_deleted(&row) => {
                 let shown = self.engine.opened(target.sync, row.clone());
-                let fields = changed_fields(&shown, changes)?;
+                let fields = changed_fields(&shown, changes, naming)?;
                 self.plan_edits(target, text_key(key)?, (row, &shown), fields, false).map(Some)
             }
             stored if create => {
@@ -140,7 +143,7 @@ impl<S: Store, H: Host> Writer<S, H> {
                 if changes.get(ID).is_some_and(|other| other.as_text().as_ref() != Some(&id)) {
                     return Err(another_id());
                 }
-                let mut fields = changed_fields(&S::Row::empty(), changes)?;
+                let mut fields = changed_fields(&S::Row::empty(), changes, naming)?;
                 fields.retain(|field| field.name != ID);
                 self.plan_insert(target, NewRecord { id, fields }, stored).map(Some)
             }

@@ -1,0 +1,58 @@
+/** Checks of what an app hands over, so that a wrong argument is refused by name and never half-understood. */
+
+import { invalidArgument } from './errors.js';
+
+/** An object that is no array. */
+export function objectArgument<T>(value: T, what: string): T {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw wrong(what, 'an object');
+}
+
+/** Options that may be left out. */
+export function optionsArgument<T extends object>(value: T | undefined, what: string): Partial<T> {
+  return value === undefined ? {} : objectArgument(value, what);
+}
+
+/** An array. */
+export function listArgument<I>(value: readonly I[], what: string): readonly I[] {
+  if (Array.isArray(value)) return value;
+  throw wrong(what, 'an array');
+}
+
+/** An array of strings. */
+export function textsArgument(value: readonly string[], what: string): string[] {
+  return listArgument(value, what).map((item) => textArgument(item, `Each item of ${what}`));
+}
+
+/** A string. */
+export function textArgument(value: unknown, what: string): string {
+  if (typeof value === 'string') return value;
+  throw wrong(what, 'a string');
+}
+
+/** A string, or `null` for what is not there. */
+export function optionalText(value: unknown, what: string): string | null {
+  return value === undefined || value === null ? null : textArgument(value, what);
+}
+
+/** A function. */
+export function functionArgument<F>(value: F, what: string): F {
+  if (typeof value === 'function') return value;
+  throw wrong(what, 'a function');
+}
+
+/** A number from 0 on. */
+export function numberArgument(value: unknown, what: string): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  throw wrong(what, 'a number from 0 on');
+}
+
+/** One of some words. */
+export function wordArgument<W extends string>(value: W, words: readonly W[], what: string): W {
+  if (words.includes(value)) return value;
+  throw wrong(what, `one of ${words.join(', ')}`);
+}
+
+function wrong(what: string, wanted: string) {
+  return invalidArgument(`${what} must be ${wanted}.`);
+}

@@ -1,0 +1,68 @@
+/** Changes of fields that need to know what is stored: by functions, and where rows may be no records. */
+
+import type { Access } from './access.js';
+import { readArgument } from './errors.js';
+import { requireRecord, reviveAll, storedFields, type TableInfo } from './fields.js';
+import { changesBetween, draftOf, noPromise } from './modify.js';
+import type { Outcome } from './outcome.js';
+import type { RawCounted, RawWriteKind } from './raw.js';
+
+type Row = Record<string, unknown>;
+
+/** A key, and what is changed in its row. */
+export type Changed = [unknown, Row];
+
+/** A function given to `update`. */
+export type Edit = (row: Row) => unknown;
+
+/** Changes fields in a table with keys beside its rows, where a value that is no record may stand. */
+export function changeRecords(
+  access: Access,
+  table: TableInfo,
+  kind: RawWriteKind,
+  items: Changed[],
+  bulk: boolean,
+): Promise<Outcome<RawCounted>> {
+  return access.atomically(table.name, async (inside) => {
+    const keys = items.map(([key]) => key);
+    for (const row of await inside.getMany(table.name, keys)) requireRecord(table, row);
+    return (await inside.write(kind, table.name, items, bulk)).value;
+  });
+}
+
+/** Lets a function change a row; gives how many rows changed. */
+export function editRecord(
+  access: Access,
+  table: TableInfo,
+  readKey: () => unknown,
+  edit: Edit,
+): Promise<Outcome<number>> {
+  return access.atomically(table.name, async (inside) => {
+    const key = readArgument(readKey);
+    const [row] = reviveAll(table, await inside.getMany(table.name, [key]));
+    requireRecord(table, row);
+    if (row === undefined) return 0;
+    let count = 0;
+    for (const [kind, changes] of changesOf(row as Row, edit)) {
+      const items = readArgument(() => [[key, storedFields(table, changes)]]);
+      count = Math.max(count, (await inside.write(kind, table.name, items)).value.count);
+    }
+    return count;
+  });
+}
+
+/** What an edit did to fields of its copy of the row, and what it answered with, which may name paths. */
+function changesOf(row: Row, edit: Edit): [RawWriteKind, Row][] {
+  const draft = draftOf(row);
+  const answer = noPromise(edit(draft), 'update');
+  const changes = changesBetween(row, draft);
+  const answered = typeof answer === 'object' && answer !== null && answer !== draft ? { ...answer } : {};
+  const areAlike = !Object.keys(changes).some((field) => field.includes('.'));
+  const writes: [RawWriteKind, Row][] = areAlike
+    ? [['update', { ...changes, ...answered }]]
+    : [
+        ['updateFields', changes],
+        ['update', answered],
+      ];
+  return writes.filter(([, one]) => Object.keys(one).length > 0);
+}
