@@ -48,5 +48,5 @@ impl<S: Store, H: Host> Writer<S, H> {
 
 /// Notes, in the transaction, that the rows are those of `version`.
 pub(super) fn note<T: Transaction>(tx: &T, version: u32) -> Result<()> {
-    Ok(rows::write(tx, DATA_VERSION, "", DataVersion { version })?)
+    rows::write(tx, DATA_VERSION, "", DataVersion { version })
 }

@@ -39,7 +39,7 @@ thread_local! {
     static KEYS: Function = object_function("keys");
     static ASSIGN: Function = object_function("assign");
     static BYTES: Function = global_function("Uint8Array").expect("every engine has it");
-    static TIME: Function = function(&Date::new_0(), "getTime").expect("dates have it");
+    static TIME: Function = function(&Date::new(&JsValue::from_f64(0.0)), "getTime").expect("dates have it");
 }
 
 fn object_function(name: &str) -> Function {
