@@ -499,6 +499,18 @@ export interface LiveHandle<V> extends Store<V | undefined> {
   readonly error: ManaError | undefined;
 }
 
+/** What a function given to `liveQuery` reads with. */
+export interface Reader {
+  /** A table to read from. */
+  table<T extends object = Record<string, unknown>>(name: string): TableReader<T>;
+}
+
+/** The calls of a table that read once. */
+export type TableReader<T extends object = Record<string, unknown>, K = PrimaryKey<T>> = Pick<
+  Table<T, K>,
+  Exclude<keyof Readable<T>, 'live'> | 'name' | 'get' | 'bulkGet' | 'where' | 'toCollection'
+>;
+
 /** What the sync loop is doing. */
 export type SyncState =
   | 'local'

@@ -15,7 +15,7 @@ const page = (script) =>
   `<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/${script}"></script>`;
 
 const pages = ['panic', 'transactions', 'bad-input', 'writes', 'values', 'change-events', 'random-calls', 'sealed'];
-pages.push('rows-of-all-kinds');
+pages.push('rows-of-all-kinds', 'live-function');
 
 describe('when something goes wrong', { timeout: 900_000 }, () => {
   let browser;
@@ -200,6 +200,15 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       entries: ['1', '1'],
       keys: [true, true],
       frozen: 'number',
+      complaints: [],
+    });
+  });
+
+  it('a function that is followed runs again when a tab commits to a table it read', async () => {
+    assert.deepEqual(await outcomeOf(browser, `${server.url}live-function.html`), {
+      seen: [null, 'a,b,0', 'a,b,1', 'b,1', '1', 'c,2'],
+      unread: 0,
+      status: 'ready',
       complaints: [],
     });
   });
