@@ -166,9 +166,11 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   #keyInto(row: unknown): (written: RawCounted) => unknown {
     const field = this.#info.keyField;
     return ({ keys: [key] }) => {
-      const target = row as Row;
-      // A frozen object stays without.
-      if (field !== undefined && target[field] === undefined) Reflect.set(target, field, key);
+      try {
+        if (field !== undefined) (row as Row)[field] ??= key;
+      } catch {
+        // Frozen, or with fields of the app's own making: it stays without.
+      }
       return key;
     };
   }
