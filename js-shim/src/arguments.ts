@@ -30,6 +30,11 @@ export function textArgument(value: unknown, what: string): string {
   throw wrong(what, 'a string');
 }
 
+/** The name of a table. */
+export function tableName(name: unknown): string {
+  return textArgument(name, "A table's name");
+}
+
 /** A string, or `null` for what is not there. */
 export function optionalText(value: unknown, what: string): string | null {
   return value === undefined || value === null ? null : textArgument(value, what);

@@ -52,13 +52,14 @@ export function editRecord(
 }
 
 /** What an edit did to fields of its copy of the row, and what it answered with, which may name paths. */
-function changesOf(row: Row, edit: Edit): [RawWriteKind, Row][] {
+function changesOf(row: Row, edit: Edit): [RawWriteKind, object][] {
   const draft = draftOf(row);
   const answer = noPromise(edit(draft), 'update');
   const changes = changesBetween(row, draft);
-  const answered = typeof answer === 'object' && answer !== null && answer !== draft ? { ...answer } : {};
+  const answered = typeof answer === 'object' && answer !== null && answer !== draft ? answer : {};
+  // Without dots, names are paths, and one write is enough.
   const areAlike = !Object.keys(changes).some((field) => field.includes('.'));
-  const writes: [RawWriteKind, Row][] = areAlike
+  const writes: [RawWriteKind, object][] = areAlike
     ? [['update', { ...changes, ...answered }]]
     : [
         ['updateFields', changes],

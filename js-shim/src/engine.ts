@@ -6,6 +6,7 @@ import {
   numberArgument,
   objectArgument,
   optionsArgument,
+  tableName,
   textArgument,
   textsArgument,
   wordArgument,
@@ -15,10 +16,11 @@ import { invalidArgument, ManaError, readArgument } from './errors.js';
 import { Emitter, eventName } from './events.js';
 import { tableInfo } from './fields.js';
 import { LiveQueries } from './live.js';
-import { rawOptions, rawSpaces, rawUser } from './options.js';
+import { readsFrom } from './live-function.js';
+import { rawNetwork, rawOptions, rawSpaces, rawUser } from './options.js';
 import { writePromise } from './outcome.js';
 import { plain } from './proxies.js';
-import type { RawEngine, RawNetwork, RawOptions, RawStatus, RawWritten } from './raw.js';
+import type { RawEngine, RawOptions, RawStatus, RawWritten } from './raw.js';
 import { EngineSync } from './sync.js';
 import { AccessTable } from './table.js';
 import { runIn } from './transaction.js';
@@ -36,6 +38,7 @@ import type {
   Space,
   Sync,
   Table,
+  TableChange,
   Transaction,
   TransactionMode,
   User,
@@ -59,11 +62,17 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
   const sync = new EngineSync(() => parts.connection as Connection);
   const vault = new EngineVault(() => parts.connection as Connection);
   const connection = await Connection.open(loader, options.module, raw, {
-    network: network(options),
+    network: rawNetwork(options),
     event: (name, detail) => {
       if (name === 'status') sync.report(detail as RawStatus);
-      else if (name === 'vault') vault.report((detail as { locked: boolean }).locked);
-      else events.emit(name as keyof EngineEvents, detail as never);
+      else if (name === 'vault') {
+        vault.report((detail as { locked: boolean }).locked);
+        live.rerun();
+      } else {
+        if (name === 'change') live.changed((detail as readonly TableChange[]).map(({ table }) => table));
+        else if (name === 'spaces') live.rerun();
+        events.emit(name as keyof EngineEvents, detail as never);
+      }
       if (name === 'versionchange') events.emit('closed', null);
     },
     upgrade: upgrader(options, raw),
@@ -97,6 +106,7 @@ class ActorWriter implements Writer {
     this.#connection = connection;
     this.#live = live;
     this.#access = new EngineAccess(connection, live, actor);
+    readsFrom(this, this.#access);
   }
 
   table<T extends object = Record<string, unknown>>(name: string): Table<T> {
@@ -255,10 +265,6 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
   };
 }
 
-function tableName(name: unknown): string {
-  return textArgument(name, "A table's name");
-}
-
 function idOf(id: unknown): string {
   if (typeof id === 'string') return id;
   throw invalidArgument('Ids of records that sync, and of spaces, are strings.');
@@ -268,12 +274,4 @@ function tableNames(tables: unknown): string[] {
   if (!Array.isArray(tables)) return [tableName(tables)];
   if (tables.length === 0) throw invalidArgument('A transaction needs at least one table.');
   return tables.map(tableName);
-}
-
-function network({ sync }: EngineOptions): RawNetwork {
-  return {
-    getToken: async (reason) => (await sync?.getToken({ reason })) ?? null,
-    fetch: sync?.fetch ?? null,
-    webSocket: sync?.webSocket ?? null,
-  };
 }

@@ -1,5 +1,6 @@
 /** What the shim knows of a table: which fields are dates and where the primary key is; dates both ways. */
 
+import { objectArgument } from './arguments.js';
 import { isPlain } from './equality.js';
 import { invalidArgument, ManaError, type ManaErrorCode } from './errors.js';
 import { plain, plainRow } from './proxies.js';
@@ -56,12 +57,8 @@ function storedPart(table: TableInfo, path: string, row: object): unknown {
 
 /** Fields as they are stored: no proxies, dates as ISO strings. */
 export function storedFields(table: TableInfo, row: unknown): Record<string, unknown> {
-  if (isOther(row))
-    throw invalidRecord(table, 'are objects with fields, which a Blob, a Map, a Date and the like are not');
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-    throw invalidArgument(`A row of ${table.name} must be an object.`, { table: table.name });
-  }
-  const out = plainRow(row);
+  if (isOther(row)) throw invalidRecord(table, 'are objects with fields');
+  const out = plainRow(objectArgument(row, `A row of ${table.name}`) as object);
   for (const field of table.dates) {
     if (Object.hasOwn(out, field)) out[field] = storedDate(field, out[field]);
   }
@@ -78,10 +75,7 @@ export function storedRow(table: TableInfo, row: unknown): Record<string, unknow
 /** Refuses to change fields of a stored value that is no record: it would become one, and what it was would be lost. */
 export function requireRecord(table: TableInfo, stored: unknown): void {
   if (stored === undefined || (typeof stored === 'object' && stored !== null && isPlain(stored))) return;
-  throw invalidRecord(
-    table,
-    'may be other values than records, as this one is, which have no fields: replace it by put',
-  );
+  throw invalidRecord(table, 'without fields are replaced by put');
 }
 
 /** Whether a value is an object that is not stored as one with fields; those of the app's own classes are. */
@@ -150,7 +144,7 @@ export function revive<R extends Record<string, unknown>>(table: TableInfo, row:
 function storedDate(field: string, value: unknown, code: ManaErrorCode = 'value_not_syncable'): unknown {
   const text = isoOf(value);
   if (typeof text !== 'string' || !/^[+-]\d{6}-/.test(text)) return text;
-  const message = `The date at ${field} is outside the years 0000 to 9999, which dates of tables that sync are in.`;
+  const message = `The date at ${field} is outside the years 0000 to 9999.`;
   throw new ManaError(code, message, { details: { path: field } });
 }
 

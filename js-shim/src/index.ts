@@ -13,6 +13,7 @@ export function openEngine(options: EngineOptions): Promise<Engine> {
 }
 
 export { type ErrorDetails, errorCodes, ManaError, type ManaErrorCode } from './errors.js';
+export { liveQuery } from './live-function.js';
 export type { ModuleSource } from './load.js';
 export type * from './types.js';
 export type { Sealed } from './vault.js';

@@ -9,9 +9,9 @@ import { LiveRows } from './rows.js';
 import type { LiveStatus } from './types.js';
 
 /** How long (milliseconds) a subscription outlives its last reader: moving between pages does not read anew. */
-const LINGER_MS = 1_000;
+export const LINGER_MS = 1_000;
 /** After so many deaths of the engine before its first answer, a query is taken for their cause. */
-const MOST_DEATHS = 3;
+export const MOST_DEATHS = 3;
 
 /** What a subscription has to show. */
 export interface Result {

@@ -7,13 +7,30 @@ import { LiveSource } from './live-source.js';
 import { queryKey } from './query-key.js';
 import type { RawQuery } from './raw.js';
 
+/** What a flush makes visible and then tells. */
+interface Told {
+  /** Makes the newest result visible; false when it says nothing new. */
+  apply(): boolean;
+  notify(): void;
+}
+
+/** A function of the app's that reads and is followed. */
+interface Followed extends Told {
+  changed(tables: readonly string[]): void;
+  restart(forget: boolean): void;
+  failed(error: ManaError): void;
+  close(): void;
+}
+
 let engines = 0;
 
 /** The live queries of one engine. */
 export class LiveQueries {
   readonly #sources = new Map<string, LiveSource>();
+  readonly #functions = new Set<Followed>();
   readonly #prefix: string;
-  #changed = new Set<LiveSource>();
+  #keys = 0;
+  #changed = new Set<Told>();
   #connection: Connection | undefined;
 
   constructor() {
@@ -49,9 +66,35 @@ export class LiveQueries {
     if (this.#sources.get(key) === source) this.#sources.delete(key);
   }
 
+  /** A key for a function, which is like no other. */
+  functionKey(): string {
+    this.#keys += 1;
+    return `${this.#prefix}function ${this.#keys}`;
+  }
+
+  /** Tells a function what happens from now on. */
+  follow(one: Followed): void {
+    this.#functions.add(one);
+  }
+
+  /** Ends that. */
+  forget(one: Followed): void {
+    this.#functions.delete(one);
+  }
+
+  /** A commit changed rows of these tables; queries are told by the engine itself. */
+  changed(tables: readonly string[]): void {
+    for (const one of [...this.#functions]) one.changed(tables);
+  }
+
+  /** What functions read shows more or less than before. */
+  rerun(): void {
+    for (const one of [...this.#functions]) one.restart(false);
+  }
+
   /** Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on. */
   restart(forget: boolean): void {
-    for (const source of this.#sources.values()) source.restart(forget);
+    for (const source of this.#all()) source.restart(forget);
   }
 
   /** The instance died, and its subscriptions with it. */
@@ -61,18 +104,22 @@ export class LiveQueries {
 
   /** The engine cannot be reached for now. */
   failed(error: ManaError): void {
-    for (const source of this.#sources.values()) source.failed(error);
+    for (const source of this.#all()) source.failed(error);
   }
 
   /** The engine was closed: readers keep the last results. */
   close(): void {
-    for (const source of this.#sources.values()) source.close();
+    for (const source of this.#all()) source.close();
   }
 
   /** All results become visible before the first reader is told, so that no reader sees two states of the database. */
-  schedule(source: LiveSource): void {
+  schedule(source: Told): void {
     if (this.#changed.size === 0) queueMicrotask(() => this.#flush());
     this.#changed.add(source);
+  }
+
+  #all(): (LiveSource | Followed)[] {
+    return [...this.#sources.values(), ...this.#functions];
   }
 
   #flush(): void {

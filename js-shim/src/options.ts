@@ -12,7 +12,7 @@ import {
 } from './arguments.js';
 import { invalidArgument, readArgument } from './errors.js';
 import { plain } from './proxies.js';
-import type { RawApp, RawEncryption, RawOptions, RawSpace, RawUser } from './raw.js';
+import type { RawApp, RawEncryption, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
 import type { AppOptions, EngineOptions, Schema, Space, SyncOptions, TableOptions, User } from './types.js';
 import type { EncryptionOptions } from './vault-types.js';
 
@@ -24,6 +24,15 @@ export function rawOptions(options: EngineOptions): RawOptions {
     // The options may come out of a reactive state, and are kept for later instances.
     return filledIn(plain({ ...options, module: undefined }) as EngineOptions);
   });
+}
+
+/** The app's own ways to the network. */
+export function rawNetwork({ sync }: EngineOptions): RawNetwork {
+  return {
+    getToken: async (reason) => (await sync?.getToken({ reason })) ?? null,
+    fetch: sync?.fetch ?? null,
+    webSocket: sync?.webSocket ?? null,
+  };
 }
 
 function filledIn(options: EngineOptions): RawOptions {

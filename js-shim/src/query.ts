@@ -1,6 +1,7 @@
 /** `Query<T>`: each call gives a new description; reading calls send it to the engine. */
 
 import type { Access } from './access.js';
+import { functionArgument } from './arguments.js';
 import { invalidArgument } from './errors.js';
 import { reviveAll, revivedKey, type TableInfo } from './fields.js';
 import { compareKeys, valueAt } from './keys.js';
@@ -40,7 +41,7 @@ export class Rows<T> implements Readable<T> {
   filter<S extends T>(test: (row: T) => row is S): Query<S>;
   filter(test: Test<T>): Query<T>;
   filter(test: Test<T>): Query<T> {
-    return this.#step({ kind: 'filter', test: checked('filter', test) });
+    return this.#step({ kind: 'filter', test: functionArgument(test, 'What filter calls') });
   }
 
   and(test: Test<T>): Query<T> {
@@ -48,7 +49,7 @@ export class Rows<T> implements Readable<T> {
   }
 
   until(test: Test<T>, includeStop = false): Query<T> {
-    return this.#step({ kind: 'until', test: checked('until', test), include: includeStop });
+    return this.#step({ kind: 'until', test: functionArgument(test, 'What until calls'), include: includeStop });
   }
 
   or(index: string | readonly string[]): WhereClause<T, never> {
@@ -120,7 +121,7 @@ export class Rows<T> implements Readable<T> {
   }
 
   async each(run: (row: T, entry: Entry) => void): Promise<void> {
-    checked('each', run);
+    functionArgument(run, 'What each calls');
     const found = await this.#find({ rows: true, keys: true, primaryKeys: true });
     for (const place of this.#places(found)) {
       run(found.rows[place] as T, { key: this.#key(found, place), primaryKey: found.primaryKeys?.[place] as never });
@@ -128,7 +129,7 @@ export class Rows<T> implements Readable<T> {
   }
 
   async eachKey(run: (key: never, entry: Entry) => void): Promise<void> {
-    checked('eachKey', run);
+    functionArgument(run, 'What eachKey calls');
     const found = await this.#find({ keys: true, primaryKeys: true });
     for (const place of this.#places(found)) {
       const key = this.#key(found, place);
@@ -236,11 +237,6 @@ export function indexName(index: string | readonly string[]): string {
   if (Array.isArray(index)) return `[${index.join('+')}]`;
   if (typeof index === 'string') return index;
   throw invalidArgument('An index is named by a string, or by an array of fields.');
-}
-
-function checked<F>(name: string, test: F): F {
-  if (typeof test === 'function') return test;
-  throw invalidArgument(`${name} takes a function.`);
 }
 
 function rowCount(name: string, count: number): number {

@@ -54,12 +54,11 @@ export class LiveRows {
 }
 
 /** Freezes plain objects and arrays all the way down; Dates, Maps and binary data have no way to be frozen. */
-function frozen(value: unknown): unknown {
+export function frozen(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  if (Array.isArray(value)) {
-    for (const item of value) frozen(item);
-  } else if (isPlain(value)) {
-    for (const name of Object.keys(value)) frozen(value[name]);
-  } else return value;
-  return Object.freeze(value);
+  if (!Array.isArray(value) && !isPlain(value)) return value;
+  // Before what is in it, which may lead back here.
+  Object.freeze(value);
+  for (const inner of Object.values(value)) frozen(inner);
+  return value;
 }

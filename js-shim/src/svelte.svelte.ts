@@ -10,18 +10,26 @@ import { toStore } from 'svelte/store';
 import { functionArgument } from './arguments.js';
 import { sameItems } from './equality.js';
 import type { ManaError } from './errors.js';
-import type { LiveView } from './live-view.js';
 import type { Engine, LiveHandle, LiveStatus, Readable, Store, SyncStatus } from './types.js';
 import type { VaultState } from './vault-types.js';
 
 /** A function that gives the query to follow, or nothing while there is none. */
 export type QueryInput<T> = () => Readable<T> | null | undefined | false;
 
+/** A function that gives what `liveQuery` gave, made once outside of it, or nothing while there is none. */
+export type HandleInput<V> = () => LiveHandle<V> | null | undefined | false;
+
 type Rows<T> = readonly Readonly<T>[];
 
 /** Follows the query that `input` gives; when state that `input` reads changes, the query that it then gives. */
-export function live<T>(input: QueryInput<T>): LiveHandle<Rows<T>> {
-  return new ReactiveHandle(functionArgument(input, 'What live takes'));
+export function live<T>(input: QueryInput<T>): LiveHandle<Rows<T>>;
+export function live<V>(input: HandleInput<V>): LiveHandle<V>;
+export function live(input: QueryInput<object> | HandleInput<unknown>): LiveHandle<unknown> {
+  functionArgument(input, 'What live takes');
+  return new ReactiveHandle<unknown>(() => {
+    const found = input() || undefined;
+    return found && 'live' in found ? found.live() : found;
+  });
 }
 
 /** The engine's sync status. */
@@ -58,12 +66,17 @@ interface Subscription {
   readonly track: () => void;
 }
 
-class ReactiveHandle<T> implements LiveHandle<Rows<T>> {
-  readonly #input: QueryInput<T>;
-  #subscription: Subscription | undefined;
-  #last: Rows<T> | undefined;
+/** A handle, and the way to follow it. */
+interface Followable<V> extends LiveHandle<V> {
+  follow(reader: () => void): () => void;
+}
 
-  constructor(input: QueryInput<T>) {
+class ReactiveHandle<V> implements LiveHandle<V> {
+  readonly #input: () => LiveHandle<V> | undefined;
+  #subscription: Subscription | undefined;
+  #last: V | undefined;
+
+  constructor(input: () => LiveHandle<V> | undefined) {
     this.#input = input;
   }
 
@@ -71,10 +84,11 @@ class ReactiveHandle<T> implements LiveHandle<Rows<T>> {
     return this.#tracked()?.key ?? '';
   }
 
-  get current(): Rows<T> | undefined {
-    const rows = this.#tracked()?.current;
+  get current(): V | undefined {
+    const value = this.#tracked()?.current;
     // A filter written in `input` is a new function each time; what it lets through is mostly the same.
-    if (!rows || !this.#last || !sameItems(rows, this.#last)) this.#last = rows;
+    const isSame = Array.isArray(value) && Array.isArray(this.#last) && sameItems(value, this.#last);
+    if (!isSame) this.#last = value;
     return this.#last;
   }
 
@@ -86,13 +100,13 @@ class ReactiveHandle<T> implements LiveHandle<Rows<T>> {
     return this.#tracked()?.error;
   }
 
-  subscribe(run: (value: Rows<T> | undefined) => void): () => void {
-    return toStore(() => this.current).subscribe(run);
+  subscribe(run: (value: V | undefined) => void): () => void {
+    return toStore(() => this.current).subscribe(functionArgument(run, 'A subscriber'));
   }
 
-  /** The handle of the query as it is now; whoever reads along is told when its result changes. */
-  #tracked(): LiveView<T> | undefined {
-    const handle = (this.#input() || undefined)?.live() as LiveView<T> | undefined;
+  /** The handle as it is now; whoever reads along is told when its result changes. */
+  #tracked(): Followable<V> | undefined {
+    const handle = this.#input() as Followable<V> | undefined;
     if (handle?.key !== this.#subscription?.key) this.#subscription = handle && subscription(handle);
     this.#subscription?.track();
     return handle;
@@ -100,6 +114,6 @@ class ReactiveHandle<T> implements LiveHandle<Rows<T>> {
 }
 
 /** All queries of one key are followed by one subscription, whatever their filters are. */
-function subscription<T>(handle: LiveView<T>): Subscription {
+function subscription<V>(handle: Followable<V>): Subscription {
   return { key: handle.key, track: createSubscriber((update) => handle.follow(update)) };
 }

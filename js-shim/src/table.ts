@@ -1,6 +1,7 @@
 /** Tables: reads, writes, and the queries that begin at them. */
 
 import type { Access } from './access.js';
+import { listArgument } from './arguments.js';
 import { type Changed, changeRecords, type Edit, editRecord } from './edits.js';
 import { isPlain } from './equality.js';
 import { invalidArgument, readArgument } from './errors.js';
@@ -50,7 +51,7 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   }
 
   async bulkGet(keys: readonly K[]): Promise<(T | undefined)[]> {
-    const stored = readArgument(() => list(keys, 'keys').map((key) => this.#key(key)));
+    const stored = readArgument(() => listArgument(keys, 'keys').map((key) => this.#key(key)));
     const rows = await this.#access.getMany(this.name, stored);
     return reviveAll(this.#info, rows) as (T | undefined)[];
   }
@@ -121,7 +122,7 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   }
 
   bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number> {
-    const pairs = () => list(items, 'items').map(({ key, changes }) => this.#changed(key, changes));
+    const pairs = () => listArgument(items, 'items').map(({ key, changes }) => this.#changed(key, changes));
     return this.#change('update', pairs, countOf, true);
   }
 
@@ -134,7 +135,7 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   }
 
   bulkDelete(keys: readonly K[]): Write<void> {
-    return this.#write('delete', () => list(keys, 'keys').map((key) => this.#key(key)), nothing, true);
+    return this.#write('delete', () => listArgument(keys, 'keys').map((key) => this.#key(key)), nothing, true);
   }
 
   restore(key: K): Write<void> {
@@ -165,9 +166,11 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   #keyInto(row: unknown): (written: RawCounted) => unknown {
     const field = this.#info.keyField;
     return ({ keys: [key] }) => {
-      const target = row as Row;
-      // A frozen object stays without.
-      if (field !== undefined && target[field] === undefined) Reflect.set(target, field, key);
+      try {
+        if (field !== undefined) (row as Row)[field] ??= key;
+      } catch {
+        // Frozen, or with fields of the app's own making: it stays without.
+      }
       return key;
     };
   }
@@ -181,10 +184,10 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   ): Write<never> {
     const keys = Array.isArray(keysOrOptions) ? (keysOrOptions as readonly Key[]) : undefined;
     const result = keysAs(keys ? options : ((keysOrOptions as KeyOptions | undefined) ?? options));
-    if (!keys) return this.#write(inbound, () => list(rows, 'rows').map((row) => this.#row(row)), result, true);
+    if (!keys) return this.#write(inbound, () => listArgument(rows, 'rows').map((row) => this.#row(row)), result, true);
     const pairs = () => {
       if (keys.length !== rows.length) throw invalidArgument('There must be one key for each row.');
-      return list(rows, 'rows').map((row, at) => [this.#key(keys[at]), this.#row(row)]);
+      return listArgument(rows, 'rows').map((row, at) => [this.#key(keys[at]), this.#row(row)]);
     };
     return this.#write(outbound, pairs, result, true);
   }
@@ -214,12 +217,6 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     };
     return writePromise(outcome());
   }
-}
-
-/** An argument that has to be an array; what only looks like one would be read in parts. */
-function list<I>(items: readonly I[], name: string): readonly I[] {
-  if (Array.isArray(items)) return items;
-  throw invalidArgument(`${name} must be an array.`, { [name]: typeof items });
 }
 
 function isCriteria(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -61,7 +61,7 @@ export interface AppOptions {
 
 /** How one table syncs. */
 export interface TableOptions {
-  /** Fields that are Dates in the app and ISO strings on disk and on the wire. */
+  /** Fields that are Dates in the app and ISO strings on disk and on the wire; years from 0000 to 9999. */
   readonly dates?: readonly string[];
   /** Whether records belong to a space (the default) or to the user. */
   readonly scope?: 'space' | 'user';
@@ -299,7 +299,10 @@ export type Modifier<T> = (this: ModifyContext<T>, row: T, context: ModifyContex
 
 /** A row while it is modified. */
 export interface ModifyContext<T> {
-  /** The copy that is changed; `undefined` or deleted: the row is deleted. */
+  /**
+   * The copy that is changed; `undefined` or deleted: the row is deleted. Another object replaces the row; of records that sync it
+   * may leave out id, space, user, author and visibility.
+   */
   value?: T | undefined;
   /** The row's primary key. */
   readonly primKey: unknown;
@@ -414,7 +417,10 @@ export interface Table<T extends object = Record<string, unknown>, K = PrimaryKe
   orderBy(fields: readonly IndexName<T>[]): Query<T>;
   /** All rows. */
   toCollection(): Query<T>;
-  /** Inserts a row; fails with `already_exists` when there is one. `key`: for tables with keys beside the rows. Gives its key. */
+  /**
+   * Inserts a row; fails with `already_exists` when there is one. `key`: for tables with keys beside the rows. Gives its key,
+   * which is also written into the object where it had none.
+   */
   add(row: NewRow<T>, key?: Key): Write<K>;
   /** Inserts or replaces a row. A field left out is removed: to change a part of a row, use `update`. Gives its key. */
   put(row: NewRow<T>, key?: Key): Write<K>;
@@ -441,7 +447,10 @@ export interface Table<T extends object = Record<string, unknown>, K = PrimaryKe
   ): Write<K | undefined>;
   /** Changes fields of a row. Gives 1 when something changed, else 0. */
   update(key: K, changes: Changes<T>): Write<number>;
-  /** Reads a row, lets `edit` change it or answer with changes, and writes what differs, all in one transaction. */
+  /**
+   * Reads a row, lets `edit` change fields of it or answer with changes, and writes what differs, all in one transaction. Only
+   * an answer may name paths.
+   */
   update(key: K, edit: (row: T) => FieldChanges<T> | undefined): Write<number>;
   /** Changes fields of rows. Gives how many changed. Rows that are refused are named by `bulk_failed`. */
   bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number>;
@@ -502,6 +511,18 @@ export interface LiveHandle<V> extends Store<V | undefined> {
   /** What went wrong, while `status` is `error`. */
   readonly error: ManaError | undefined;
 }
+
+/** What a function given to `liveQuery` reads with. */
+export interface Reader {
+  /** A table to read from. */
+  table<T extends object = Record<string, unknown>>(name: string): TableReader<T>;
+}
+
+/** The calls of a table that read once. */
+export type TableReader<T extends object = Record<string, unknown>, K = PrimaryKey<T>> = Pick<
+  Table<T, K>,
+  Exclude<keyof Readable<T>, 'live'> | 'name' | 'get' | 'bulkGet' | 'where' | 'toCollection'
+>;
 
 /** What the sync loop is doing. */
 export type SyncState =

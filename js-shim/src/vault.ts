@@ -1,7 +1,7 @@
 /** The vault as the app sees it: keys go in here, and nothing but their state comes out. */
 
+import { objectArgument } from './arguments.js';
 import type { Connection } from './connection.js';
-import { invalidArgument } from './errors.js';
 import { ValueStore } from './store.js';
 import type { Store } from './types.js';
 import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Vault, VaultState } from './vault-types.js';
@@ -38,8 +38,7 @@ export class EngineVault implements Vault {
   }
 
   async unlock(by: RawKeyUnlock | RecoveryUnlock | PassphraseUnlock): Promise<void> {
-    if (typeof by !== 'object' || by === null) throw invalidArgument('unlock takes an object.');
-    const { passphrase } = by as Partial<PassphraseUnlock>;
+    const { passphrase } = objectArgument(by, 'What unlock takes') as Partial<PassphraseUnlock>;
     const raw = typeof passphrase === 'string' ? { ...by, normalized: passphrase.normalize('NFKC') } : { ...by };
     await this.#connection().run((instance) => instance.unlock(raw));
   }

@@ -50,6 +50,18 @@ describe('rows', () => {
     expect([handle.status, handle.current]).toEqual(['ready', others]);
   });
 
+  it('that_lead_back_to_themselves_are_shown', async () => {
+    const handle = engine.table<{ id: number; self?: unknown }>('drafts').live();
+    handle.subscribe(() => {});
+    for (const text of ['one', 'two']) {
+      const row = { id: 1, text, self: undefined as unknown };
+      row.self = row;
+      world.instance.emit(() => ({ rows: [row] }));
+      await microtasks();
+      expect([handle.status, handle.current?.[0]]).toMatchObject(['ready', { text }]);
+    }
+  });
+
   it('that_cannot_be_shown_end_in_an_error', async () => {
     const handle = tasks.live();
     handle.subscribe(() => {});

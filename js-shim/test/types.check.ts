@@ -1,7 +1,10 @@
 /** Held against the compiler, never run: what the types allow and what they refuse. */
+import type { eventNames } from '../src/events.js';
 import {
   type Engine,
+  type EngineEvents,
   type LiveHandle,
+  liveQuery,
   ManaError,
   type ManaErrorCode,
   openEngine,
@@ -213,3 +216,23 @@ export function border(glue: Glue, raw: RawEngine, error: RawError): string {
   same<ReturnType<typeof raw.begin>['abort'], () => void>(true);
   return error.code;
 }
+
+export function closures(engine: Engine): void {
+  const rows: LiveHandle<readonly Task[]> = liveQuery(engine, (q) =>
+    q.table<Task>('tasks').where('status').equals('open').toArray(),
+  );
+  const both: LiveHandle<readonly [number, Task | undefined]> = liveQuery(engine, async (q) => {
+    const tasks = q.table<Task>('tasks');
+    return [await tasks.count(), await tasks.get('a')] as const;
+  });
+  const one: LiveHandle<readonly Task[]> = live(() => rows);
+  // @ts-expect-error: it only reads
+  liveQuery(engine, (q) => q.table<Task>('tasks').add({ id: 'a' }));
+  // @ts-expect-error: a live query inside of one would never end
+  liveQuery(engine, (q) => q.table<Task>('tasks').live());
+  void both;
+  void one;
+}
+
+type Words<Text> = Text extends `${infer Word} ${infer More}` ? Word | Words<More> : Text;
+same<Words<typeof eventNames>, keyof EngineEvents>(true);

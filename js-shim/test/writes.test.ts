@@ -97,6 +97,12 @@ describe('a write', () => {
     await engine.table('drafts').add(draft);
     expect(draft).toEqual({ text: 'x', id: 7 });
     expect(await engine.table('drafts').add(Object.freeze({ text: 'x' }))).toBe(7);
+    class Draft {
+      get id(): number {
+        throw new RangeError('not yet');
+      }
+    }
+    expect(await engine.table('drafts').add(new Draft() as never)).toBe(7);
   });
 
   it('spells_dates_in_one_way_and_refuses_those_that_would_be_out_of_order', async () => {

@@ -26,6 +26,7 @@ const pages = [
   'keys',
   'lost',
   'rows-of-all-kinds',
+  'live-function',
 ];
 
 describe('when something goes wrong', { timeout: 900_000 }, () => {
@@ -242,6 +243,15 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       entries: ['1', '1'],
       keys: [true, true],
       frozen: 'number',
+      complaints: [],
+    });
+  });
+
+  it('a function that is followed runs again when a tab commits to a table it read', async () => {
+    assert.deepEqual(await outcomeOf(browser, `${server.url}live-function.html`), {
+      seen: [null, 'a,b,0', 'a,b,1', 'b,1', '1', 'c,2'],
+      unread: 0,
+      status: 'ready',
       complaints: [],
     });
   });

@@ -129,8 +129,15 @@ export function randomChain(random, world) {
   for (let i = 0; i < ors; i += 1) {
     if (random.chance(0.3)) steps.push(filter(random));
     if (i === 0 && random.chance(0.2)) {
-      if (random.chance(0.5)) steps.push({ call: 'distinct' });
-      steps.push({ call: 'limit', args: [random.below(6)] });
+      let most = 6;
+      if (random.chance(0.5)) {
+        // An index that lists rows several times is where it matters, and a page that is long enough for that.
+        most = 20;
+        const several = { where: 'tags', call: 'anyOf', args: [random.some(4, () => random.pick(tags))] };
+        if (world.indexes.includes('*tags') && several.args[0].length > 0) steps[0] = several;
+        steps.push({ call: 'distinct' });
+      }
+      steps.push({ call: 'limit', args: [random.below(most)] });
     }
     steps.push({ ...wherever(), or: true });
   }

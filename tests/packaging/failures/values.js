@@ -23,7 +23,7 @@ const values = {
   notANumber: Number.NaN,
 };
 
-const key = await drafts.add(values);
+const key = await drafts.add({ ...values });
 const row = await drafts.get(key);
 const survived = {
   date: row.date instanceof Date && row.date.getTime() === 5,
