@@ -34,6 +34,8 @@ pub enum Kind {
     KeyExhausted,
     /// A key that does not have 32 bytes.
     KeyMalformed,
+    /// The vault was unlocked with a key that a rotation replaced.
+    KeyOutdated,
     /// No record has this key.
     NotFound,
     /// The server cannot be reached.
@@ -54,6 +56,8 @@ pub enum Kind {
     RecoveryCodeWrong,
     /// A field only the engine writes.
     ReservedField,
+    /// Another rotation is under way or was first.
+    RotationInProgress,
     /// The database was made by a newer version of the app.
     SchemaTooNew,
     /// A space that was the user's own is said to be shared.
@@ -90,7 +94,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::AlreadyExists,
         Self::BulkFailed,
         Self::Closed,
@@ -104,6 +108,7 @@ impl Kind {
         Self::InvalidSchema,
         Self::KeyExhausted,
         Self::KeyMalformed,
+        Self::KeyOutdated,
         Self::NotFound,
         Self::Offline,
         Self::OtherUser,
@@ -114,6 +119,7 @@ impl Kind {
         Self::RecoveryCodeMalformed,
         Self::RecoveryCodeWrong,
         Self::ReservedField,
+        Self::RotationInProgress,
         Self::SchemaTooNew,
         Self::SpaceTypeChanged,
         Self::SyncFailed,
@@ -149,6 +155,7 @@ impl Kind {
             Self::InvalidSchema => "invalid_schema",
             Self::KeyExhausted => "key_exhausted",
             Self::KeyMalformed => "key_malformed",
+            Self::KeyOutdated => "key_outdated",
             Self::NotFound => "not_found",
             Self::Offline => "offline",
             Self::OtherUser => "other_user",
@@ -159,6 +166,7 @@ impl Kind {
             Self::RecoveryCodeMalformed => "recovery_code_malformed",
             Self::RecoveryCodeWrong => "recovery_code_wrong",
             Self::ReservedField => "reserved_field",
+            Self::RotationInProgress => "rotation_in_progress",
             Self::SchemaTooNew => "schema_too_new",
             Self::SpaceTypeChanged => "space_type_changed",
             Self::SyncFailed => "sync_failed",

@@ -12,6 +12,7 @@ mod events;
 #[cfg(feature = "planted-faults")]
 pub mod faults;
 mod install;
+mod keyring;
 mod live;
 mod local;
 mod log;
@@ -40,6 +41,7 @@ pub use config::{Config, GUEST, Table, User};
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
 pub use events::{ChangeOp, Conflict, Event, Side, TableChange};
+pub use keyring::NewKey;
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
@@ -127,6 +129,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let watch = JumpWatch::default();
         watch.watch(&host, &epoch.epoch);
         let pending = outbox::count(&tx, config.user_id()).await?;
+        let vault = vault::Vault::default();
+        *vault.known.borrow_mut() = keyring::Known::read(&tx, config.user_id()).await?;
         tx.commit().await?;
         let session = fresh_id(&host);
         Ok(Rc::new(Self {
@@ -143,7 +147,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             waiters: RefCell::default(),
             closed: Cell::new(false),
             adoption: RefCell::new(adoption),
-            vault: vault::Vault::default(),
+            vault,
         }))
     }
 
@@ -224,6 +228,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if changed {
             // Keys and spaces were the former user's.
             self.drop_keys();
+            self.read_keyring().await?;
             self.take_kept_spaces(&id).await?;
         }
         self.live.invalidate_all();
@@ -261,6 +266,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Tells live queries, the app and the sync driver what a transaction did.
     pub(crate) fn committed(self: &Rc<Self>, touched: &[Touched<S::Row>], origin: Origin, logged: usize) {
         self.pending.set(self.pending.get() + logged);
+        self.count_uses();
         self.live.mark(touched, |query| self.sight_of(query).ok().map(|(_, sight)| sight));
         live::schedule(self);
         let changes = changes::of_commit(touched, origin, &self.config());

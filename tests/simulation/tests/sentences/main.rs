@@ -7,6 +7,8 @@ mod clocks;
 mod crashes;
 mod owners;
 mod rebase;
+mod rotation;
+mod rotation_kills;
 mod sealed;
 mod sealed_attacks;
 mod two_devices;
