@@ -31,6 +31,7 @@ export function rawOptions(options: EngineOptions): RawOptions {
     durability: durability ?? 'relaxed',
     encryption: encryption ? rawEncryption(encryption) : null,
     vaultWaitMs: vault?.waitMs ?? 2_000,
+    vaultLockAfterMs: vault?.lockAfterMs ?? 0,
   };
 }
 

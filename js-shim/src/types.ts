@@ -632,6 +632,8 @@ export interface EngineEvents {
   readonly 'update-required': EventDetail;
   /** The account must be paid for before it syncs. */
   readonly 'billing-required': EventDetail;
+  /** The newest key has sealed so many values that it should be rotated; told once. */
+  readonly 'rotation-due': { readonly uses: number };
   /** The server named the user's spaces. */
   readonly spaces: readonly Space[];
   /** The browser lost the database, with about so many changes that the server did not have; told once. */
