@@ -47,7 +47,7 @@ import type {
   Write,
   Writer,
 } from './types.js';
-import { EngineVault, isLocked } from './vault.js';
+import { EngineVault, isLocked, type VaultReport } from './vault.js';
 import type { Vault } from './vault-types.js';
 
 /** Opens the database with instances from `loader`; sync starts when the options name a server. */
@@ -66,7 +66,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     event: (name, detail) => {
       if (name === 'status') sync.report(detail as RawStatus);
       else if (name === 'vault') {
-        vault.report((detail as { locked: boolean }).locked);
+        vault.report(detail as VaultReport);
         live.rerun();
       } else {
         if (name === 'change') live.changed((detail as readonly TableChange[]).map(({ table }) => table));
@@ -80,11 +80,12 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     failed: (error) => live.failed(error),
     replaced: (instance) => {
       live.restart(false);
-      vault.report(true);
+      vault.report({ locked: true, outdated: false });
       sync.resume(instance);
     },
   });
   parts.connection = connection;
+  if (raw.vaultLockAfterMs > 0) vault.watchUse();
   live.attach(connection);
   try {
     if (raw.sync) sync.start();

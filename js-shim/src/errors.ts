@@ -38,9 +38,11 @@ export const errorCodes = [
   'decrypt_failed',
   'key_exhausted',
   'key_malformed',
+  'key_outdated',
   'passphrase_wrong',
   'recovery_code_malformed',
   'recovery_code_wrong',
+  'rotation_in_progress',
   'vault_locked',
   'wrapped_key_malformed',
   // The engine itself

@@ -7,7 +7,7 @@ export interface Glue {
   version(): string;
 }
 
-import type { RecoveryUnlock } from './vault-types.js';
+import type { NewKey, RecoveryUnlock } from './vault-types.js';
 
 /** The options with every key present: absent values are `null`. */
 export interface RawOptions {
@@ -22,6 +22,8 @@ export interface RawOptions {
   durability: 'relaxed' | 'strict';
   encryption: RawEncryption | null;
   vaultWaitMs: number;
+  /** 0: never. */
+  vaultLockAfterMs: number;
 }
 
 export interface RawEncryption {
@@ -185,6 +187,8 @@ export interface RawEngine {
   moveToSpace(table: string, id: string, spaceId: string): Promise<RawWritten>;
   unlock(by: object): Promise<void>;
   lock(): void;
+  rotate(key: Uint8Array, persist: (key: NewKey) => unknown): Promise<void>;
+  vaultUsed(): void;
   createRecoveryCode(): Promise<RecoveryUnlock>;
   restoreConflict(conflict: unknown): Promise<void>;
   inspect(table: string, key: unknown): Promise<{ record: object | null; log: object[] }>;

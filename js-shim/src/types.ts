@@ -669,6 +669,8 @@ export interface EngineEvents {
   readonly 'update-required': EventDetail;
   /** The account must be paid for before it syncs. */
   readonly 'billing-required': EventDetail;
+  /** The newest key has sealed so many values that it should be rotated; told once. */
+  readonly 'rotation-due': { readonly uses: number };
   /** The server named the user's spaces. */
   readonly spaces: readonly Space[];
   /** The user is a member of a space no more, and its rows were taken off this device, but for those that it names. */

@@ -17,6 +17,11 @@ export interface EncryptionOptions {
 export interface VaultOptions {
   /** How long a write waits for the vault to be unlocked before it fails with `vault_locked`, in ms; 2,000 when left out. */
   readonly waitMs?: number;
+  /**
+   * Locks the vault in all tabs when nobody has written anything, pressed a key or used a pointer in any of them for so
+   * long, in ms. Never when left out.
+   */
+  readonly lockAfterMs?: number;
 }
 
 /** By the key itself: 32 bytes. */
@@ -50,8 +55,30 @@ export interface PassphraseWrapped {
   readonly ciphertext: string;
 }
 
-/** Whether the user's key is here. */
-export type VaultState = 'locked' | 'unlocked';
+/** What the app keeps of a new key. The recovery code is for the person: the former one opens the former key only. */
+export interface NewKey extends RecoveryUnlock {
+  /** How many keys the user has had, counting this one. */
+  readonly generation: number;
+  /** The key's id, eight hexadecimal digits. */
+  readonly keyId: string;
+}
+
+/** A rotation. */
+export interface Rotation {
+  /** The new key: 32 fresh random bytes. */
+  readonly newKey: Uint8Array;
+  /**
+   * Keeps the new key where the user's devices find it, beside the former one, and resolves when it is safe; awaited
+   * before anything is written. Throws where it cannot: then nothing changes.
+   */
+  readonly persist: (key: NewKey) => Promise<void> | void;
+}
+
+/**
+ * Whether the user's key is here. `outdated`: one is, but the user has a newer one. It reads what was sealed before, and
+ * writes that need the key fail with `key_outdated`; unlock with the newest.
+ */
+export type VaultState = 'locked' | 'unlocked' | 'outdated';
 
 /** The user's key: here or not, in all tabs alike. */
 export interface Vault {
@@ -61,6 +88,12 @@ export interface Vault {
   unlock(by: RawKeyUnlock | RecoveryUnlock | PassphraseUnlock): Promise<void>;
   /** Drops the key, and what was decrypted with it, in all tabs. */
   lock(): void;
+  /**
+   * Makes a new key the user's newest, and seals everything anew under it, in the background. Needs the server and format
+   * 2. Resolves when the server knows of it: until then keep both keys. `rotation_in_progress`: another one was first, so
+   * the new key is of no use. Where the connection broke meanwhile (`details.begun`) it goes on by itself.
+   */
+  rotate(rotation: Rotation): Promise<void>;
   /** Makes a code that opens the key: the code is for the person to keep, the rest for the app. */
   createRecoveryCode(): Promise<RecoveryUnlock>;
 }

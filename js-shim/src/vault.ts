@@ -2,9 +2,10 @@
 
 import { objectArgument } from './arguments.js';
 import type { Connection } from './connection.js';
+import { invalidArgument } from './errors.js';
 import { ValueStore } from './store.js';
 import type { Store } from './types.js';
-import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Vault, VaultState } from './vault-types.js';
+import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Rotation, Vault, VaultState } from './vault-types.js';
 
 /** Stands in rows for a sealed value that cannot be opened now. Written back, it changes nothing. */
 export class Sealed {
@@ -22,6 +23,12 @@ export const sealed: Sealed = Object.freeze(new Sealed());
 /** Whether a row shows a sealed value that cannot be opened now. */
 export function isLocked(row: object): boolean {
   return Object.values(row).includes(sealed);
+}
+
+/** What an instance says of its vault. */
+export interface VaultReport {
+  readonly locked: boolean;
+  readonly outdated: boolean;
 }
 
 /** The vault of `Engine`. */
@@ -48,12 +55,33 @@ export class EngineVault implements Vault {
     this.#connection().instance?.call((raw) => raw.lock());
   }
 
+  async rotate(rotation: Rotation): Promise<void> {
+    const { newKey, persist } = rotation ?? {};
+    if (!(newKey instanceof Uint8Array) || typeof persist !== 'function') {
+      throw invalidArgument('rotate takes a newKey of bytes and a function persist.');
+    }
+    await this.#connection().run((raw) => raw.rotate(newKey, persist));
+  }
+
   createRecoveryCode(): Promise<RecoveryUnlock> {
     return this.#connection().run((raw) => raw.createRecoveryCode());
   }
 
   /** Takes over what an instance reports. A new instance begins without a key. */
-  report(locked: boolean): void {
-    this.#state.set(locked ? 'locked' : 'unlocked');
+  report({ locked, outdated }: VaultReport): void {
+    this.#state.set(locked ? 'locked' : outdated ? 'outdated' : 'unlocked');
+  }
+
+  /** Tells the engine of every sign that somebody uses the page, until it is closed. */
+  watchUse(): void {
+    if (typeof document === 'undefined') return;
+    const signs = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
+    const options = { capture: true, passive: true };
+    const used = () => {
+      const connection = this.#connection();
+      connection.instance?.call((raw) => raw.vaultUsed());
+      if (connection.closed) for (const sign of signs) document.removeEventListener(sign, used, options);
+    };
+    for (const sign of signs) document.addEventListener(sign, used, options);
   }
 }

@@ -18,6 +18,7 @@ import type {
   RawWriteKind,
 } from '../src/raw.js';
 import type { Engine, EngineOptions, Table } from '../src/types.js';
+import type { NewKey } from '../src/vault-types.js';
 
 type Row = Record<string, unknown>;
 type Answer = { rows?: object[]; error?: unknown };
@@ -145,6 +146,20 @@ export class InstanceDouble implements RawEngine {
   }
   lock(): void {
     this.#called('lock');
+  }
+  rotate(key: Uint8Array, persist: (key: NewKey) => unknown) {
+    this.#called('rotate', key, persist);
+    const kept = {
+      recoveryCode: 'code',
+      recoveryWrappedMk: 'wrapped',
+      recoveryIv: 'iv',
+      generation: 2,
+      keyId: '01234567',
+    };
+    return this.later(() => persist(kept) as undefined);
+  }
+  vaultUsed(): void {
+    this.#called('vaultUsed');
   }
   createRecoveryCode() {
     return this.later(() => ({ recoveryCode: 'code', recoveryWrappedMk: 'wrapped', recoveryIv: 'iv' }));

@@ -1,6 +1,6 @@
 /** The vault as the app sees it. */
 
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
 import type { EngineOptions } from '../src/types.js';
 import { isLocked, sealed } from '../src/vault.js';
@@ -17,11 +17,11 @@ it('is_locked_until_the_engine_says_otherwise_and_again_in_a_new_instance', asyn
   const { world, engine } = await opened();
   const seen: string[] = [];
   engine.vault.state.subscribe((state) => seen.push(state));
-  world.instance.host.event('vault', { locked: false });
+  world.instance.host.event('vault', { locked: false, outdated: false });
   await settle();
-  world.instance.host.event('vault', { locked: true });
+  world.instance.host.event('vault', { locked: true, outdated: false });
   await settle();
-  world.instance.host.event('vault', { locked: false });
+  world.instance.host.event('vault', { locked: false, outdated: false });
   await settle();
   expect(() => world.instance.panic()).toThrow();
   await settle();
@@ -55,4 +55,44 @@ it('is_told_what_to_seal_and_that_the_format_is_not_guessed', async () => {
   expect(world.instance.options).toMatchObject({ encryption, vaultWaitMs: 10 });
   const without = await opened({ encryption: { fields: {} } as never });
   expect(without.world.instance.options.encryption).toEqual({ fields: {}, format: 0 });
+});
+
+it('says_when_an_older_key_is_here', async () => {
+  const { world, engine } = await opened();
+  const seen: string[] = [];
+  engine.vault.state.subscribe((state) => seen.push(state));
+  world.instance.host.event('vault', { locked: false, outdated: true });
+  await settle();
+  world.instance.host.event('vault', { locked: false, outdated: false });
+  await settle();
+  expect(seen).toEqual(['locked', 'outdated', 'unlocked']);
+});
+
+it('hands_a_new_key_over_with_what_keeps_it', async () => {
+  const { world, engine } = await opened();
+  const newKey = new Uint8Array(32).fill(8);
+  const kept: number[] = [];
+  await engine.vault.rotate({ newKey, persist: ({ generation }) => void kept.push(generation) });
+  expect(world.instance.callsOf('rotate')[0]?.[0]).toBe(newKey);
+  expect(kept).toEqual([2]);
+  for (const wrong of [undefined, { newKey: 'text', persist: () => {} }, { newKey }]) {
+    await expect(engine.vault.rotate(wrong as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
+});
+
+it('is_told_after_how_long_a_vault_that_nobody_uses_is_locked', async () => {
+  const listeners = new Map<string, () => void>();
+  const page = {
+    addEventListener: (name: string, listener: () => void) => listeners.set(name, listener),
+    removeEventListener: (name: string) => listeners.delete(name),
+  };
+  vi.stubGlobal('document', page);
+  const { world, engine } = await opened({ vault: { lockAfterMs: 60_000 } });
+  expect(world.instance.options.vaultLockAfterMs).toBe(60_000);
+  listeners.get('keydown')?.();
+  expect(world.instance.callsOf('vaultUsed')).toHaveLength(1);
+  engine.close();
+  listeners.get('pointerdown')?.();
+  expect(listeners.size).toBe(0);
+  vi.unstubAllGlobals();
 });

@@ -265,8 +265,9 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
             ("space-removed", json_out(&json!({ "spaceId": space, "removed": removed, "kept": kept })))
         }
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
-        Event::Vault { locked } => ("vault", json_out(&json!({ "locked": locked }))),
-        Event::Settled { .. } | Event::VaultKey(_) => return None,
+        Event::Vault { locked, outdated } => ("vault", json_out(&json!({ "locked": locked, "outdated": outdated }))),
+        Event::RotationDue { uses } => ("rotation-due", json_out(&json!({ "uses": uses }))),
+        Event::Settled { .. } | Event::VaultKey(_) | Event::Keyring => return None,
     })
 }
 

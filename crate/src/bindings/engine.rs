@@ -86,6 +86,7 @@ impl RawEngine {
         }
         marker.keep(engine.install_id(), engine.pending());
         let session = Session::new(&engine, network, tabs, listener(tell, marker, engine.install_id()));
+        session.lock_after(convert::whole(parsed.vault_lock_after_ms, "vault.lockAfterMs")? as u64);
         *connected.borrow_mut() = Rc::downgrade(&session);
         let hurried = Rc::downgrade(&session);
         let signals = Signals::listen(move || {
@@ -142,6 +143,7 @@ impl RawEngine {
     /// One write in a transaction of its own.
     pub fn write(&self, kind: String, table: String, items: JsValue, actor: JsValue, bulk: bool) -> Promise {
         let wait_ms = self.vault_wait_ms;
+        self.session.vault_used();
         self.promise(move |engine| async move {
             let write = || convert::write(&kind, &items);
             let actor = parse_actor(&actor)?;
@@ -292,6 +294,34 @@ impl RawEngine {
     pub fn lock(&self) -> Result<(), JsValue> {
         self.engine()?.lock();
         Ok(())
+    }
+
+    /// Makes `key` the user's newest key. `persist` is called with what the app is to keep, before anything is written,
+    /// and what it gives is awaited.
+    pub fn rotate(&self, key: JsValue, persist: Function) -> Promise {
+        let session = Rc::clone(&self.session);
+        self.promise(move |_| async move {
+            let key = super::vault::raw_key(&key)?;
+            let failed: Rc<RefCell<Option<JsValue>>> = Rc::default();
+            let told = Rc::clone(&failed);
+            let rotated = session.rotate(key, async move |new| {
+                let kept = super::vault::persisted(&persist, &new).await;
+                kept.map_err(|error| {
+                    *told.borrow_mut() = Some(error);
+                    Error::new(Kind::InvalidArgument, "the app could not keep the new key: nothing was written")
+                })
+            });
+            let rotated = rotated.await;
+            // What the app's function threw is the app's to see.
+            let thrown_by_app = failed.borrow_mut().take();
+            rotated.map(|()| JsValue::UNDEFINED).map_err(|error| thrown_by_app.unwrap_or_else(|| thrown(&error)))
+        })
+    }
+
+    /// Somebody uses the page: a vault that locks when nobody does stays open.
+    #[wasm_bindgen(js_name = vaultUsed)]
+    pub fn vault_used(&self) {
+        self.session.vault_used();
     }
 
     /// A new recovery code, and the key wrapped with it.

@@ -29,6 +29,8 @@ record! {
         pub encryption: Option<Encryption> = "encryption",
         /// Milliseconds.
         pub vault_wait_ms: f64 = "vaultWaitMs",
+        /// Milliseconds; 0 is never.
+        pub vault_lock_after_ms: f64 = "vaultLockAfterMs",
     }
 }
 

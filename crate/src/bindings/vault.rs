@@ -3,20 +3,21 @@
 use super::convert::{get, json_out};
 use super::error::{invalid, thrown};
 use crate::crypto::{MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey};
-use crate::engine::{Error, Unlock};
+use crate::engine::{Error, NewKey, Unlock};
 use crate::store::RowValue;
-use js_sys::Uint8Array;
+use js_sys::{Function, Promise, Uint8Array};
 use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use zeroize::Zeroizing;
 
 /// Reads `{ rawKey }`, `{ recoveryCode, recoveryWrappedMk, recoveryIv }` or `{ passphrase, normalized, wrapped }`.
 pub fn unlock_of(with: &JsValue) -> Result<Unlock, JsValue> {
     let text = |name: &str| get(with, name).as_string();
     let refused = |error: crate::crypto::Error| thrown(&Error::from(error));
-    if let Some(bytes) = get(with, "rawKey").dyn_ref::<Uint8Array>() {
-        let bytes = Zeroizing::new(bytes.to_vec());
-        return MasterKey::from_bytes(&bytes).map(Unlock::Raw).map_err(refused);
+    let raw = get(with, "rawKey");
+    if raw.has_type::<Uint8Array>() {
+        return raw_key(&raw).map(Unlock::Raw);
     }
     if let Some(code) = text("recoveryCode") {
         let (wrapped, iv) = (text("recoveryWrappedMk"), text("recoveryIv"));
@@ -31,6 +32,24 @@ pub fn unlock_of(with: &JsValue) -> Result<Unlock, JsValue> {
     };
     let wrapped = get(with, "wrapped").to_json().map_err(|malformed| thrown(&malformed.into()))?;
     Ok(Unlock::Passphrase { typed, normalized, wrapped: PassphraseWrapped::parse(wrapped).map_err(refused)? })
+}
+
+/// Reads a key's 32 bytes.
+pub fn raw_key(key: &JsValue) -> Result<MasterKey, JsValue> {
+    let bytes = key.dyn_ref::<Uint8Array>().map(|bytes| Zeroizing::new(bytes.to_vec())).unwrap_or_default();
+    MasterKey::from_bytes(&bytes).map_err(|error| thrown(&Error::from(error)))
+}
+
+/// Has the app keep a new key, and waits for it.
+pub async fn persisted(persist: &Function, new: &NewKey) -> Result<(), JsValue> {
+    let info = recovery(&new.code, &new.wrapped);
+    let generation = f64::from(new.name.generation).into();
+    for (name, value) in [("generation", generation), ("keyId", new.name.id.to_string().into())] {
+        // It is an object of our own.
+        let _ = js_sys::Reflect::set(&info, &name.into(), &value);
+    }
+    let kept = persist.call1(&JsValue::UNDEFINED, &info)?;
+    JsFuture::from(Promise::resolve(&kept)).await.map(drop)
 }
 
 /// `{ recoveryCode, recoveryWrappedMk, recoveryIv }`.

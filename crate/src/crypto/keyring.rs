@@ -46,6 +46,13 @@ impl Keyring {
         name
     }
 
+    /// Has a key that is here under its id known under another generation, too; false where there is none of that id.
+    pub fn also_of(&mut self, name: KeyName) -> bool {
+        let known = self.keys.iter().find(|held| held.name.id == name.id);
+        let copy = known.and_then(|held| MasterKey::from_bytes(held.key.expose()).ok());
+        copy.map(|key| self.insert(name.generation, key)).is_some()
+    }
+
     /// Drops all keys.
     pub fn clear(&mut self) {
         self.keys.clear();
@@ -91,6 +98,13 @@ impl Keyring {
     pub fn add_uses(&self, name: KeyName, many: u64) {
         if let Some(held) = self.held(name) {
             held.uses.set(held.uses.get().saturating_add(many));
+        }
+    }
+
+    /// Takes note that the key has sealed at least so many values, wherever.
+    pub fn used_at_least(&self, name: KeyName, many: u64) {
+        if let Some(held) = self.held(name) {
+            held.uses.set(held.uses.get().max(many));
         }
     }
 

@@ -186,6 +186,13 @@ impl Config {
         }
     }
 
+    /// The app and table of the user's keyring record, where anything is sealed.
+    #[must_use]
+    pub fn keyring(&self) -> Option<(crate::model::AppId, Vec<TableName>)> {
+        let record = crate::crypto::KeyringRecord::of(&self.user.as_ref()?.id).ok().filter(|_| self.seals_fields())?;
+        Some((record.app().clone(), vec![record.table().clone()]))
+    }
+
     /// Synced tables by app, as a pull asks for them.
     #[must_use]
     pub fn collections(&self) -> BTreeMap<crate::model::AppId, Vec<TableName>> {
@@ -193,6 +200,7 @@ impl Config {
         for sync in self.tables.values().filter_map(|table| table.sync.as_ref()) {
             apps.entry(sync.app.clone()).or_default().push(sync.sync_name.clone());
         }
+        apps.extend(self.keyring());
         apps
     }
 }

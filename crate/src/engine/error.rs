@@ -34,6 +34,8 @@ pub enum Kind {
     KeyExhausted,
     /// A key that does not have 32 bytes.
     KeyMalformed,
+    /// The vault was unlocked with a key that a rotation replaced.
+    KeyOutdated,
     /// Only the author of a record may do this.
     NotTheAuthor,
     /// No record has this key.
@@ -56,6 +58,8 @@ pub enum Kind {
     RecoveryCodeWrong,
     /// A field only the engine writes.
     ReservedField,
+    /// Another rotation is under way or was first.
+    RotationInProgress,
     /// The database was made by a newer version of the app.
     SchemaTooNew,
     /// A space that was the user's own is said to be shared.
@@ -92,7 +96,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::AlreadyExists,
         Self::BulkFailed,
         Self::Closed,
@@ -106,6 +110,7 @@ impl Kind {
         Self::InvalidSchema,
         Self::KeyExhausted,
         Self::KeyMalformed,
+        Self::KeyOutdated,
         Self::NotFound,
         Self::NotTheAuthor,
         Self::Offline,
@@ -117,6 +122,7 @@ impl Kind {
         Self::RecoveryCodeMalformed,
         Self::RecoveryCodeWrong,
         Self::ReservedField,
+        Self::RotationInProgress,
         Self::SchemaTooNew,
         Self::SpaceTypeChanged,
         Self::SyncFailed,
@@ -152,6 +158,7 @@ impl Kind {
             Self::InvalidSchema => "invalid_schema",
             Self::KeyExhausted => "key_exhausted",
             Self::KeyMalformed => "key_malformed",
+            Self::KeyOutdated => "key_outdated",
             Self::NotFound => "not_found",
             Self::NotTheAuthor => "not_the_author",
             Self::Offline => "offline",
@@ -163,6 +170,7 @@ impl Kind {
             Self::RecoveryCodeMalformed => "recovery_code_malformed",
             Self::RecoveryCodeWrong => "recovery_code_wrong",
             Self::ReservedField => "reserved_field",
+            Self::RotationInProgress => "rotation_in_progress",
             Self::SchemaTooNew => "schema_too_new",
             Self::SpaceTypeChanged => "space_type_changed",
             Self::SyncFailed => "sync_failed",

@@ -137,7 +137,16 @@ pub enum Event {
     Vault {
         /// Whether it is locked now.
         locked: bool,
+        /// Whether the keys that are here are not the user's newest: they read older values and seal nothing.
+        outdated: bool,
     },
+    /// The newest key was used so often that it should be rotated.
+    RotationDue {
+        /// How many values it sealed on all devices, as far as is known.
+        uses: u64,
+    },
+    /// What is known of the user's keys changed. For other tabs, not for apps.
+    Keyring,
     /// The key for the other tabs, or that they are to drop theirs. For other tabs, not for apps.
     VaultKey(Option<String>),
     /// An older app's database was taken over, or its adoption came to its end.

@@ -23,6 +23,10 @@ pub enum Message {
     SyncNow(String),
     /// It has, or why not.
     SyncDone(String, Option<String>),
+    /// What is known of a user's keys changed.
+    Keyring,
+    /// Somebody used the vault in another tab.
+    VaultUsed,
     /// A user's key, or that their vault is locked.
     VaultKey(String, Option<String>),
     /// Who has the user's key is to tell it.
@@ -79,6 +83,8 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
         "vault-key" => Message::VaultKey(fields.take("user")?, fields.take("key")?),
         "vault-key-wanted" => Message::VaultKeyWanted(fields.take("user")?),
         "vault-key-given" => Message::VaultKeyGiven(fields.take("user")?, fields.take("key")?),
+        "keyring" => Message::Keyring,
+        "vault-used" => Message::VaultUsed,
         "sync-done" => Message::SyncDone(fields.take("id")?, fields.take("error")?),
         _ => return Ok(None),
     }))
@@ -110,6 +116,8 @@ impl From<Message> for Value {
             Message::StatusWanted => named("status-wanted"),
             Message::SyncNow(id) => named("sync-now").with("id", id),
             Message::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
+            Message::Keyring => named("keyring"),
+            Message::VaultUsed => named("vault-used"),
             Message::VaultKey(user, key) => named("vault-key").with("user", user).with_any("key", key.into()),
             Message::VaultKeyWanted(user) => named("vault-key-wanted").with("user", user),
             Message::VaultKeyGiven(user, key) => named("vault-key-given").with("user", user).with("key", key),
@@ -189,6 +197,8 @@ mod tests {
             Message::SyncDone("id".into(), None),
             Message::VaultKey("ada".into(), Some("00ff".into())),
             Message::VaultKey("ada".into(), None),
+            Message::Keyring,
+            Message::VaultUsed,
             Message::VaultKeyWanted("ada".into()),
             Message::VaultKeyGiven("ada".into(), "00ff".into()),
         ];

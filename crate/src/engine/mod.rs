@@ -12,6 +12,7 @@ mod events;
 #[cfg(feature = "planted-faults")]
 pub mod faults;
 mod install;
+mod keyring;
 mod leaving;
 mod live;
 mod local;
@@ -42,6 +43,7 @@ pub use config::{Config, GUEST, Table, User};
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
 pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};
+pub use keyring::NewKey;
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
@@ -129,6 +131,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let watch = JumpWatch::default();
         watch.watch(&host, &epoch.epoch);
         let pending = outbox::count(&tx, config.user_id()).await?;
+        let vault = vault::Vault::default();
+        *vault.known.borrow_mut() = keyring::Known::read(&tx, config.user_id()).await?;
         tx.commit().await?;
         let session = fresh_id(&host);
         Ok(Rc::new(Self {
@@ -145,7 +149,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             waiters: RefCell::default(),
             closed: Cell::new(false),
             adoption: RefCell::new(adoption),
-            vault: vault::Vault::default(),
+            vault,
         }))
     }
 
@@ -226,6 +230,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if changed {
             // Keys and spaces were the former user's.
             self.drop_keys();
+            self.read_keyring().await?;
             self.take_kept_spaces(&id).await?;
         }
         self.live.invalidate_all();
@@ -263,6 +268,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Tells live queries, the app and the sync driver what a transaction did.
     pub(crate) fn committed(self: &Rc<Self>, touched: &[Touched<S::Row>], origin: Origin, logged: usize) {
         self.pending.set(self.pending.get() + logged);
+        self.count_uses();
         self.live.mark(touched, |query| self.sight_of(query).ok().map(|(_, sight)| sight));
         live::schedule(self);
         let changes = changes::of_commit(touched, origin, &self.config());

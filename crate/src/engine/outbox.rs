@@ -17,7 +17,7 @@ use super::events::Event;
 use super::ports::Host;
 use super::progress;
 use super::sealing::is_envelope_text;
-use super::{Engine, oldest_logged, rows};
+use super::{Engine, keyring, oldest_logged, rows};
 use crate::model::{EventId, OrderedMap, OrderedSet, Stamp};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
@@ -129,9 +129,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         let rejected: OrderedMap<&str, &Rejection> =
             settlement.rejected.iter().map(|rejection| (rejection.event_id.as_str(), rejection)).collect();
         let mut outcome = Outcome::default();
+        let mut of_keyring = keyring::Settled::default();
         for row in rows {
-            self.settle_row(&tx, row, settlement, &rejected, &mut outcome)?;
+            if row.app_id == keyring::APP {
+                keyring::settle(&tx, row, settlement, &rejected, &mut of_keyring).await?;
+            } else {
+                self.settle_row(&tx, row, settlement, &rejected, &mut outcome)?;
+            }
         }
+        outcome.removed += of_keyring.removed;
+        outcome.settled.again |= of_keyring.again;
         if let Some(receipt) = &settlement.receipt {
             let user = self.config().user_id().to_owned();
             progress::note_receipt(&tx, &user, receipt).await?;
@@ -146,6 +153,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.set(oldest.map_or(0, |_| self.pending.get().saturating_sub(outcome.removed)));
         self.wake_waiters(oldest, &outcome.refused);
         self.emit(Event::Settled { oldest, refused: outcome.refused.clone() });
+        if of_keyring.changed {
+            self.keyring_changed().await?;
+        }
         for (_, rejection) in outcome.refused {
             let code = rejection.code.as_str();
             self.emit(Event::DeadLetter { event_id: rejection.event_id, code, message: rejection.message });

@@ -122,7 +122,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     ) -> Result<()> {
         let id = change.id().to_owned();
         let Some(proof) = change.value_of_mut(SHARE_PROOF).filter(|proof| proof.is_string()) else { return Ok(()) };
-        self.vault.check_unlocked()?;
+        self.vault.check_sealing()?;
         let again = self.share_proof(sync, &id, at)?;
         let was = std::mem::replace(proof, again.as_str().into());
         resealed.insert(was.as_str().unwrap_or_default().to_owned(), again);

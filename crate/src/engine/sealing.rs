@@ -113,6 +113,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         at: Stamp,
         value: &Value,
     ) -> Result<String> {
+        self.vault.check_sealing()?;
         let random = |bytes: &mut [u8]| self.host.random(bytes);
         let format = self.config().format;
         let sealed = at_place(sync, id, field, |place| self.vault.ring().seal(format, place, at, value, &random));

@@ -3,6 +3,9 @@
 //! Tabs of one browser profile share the database. Exactly one of them, the leader, exchanges with the server; the
 //! others tell it what they commit and hear from it what it applied.
 
+mod idle;
+mod rotation;
+
 use super::driver::Driver;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
@@ -31,6 +34,7 @@ pub struct Session<S: Store, H: Host, T: Transport, B: Tabs> {
     leadership: RefCell<Option<Box<dyn LockGuard>>>,
     leaders_status: RefCell<Status>,
     asked: RefCell<Vec<(String, oneshot::Sender<Result<()>>)>>,
+    idle: idle::Idle,
 }
 
 impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
@@ -50,6 +54,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             leadership: RefCell::default(),
             leaders_status: RefCell::default(),
             asked: RefCell::default(),
+            idle: idle::Idle::default(),
         });
         let weak = Rc::downgrade(&session);
         engine.listen(move |event| with(&weak, |session| session.on_event(event)));
@@ -169,7 +174,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         self.driver.as_ref().filter(|driver| driver.is_running())
     }
 
-    fn on_event(&self, event: Event) {
+    fn on_event(self: &Rc<Self>, event: Event) {
         match &event {
             Event::Change { changes, logged: Some(logged) } => {
                 self.post(Message::Commit(changes.clone(), *logged));
@@ -184,8 +189,8 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Event::VaultKey(key) => {
                 return self.post(Message::VaultKey(self.engine.config().user_id().to_owned(), key.clone()));
             }
-            // Changes may have waited for the key to be stamped anew.
-            Event::Vault { locked: false } => self.hurry(),
+            Event::Keyring => return self.post(Message::Keyring),
+            Event::Vault { locked: false, .. } => self.unlocked(),
             Event::Change { logged: None, .. }
             | Event::Conflict(_)
             | Event::Quarantine { .. }
@@ -193,7 +198,8 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             | Event::ClockSkew { .. }
             | Event::Spaces(_)
             | Event::SpaceRemoved { .. }
-            | Event::Vault { locked: true }
+            | Event::Vault { locked: true, .. }
+            | Event::RotationDue { .. }
             | Event::Adoption(_)
             | Event::DatabaseLost { .. } => {}
         }
@@ -221,6 +227,14 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             }
             Some(Message::SyncNow(id)) => self.sync_for(id),
             Some(Message::SyncDone(id, error)) => self.finish_asked(&id, error),
+            Some(Message::VaultUsed) => self.used_elsewhere(),
+            Some(Message::Keyring) => {
+                let engine = Rc::clone(&self.engine);
+                self.engine.host().spawn(Box::pin(async move {
+                    // A closed engine has nothing to know; any other failure shows with the next call.
+                    let _ = engine.read_keyring().await;
+                }));
+            }
             Some(Message::VaultKey(user, key)) => self.engine.key_from_elsewhere(&user, key.as_deref()),
             Some(Message::VaultKeyGiven(user, key)) => self.engine.key_given(&user, &key),
             Some(Message::VaultKeyWanted(user)) => {

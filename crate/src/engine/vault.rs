@@ -2,18 +2,19 @@
 
 use super::error::{Error, Kind, Result};
 use super::events::Event;
+use super::keyring::Known;
 use super::ports::Host;
 use super::{Engine, live};
-use crate::crypto::{Keyring, MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey, base64};
+use crate::crypto::{KeyName, Keyring, MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey, base64};
 use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// The generation of a user's first key.
-const FIRST_GENERATION: u16 = 1;
+pub const FIRST_GENERATION: u16 = 1;
 
 /// The vault.
 #[derive(Default)]
@@ -22,6 +23,18 @@ pub struct Vault {
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// The other tabs were asked for the key, and nothing was said of it since.
     asked: Cell<bool>,
+    /// What is known of the user's keys without having any.
+    pub(super) known: RefCell<Known>,
+    /// The keys that are here are not the user's newest: they read, and seal nothing.
+    pub(super) outdated: Cell<bool>,
+    /// The new key of a rotation that the server does not know of yet.
+    pub(super) next: RefCell<Option<(KeyName, MasterKey)>>,
+    /// Sealing anew is under way.
+    pub(super) tending: Cell<bool>,
+    /// Up to how many uses of the newest key were counted.
+    pub(super) charged: Cell<u64>,
+    /// The app was asked for a rotation.
+    asked_for_rotation: Cell<bool>,
 }
 
 impl Vault {
@@ -35,18 +48,34 @@ impl Vault {
         self.ring.borrow()
     }
 
-    /// Fails while there is no key.
-    pub fn check_unlocked(&self) -> Result<()> {
-        if self.is_locked() { Err(locked()) } else { Ok(()) }
+    pub(super) fn ring_mut(&self) -> RefMut<'_, Keyring> {
+        self.ring.borrow_mut()
+    }
+
+    /// Fails while there is no key that may seal.
+    pub fn check_sealing(&self) -> Result<()> {
+        match (self.is_locked(), self.outdated.get()) {
+            (true, _) => Err(locked()),
+            (false, true) => Err(outdated()),
+            (false, false) => Ok(()),
+        }
     }
 
     /// Drops the keys.
     pub fn clear(&self) {
         self.ring.borrow_mut().clear();
+        self.next.take();
+        self.outdated.set(false);
+        self.charged.set(0);
+    }
+
+    /// Whether the app is to be asked for a rotation: once.
+    pub(super) fn asks_for_rotation(&self) -> bool {
+        !self.asked_for_rotation.replace(true)
     }
 
     /// The key as a text, for the other tabs of this browser profile.
-    fn handover(&self) -> Option<String> {
+    pub(super) fn handover(&self) -> Option<String> {
         Some(base64::encode(self.ring().newest_key()?.expose()))
     }
 }
@@ -88,7 +117,21 @@ pub fn locked() -> Error {
     )
 }
 
+/// What a call says that needs the newest key while an older one is here.
+pub fn outdated() -> Error {
+    Error::new(
+        Kind::KeyOutdated,
+        "the vault was unlocked with a key that is not the user's newest, and seals nothing with it: unlock it with the \
+         newest key, which opens everything; nothing was written",
+    )
+}
+
 impl<S: Store, H: Host> Engine<S, H> {
+    /// Whether the keys that are here read older values only.
+    pub fn is_outdated(&self) -> bool {
+        self.vault.outdated.get()
+    }
+
     /// Whether the user's key is not here.
     pub fn is_locked(&self) -> bool {
         self.vault.is_locked()
@@ -101,6 +144,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         self.take_key(unlock.key()?);
         self.emit(Event::VaultKey(self.vault.handover()));
+        if self.continues_rotation() {
+            let engine = Rc::clone(self);
+            self.host.spawn(Box::pin(async move {
+                // Where it fails, the next unlock tries it again.
+                let _ = engine.log_rotation().await;
+            }));
+        }
         Ok(())
     }
 
@@ -149,10 +199,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         wants
     }
 
-    /// Only one key is in use: a wrong one that was tried before does not stay.
+    /// Only one key is in use, and what it opens: a wrong one that was tried before does not stay. Until something is
+    /// known of the user's keys, it is taken for the first one.
     fn take_key(self: &Rc<Self>, key: MasterKey) {
         self.vault.clear();
         self.vault.ring.borrow_mut().insert(FIRST_GENERATION, key);
+        self.settle_ring();
         self.vault_changed();
     }
 
@@ -161,7 +213,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.vault_changed();
     }
 
-    fn vault_changed(self: &Rc<Self>) {
+    pub(super) fn vault_changed(self: &Rc<Self>) {
         self.vault.asked.set(false);
         let locked = self.vault.is_locked();
         if !locked {
@@ -172,7 +224,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         self.live.invalidate_all();
         live::schedule(self);
-        self.emit(Event::Vault { locked });
+        self.emit(Event::Vault { locked, outdated: self.vault.outdated.get() });
     }
 
     /// Waits for the vault to be unlocked, at most `ms` milliseconds; gives whether it is.

@@ -165,6 +165,12 @@ impl EventId {
     pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
         Self(uuid_v7(unix_ms, random))
     }
+
+    /// The id that every device gives the change of this name (a UUID of version 5, RFC 9562, 5.5): the server takes one of them.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).as_hyphenated().to_string())
+    }
 }
 
 impl RecordId {

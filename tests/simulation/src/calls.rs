@@ -89,6 +89,19 @@ impl Device {
         self.engine().unlock(raw_key(byte))
     }
 
+    /// Makes a key of which every byte is `byte` the user's newest; the app keeps it when `persist` says so. `None`: the
+    /// tab died over it.
+    pub fn try_rotate(&self, byte: u8, persist: impl FnOnce() -> Result<()> + 'static) -> Option<Result<()>> {
+        let session = self.session();
+        let new = MasterKey::from_bytes(&[byte; 32]).expect("a key has 32 bytes");
+        self.call(async move { session.rotate(new, async move |_| persist()).await })
+    }
+
+    /// The same, with an app that keeps the key, in a tab that lives.
+    pub fn rotate(&self, byte: u8) -> Result<()> {
+        self.try_rotate(byte, || Ok(())).expect("the tab lives")
+    }
+
     /// Locks the vault.
     pub fn lock(&self) {
         self.engine().lock();

@@ -171,6 +171,21 @@ impl Device {
         self.listen_to_commits();
     }
 
+    /// Puts a row past the engine, in the place of one with its key; the tabs are closed.
+    pub fn store_put(&self, store: &str, row: Value) {
+        let Value::Object(row) = row else { panic!("{row} is no row") };
+        let copy = MemoryStore::from_snapshot(&self.memory.borrow().snapshot());
+        let (target, store) = (copy.clone(), store.to_owned());
+        let put = async move {
+            let tx = target.begin(Mode::Write, &[&store]).expect("a store");
+            tx.put(&store, &JsonRow::from(row), None).expect("put");
+            tx.commit().await.expect("committed");
+        };
+        self.executor.block_on(0, LIMIT_MS, put).expect("the store in memory does not wait");
+        *self.memory.borrow_mut() = copy;
+        self.listen_to_commits();
+    }
+
     /// Puts rows as an older app does that came back, past the engine; the tab is closed.
     pub fn write_as_older_app(&self, rows: &[(&str, Value)]) {
         self.close_all();

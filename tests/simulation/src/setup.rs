@@ -1,6 +1,7 @@
 //! What an app opens its engine with.
 
 use super::place::NEWER;
+use mana_sync_engine::crypto::Format;
 use mana_sync_engine::engine::{Config, User};
 use mana_sync_engine::model::{AppId, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
@@ -21,6 +22,8 @@ pub struct Setup {
     pub local: Vec<&'static str>,
     /// Fields that are sealed, with their tables.
     pub sealed: Vec<(&'static str, &'static str)>,
+    /// Whether values are sealed in format 1.
+    pub format_one: bool,
     /// The version of the app's data.
     pub schema_version: u32,
 }
@@ -37,6 +40,7 @@ impl Setup {
             tables,
             local: Vec::new(),
             sealed: Vec::new(),
+            format_one: false,
             schema_version: 1,
         }
     }
@@ -77,6 +81,9 @@ impl Setup {
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
         config.lists_spaces = self.lists_spaces;
+        if self.format_one {
+            config.format = Format::One;
+        }
         config
     }
 }

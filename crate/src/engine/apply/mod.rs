@@ -18,7 +18,7 @@ use super::ports::Host;
 use super::progress;
 use super::rebase::Seen;
 use super::whole::note_moved;
-use super::{Engine, Touched, outbox, rows};
+use super::{Engine, Touched, keyring, outbox, rows};
 use crate::model::{Change, Malformed, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
@@ -72,7 +72,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub async fn apply(self: &std::rc::Rc<Self>, page: Page) -> Result<Option<Applied>> {
         // Read before the epoch is: where the clock is set in between, the epoch says so.
         let device_ms = self.host.now_ms();
-        let (parsed, mut aside) = self.parse_all(&page.changes);
+        let (of_keyring, changes) = split(&page.changes);
+        let (parsed, mut aside) = self.parse_all(&changes);
         let tables: OrderedSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
@@ -110,19 +111,32 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut touched = unique::store(&tx, &unique, &mut works, &mut tally, &mut aside).await?;
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         note_moved(&tx, self.config().user_id(), &touched)?;
+        let keyring_changed = keyring::take(&tx, &self.config_user(), &of_keyring).await?;
+        if keyring::brings_work(self, &touched) {
+            keyring::note_arrivals(&tx, &self.config_user()).await?;
+        }
         let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };
         tx.commit().await?;
+        if keyring_changed {
+            self.keyring_changed().await?;
+        }
         // What stays aside was told of when it went there.
         aside.retain(|aside| !aside.event_id().is_some_and(|id| page.replayed.iter().any(|known| known == id)));
         Ok(Some(self.tell(&touched, conflicts, aside)))
     }
 
-    fn parse_all(&self, changes: &[Value]) -> (Vec<Valid>, Vec<aside::Aside>) {
+    fn config_user(&self) -> String {
+        self.config().user_id().to_owned()
+    }
+
+    fn parse_all(&self, changes: &[&Value]) -> (Vec<Valid>, Vec<aside::Aside>) {
         let (mut valid, mut aside) = (Vec::with_capacity(changes.len()), Vec::new());
         for json in changes {
             match self.parse(json) {
                 Ok(change) => valid.push(change),
-                Err((reason, malformed)) => aside.push(aside::Aside::new(reason, json.clone(), &malformed.to_string())),
+                Err((reason, malformed)) => {
+                    aside.push(aside::Aside::new(reason, (*json).clone(), &malformed.to_string()));
+                }
             }
         }
         (valid, aside)
@@ -271,6 +285,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (replayed, changes) = held.into_iter().unzip();
         self.apply(Page { changes, replayed, ..Page::default() }).await
     }
+}
+
+/// Changes of the user's keyring, and those of the app's tables.
+fn split(changes: &[Value]) -> (Vec<&Value>, Vec<&Value>) {
+    changes.iter().partition(|change| keyring::is_of_keyring(change))
 }
 
 fn put_aside(effect: Effect, change: &Change, aside: &mut Vec<aside::Aside>) {

@@ -1,5 +1,6 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
+mod keyring;
 mod socket;
 
 use super::apply::Page;
@@ -259,7 +260,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         })
     }
 
-    async fn pull(&self) -> Input {
+    async fn pull(self: &Rc<Self>) -> Input {
         let progress = match progress::current(&self.engine).await {
             Ok(progress) => progress,
             Err(error) => return storage_failed(&error),
@@ -270,6 +271,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Ok(client_id) => client_id,
             Err(error) => return Input::Pulled(Err(error)),
         };
+        if cursor.is_none()
+            && let Some(failed) = self.pull_keyring(&client_id).await
+        {
+            return failed;
+        }
         let config_apps = self.engine.config().collections();
         let request = PullRequest {
             protocol: PROTOCOL,
@@ -323,7 +329,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     async fn end_round(&self) -> Result<()> {
         rebase::end(&self.engine).await?;
         self.engine.replay_quarantine().await?;
-        self.engine.follow_moves().await
+        self.engine.follow_moves().await?;
+        self.engine.tend_sealed(true).await
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {

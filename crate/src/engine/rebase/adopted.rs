@@ -1,7 +1,7 @@
 //! The end of an adoption's full pull: every field newer than what came is logged under its own stamp, unless it was
 //! said already.
 
-use super::ending::{Ending, author_of, is_ours, marked_fields};
+use super::ending::{Ending, author_of, frame, is_ours, marked_fields};
 use crate::engine::adopt::Letter;
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
@@ -116,7 +116,7 @@ impl<R: Row> Ending<R> {
                 fields.insert(name.to_owned(), json!({ "value": told, "at": at }));
             }
         }
-        let mut change = Self::frame(id, Op::Insert, &at.to_string(), row, engine, sync);
+        let mut change = frame(id, Op::Insert, &at.to_string(), row, engine, sync);
         change.0.insert("data".into(), json!({}));
         change.0.insert("fields".into(), fields.into());
         self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
@@ -142,7 +142,7 @@ impl<R: Row> Ending<R> {
             group.2.insert(field.name.clone(), edit);
         }
         for ((_, origin), (at, actor, fields)) in by_author {
-            let mut change = Self::frame(id, Op::Update, &at.to_string(), row, engine, sync);
+            let mut change = frame(id, Op::Update, &at.to_string(), row, engine, sync);
             change.0.insert("fields".into(), fields.into());
             self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
         }

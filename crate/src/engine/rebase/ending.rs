@@ -20,7 +20,7 @@ use crate::store::{Key, Row, RowValue, Store, Transaction};
 use serde_json::{Map, Value, json};
 
 /// A change to log again: app, schema version, actor, origin, and the change itself.
-pub(super) type Relogged = (String, u32, Value, Origin, LoggedChange);
+pub type Relogged = (String, u32, Value, Origin, LoggedChange);
 
 /// The end of a full pull: what did not come, record by record.
 pub(super) struct Ending<R> {
@@ -109,7 +109,7 @@ impl<R: Row> Ending<R> {
         }
         for ((actor, origin), fields) in by_author {
             let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();
-            let mut change = Self::frame(id, Op::Update, &at, row, engine, sync);
+            let mut change = frame(id, Op::Update, &at, row, engine, sync);
             change.0.insert("fields".into(), Value::Object(fields));
             let actor = serde_json::from_str(&actor).unwrap_or_default();
             self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
@@ -149,27 +149,27 @@ impl<R: Row> Ending<R> {
             self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, LoggedChange(map)));
         }
     }
+}
 
-    /// A change without its fields.
-    pub(super) fn frame<S: Store, H: Host>(
-        id: &str,
-        op: Op,
-        at: &str,
-        row: &R,
-        engine: &Engine<S, H>,
-        sync: &TableSync,
-    ) -> LoggedChange {
-        let config = engine.config();
-        let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
-        let mut change = json!({ "eventId": epoch::fresh_id(&engine.host), "table": sync.sync_name, "id": id,
-            "op": op, "at": at, "visibility": visibility });
-        if let Some(space) = row.text(SPACE_ID).filter(|_| sync.scope == Scope::Space) {
-            change["spaceId"] = config.wire_space(&space).into();
-        }
-        match change {
-            Value::Object(map) => LoggedChange(map),
-            _ => LoggedChange(Map::new()),
-        }
+/// A change without its fields.
+pub fn frame<R: Row, S: Store, H: Host>(
+    id: &str,
+    op: Op,
+    at: &str,
+    row: &R,
+    engine: &Engine<S, H>,
+    sync: &TableSync,
+) -> LoggedChange {
+    let config = engine.config();
+    let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+    let mut change = json!({ "eventId": epoch::fresh_id(&engine.host), "table": sync.sync_name, "id": id,
+        "op": op, "at": at, "visibility": visibility });
+    if let Some(space) = row.text(SPACE_ID).filter(|_| sync.scope == Scope::Space) {
+        change["spaceId"] = config.wire_space(&space).into();
+    }
+    match change {
+        Value::Object(map) => LoggedChange(map),
+        _ => LoggedChange(Map::new()),
     }
 }
 
@@ -179,7 +179,7 @@ pub(super) fn marked_fields<R: Row>(row: &R) -> Vec<String> {
 }
 
 /// Who wrote a field, with the origin its first writer's hand had.
-pub(super) fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
+pub fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
     let origin = origin_of(row, field).unwrap_or_default();
     let actor = actor_of(row, field).unwrap_or_default();
     let actor = if actor.is_object() { actor } else { json!({ "kind": "user" }) };
@@ -193,7 +193,7 @@ pub(super) fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
 }
 
 /// Whether a record was written before anybody signed in: it was never logged, and no server knows it.
-fn is_guests<R: Row>(row: &R) -> bool {
+pub fn is_guests<R: Row>(row: &R) -> bool {
     [USER_ID, AUTHOR_ID].into_iter().any(|field| row.text(field).as_deref() == Some(GUEST))
 }
 
@@ -204,7 +204,7 @@ pub(super) fn is_ours<R: Row>(row: &R, config: &Config) -> bool {
 }
 
 /// Puts changes into the log, one row for all of an author.
-pub(super) async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -> Result<()> {
+pub async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -> Result<()> {
     let mut groups: Vec<(String, u32, Value, Origin, Vec<LoggedChange>)> = Vec::new();
     for (app, version, actor, origin, change) in relogged {
         let same = groups

@@ -13,14 +13,15 @@ use super::error::Result;
 use super::events::Event;
 use super::ports::Host;
 use super::stamps::{json_of, stamp_of};
-use super::{Engine, adopt, epoch, leaving, outbox, rows};
+use super::{Engine, adopt, epoch, keyring, leaving, outbox, rows};
 use crate::model::{
     AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, SPACE_ID, Stamp, record, same_json, words,
 };
 use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
-use ending::{Ending, append};
+use ending::Ending;
+pub(super) use ending::{Relogged, append, author_of, frame, is_guests};
 use serde_json::{Map, Value};
 use std::rc::Rc;
 
@@ -185,7 +186,8 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
             ending.row(&tx, table, sync, row, engine)?;
         }
     }
-    let (logged, letters) = (ending.relogged.len(), ending.letters.len());
+    let told = keyring::tell_again(&tx, &user, epoch::fresh_id(&engine.host)).await?;
+    let (logged, letters) = (ending.relogged.len() + told, ending.letters.len());
     if logged > 0 {
         hit(Probe::LoopRelogged);
     }

@@ -103,7 +103,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let is = is_sealed(&config, sync, Some(&target.space), target.visibility)
             || target.row.as_ref().is_some_and(|row| !is_deleted(row) && self.is_kept_sealed(sync, row));
         if is || is_row_sealed(&config, sync, stored) {
-            self.vault.check_unlocked()?;
+            self.vault.check_sealing()?;
         }
         let mut fields = OrderedMap::new();
         for mut plain in self.plain_fields(sync, id.as_str(), stored)? {

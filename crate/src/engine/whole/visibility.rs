@@ -71,7 +71,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let space = row.text(SPACE_ID).unwrap_or_else(|| self.config().home_space());
         let (was, is) = (is_row_sealed(&self.config(), sync, row), is_sealed(&self.config(), sync, Some(&space), to));
         if was || is {
-            self.vault.check_unlocked()?;
+            self.vault.check_sealing()?;
         }
         let decided = stamp_of(row, VISIBILITY).unwrap_or(Stamp::EPOCH).next();
         let mut fields = OrderedMap::new();

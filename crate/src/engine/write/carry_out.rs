@@ -28,7 +28,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             return Ok(0);
         }
         for plan in plans.iter().filter(|plan| self.seals(target.sync, plan)) {
-            self.engine.vault.check_unlocked()?;
+            self.engine.vault.check_sealing()?;
             check_sealed_size(target.sync, plan)?;
         }
         let at = self.stamp(open, seen);

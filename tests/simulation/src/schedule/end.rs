@@ -128,6 +128,8 @@ impl Schedule {
                     | Event::Adoption(_)
                     | Event::Vault { .. }
                     | Event::VaultKey(_)
+                    | Event::Keyring
+                    | Event::RotationDue { .. }
                     | Event::DatabaseLost { .. } => {}
                 }
             }

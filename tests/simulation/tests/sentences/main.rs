@@ -8,6 +8,8 @@ mod crashes;
 mod moves;
 mod owners;
 mod rebase;
+mod rotation;
+mod rotation_kills;
 mod sealed;
 mod sealed_attacks;
 mod spaces;

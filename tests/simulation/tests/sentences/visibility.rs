@@ -233,7 +233,7 @@ fn without_the_key_nothing_is_shared_or_hidden_and_nothing_written() {
         assert_eq!(device.stored("tasks", "t"), before);
         device.unlock(8).expect("a wrong one");
         if to == Everybody {
-            assert_eq!(code(device.set_visibility("tasks", "t", to)), "decrypt_failed");
+            assert_eq!(code(device.set_visibility("tasks", "t", to)), "key_outdated");
             assert_eq!((device.stored("tasks", "t"), device.logged().len()), (before, 0));
         }
     }

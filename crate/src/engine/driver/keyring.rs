@@ -1,0 +1,46 @@
+//! The first thing that a pull from the beginning reads is the user's keyring, so that no value is sealed under an older
+//! key only because the newest was not known yet.
+
+use super::Driver;
+use crate::engine::apply::Page;
+use crate::engine::ports::{Host, Transport};
+use crate::model::ClientId;
+use crate::protocol::limits::MAX_PAGE;
+use crate::protocol::machine::Input;
+use crate::protocol::reply::pull_answer;
+use crate::protocol::wire::{PROTOCOL, PullRequest};
+use crate::store::Store;
+use std::rc::Rc;
+
+impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
+    /// Reads the keyring; what came of it where that did not succeed. It leaves no cursor behind.
+    pub(super) async fn pull_keyring(self: &Rc<Self>, client_id: &ClientId) -> Option<Input> {
+        let apps = [self.engine.config().keyring()?];
+        let (mut cursor, run) = (None, self.run.get());
+        loop {
+            let request = PullRequest {
+                protocol: PROTOCOL,
+                client_id: client_id.clone(),
+                personal_space_id: self.engine.config().personal_space().cloned(),
+                cursor,
+                receipt: None,
+                apps: apps.iter().cloned().collect(),
+                limit: MAX_PAGE,
+            };
+            let reply = self.post("/v2/pull", request.into()).await;
+            let Ok(answer) = pull_answer(reply.clone()) else { return Some(Input::Pulled(reply)) };
+            if self.run.get() != run {
+                // Stopped meanwhile.
+                return Some(Input::Pulled(reply));
+            }
+            let page = Page { changes: answer.changes, more: true, ..Page::default() };
+            if let Err(error) = self.engine.apply(page).await {
+                return Some(super::storage_failed(&error));
+            }
+            if !answer.has_more {
+                return None;
+            }
+            cursor = Some(answer.cursor);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Rotation: the app keeps the new key, the server is told of it by a change of which it takes one per generation, and
+//! from then on the new key seals.
+//!
+//! The older key, sealed under the new one, is kept on this device before the app is asked to keep the new key, so
+//! whoever is killed in between can go on with either.
+
+use super::{Known, Phase, ROTATION, Rotation, log, record_of};
+use crate::crypto::{Format, KeyName, Keyring, MasterKey, RecoveryCode, WrappedKey};
+use crate::engine::error::{Error, Kind, Result};
+use crate::engine::ports::Host;
+use crate::engine::{Engine, epoch, rows};
+use crate::model::{EventId, Origin, Stamp};
+use crate::store::{CHANGE_LOG, ENGINE, Mode, Store, Transaction};
+use serde_json::json;
+use std::rc::Rc;
+
+/// What an app is to keep of a new key before it is used.
+pub struct NewKey {
+    /// Its generation and id.
+    pub name: KeyName,
+    /// A new recovery code, for the person to keep: the former one opens the former key only.
+    pub code: RecoveryCode,
+    /// The new key, wrapped with it.
+    pub wrapped: WrappedKey,
+}
+
+/// What became of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The new key seals.
+    InForce,
+    /// The server does not know of it yet.
+    UnderWay,
+    /// Another device's was first.
+    Refused,
+}
+
+/// What is said when another rotation is under way, or was first.
+pub fn in_progress() -> Error {
+    Error::new(
+        Kind::RotationInProgress,
+        "another rotation is under way or was first: throw this new key away, sync, and unlock with the newest key before \
+         you rotate again",
+    )
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Refuses what cannot come to a rotation.
+    pub(in crate::engine) fn check_rotation(&self, new: &MasterKey) -> Result<()> {
+        self.vault.check_sealing()?;
+        if self.config().format != Format::Two {
+            return Err(Error::new(
+                Kind::InvalidArgument,
+                "rotate needs encryption.format 2: envelopes of format 1 do not say which key opens them; nothing was written",
+            ));
+        }
+        if self.vault.ring().names().any(|name| name.id == new.id()) {
+            return Err(Error::new(
+                Kind::InvalidArgument,
+                "the new key is one the user has already: make a fresh one; nothing was written",
+            ));
+        }
+        let is_logged = |rotation: &Rotation| rotation.phase == Phase::Logged;
+        if self.vault.known.borrow().rotation.as_ref().is_some_and(is_logged) { Err(in_progress()) } else { Ok(()) }
+    }
+
+    /// Keeps the older key, sealed under the new one, on this device; gives what the app is to keep.
+    pub(in crate::engine) async fn prepare_rotation(self: &Rc<Self>, new: MasterKey) -> Result<NewKey> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Durable, &[ENGINE])?;
+        let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
+        let known = Known::read(&tx, &user).await?;
+        let older = self.vault.ring().newest().filter(|older| known.newest().is_none_or(|newest| newest == *older));
+        let older = older.ok_or_else(crate::engine::vault::outdated)?;
+        if known.rotation.is_some_and(|rotation| rotation.phase == Phase::Logged) {
+            return Err(in_progress());
+        }
+        let at = self.clock.borrow_mut().tick(Some(&epoch), self.host.now_ms(), None);
+        let generation = older.generation.checked_add(1).ok_or_else(crate::engine::vault::outdated)?;
+        let name = KeyName { generation, id: new.id() };
+        let rotation = self.sealed_under(&user, older, (name, &new), at)?;
+        let random = |bytes: &mut [u8]| self.host.random(bytes);
+        let code = RecoveryCode::generate(&random)?;
+        let wrapped = code.wrap(&new, &random)?;
+        rows::write(&tx, ROTATION, &user, rotation)?;
+        tx.commit().await?;
+        self.read_keyring().await?;
+        self.vault.next.replace(Some((name, new)));
+        Ok(NewKey { name, code, wrapped })
+    }
+
+    fn sealed_under(
+        &self,
+        user: &str,
+        older: KeyName,
+        (name, new): (KeyName, &MasterKey),
+        at: Stamp,
+    ) -> Result<Rotation> {
+        let copied = |key: &MasterKey| MasterKey::from_bytes(key.expose());
+        let mut both = Keyring::new();
+        both.insert(older.generation, copied(self.vault.ring().key(older).ok_or_else(crate::engine::vault::locked)?)?);
+        both.insert(name.generation, copied(new)?);
+        let record = record_of(user).ok_or_else(crate::engine::vault::locked)?;
+        let random = |bytes: &mut [u8]| self.host.random(bytes);
+        let value = both.seal_key(&record, older, name, at, &random)?;
+        let event_id = EventId::named(&format!("{user}/rotate/{}", name.generation)).to_string();
+        let fact = super::Fact { name: crate::crypto::KeyringRecord::field_of(older)?.into(), value, at };
+        Ok(Rotation { phase: Phase::Prepared, key: name.to_string(), fact, event_id })
+    }
+
+    /// Forgets a rotation that the app did not keep the key of.
+    pub(in crate::engine) async fn forget_rotation(self: &Rc<Self>, name: KeyName) -> Result<()> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Durable, &[ENGINE])?;
+        let rotation: Option<Rotation> = rows::read(&tx, ROTATION, &user).await?;
+        if rotation.is_some_and(|one| one.phase == Phase::Prepared && one.name() == Some(name)) {
+            rows::remove(&tx, ROTATION, &user)?;
+        }
+        tx.commit().await?;
+        self.vault.next.take();
+        self.read_keyring().await
+    }
+
+    /// Logs the prepared rotation, now that the app keeps the new key.
+    pub(in crate::engine) async fn log_rotation(self: &Rc<Self>) -> Result<()> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Durable, &[ENGINE, CHANGE_LOG])?;
+        let rotation: Option<Rotation> = rows::read(&tx, ROTATION, &user).await?;
+        let Some(rotation) = rotation.filter(|one| one.phase == Phase::Prepared) else { return Ok(()) };
+        let newest = Known::read(&tx, &user).await?.newest().map_or(0, |newest| newest.generation);
+        let is_first = rotation.name().is_some_and(|name| newest < name.generation);
+        let phase = if is_first { Phase::Logged } else { Phase::Refused };
+        if is_first {
+            log(&tx, &user, std::slice::from_ref(&rotation.fact), rotation.event_id.clone()).await?;
+        }
+        rows::write(&tx, ROTATION, &user, Rotation { phase, ..rotation })?;
+        tx.commit().await?;
+        self.keyring_changed().await?;
+        if is_first {
+            self.committed(&[], Origin::System, 1);
+            return Ok(());
+        }
+        Err(in_progress())
+    }
+
+    /// What became of the rotation to that key.
+    pub(in crate::engine) async fn rotation_outcome(self: &Rc<Self>, name: KeyName) -> Result<Outcome> {
+        self.keyring_changed().await?;
+        let known = self.vault.known.borrow();
+        if known.newest() == Some(name) {
+            return Ok(Outcome::InForce);
+        }
+        let own = known.rotation.as_ref().filter(|one| one.name() == Some(name) && one.phase == Phase::Logged);
+        Ok(if own.is_some() { Outcome::UnderWay } else { Outcome::Refused })
+    }
+
+    /// Whether a rotation waits to be logged whose new key is here: the app has kept it.
+    pub(in crate::engine) fn continues_rotation(&self) -> bool {
+        let known = self.vault.known.borrow();
+        let name = self.vault.next.borrow().as_ref().map(|(name, _)| *name);
+        known.rotation.as_ref().is_some_and(|one| one.phase == Phase::Prepared && one.name() == name)
+    }
+}
+
+/// What a rotation that has no answer yet says.
+pub fn under_way(reason: &Error) -> Error {
+    Error::new(
+        reason.kind(),
+        format!(
+            "the rotation was begun and goes on by itself when the server answers: keep both keys, and unlock with the new \
+             one ({reason})"
+        ),
+    )
+    .with(json!({ "begun": true }))
+}
