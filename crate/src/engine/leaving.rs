@@ -34,13 +34,16 @@ impl Kept {
     /// Takes note of an answer's list at `now`. Spaces that are `own` are the user's whatever it says.
     fn note(&mut self, list: &[Space], now: u64, own: impl Fn(&str) -> bool) -> Meaning {
         let mut meaning = Meaning::default();
-        for space in list {
+        // One's own is nobody's to take back, whatever is known of it at the moment.
+        for space in list.iter().filter(|space| !space.is_personal()) {
             let id = space.id.as_str();
             meaning.changed |= self.named.insert(id.to_owned(), Value::Null) != Some(Value::Null);
             meaning.changed |= self.left.remove(id).is_some();
         }
         let is_named = |id: &str| list.iter().any(|space| space.id.as_str() == id);
-        for (id, since) in self.named.iter_mut().filter(|(id, _)| !is_named(id) && !own(id)) {
+        let pinned = &self.pinned;
+        let is_own = |id: &str| own(id) || pinned.get(id).is_some_and(|kind| kind == Space::PERSONAL);
+        for (id, since) in self.named.iter_mut().filter(|(id, _)| !is_named(id) && !is_own(id)) {
             match since.as_u64() {
                 Some(since) if now.saturating_sub(since) >= SURE_AFTER_MS => {
                     if !self.left.contains_key(id) {
@@ -195,6 +198,19 @@ mod tests {
     fn note(kept: &mut Kept, ids: &[&str], now: u64) -> (Vec<String>, Vec<String>) {
         let meaning = kept.note(&list(ids), now, |id| id == "own");
         (meaning.gone, meaning.forgotten)
+    }
+
+    #[test]
+    fn a_space_of_ones_own_never_goes() {
+        let mut kept = Kept::default();
+        let personal = Some(Space::PERSONAL.to_owned());
+        let home = vec![Space { id: SpaceId::parse("home").expect("an id"), kind: personal, role: None }];
+        kept.note(&home, 0, |_| false);
+        assert_eq!((note(&mut kept, &[], 1_000), note(&mut kept, &[], 90_000)), Default::default());
+        // Neither does one that was only learnt to be so later.
+        assert_eq!(note(&mut kept, &["home"], 100_000), Default::default());
+        kept.pinned.insert("home".to_owned(), Space::PERSONAL.into());
+        assert_eq!((note(&mut kept, &[], 101_000), note(&mut kept, &[], 190_000)), Default::default());
     }
 
     #[test]

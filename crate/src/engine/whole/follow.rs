@@ -103,9 +103,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         rows::remove(&tx, rows::MOVED, note)?;
         match (source, target) {
             (Some(source), Some(target)) if !fields.is_empty() => {
-                let space = target.text(SPACE_ID).unwrap_or_default();
+                let space = target.text(SPACE_ID);
                 let to = RecordId::parse(to.unwrap_or_default())?;
-                let whole = self.whole_insert(sync, to, fields, (&space, visibility_of(&target)))?;
+                let whole = self.whole_insert(sync, to, fields, (space.as_deref(), visibility_of(&target)))?;
                 let change = Change { op: Op::Update, group: Some(epoch::fresh_id(&self.host)), ..whole };
                 let row = self.merged(table, Some(target.clone()), &change, &source)?;
                 let fields = change.fields.keys().map(ToString::to_string).collect();

@@ -22,7 +22,7 @@ use super::write::Written;
 use super::{Engine, GUEST, Touched, vault};
 use crate::model::{
     Actor, Change, Edit, EventId, FIELD_META, FieldName, ID, Op, OrderedMap, OrderedSet, Origin, RecordId, SPACE_ID,
-    Scope, Stamp, TableSync, UPDATED_AT, USER_ID, VISIBILITY, Visibility, is_hidden,
+    Scope, SpaceId, Stamp, TableSync, UPDATED_AT, USER_ID, VISIBILITY, Visibility, is_hidden,
 };
 use crate::store::{CHANGE_LOG, Key, Row, RowValue, Store, Transaction};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         sync: &TableSync,
         id: RecordId,
         fields: OrderedMap<FieldName, Edit>,
-        (space, visibility): (&str, Visibility),
+        (space, visibility): (Option<&str>, Visibility),
     ) -> Result<Change> {
         Ok(Change {
             event_id: self.fresh_event()?,
@@ -118,7 +118,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             op: Op::Insert,
             at: fields.values().map(|edit| edit.at).max().unwrap_or(Stamp::EPOCH),
             fields,
-            space_id: crate::model::SpaceId::parse(self.config().wire_space(space)).ok(),
+            space_id: space.and_then(|space| SpaceId::parse(self.config().wire_space(space)).ok()),
             visibility,
             actor: None,
             origin: Origin::User,

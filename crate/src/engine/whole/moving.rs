@@ -2,7 +2,7 @@
 
 use super::{live, not_found, of_spaces, visibility_of};
 use crate::engine::epoch::{self, Epoch};
-use crate::engine::error::Result;
+use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::{is_deleted, newest_stamp};
 use crate::engine::read::Sight;
@@ -15,7 +15,7 @@ use crate::model::{
     SPACE_ID, SpaceId, Stamp, TableSync, VISIBILITY, Visibility,
 };
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, Transaction};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::rc::Rc;
 
 /// Where a record goes: its new id, the space as records keep it, and what is there.
@@ -62,6 +62,10 @@ impl<S: Store, H: Host> Engine<S, H> {
             return done(&record);
         }
         let visibility = visibility_of(live(there.clone()).as_ref().unwrap_or(&stored));
+        // Whoever put a record there that all can read does not have a private one read by all.
+        if visibility_of(&stored) == Visibility::Private && visibility == Visibility::Space {
+            return Err(taken(table, new_id.as_str()));
+        }
         let target = Target { id: new_id, space, row: there, visibility };
         self.move_row(tx, (table, sync), &epoch?, &record, stored, target).await
     }
@@ -126,7 +130,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             fields.retain(|name, _| !matches!(name.as_str(), VISIBILITY | AUTHOR_ID));
         }
         let group = Some(epoch::fresh_id(&self.host));
-        let insert = self.whole_insert(sync, target.id.clone(), fields, (&target.space, target.visibility))?;
+        let insert = self.whole_insert(sync, target.id.clone(), fields, (Some(&target.space), target.visibility))?;
         Ok(Change { group, ..insert })
     }
 
@@ -165,6 +169,14 @@ impl<S: Store, H: Host> Engine<S, H> {
         meta.write(&mut row);
         row
     }
+}
+
+fn taken(table: &str, id: &str) -> Error {
+    let message = format!(
+        "the record is private, and the space has the record {id} in its place, which others see: make that one private \
+         first, or add the record there under another id; nothing was written"
+    );
+    Error::new(Kind::AlreadyExists, message).with(json!({ "table": table, "id": id }))
 }
 
 /// A record made anew over a tombstone has nothing of what was there before.

@@ -68,8 +68,9 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     fn seen_by(&self, sync: &TableSync, id: RecordId, row: &S::Row, to: Visibility) -> Result<Change> {
-        let space = row.text(SPACE_ID).unwrap_or_else(|| self.config().home_space());
-        let (was, is) = (is_row_sealed(&self.config(), sync, row), is_sealed(&self.config(), sync, Some(&space), to));
+        let space = row.text(SPACE_ID);
+        let was = is_row_sealed(&self.config(), sync, row);
+        let is = is_sealed(&self.config(), sync, space.as_deref(), to);
         if was || is {
             self.vault.check_sealing()?;
         }
@@ -91,6 +92,6 @@ impl<S: Store, H: Host> Engine<S, H> {
             let at = prev.map_or(decided, |prev| prev.next().max(decided));
             fields.insert(FieldName::parse(SHARE_PROOF)?, Edit { value: proof, at, prev });
         }
-        self.whole_insert(sync, id, fields, (&space, to))
+        self.whole_insert(sync, id, fields, (space.as_deref(), to))
     }
 }

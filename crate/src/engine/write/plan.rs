@@ -90,7 +90,10 @@ impl<S: Store, H: Host> Writer<S, H> {
         if target.sync.scope == Scope::Space {
             let wanted = space.map_or_else(|| config.home_space(), |space| config.stored_space(&space));
             let space = stored_space.unwrap_or_else(|| wanted.clone());
-            let before = tombstone.as_ref().and_then(|row| row.text(VISIBILITY));
+            let is_own = |row: &&S::Row| !config.is_own_space(&space) && self.engine.is_kept_sealed(target.sync, row);
+            // What was the user's alone stays so, whatever others say of it since, unless the app says otherwise.
+            let private = tombstone.as_ref().filter(is_own).map(|_| Visibility::Private.as_str().to_owned());
+            let before = private.or_else(|| tombstone.as_ref().and_then(|row| row.text(VISIBILITY)));
             let visibility = data.text(VISIBILITY).or(before).map(Visibility::from).unwrap_or_default();
             // Whoever made and deleted the record before does not decide who sees this one.
             let is_shared = !config.is_own_space(&space) && visibility == Visibility::Space;

@@ -287,3 +287,25 @@ fn a_move_made_under_a_wrong_clock_is_one_under_the_right_one() {
         }
     }
 }
+
+#[test]
+fn a_private_record_does_not_move_into_one_that_others_see() {
+    let world = family();
+    let all = [setup().spaces, vec![space("team", "team")]].concat();
+    world.server.set_spaces("ada", all.clone());
+    let device = &world.devices[0];
+    device.set_spaces(all).expect("set");
+    let private = json!({ "id": "t", "title": SECRET, "spaceId": "club", "visibility": "private" });
+    device.add("tasks", private).expect("added");
+    let planted = mana_sync_engine::model::RecordId::parse("t").expect("an id").in_space("team");
+    device.add("tasks", json!({ "id": planted.as_str(), "title": "planted", "spaceId": "team" })).expect("added");
+    assert_eq!(code(device.move_to_space("tasks", "t", "team")), "already_exists");
+    device.delete("tasks", planted.as_str()).expect("deleted");
+    let id = device.move_to_space("tasks", "t", "team").expect("moved");
+    assert_eq!((device.stored("tasks", &id)["visibility"].clone(), id.as_str()), (json!("private"), planted.as_str()));
+    settle(&world);
+    assert!(!traces(device).contains("marmalade"));
+    assert_eq!(of(&world.devices[1], &id), Value::Null, "the other device's app has not named the space");
+    world.devices[1].set_spaces([setup().spaces, vec![space("team", "team")]].concat()).expect("set");
+    assert_eq!(of(&world.devices[1], &id)["title"], SECRET);
+}

@@ -300,3 +300,41 @@ fn a_private_record_made_anew_for_all_is_so_on_the_authors_other_devices() {
     settle(&world);
     assert_eq!(title(bob), "for all, again");
 }
+
+#[test]
+fn a_server_that_says_a_record_is_everybodys_does_not_share_what_is_made_anew_in_its_place() {
+    let world = private();
+    let device = &world.devices[0];
+    world.pass(700_000);
+    let at = "2026-01-01T00:15:00.000000Z";
+    let flip = json!({ "eventId": "00000000-0000-7000-8000-000000000001", "app": "todo", "schemaVersion": 1,
+        "table": "tasks", "id": "t", "op": "update", "at": at, "origin": "user", "spaceId": "club",
+        "visibility": "space", "fields": { "visibility": { "value": "space", "at": at } } });
+    let (engine, page) = (device.engine(), Page { changes: vec![flip], ..Page::default() });
+    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
+    applied.expect("no wait").expect("applied").expect("the clock is known");
+    device.delete("tasks", "t").expect("deleted");
+    device.put("tasks", json!({ "id": "t", "title": SECRET, "note": SECRET })).expect("put");
+    let row = device.stored("tasks", "t");
+    assert_eq!(row["visibility"], "private");
+    assert!(is_sealed(&row["title"]) && is_sealed(&row["note"]), "{row}");
+}
+
+#[test]
+fn a_record_of_the_time_before_spaces_is_its_authors_own_whatever_is_said_of_it() {
+    let world = family();
+    let device = &world.devices[0];
+    let at = "2026-01-01T00:00:01.000000Z";
+    let old = json!({ "eventId": "00000000-0000-7000-8000-000000000002", "app": "todo", "schemaVersion": 1,
+        "table": "tasks", "id": "old", "op": "insert", "at": at, "origin": "user", "visibility": "space",
+        "data": { "title": "Cake", "authorId": "ada", "deletedAt": null, "visibility": "space" } });
+    world.server.push_as("ada", &[old]);
+    settle(&world);
+    device.engine().set_active_space(Some(mana_sync_engine::model::SpaceId::parse("club").expect("an id")));
+    device.set_visibility("tasks", "old", Private).expect("set");
+    assert!(is_sealed(&device.stored("tasks", "old")["title"]), "{}", device.stored("tasks", "old"));
+    settle(&world);
+    assert_eq!(shown(&world.devices[1], "tasks", "old")["title"], "Cake");
+    device.set_visibility("tasks", "old", Everybody).expect("set");
+    assert!(is_sealed(&device.stored("tasks", "old")["title"]));
+}
