@@ -1,7 +1,7 @@
 //! A small log with people in it, for cursors to be followed in: shared and private records, and a stream with a horizon.
 
 use futures_util::FutureExt as _;
-use mana_sync::log::contract::fixtures::{accept, insert, own, person, sync_log, update, with};
+use mana_sync::log::contract::fixtures::{accept, edited, insert, own, person, sync_log, update, with};
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{Caller, ChangeLog, Epoch, StreamId, SyncLog, Transaction};
 use mana_sync_engine::model::{Change, Op, SpaceId};
@@ -61,7 +61,16 @@ async fn fill(log: &SyncLog<MemoryLog>) {
         |n: u64| with(insert(n, &format!("club{n}")), &[("spaceId", json!("club")), ("data", json!({ "n": n }))]);
     accept(log, &ada, &[insert(1, "shared"), private(insert(2, "secret")), insert(3, "turned")]).await;
     accept(log, &bob, &[insert(4, "bobs"), in_table(insert(5, "note")), own(6, "own"), private(own(7, "diary"))]).await;
-    accept(log, &ada, &[private(insert(8, "turned")), update(9, "shared"), in_table(own(10, "own"))]).await;
+    accept(
+        log,
+        &ada,
+        &[
+            edited(private(insert(8, "turned")), "visibility", "private", 1),
+            update(9, "shared"),
+            in_table(own(10, "own")),
+        ],
+    )
+    .await;
     accept(log, &ada, &[in_club(11), in_club(12), in_table(in_club(13)), in_club(14)]).await;
     let club = StreamId::Space(SpaceId::parse("club").expect("a space id"));
     let mut transaction = log.store().transaction().await.expect("a transaction");

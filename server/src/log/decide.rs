@@ -1,12 +1,11 @@
-//! What the log's own knowledge says about admitted changes: is the event new, may this person write that record, and
-//! what becomes of its head.
+//! What the log's own knowledge says about admitted changes: is the event new, and may this person write that record.
 
 use super::admit::{Admitted, Event, Refusal};
-use super::{ContentHash, Deletion, Head, KnownEvents, LogRow, RecordKey, StreamId};
-use mana_sync_engine::model::{Change, DELETED_AT, EventId, FieldName, Op, UserId, Visibility};
+use super::head::next_head;
+use super::{ContentHash, Head, KnownEvents, LogRow, RecordKey, StreamId};
+use mana_sync_engine::model::{EventId, Op, UserId, Visibility};
 use mana_sync_engine::protocol::limits::MAX_LOG_ROW_CHANGES;
 use mana_sync_engine::protocol::wire::{Rejection, RejectionCode};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One change of a push after admission.
@@ -136,7 +135,7 @@ impl Trial<'_> {
         }
     }
 
-    fn take(&mut self, admitted: Admitted) -> Result<(), Refusal> {
+    fn take(&mut self, mut admitted: Admitted) -> Result<(), Refusal> {
         if is_known(&admitted, &self.facts.known)? {
             self.known.push(admitted.change.event_id);
             return Ok(());
@@ -148,6 +147,8 @@ impl Trial<'_> {
         let key = key_of(&admitted);
         let head = self.heads.get(&key).or_else(|| self.before.get(&key)).or_else(|| self.facts.heads.get(&key));
         let (head, withdraws) = next_head(head, &admitted, self.user)?;
+        // An insert may be older than what was said last of who sees the record: that holds for its row, too.
+        admitted.change.visibility = head.visibility;
         self.heads.insert(key, head);
         self.entries.push(Entry { admitted, withdraws });
         Ok(())
@@ -187,44 +188,6 @@ pub(super) fn key_of(admitted: &Admitted) -> RecordKey {
     let change = &admitted.change;
     let collection = super::Collection { app: change.app.clone(), table: change.table.clone() };
     RecordKey { stream: admitted.stream.clone(), collection, id: change.id.clone() }
-}
-
-/// The record's head after this change, and whether the change takes the record away from other readers.
-///
-/// Visibility changes only by an insert of the author's, which carries the whole record. A private record belongs to
-/// its author alone. Where only updates have come so far, the first insert says who the author is.
-fn next_head(head: Option<&Head>, admitted: &Admitted, user: &UserId) -> Result<(Head, bool), Refusal> {
-    let change = &admitted.change;
-    let Some(head) = head else {
-        let owns = change.op == Op::Insert || change.visibility == Visibility::Private;
-        let author = owns.then(|| user.clone());
-        return Ok((Head { author, visibility: change.visibility, deletion: deletion_of(change) }, false));
-    };
-    let is_author = head.author.as_ref() == Some(user) || (head.author.is_none() && change.op == Op::Insert);
-    if head.visibility == Visibility::Private && !is_author {
-        return Err(Refusal::new(RejectionCode::NotTheAuthor, "the record is private to its author"));
-    }
-    let flips = head.visibility != change.visibility;
-    if flips && change.op != Op::Insert {
-        return Err(Refusal::new(RejectionCode::VisibilityMismatch, "the record's visibility is another now"));
-    }
-    if flips && !is_author {
-        return Err(Refusal::new(RejectionCode::NotTheAuthor, "only its author changes a record's visibility"));
-    }
-    let author = head.author.clone().or_else(|| is_author.then(|| user.clone()));
-    let deletion = newer(head.deletion, deletion_of(change));
-    let withdraws = flips && change.visibility == Visibility::Private && matches!(admitted.stream, StreamId::Space(_));
-    Ok((Head { author, visibility: change.visibility, deletion }, withdraws))
-}
-
-fn deletion_of(change: &Change) -> Option<Deletion> {
-    let edit = FieldName::parse(DELETED_AT).ok().and_then(|name| change.fields.get(&name))?;
-    Some(Deletion { at: edit.at, deleted: edit.value != Value::Null })
-}
-
-/// The merge's own rule for one field: the newer stamp, then the greater value (`null` sorts after a date's quote).
-fn newer(a: Option<Deletion>, b: Option<Deletion>) -> Option<Deletion> {
-    a.into_iter().chain(b).max_by_key(|deletion| (deletion.at, !deletion.deleted))
 }
 
 /// The streams with news after these rows, each with its tables. What is private is news to its author alone.

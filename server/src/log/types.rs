@@ -90,8 +90,12 @@ pub struct RecordKey {
 pub struct Head {
     /// Who inserted it; unknown while only updates or deletes of it have come and all of them were visible.
     pub author: Option<UserId>,
+    /// When they named themselves, the stamp of `authorId`; none while nobody did.
+    pub author_at: Option<Stamp>,
     /// Who may see it now, whatever its older rows say.
     pub visibility: Visibility,
+    /// When that was said, the stamp of the field `visibility`; none while no change had that field.
+    pub visibility_at: Option<Stamp>,
     /// Its newest edit of `deletedAt`, if there was one.
     pub deletion: Option<Deletion>,
 }

@@ -97,6 +97,13 @@ pub fn with(mut change: Value, members: &[(&str, Value)]) -> Value {
     change
 }
 
+/// `change` with an edit of one field, written at this minute between eleven and twelve.
+#[must_use]
+pub fn edited(mut change: Value, field: &str, value: &str, minute: u64) -> Value {
+    change["fields"][field] = json!({ "value": value, "at": format!("2026-01-01T11:{minute:02}:00.000000Z") });
+    change
+}
+
 /// A push of these changes.
 ///
 /// # Panics

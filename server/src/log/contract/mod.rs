@@ -1,11 +1,12 @@
 //! What every store of the change log must do, as a suite of tests: a store that passes may be used.
 //!
-//! [`store`] calls each method of the traits and holds it to its words; [`rules`], [`paging`] and [`visibility`] drive
-//! push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
+//! [`store`] calls each method of the traits and holds it to its words; [`rules`], [`paging`], [`visibility`] and
+//! [`heads`] drive push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
 //! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log.
 
 pub mod concurrency;
 pub mod fixtures;
+pub mod heads;
 pub mod paging;
 pub mod rules;
 pub mod store;
@@ -62,8 +63,15 @@ macro_rules! change_log_contract {
             hiding_a_record_withdraws_it_from_the_others,
             showing_a_record_sends_it_to_the_others,
             only_an_insert_of_the_author_changes_visibility,
+            an_insert_older_than_what_hid_the_record_shows_nothing,
+            an_insert_older_than_what_showed_the_record_withdraws_nothing,
             the_first_insert_says_who_the_author_is,
             private_news_is_told_to_the_author_only,
+        ]);
+        $crate::change_log_contract!(@cases $open, heads, [
+            of_two_inserts_the_merge_says_whose_gives_the_author,
+            nobody_makes_another_person_the_author,
+            heads_are_what_clients_merge,
         ]);
         $crate::change_log_contract!(@cases $open, concurrency, [
             writers_at_once_and_a_paging_reader_miss_nothing,

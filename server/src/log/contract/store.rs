@@ -172,7 +172,7 @@ pub async fn an_event_of_one_user_is_stored_once_in_all_streams<L: ChangeLog>(lo
 }
 
 fn head(author: &str, visibility: Visibility) -> Head {
-    Head { author: Some(user(author)), visibility, deletion: None }
+    Head { author: Some(user(author)), author_at: None, visibility, visibility_at: None, deletion: None }
 }
 
 /// Heads are found by their whole key and replaced whole.
@@ -183,10 +183,12 @@ pub async fn heads_are_kept_and_replaced<L: ChangeLog>(log: L) {
         id: RecordId::parse("t1").unwrap(),
     };
     let deletion = Some(Deletion { at: Stamp::parse(NOW).unwrap(), deleted: true });
-    let unknown = Head { author: None, visibility: Visibility::Space, deletion };
+    let at = |minute| Some(Stamp::parse(&format!("2026-01-01T11:{minute}:00.000000Z")).unwrap());
+    let unknown = Head { author: None, author_at: None, visibility: Visibility::Space, visibility_at: None, deletion };
+    let stamped = Head { author_at: at(10), visibility_at: at(20), ..head("bob", Visibility::Private) };
     for heads in [
         BTreeMap::from([(key("space:family"), unknown), (key("user:ada"), head("ada", Visibility::Space))]),
-        BTreeMap::from([(key("space:family"), head("bob", Visibility::Private))]),
+        BTreeMap::from([(key("space:family"), stamped)]),
     ] {
         let mut transaction = log.transaction().await.unwrap();
         transaction.lock(&BTreeSet::from([stream("space:family")])).await.unwrap();

@@ -32,16 +32,18 @@ CREATE TABLE IF NOT EXISTS streams (
   folded_through INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
--- Author, present visibility and deletion of each record.
+-- Author, present visibility and deletion of each record, each with the stamp that it was written under.
 CREATE TABLE IF NOT EXISTS sync_records (
-  stream     TEXT    NOT NULL,
-  app_id     TEXT    NOT NULL,
-  table_name TEXT    NOT NULL,
-  record_id  TEXT    NOT NULL,
-  author     TEXT,
-  visibility TEXT    NOT NULL,
-  deleted    INTEGER,
-  deleted_at TEXT,
+  stream        TEXT    NOT NULL,
+  app_id        TEXT    NOT NULL,
+  table_name    TEXT    NOT NULL,
+  record_id     TEXT    NOT NULL,
+  author        TEXT,
+  author_at     TEXT,
+  visibility    TEXT    NOT NULL,
+  visibility_at TEXT,
+  deleted       INTEGER,
+  deleted_at    TEXT,
   PRIMARY KEY (stream, app_id, table_name, record_id)
 ) WITHOUT ROWID;
 

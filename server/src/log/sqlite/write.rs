@@ -33,8 +33,8 @@ const POSITIONS: &str = "SELECT stream, pos FROM streams WHERE stream IN (SELECT
 const KNOWN: &str = "SELECT id, content_hash FROM sync_changes
   WHERE user_id = ? AND id IN (SELECT value FROM json_each(?))";
 
-const HEADS: &str = "SELECT r.stream, r.app_id, r.table_name, r.record_id, r.author, r.visibility, r.deleted,
-    r.deleted_at
+const HEADS: &str = "SELECT r.stream, r.app_id, r.table_name, r.record_id, r.author, r.author_at,
+    r.visibility, r.visibility_at, r.deleted, r.deleted_at
   FROM json_each(?) AS asked
   JOIN sync_records AS r ON r.stream = asked.value ->> 0 AND r.app_id = asked.value ->> 1
     AND r.table_name = asked.value ->> 2 AND r.record_id = asked.value ->> 3";
@@ -47,8 +47,8 @@ const ADVANCE: &str = "INSERT INTO streams (stream, pos) VALUES (?1, ?2)
   ON CONFLICT (stream) DO UPDATE SET pos = ?2";
 
 const PUT_HEAD: &str = "INSERT OR REPLACE INTO sync_records
-    (stream, app_id, table_name, record_id, author, visibility, deleted, deleted_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    (stream, app_id, table_name, record_id, author, author_at, visibility, visibility_at, deleted, deleted_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
   ON CONFLICT (stream) DO UPDATE SET horizon = ?2";
@@ -103,7 +103,9 @@ impl Transaction for SqliteTransaction {
                 .bind(key.collection.table.as_str())
                 .bind(key.id.as_str())
                 .bind(head.author.as_ref().map(UserId::as_str))
+                .bind(head.author_at.map(|at| at.to_string()))
                 .bind(head.visibility.as_str())
+                .bind(head.visibility_at.map(|at| at.to_string()))
                 .bind(head.deletion.map(|deletion| deletion.deleted))
                 .bind(head.deletion.map(|deletion| deletion.at.to_string()))
                 .execute(&mut *self.transaction)
@@ -158,11 +160,17 @@ fn head(row: &SqliteRow) -> Result<(RecordKey, Head), LogError> {
         collection,
         id: RecordId::parse(row.try_get::<String, _>(3)?)?,
     };
-    let deleted = row.try_get::<Option<bool>, _>(6)?;
-    let deletion = match (deleted, row.try_get::<Option<String>, _>(7)?) {
-        (Some(deleted), Some(at)) => Some(Deletion { at: Stamp::parse(&at)?, deleted }),
-        _ => None,
+    let deleted = row.try_get::<Option<bool>, _>(8)?;
+    let head = Head {
+        author: row.try_get::<Option<String>, _>(4)?.map(UserId::parse).transpose()?,
+        author_at: stamp(row, 5)?,
+        visibility: Visibility::from(row.try_get::<String, _>(6)?),
+        visibility_at: stamp(row, 7)?,
+        deletion: stamp(row, 9)?.zip(deleted).map(|(at, deleted)| Deletion { at, deleted }),
     };
-    let author = row.try_get::<Option<String>, _>(4)?.map(UserId::parse).transpose()?;
-    Ok((key, Head { author, visibility: Visibility::from(row.try_get::<String, _>(5)?), deletion }))
+    Ok((key, head))
+}
+
+fn stamp(row: &SqliteRow, column: usize) -> Result<Option<Stamp>, LogError> {
+    Ok(row.try_get::<Option<String>, _>(column)?.map(|at| Stamp::parse(&at)).transpose()?)
 }
