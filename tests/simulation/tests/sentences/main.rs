@@ -5,6 +5,7 @@ mod aside;
 mod bulk;
 mod clocks;
 mod crashes;
+mod late;
 mod moves;
 mod owners;
 mod rebase;
