@@ -110,7 +110,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut touched = unique::store(&tx, &unique, &mut works, &mut tally, &mut aside).await?;
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         let keyring_changed = keyring::take(&tx, &self.config_user(), &of_keyring).await?;
-        if keyring::brings_work(self, &touched) {
+        if !page.hydrating && keyring::brings_work(self, &touched) {
             keyring::note_arrivals(&tx, &self.config_user()).await?;
         }
         let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };
