@@ -10,7 +10,7 @@ use super::outbox::{self, Unsent};
 use super::ports::Host;
 use super::spaces::{self, Kept};
 use super::{Engine, Touched, rows};
-use crate::model::{AUTHOR_ID, ID, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, VISIBILITY, Visibility};
+use crate::model::{AUTHOR_ID, ID, OWN, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, VISIBILITY, Visibility};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use serde_json::Value;
 use std::rc::Rc;
@@ -70,9 +70,12 @@ impl Kept {
     }
 }
 
-/// The spaces that were left, of which something may be kept.
-pub async fn left<Tx: Transaction>(tx: &Tx, user: &str) -> Result<OrderedSet<String>> {
-    Ok(spaces::read(tx, user).await?.left.into_iter().map(|(id, _)| id).collect())
+/// The spaces that the server brings nothing of: those that were left, of which something may be kept, and those that it
+/// does not name just now, which may be a mistake.
+pub async fn away<Tx: Transaction>(tx: &Tx, user: &str) -> Result<OrderedSet<String>> {
+    let kept = spaces::read(tx, user).await?;
+    let doubtful = kept.named.into_iter().filter(|(_, since)| !since.is_null());
+    Ok(kept.left.into_iter().chain(doubtful).map(|(id, _)| id).collect())
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
@@ -171,8 +174,9 @@ impl<S: Store, H: Host> Engine<S, H> {
             return Some("unsent");
         }
         let is_mine = row.text(AUTHOR_ID).as_deref() == Some(self.config().user_id());
-        let visibility = row.text(VISIBILITY).map(Visibility::from);
-        (is_mine && visibility == Some(Visibility::Private)).then_some("private")
+        let is_private = row.text(VISIBILITY).map(Visibility::from) == Some(Visibility::Private);
+        // What was the user's alone once is so whatever its visibility says: that came from outside.
+        (is_mine && (is_private || row.get(OWN).is_some())).then_some("private")
     }
 }
 

@@ -121,6 +121,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         resealed: &mut Resealed,
     ) -> Result<()> {
         let id = change.id().to_owned();
+        // Of a change that hides the record there is nothing to prove.
+        if change.0.get("visibility").and_then(Value::as_str) != Some(Visibility::Space.as_str()) {
+            return Ok(());
+        }
         let Some(proof) = change.value_of_mut(SHARE_PROOF).filter(|proof| proof.is_string()) else { return Ok(()) };
         self.vault.check_sealing()?;
         let again = self.share_proof(sync, &id, at)?;

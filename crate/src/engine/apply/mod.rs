@@ -112,7 +112,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         note_moved(&tx, self.config().user_id(), &touched)?;
         let keyring_changed = keyring::take(&tx, &self.config_user(), &of_keyring).await?;
-        if keyring::brings_work(self, &touched) {
+        if !page.hydrating && keyring::brings_work(self, &touched) {
             keyring::note_arrivals(&tx, &self.config_user()).await?;
         }
         let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };

@@ -144,7 +144,11 @@ fn merge_in<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &C
         }
         Outcome::Park => Effect::Park,
         Outcome::Remove => {
-            work.replace(None);
+            // A record is withdrawn from others than its author: from whose devices nobody takes it.
+            let is_mine = |row: &R| row.text(AUTHOR_ID).as_deref() == Some(config.user_id()) || row.get(OWN).is_some();
+            if !work.row.as_ref().is_some_and(is_mine) {
+                work.replace(None);
+            }
             Effect::Done
         }
         Outcome::SpaceMismatch => other_space(work, change, config),

@@ -6,7 +6,7 @@
 use super::swept::{SEALED, Sweep, field_name, fields_to_seal, registered};
 use super::{Fact, Known, record_of};
 use crate::crypto::{Envelope, Format, KeyName};
-use crate::engine::error::Result;
+use crate::engine::error::{Kind, Result};
 use crate::engine::outbox::{self, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::MAX_VALUE_BYTES;
@@ -43,7 +43,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let tended = self.tend_pages(synced).await;
         self.vault.tending.set(false);
-        tended
+        match tended {
+            // Without a key that may seal, everything else goes on.
+            Err(error) if matches!(error.kind(), Kind::VaultLocked | Kind::KeyOutdated | Kind::KeyExhausted) => Ok(()),
+            tended => tended,
+        }
     }
 
     async fn tend_pages(self: &Rc<Self>, synced: bool) -> Result<()> {

@@ -28,7 +28,7 @@ pub(super) struct Ending<R> {
     pub came: OrderedMap<(String, String), Came>,
     /// Edits that lie in the log already. They are not logged again: until they are sent, their stamps may be corrected.
     pub unsent: Unsent,
-    /// Of an adopted database: what was said already.
+    /// What lies in the log or was set aside.
     pub held: Held,
     /// Why everything was pulled.
     pub why: Why,
@@ -70,7 +70,7 @@ impl<R: Row> Ending<R> {
             Some(_) if !mine => {}
             // Even with an unsent update in the log: the server has lost what it updates.
             _ if mine => self.relog_whole(sync, &id, &row, engine),
-            _ if self.unsent.has_record(sync.sync_name.as_str(), &id) => {}
+            _ if self.unsent.has_record(sync.sync_name.as_str(), &id) || self.is_held(sync, &id) => {}
             _ => {
                 tx.delete(table, &Key::text(&id))?;
                 let (table, key) = (table.to_owned(), Key::Text(id));
@@ -78,6 +78,11 @@ impl<R: Row> Ending<R> {
             }
         }
         Ok(())
+    }
+
+    /// Whether something of the record waits in the log, or was set aside: it may be all there is of it.
+    fn is_held(&self, sync: &TableSync, id: &str) -> bool {
+        self.held.contains_key(&(sync.app.to_string(), sync.sync_name.to_string(), id.to_owned()))
     }
 
     fn relog_newer<S: Store, H: Host>(

@@ -169,19 +169,19 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     let mut ending = Ending {
         came: came(&tx, &rebase.id).await?,
         unsent: outbox::unsent(&tx, |_| true).await?,
-        held: if rebase.reason == Why::Adopted { held::read(&tx, &user).await? } else { held::Held::new() },
+        held: held::read(&tx, &user).await?,
         why: rebase.reason,
         now,
         touched: Vec::new(),
         relogged: Vec::new(),
         letters: Vec::new(),
     };
-    let left = leaving::left(&tx, &user).await?;
+    let away = leaving::away(&tx, &user).await?;
     for table in &tables {
         let info = engine.config().table(table)?;
         let Some(sync) = &info.sync else { continue };
-        // What is kept of a space that was left is nothing the server could bring or take.
-        let is_here = |row: &S::Row| row.text(SPACE_ID).is_none_or(|space| !left.contains(&space));
+        // Of a space that was left, or is not named just now, the server could bring nothing.
+        let is_here = |row: &S::Row| row.text(SPACE_ID).is_none_or(|space| !away.contains(&space));
         for row in tx.scan(table, &Scan::default(), &is_here).await? {
             ending.row(&tx, table, sync, row, engine)?;
         }

@@ -14,8 +14,8 @@ use crate::engine::sealing::is_row_sealed;
 use crate::engine::stamps::{actor_of, json_of, stamp_of};
 use crate::engine::{Engine, Touched, rows};
 use crate::model::{
-    AUTHOR_ID, Change, DELETED_AT, Edit, MOVED_TO, Op, OrderedMap, RecordId, SHARE_PROOF, SPACE_ID, TableSync,
-    VISIBILITY, record, same_json,
+    AUTHOR_ID, Change, DELETED_AT, Edit, FieldName, ID, MOVED_TO, Op, OrderedMap, RecordId, SHARE_PROOF, SPACE_ID,
+    TableSync, VISIBILITY, record, same_json,
 };
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Store, Transaction};
 use std::rc::Rc;
@@ -52,6 +52,17 @@ fn stays(field: &str) -> bool {
     matches!(field, AUTHOR_ID | VISIBILITY | DELETED_AT | MOVED_TO | SHARE_PROOF)
 }
 
+/// Moves are followed so often: what refers to itself ends.
+const MOST_MOVES: usize = 16;
+
+/// Where a moved record is.
+enum Place<R> {
+    /// There, or nowhere any more.
+    Known(Option<R>),
+    /// It has not come, or may not be written yet.
+    NotYet,
+}
+
 /// What is to be done with an edit of a moved record.
 enum Verdict {
     Make(Edit),
@@ -81,12 +92,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tx = self.store.begin(Mode::Write, &[table, CHANGE_LOG, ENGINE])?;
         let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
         let source = tx.get(table, &Key::text(id)).await?;
-        let to = source.as_ref().and_then(moved_to);
-        let target = match &to {
-            Some(to) => tx.get(table, &Key::text(to)).await?,
-            None => None,
-        };
-        let target = target.filter(|row| !is_deleted(row) && self.is_place_of(&record, row));
+        let Place::Known(target) = self.place_of(&tx, table, record, source.as_ref()).await? else { return Ok(()) };
         let (mut fields, mut told) = (OrderedMap::new(), Vec::new());
         if let (Some(source), Some(target)) = (&source, &target) {
             for name in travelling_fields(source) {
@@ -95,7 +101,9 @@ impl<S: Store, H: Host> Engine<S, H> {
                     Some(Verdict::Wait) => return Ok(()),
                     Some(Verdict::Tell(conflict)) => told.push(*conflict),
                     Some(Verdict::Make(edit)) => {
-                        fields.insert(crate::model::FieldName::parse(name)?, edit);
+                        if let Ok(name) = FieldName::parse(name) {
+                            fields.insert(name, edit);
+                        }
                     }
                 }
             }
@@ -104,7 +112,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         match (source, target) {
             (Some(source), Some(target)) if !fields.is_empty() => {
                 let space = target.text(SPACE_ID);
-                let to = RecordId::parse(to.unwrap_or_default())?;
+                let to = RecordId::parse(target.text(ID).unwrap_or_default())?;
                 let whole = self.whole_insert(sync, to, fields, (space.as_deref(), visibility_of(&target)))?;
                 let change = Change { op: Op::Update, group: Some(epoch::fresh_id(&self.host)), ..whole };
                 let row = self.merged(table, Some(target.clone()), &change, &source)?;
@@ -121,11 +129,30 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
-    /// Whether a record is where `moved` goes when it is moved to that record's space, and the user may write it.
-    fn is_place_of(&self, moved: &RecordId, row: &S::Row) -> bool {
-        let (Some(space), Some(id)) = (row.text(SPACE_ID), row.text(crate::model::ID)) else { return false };
-        let config = self.config();
-        moved.in_space(&config.wire_space(&space)).as_str() == id && config.check_writable_space(&space).is_ok()
+    /// Where a moved record is now, however often it was moved.
+    async fn place_of(
+        &self,
+        tx: &S::Tx,
+        table: &str,
+        mut record: RecordId,
+        source: Option<&S::Row>,
+    ) -> Result<Place<S::Row>> {
+        let mut next = source.and_then(moved_to);
+        for _ in 0..MOST_MOVES {
+            let Some(to) = next else { break };
+            let Some(row) = tx.get(table, &Key::text(&to)).await? else { return Ok(Place::NotYet) };
+            let space = row.text(SPACE_ID).unwrap_or_default();
+            if record.in_space(&self.config().wire_space(&space)).as_str() != to {
+                break;
+            }
+            if !is_deleted(&row) {
+                let is_writable = self.config().check_writable_space(&space).is_ok();
+                return Ok(if is_writable { Place::Known(Some(row)) } else { Place::NotYet });
+            }
+            next = moved_to(&row);
+            record = RecordId::parse(to)?;
+        }
+        Ok(Place::Known(None))
     }
 
     fn verdict(
@@ -137,8 +164,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     ) -> Result<Option<Verdict>> {
         let (at, prev) = (stamp_of(source, name), stamp_of(target, name));
         let Some(at) = at.filter(|at| Some(*at) > prev && !stays(name)) else { return Ok(None) };
-        let (from, to) =
-            (source.text(crate::model::ID).unwrap_or_default(), target.text(crate::model::ID).unwrap_or_default());
+        let (from, to) = (source.text(ID).unwrap_or_default(), target.text(ID).unwrap_or_default());
         let value = json_of(source, name);
         let seals = sync.sealed.contains(name) && self.is_kept_sealed(sync, target);
         let opens = sync.sealed.contains(name) && is_row_sealed(&self.config(), sync, source);

@@ -22,8 +22,9 @@ use super::write::Written;
 use super::{Engine, GUEST, Touched, vault};
 use crate::model::{
     Actor, Change, Edit, EventId, FIELD_META, FieldName, ID, Op, OrderedMap, OrderedSet, Origin, RecordId, SPACE_ID,
-    Scope, SpaceId, Stamp, TableSync, UPDATED_AT, USER_ID, VISIBILITY, Visibility, is_hidden,
+    Scope, SpaceId, Stamp, TableSync, UPDATED_AT, USER_ID, VISIBILITY, Visibility, is_hidden, json_bytes,
 };
+use crate::protocol::limits::MAX_CHANGE_BYTES;
 use crate::store::{CHANGE_LOG, Key, Row, RowValue, Store, Transaction};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -65,6 +66,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (opens, is_kept) = (is_row_sealed(&self.config(), sync, row), self.is_kept_sealed(sync, row));
         let mut fields = Vec::new();
         for name in travelling_fields(row) {
+            if let Some(value) = row.get(&name) {
+                // What does not travel would be taken for nothing, and lost.
+                value.travelling(&name)?;
+            }
             let (value, at) = (json_of(row, &name), stamp_of(row, &name).unwrap_or(Stamp::EPOCH));
             let text = value.as_str().filter(|_| opens && sync.sealed.contains(&name) && is_envelope_text(&value));
             let opened = text.map(|text| self.open_text(sync, id, &name, at, text));
@@ -169,6 +174,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let is_guest = self.config().user_id() == GUEST;
         let changes = if is_guest { Vec::new() } else { changes };
         let logged = changes.len();
+        check_size(&changes)?;
         let rows: Vec<S::Row> = self.row_of(epoch, &changes).and_then(|row| row.unkeyed()).into_iter().collect();
         let keys = tx.commit_with(CHANGE_LOG, &rows).await?;
         let ticket = keys.last().and_then(|key| if let Key::Number(seq) = key { Some(*seq) } else { None });
@@ -200,6 +206,19 @@ impl<S: Store, H: Host> Engine<S, H> {
             ..LogRow::unmoved(config.user_id(), &epoch.epoch, at)
         })
     }
+}
+
+/// Refuses what could not be sent: a record is said whole, in one request.
+fn check_size(changes: &[(Change, Option<&str>)]) -> Result<()> {
+    let bytes: usize = changes.iter().map(|(change, _)| json_bytes(&change.to_json())).sum();
+    if bytes <= MAX_CHANGE_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "the record has {bytes} bytes, more than the {MAX_CHANGE_BYTES} that can be said at once: make it smaller first; \
+         nothing was written"
+    );
+    Err(Error::new(Kind::ValueNotSyncable, message))
 }
 
 /// A record as it is when nobody deleted it, and the user may see it.

@@ -14,7 +14,7 @@ use crate::model::{
     Visibility,
 };
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Store, Transaction};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::rc::Rc;
 
 impl<S: Store, H: Host> Engine<S, H> {
@@ -82,6 +82,9 @@ impl<S: Store, H: Host> Engine<S, H> {
             let at = if is_author { plain.at } else { plain.at.next() };
             if plain.name.as_str() == VISIBILITY {
                 plain.value = to.as_str().into();
+            }
+            if plain.name.as_str() == SHARE_PROOF && to == Visibility::Private {
+                plain.value = Value::Null;
             }
             let value = if is { self.resealed(sync, id.as_str(), &plain, at)? } else { plain.value };
             fields.insert(plain.name, Edit { value, at, prev: (!is_author).then_some(plain.at) });

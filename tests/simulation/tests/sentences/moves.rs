@@ -309,3 +309,35 @@ fn a_private_record_does_not_move_into_one_that_others_see() {
     world.devices[1].set_spaces([setup().spaces, vec![space("team", "team")]].concat()).expect("set");
     assert_eq!(of(&world.devices[1], &id)["title"], SECRET);
 }
+
+#[test]
+fn an_edit_follows_a_record_that_was_moved_twice() {
+    let world = clubs();
+    let [one, other, bob] = [&world.devices[0], &world.devices[1], &world.devices[2]];
+    other.line.set_online(false);
+    other.update("tasks", "t", json!({ "due": "tomorrow" })).expect("updated");
+    let club = one.move_to_space("tasks", "t", "home").expect("moved");
+    world.pass(10_000);
+    let back = one.move_to_space("tasks", &club, "club").expect("moved");
+    world.pass(10_000);
+    other.line.set_online(true);
+    settle(&world);
+    for device in [one, other, bob] {
+        assert_eq!(of(device, &back)["due"], json!("tomorrow"));
+    }
+}
+
+#[test]
+fn a_record_that_is_too_large_to_be_said_at_once_stays_where_it_is() {
+    let world = own();
+    let one = &world.devices[0];
+    for field in ["one", "two"] {
+        one.update("tasks", "t", json!({ field: "x".repeat(5 << 20) })).expect("updated");
+    }
+    settle(&world);
+    let before = one.stored("tasks", "t");
+    assert_eq!(code(one.move_to_space("tasks", "t", "club")), "value_not_syncable");
+    assert_eq!((one.stored("tasks", "t"), one.logged().len()), (before, 0));
+    one.add("tasks", json!({ "id": "other", "title": "goes on" })).expect("added");
+    settle(&world);
+}

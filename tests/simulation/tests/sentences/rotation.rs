@@ -352,8 +352,10 @@ fn a_key_that_was_used_too_often_asks_for_another() {
     other.restart();
     other.unlock(7).expect("unlocked");
     assert!(asked(other), "counts are summed over devices");
+    other.line.set_online(false);
+    other.update("tasks", "b", json!({ "note": "late" })).expect("written");
     device.rotate(8).expect("rotated");
-    settle(&world);
+    world.pass(5_000);
     device.restart();
     let _ = device.take_events();
     device.unlock(8).expect("unlocked");
@@ -364,6 +366,9 @@ fn a_key_that_was_used_too_often_asks_for_another() {
     device.open();
     device.unlock(8).expect("unlocked");
     assert_eq!(code(device.add("tasks", json!({ "title": "x" }))), "key_exhausted");
+    // What another device wrote under the former key cannot be sealed anew, and everything else goes on.
+    settle(&world);
+    assert_eq!(shown(device, "tasks", "b")["note"], "late");
 }
 
 fn newest(device: &Device) -> String {

@@ -21,7 +21,7 @@ fn a_rotation_killed_anywhere_goes_on_with_the_key_that_the_app_kept() {
     let all = whole.devices[0].power().operations() - before;
     assert!(all > 60, "{all} operations");
     let mut ends = (0, 0);
-    for kill in (0..all).step_by(step()) {
+    for kill in (0..all).step_by(step(3)) {
         let world = filled();
         let device = &world.devices[0];
         let kept = Rc::new(Cell::new(false));
@@ -77,7 +77,7 @@ fn a_sweep_killed_anywhere_seals_everything_in_the_end() {
     settle(&whole);
     let sealed = whole.server.row_count();
     assert!(all > 30, "{all} operations");
-    for kill in (0..all).step_by(step()) {
+    for kill in (0..all).step_by(step(20)) {
         let world = prepared();
         let device = &world.devices[0];
         device.power().fail_after(kill);
@@ -94,7 +94,7 @@ fn a_sweep_killed_anywhere_seals_everything_in_the_end() {
     }
 }
 
-/// Every operation where somebody has the time, else a few.
-fn step() -> usize {
-    std::env::var("EVERY_OPERATION").map_or(3, |_| 1)
+/// Every operation where somebody has the time (`EVERY_OPERATION`), else one of `few`.
+fn step(few: usize) -> usize {
+    std::env::var("EVERY_OPERATION").map_or(few, |_| 1)
 }

@@ -161,3 +161,19 @@ fn a_space_that_no_answer_ever_named_is_the_apps_to_name() {
     assert_eq!(device.rows("tasks").len(), 1);
     assert_eq!(removed(device), []);
 }
+
+#[test]
+fn a_full_pull_while_it_is_not_sure_that_a_space_was_left_removes_nothing_of_it() {
+    let world = left();
+    let device = &world.devices[0];
+    world.devices[1].add("tasks", json!({ "id": "later", "title": "mine" })).expect("added");
+    world.pass(10_000);
+    world.server.retire("ada", &["own"]);
+    device.line.set_online(true);
+    world.pass(20_000);
+    let kept = stored(device);
+    assert!(["bobs", "edited", "private"].iter().all(|id| kept.iter().any(|one| one == id)), "{kept:?}");
+    world.server.set_spaces("ada", setup().spaces);
+    world.pass(180_000);
+    assert!(device.rows("tasks").iter().any(|row| row["id"] == "edited"), "it was a mistake, and nothing is missing");
+}

@@ -338,3 +338,17 @@ fn a_record_of_the_time_before_spaces_is_its_authors_own_whatever_is_said_of_it(
     device.set_visibility("tasks", "old", Everybody).expect("set");
     assert!(is_sealed(&device.stored("tasks", "old")["title"]));
 }
+
+#[test]
+fn nothing_takes_a_record_from_its_author() {
+    let world = private();
+    let device = &world.devices[0];
+    let before = device.stored("tasks", "t");
+    let withdrawal = json!({ "eventId": "00000000-0000-7000-8000-000000000001", "app": "todo", "table": "tasks", "id": "t",
+        "op": "withdraw", "at": "2026-01-01T00:00:01.000000Z", "schemaVersion": 1, "spaceId": "club",
+        "visibility": "space", "origin": "user" });
+    let (engine, page) = (device.engine(), Page { changes: vec![withdrawal], ..Page::default() });
+    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
+    applied.expect("no wait").expect("applied").expect("the clock is known");
+    assert_eq!(device.stored("tasks", "t"), before);
+}
