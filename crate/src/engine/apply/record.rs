@@ -115,11 +115,14 @@ impl<R: Row> Work<R> {
     }
 }
 
-/// Merges `change` into the record. One that was the user's alone before, or is now, stays so.
+/// Merges `change` into the record. One that was the user's alone before, or is now, stays so. What somebody else made
+/// and hid for a while was never the user's.
 pub fn apply<R: Row>(work: &mut Work<R>, table: &str, change: &Change, config: &Config, tally: &mut Tally) -> Effect {
     let sync = config.tables.get(table).and_then(|table| table.sync.as_ref()).filter(|sync| !sync.sealed.is_empty());
     let Some(sync) = sync else { return merge_in(work, table, change, config, tally) };
-    let is_own = |work: &Work<R>| work.row.as_ref().is_some_and(|row| is_row_sealed(config, sync, row));
+    let is_others = |row: &R| row.text(AUTHOR_ID).is_some_and(|author| author != config.user_id());
+    let is_own =
+        |work: &Work<R>| work.row.as_ref().is_some_and(|row| is_row_sealed(config, sync, row) && !is_others(row));
     let was_own = is_own(work);
     let effect = merge_in(work, table, change, config, tally);
     if work.changed

@@ -94,3 +94,22 @@ fn after_two_members_moved_one_record_the_server_has_the_author_that_all_devices
         assert_eq!((served_to_bob(&world, &id), bob.stored("tasks", &id)), (0, Value::Null));
     }
 }
+
+#[test]
+fn what_somebody_else_hid_for_a_while_is_written_for_all_again() {
+    let world = family();
+    let [one, _, bob] = [&world.devices[0], &world.devices[1], &world.devices[2]];
+    one.add("tasks", json!({ "id": "t", "title": "Cake", "spaceId": "club" })).expect("added");
+    settle(&world);
+    bob.line.set_online(false);
+    for to in [Private, Everybody] {
+        one.set_visibility("tasks", "t", to).expect("set");
+        world.pass(60_000);
+    }
+    bob.line.set_online(true);
+    settle(&world);
+    bob.update("tasks", "t", json!({ "title": "Tart" })).expect("updated");
+    settle(&world);
+    assert_eq!(of(one, "t")["title"], "Tart");
+    assert_eq!(bob.stored("tasks", "t")["title"], "Tart");
+}

@@ -248,7 +248,9 @@ fn a_vault_that_nobody_uses_is_locked_in_all_tabs() {
     device.open_second().expect("opened");
     world.pass(10);
     let sessions = [device.session(), device.session_at(1).expect("open")];
-    sessions.iter().for_each(|session| session.lock_after(60_000));
+    for session in &sessions {
+        session.lock_after(60_000);
+    }
     device.unlock(7).expect("unlocked");
     for _ in 0..10 {
         world.pass(30_000);

@@ -41,12 +41,12 @@ fn a_rotation_killed_anywhere_goes_on_with_the_key_that_the_app_kept() {
         settle(&world);
         assert!(!device.engine().is_outdated(), "killed after {kill} operations, with the key {key}");
         assert!(reads_all(device), "killed after {kill} operations");
-        if !kept.get() {
+        if kept.get() {
+            ends.1 += 1;
+        } else {
             device.rotate(8).expect("begun anew");
             settle(&world);
             ends.0 += 1;
-        } else {
-            ends.1 += 1;
         }
         for device in &world.devices {
             assert!(all_under(device, 2), "killed after {kill} operations: {:?}", generations(device));
