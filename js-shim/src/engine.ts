@@ -214,14 +214,19 @@ class OpenEngine extends ActorWriter implements Engine {
 
   setVisibility(table: string, id: string, visibility: Visibility): Write<void> {
     return this.#written(
-      (raw) => raw.setVisibility(tableName(table), idOf(id), visibility),
+      (raw) => raw.setVisibility(tableName(table), textArgument(id, 'The id of a record'), visibility),
       () => undefined,
     );
   }
 
   moveToSpace(table: string, id: string, spaceId: string): Write<string> {
     return this.#written(
-      (raw) => raw.moveToSpace(tableName(table), idOf(id), idOf(spaceId)),
+      (raw) =>
+        raw.moveToSpace(
+          tableName(table),
+          textArgument(id, 'The id of a record'),
+          textArgument(spaceId, 'The id of a space'),
+        ),
       ({ keys }) => keys[0] as string,
     );
   }
@@ -264,11 +269,6 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
       schema.upgrades?.[version]?.({ table: (name) => new AccessTable(access, tableName(name)), abort }),
     );
   };
-}
-
-function idOf(id: unknown): string {
-  if (typeof id === 'string') return id;
-  throw invalidArgument('Ids of records that sync, and of spaces, are strings.');
 }
 
 function tableNames(tables: unknown): string[] {

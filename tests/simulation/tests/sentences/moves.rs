@@ -2,7 +2,7 @@
 //! says; nothing of it is lost on the way, and nothing private gets there without being sent.
 
 use super::sealed::{SECRET, setup, shown, space, traces};
-use super::visibility::{family, is_sealed, settle};
+use super::visibility::{family, is_sealed, offline_off_by, settle};
 use mana_simulation::calls::code;
 use mana_simulation::{Device, World};
 use mana_sync_engine::engine::{Event, Page};
@@ -269,11 +269,7 @@ fn nobody_sends_edits_elsewhere_by_saying_that_a_record_was_moved() {
 fn a_move_made_under_a_wrong_clock_is_one_under_the_right_one() {
     for offset in [86_400_000, -86_400_000, 0] {
         let mut world = family();
-        let late = world.add(setup());
-        late.clock.jump(offset);
-        late.line.set_online(false);
-        late.open();
-        late.unlock(7).expect("unlocked");
+        let late = offline_off_by(&mut world, offset);
         late.add("tasks", json!({ "id": "t", "title": SECRET, "due": "a", "spaceId": "home" })).expect("added");
         late.update("tasks", "t", json!({ "due": "b" })).expect("updated");
         let shared = late.move_to_space("tasks", "t", "club").expect("moved");

@@ -40,6 +40,16 @@ pub fn is_sealed(value: &Value) -> bool {
     value.as_str().is_some_and(|text| Envelope::parse(text).is_some())
 }
 
+/// One more device of ada's, opened offline with a clock that is so many milliseconds off.
+pub fn offline_off_by(world: &mut World, offset: i64) -> &Device {
+    let device = world.add(setup());
+    device.clock.jump(offset);
+    device.line.set_online(false);
+    device.open();
+    device.unlock(7).expect("unlocked");
+    device
+}
+
 /// A record of ada's in the club that everybody has.
 fn shared() -> World {
     let world = family();
@@ -263,11 +273,7 @@ fn only_the_author_decides_and_only_where_they_may_write() {
 fn what_was_never_sent_says_who_sees_it_under_corrected_stamps() {
     for offset in [86_400_000, -86_400_000, 0] {
         let mut world = family();
-        let late = world.add(setup());
-        late.clock.jump(offset);
-        late.line.set_online(false);
-        late.open();
-        late.unlock(7).expect("unlocked");
+        let late = offline_off_by(&mut world, offset);
         late.add("tasks", json!({ "id": "t", "title": SECRET, "spaceId": "club", "visibility": "private" }))
             .expect("added");
         late.set_visibility("tasks", "t", Everybody).expect("set");
