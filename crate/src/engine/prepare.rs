@@ -87,6 +87,11 @@ fn checked_field<V: RowValue>(name: String, value: Option<&V>) -> Result<Field<V
     Ok(Field { name, value, bytes })
 }
 
+/// Whether so many bytes of JSON may be sealed: base64 takes four bytes for three.
+pub const fn fits_sealed(bytes: usize) -> bool {
+    bytes / 3 * 4 + 64 <= MAX_VALUE_BYTES
+}
+
 /// What is said of a value that does not fit into a change.
 pub fn too_large(name: &str) -> Error {
     not_syncable(name, &Malformed::new(name, "is larger than 7 MiB, or than 5 MiB where it is sealed"))

@@ -9,15 +9,15 @@ use crate::crypto::{Envelope, Format, KeyName};
 use crate::engine::error::{Kind, Result};
 use crate::engine::outbox::{self, Unsent};
 use crate::engine::ports::Host;
-use crate::engine::prepare::MAX_VALUE_BYTES;
+use crate::engine::prepare::fits_sealed;
 use crate::engine::progress;
-use crate::engine::rebase::{Relogged, append, author_of, frame, is_guests};
+use crate::engine::rebase::{ByAuthor, Relogged, append, author_of, is_guests, updates};
 use crate::engine::sealing::is_row_sealed;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Engine, Table, epoch};
-use crate::model::{FieldName, ID, Op, OrderedMap, Origin, SPACE_ID, Stamp, TableSync};
+use crate::model::{FieldName, ID, Origin, SPACE_ID, Stamp, TableSync};
 use crate::store::{CHANGE_LOG, ENGINE, Key, KeyRange, Mode, Row, RowValue, Scan, Store, Transaction};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::rc::Rc;
 
 /// Most records of a page.
@@ -179,7 +179,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     ) -> Result<usize> {
         let id = row.text(ID).unwrap_or_default();
         let mut resealed = row.shallow_copy();
-        let mut by_author: OrderedMap<(String, Origin), Map<String, Value>> = OrderedMap::new();
+        let mut by_author = ByAuthor::new();
         let mut bytes = 0;
         for field in self.fields_due(sync, row, newest) {
             let at = stamp_of(row, field);
@@ -201,13 +201,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             let edit = json!({ "value": text, "at": at, "prev": at });
             by_author.entry((actor.to_string(), origin)).or_default().insert(field.to_owned(), edit);
         }
-        for ((actor, origin), fields) in by_author {
-            let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();
-            let mut change = frame(&id, Op::Update, &at, row, self, sync);
-            change.0.insert("fields".into(), Value::Object(fields));
-            let actor = serde_json::from_str(&actor).unwrap_or_default();
-            page.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
-        }
+        page.relogged.extend(updates(by_author, &id, row, self, sync));
         if bytes > 0 {
             page.rows.push(resealed);
         }
@@ -220,7 +214,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if let Some(text) = value.as_text().filter(|text| Envelope::parse(text).is_some()) {
             return self.open_text(sync, id, field, at, &text);
         }
-        (value.weight() / 3 * 4 + 64 <= MAX_VALUE_BYTES).then(|| value.to_json().ok())?
+        fits_sealed(value.weight()).then(|| value.to_json().ok())?
     }
 
     /// Says of every registered field that it is sealed from now on, where nobody has said so.

@@ -93,7 +93,7 @@ impl<R: Row> Ending<R> {
         came: &CameFields,
         engine: &Engine<S, H>,
     ) {
-        let mut by_author: OrderedMap<(String, Origin), Map<String, Value>> = OrderedMap::new();
+        let mut by_author = ByAuthor::new();
         for field in marked_fields(row) {
             let Some(at) = stamp_of(row, &field) else { continue };
             let unsent = self.unsent.has_edit(sync.sync_name.as_str(), id, &field, at);
@@ -112,13 +112,7 @@ impl<R: Row> Ending<R> {
         if by_author.values().any(|fields| fields.contains_key(VISIBILITY)) {
             return self.relog_whole(sync, id, row, engine);
         }
-        for ((actor, origin), fields) in by_author {
-            let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();
-            let mut change = frame(id, Op::Update, &at, row, engine, sync);
-            change.0.insert("fields".into(), Value::Object(fields));
-            let actor = serde_json::from_str(&actor).unwrap_or_default();
-            self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
-        }
+        self.relogged.extend(updates(by_author, id, row, engine, sync));
     }
 
     fn relog_whole<S: Store, H: Host>(&mut self, sync: &TableSync, id: &str, row: &R, engine: &Engine<S, H>) {
@@ -154,6 +148,27 @@ impl<R: Row> Ending<R> {
             self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, LoggedChange(map)));
         }
     }
+}
+
+/// Fields to be said, by the actor (as JSON) and the origin of whoever wrote them.
+pub type ByAuthor = OrderedMap<(String, Origin), Map<String, Value>>;
+
+/// Updates of a record that say these fields, one for each hand.
+pub fn updates<R: Row, S: Store, H: Host>(
+    by_author: ByAuthor,
+    id: &str,
+    row: &R,
+    engine: &Engine<S, H>,
+    sync: &TableSync,
+) -> Vec<Relogged> {
+    let update = |((actor, origin), fields): ((String, Origin), Map<String, Value>)| {
+        let at = fields.values().filter_map(|edit| edit["at"].as_str()).max().unwrap_or_default().to_owned();
+        let mut change = frame(id, Op::Update, &at, row, engine, sync);
+        change.0.insert("fields".into(), Value::Object(fields));
+        let actor = serde_json::from_str(&actor).unwrap_or_default();
+        (sync.app.to_string(), sync.schema_version, actor, origin, change)
+    };
+    by_author.into_iter().map(update).collect()
 }
 
 /// A change without its fields.

@@ -4,7 +4,7 @@ use super::Writer;
 use super::plan::{Act, Plan};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
-use crate::engine::prepare::{Field, MAX_VALUE_BYTES, too_large};
+use crate::engine::prepare::{Field, fits_sealed, too_large};
 use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed};
 use crate::engine::stamps::stamp_of;
 use crate::model::{Stamp, TableSync, VISIBILITY, Visibility};
@@ -107,10 +107,10 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 }
 
-/// Refuses values that would be too large when they are sealed: base64 takes four bytes for three.
+/// Refuses values that would be too large when they are sealed.
 pub(super) fn check_sealed_size<R: Row>(sync: &TableSync, plan: &Plan<R>) -> Result<()> {
     let check = |name: &str, bytes: usize| {
-        if bytes / 3 * 4 + 64 > MAX_VALUE_BYTES { Err(too_large(name)) } else { Ok(()) }
+        if fits_sealed(bytes) { Ok(()) } else { Err(too_large(name)) }
     };
     match &plan.act {
         Act::Insert { data, .. } => {
