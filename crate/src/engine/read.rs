@@ -6,7 +6,7 @@ use super::ports::Host;
 use super::prepare::{is_deleted, is_purged};
 use super::{Engine, log_json};
 use crate::model::{AUTHOR_ID, SPACE_ID, Scope, USER_ID, VISIBILITY};
-use crate::store::{CHANGE_LOG, Key, Mode, Row, Scan, Store, Transaction};
+use crate::store::{CHANGE_LOG, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Value, json};
 
 /// Which rows of a table a query may see.
@@ -77,26 +77,33 @@ impl Sight {
     /// Whether the row may be seen.
     pub fn sees<R: Row>(&self, row: &R) -> bool {
         let Some(scope) = self.scope else { return true };
-        if is_purged(row) || (!self.deleted && is_deleted(row)) {
+        let hidden = if self.deleted { is_purged(row) } else { is_deleted(row) };
+        if hidden {
             return false;
         }
         match scope {
-            Scope::User => row.text(USER_ID).is_none_or(|user| user == self.user),
+            Scope::User => self.is_own(row, USER_ID),
             Scope::Space => self.sees_space(row) && self.sees_private(row),
         }
     }
 
     fn sees_space<R: Row>(&self, row: &R) -> bool {
-        match row.text(SPACE_ID) {
-            // A row of the time before spaces: its author's, where it says who that is.
-            None => self.own && row.text(AUTHOR_ID).is_none_or(|author| author == self.user),
-            Some(space) => self.spaces.contains(&space),
-        }
+        let Some(space) = row.get(SPACE_ID) else { return self.sees_spaceless(row) };
+        self.spaces.iter().any(|known| space.is_word(known)) || (space.as_text().is_none() && self.sees_spaceless(row))
+    }
+
+    /// A row of the time before spaces: its author's, where it says who that is.
+    fn sees_spaceless<R: Row>(&self, row: &R) -> bool {
+        self.own && self.is_own(row, AUTHOR_ID)
     }
 
     fn sees_private<R: Row>(&self, row: &R) -> bool {
-        row.text(VISIBILITY).as_deref() != Some("private")
-            || row.text(AUTHOR_ID).is_none_or(|author| author == self.user)
+        row.get(VISIBILITY).is_none_or(|visibility| !visibility.is_word("private")) || self.is_own(row, AUTHOR_ID)
+    }
+
+    /// Whether `field` names the user, or nobody.
+    fn is_own<R: Row>(&self, row: &R, field: &str) -> bool {
+        row.get(field).is_none_or(|user| user.is_word(&self.user) || user.as_text().is_none())
     }
 }
 

@@ -45,6 +45,35 @@ pub struct FieldMeta<R: Row> {
     newest_text: Option<R::Value>,
 }
 
+/// The metadata of the last new record of a write: others with the same fields share it, as they share the stamp.
+pub struct LastFresh<R> {
+    names: Vec<String>,
+    meta: Option<R>,
+}
+
+impl<R> Default for LastFresh<R> {
+    fn default() -> Self {
+        Self { names: Vec::new(), meta: None }
+    }
+}
+
+impl<R: Row> LastFresh<R> {
+    /// Marks all `names` of a new record; `mark` is the same in every call.
+    pub fn write(&mut self, row: &mut R, names: Vec<String>, mark: &Mark<R::Value>) {
+        let known = self.meta.take().filter(|_| self.names == names);
+        let meta = known.unwrap_or_else(|| {
+            let mut meta = R::empty();
+            for name in &names {
+                meta.set(name, mark.value.clone());
+            }
+            meta
+        });
+        row.set(FIELD_META, meta.clone().into_value());
+        row.set(UPDATED_AT_INDEX, mark.at_text.clone());
+        *self = Self { names, meta: Some(meta) };
+    }
+}
+
 impl<R: Row> FieldMeta<R> {
     /// The metadata of a stored record, or none yet.
     pub fn of(row: Option<&R>) -> Self {

@@ -34,6 +34,10 @@ pub trait RowValue: Clone + 'static {
     fn as_shown_text(&self) -> Option<String> {
         self.as_text()
     }
+    /// Whether this is a text that many rows share, such as the id of a space.
+    fn is_word(&self, word: &str) -> bool {
+        self.as_text().as_deref() == Some(word)
+    }
     /// What IndexedDB reads of values that are no objects with fields: the `length` of texts and lists, and of files what
     /// they say of themselves.
     fn native_property(&self, name: &str) -> Option<Self> {

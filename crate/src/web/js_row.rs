@@ -1,38 +1,26 @@
 //! Rows that are JavaScript objects: fields are read and set by interned names, values stay JavaScript's own.
 
-use super::text::{is_plain, is_well_formed, well_formed_text};
+use super::names::{spelled, word as name};
+use super::text::{is_well_formed, well_formed_text};
 use super::{js, js_json};
-use crate::model::{Malformed, OrderedMap, json_bytes, same_json, text_bytes};
+use crate::model::{Malformed, json_bytes, same_json, text_bytes};
 use crate::store::{Row, RowValue, travelling};
 use js_sys::{Array, ArrayBuffer, Date, JSON, JsString, Object, Reflect, Uint8Array};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::rc::Rc;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Most field names kept as JavaScript strings; a schema has far fewer.
-const MAX_NAMES: usize = 4096;
 /// What numbers, truth values and `null` weigh: no number takes more.
 const PRIMITIVE_BYTES: usize = 24;
 /// Assigning this name to an object would change its prototype instead of making a field.
 const PROTO: &str = "__proto__";
 
-thread_local! {
-    static NAMES: RefCell<OrderedMap<Box<str>, Rc<JsString>>> = RefCell::default();
-}
-
-/// The JavaScript string of a field name, made once.
-fn name(field: &str) -> Rc<JsString> {
-    NAMES.with_borrow_mut(|names| {
-        if let Some(known) = names.get(field) {
-            return Rc::clone(known);
-        }
-        let made = Rc::new(JsString::from(field));
-        if names.len() < MAX_NAMES {
-            names.insert(field.into(), Rc::clone(&made));
-        }
-        made
-    })
+#[wasm_bindgen(module = "/js/row.js")]
+extern "C" {
+    fn own(row: &JsValue, name: &JsValue) -> JsValue;
+    fn assign(row: &JsValue, name: &JsValue, value: &JsValue);
+    fn weight(value: &JsValue) -> i32;
 }
 
 /// A JavaScript object.
@@ -73,10 +61,9 @@ impl Row for JsRow {
     }
 
     fn get(&self, field: &str) -> Option<JsValue> {
-        let name = name(field);
-        let value = Reflect::get(&self.0, &name).ok()?;
         // `constructor` and the like are found on the prototype, and are no fields.
-        (!value.is_undefined() && Object::has_own(&self.0, &name)).then_some(value)
+        let value = own(&self.0, &name(field));
+        (!value.is_undefined()).then_some(value)
     }
 
     /// Objects that are frozen stay as they are: rows that are to be changed are copied first.
@@ -84,7 +71,7 @@ impl Row for JsRow {
         if field == PROTO {
             define(&self.0, field, value);
         } else {
-            let _ = Reflect::set(&self.0, &name(field), &value);
+            assign(&self.0, &name(field), &value);
         }
     }
 
@@ -97,20 +84,19 @@ impl Row for JsRow {
     }
 
     fn fields(&self) -> Vec<(String, JsValue)> {
-        let keys = js::keys(&self.0).unwrap_or_default().into_iter();
-        let field = |key: JsValue| {
-            let value = Reflect::get(&self.0, &key).ok().filter(|value| !value.is_undefined())?;
-            Some((key.as_string()?, value))
+        let field = |(key, name): (JsValue, String)| {
+            let value = own(&self.0, &key);
+            (!value.is_undefined()).then_some((name, value))
         };
-        keys.filter_map(field).collect()
+        spelled(&js::keys(&self.0).unwrap_or_default()).into_iter().filter_map(field).collect()
     }
 
     fn set_word(&mut self, field: &str, word: &str) {
-        let _ = Reflect::set(&self.0, &name(field), &name(word));
+        assign(&self.0, &name(field), &name(word));
     }
 
     fn named(&self) -> Vec<String> {
-        js::keys(&self.0).unwrap_or_default().into_iter().filter_map(|key| key.as_string()).collect()
+        spelled(&js::keys(&self.0).unwrap_or_default()).into_iter().map(|(_, name)| name).collect()
     }
 
     /// An object with a field that fails to be read is not copied: storing it says what is wrong with it.
@@ -210,6 +196,11 @@ impl RowValue for JsValue {
         self.as_string()
     }
 
+    fn is_word(&self, text: &str) -> bool {
+        let word: &JsValue = &name(text);
+        self == word
+    }
+
     fn native_property(&self, name: &str) -> Option<Self> {
         let is_there = match name {
             "length" => self.is_string() || Array::is_array(self),
@@ -262,25 +253,25 @@ impl RowValue for JsValue {
     }
 
     fn travelling_weighed(&self, path: &str) -> Result<(Self, usize), Malformed> {
+        if let Some(bytes) = known_weight(self) {
+            return Ok((self.clone(), bytes));
+        }
         if let Some(text) = self.dyn_ref::<JsString>() {
             return weigh_text(text).map(|bytes| (self.clone(), bytes)).map_err(|reason| Malformed::new(path, reason));
         }
-        if let Some(number) = self.as_f64() {
-            return match number {
-                _ if !number.is_finite() => Err(Malformed::new(path, "is not a finite number")),
-                0.0 => Ok((Self::from_f64(0.0), PRIMITIVE_BYTES)),
-                _ => Ok((self.clone(), PRIMITIVE_BYTES)),
-            };
+        match self.as_f64() {
+            Some(number) if !number.is_finite() => Err(Malformed::new(path, "is not a finite number")),
+            Some(number) => Ok((Self::from_f64(if number == 0.0 { 0.0 } else { number }), PRIMITIVE_BYTES)),
+            None => travelling(self, path),
         }
-        let is_word = JsValue::is_null(self) || self.as_bool().is_some();
-        if is_word { Ok((self.clone(), PRIMITIVE_BYTES)) } else { travelling(self, path) }
     }
 
     fn weight(&self) -> usize {
-        if let Some(text) = self.dyn_ref::<JsString>() {
-            return weigh_text(text).unwrap_or(0);
-        }
-        if self.is_object() { js_json::to_json(self).map_or(0, |json| json_bytes(&json)) } else { PRIMITIVE_BYTES }
+        known_weight(self).unwrap_or_else(|| match self.dyn_ref::<JsString>() {
+            Some(text) => weigh_text(text).unwrap_or(0),
+            None if self.is_object() => js_json::to_json(self).map_or(0, |json| json_bytes(&json)),
+            None => PRIMITIVE_BYTES,
+        })
     }
 
     fn text(text: &str) -> Self {
@@ -304,12 +295,14 @@ impl RowValue for JsValue {
     }
 }
 
-/// The bytes of a text as JSON, or why it cannot travel. Only a text with other characters than ASCII's plain ones is
-/// copied here to be looked at.
+/// What most values weigh: found without copying a text here.
+fn known_weight(value: &JsValue) -> Option<usize> {
+    // No text is so long that its length is no i32.
+    usize::try_from(weight(value)).ok()
+}
+
+/// The bytes of a text as JSON, or why it cannot travel.
 fn weigh_text(text: &JsString) -> Result<usize, &'static str> {
-    if is_plain(text) {
-        return Ok(text.length() as usize + 2);
-    }
     let copy = well_formed_text(text).ok_or("is not well-formed text")?;
     if copy.contains('\0') { Err("holds U+0000") } else { Ok(text_bytes(&copy)) }
 }

@@ -9,6 +9,7 @@ mod js_json;
 mod js_row;
 mod locks;
 mod marker;
+mod names;
 mod panic;
 mod registry;
 mod socket;

@@ -27,17 +27,11 @@ impl Pattern {
 
 thread_local! {
     static LONE: Pattern = Pattern::new("[\\ud800-\\udfff]");
-    static NOT_PLAIN: Pattern = Pattern::new("[^ !#-[\\]-~]");
 }
 
 /// Whether a text is free of lone surrogates.
 pub fn is_well_formed(text: &JsValue) -> bool {
     LONE.with(|lone| !lone.finds(text))
-}
-
-/// Whether a text has only characters of ASCII that JSON writes as they are.
-pub fn is_plain(text: &JsValue) -> bool {
-    NOT_PLAIN.with(|pattern| !pattern.finds(text))
 }
 
 /// Whether `text` is all of `value`, from which it was encoded.

@@ -10,7 +10,7 @@ use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
 use crate::engine::sealing::mark_own;
-use crate::engine::stamps::{FieldMeta, Mark, stamp_of};
+use crate::engine::stamps::{FieldMeta, LastFresh, Mark, stamp_of};
 use crate::model::{
     AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SHARE_PROOF, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY,
     Visibility,
@@ -32,10 +32,10 @@ impl<S: Store, H: Host> Writer<S, H> {
             check_sealed_size(target.sync, plan)?;
         }
         let at = self.stamp(open, seen);
-        let mark = Mark::new(at, &self.actor, self.origin);
+        let mut marking = Marking { mark: Mark::new(at, &self.actor, self.origin), last: LastFresh::default() };
         let count = plans.len();
         for plan in plans {
-            if let Err(error) = self.carry_out_one(open, target, plan, &mark) {
+            if let Err(error) = self.carry_out_one(open, target, plan, &mut marking) {
                 // Some of it may be put already.
                 open.tx.abort();
                 return Err(error);
@@ -49,65 +49,40 @@ impl<S: Store, H: Host> Writer<S, H> {
         open: &mut Open<S>,
         target: &Target<'_>,
         plan: Plan<S::Row>,
-        mark: &Mark<Value<S>>,
+        marking: &mut Marking<S::Row>,
     ) -> Result<()> {
         let is_own = self.is_sealed(target.sync, &plan);
         let releases = self.releases(target.sync, &plan);
-        let Plan { id, stored, act } = self.seal(target.sync, plan, mark.at)?;
-        let mut row = match &act {
-            Act::Insert { .. } => S::Row::empty(),
-            Act::Edit(_) | Act::Flip(_) => stored.as_ref().map_or_else(S::Row::empty, Row::shallow_copy),
-        };
-        let mut meta = FieldMeta::of(stored.as_ref());
-        let fields = match &act {
-            Act::Edit(edits) => edits.iter().map(|edit| edit.name.clone()).collect(),
-            // Fields of before are gone, or written anew.
-            Act::Insert { data, .. } if stored.is_some() => data.names(),
-            Act::Flip(Flip::Restore) => vec![DELETED_AT.to_owned()],
-            Act::Insert { .. } | Act::Flip(Flip::Delete) => Vec::new(),
-        };
-        let payload = match act {
-            Act::Insert { mut data, space, mut bytes } => {
+        let at = marking.mark.at;
+        let Plan { id, stored, act } = self.seal(target.sync, plan, at)?;
+        let Done { mut row, payload, fields } = match (act, &stored) {
+            (Act::Insert { mut data, space, mut bytes }, old) => {
                 if releases {
-                    let proof = self.engine.share_proof(target.sync, &id, mark.at)?;
+                    let proof = self.engine.share_proof(target.sync, &id, at)?;
                     bytes += SHARE_PROOF.len() + proof.len() + 6;
                     data.set_text(SHARE_PROOF, &proof);
                 }
-                row = data.shallow_copy();
+                let mut row = data.shallow_copy();
                 row.set_text(ID, &id);
                 match &space {
                     Some(space) => row.set_word(SPACE_ID, space),
                     None => row.set_word(USER_ID, self.engine.config().user_id()),
                 }
-                take_away_old_fields(&mut data, stored.as_ref());
-                // The author's mark stays that of the first insert, as merging keeps it.
-                let marked = |name: &String| {
-                    name != AUTHOR_ID || stored.as_ref().and_then(|row| stamp_of(row, AUTHOR_ID)).is_none()
-                };
-                let names = data.names();
-                names.iter().filter(|name| marked(name)).for_each(|name| meta.mark(name, mark));
-                let replaced = |name: String| stamp_of(stored.as_ref()?, &name).map(|prev| (name, prev));
-                let replaced =
-                    if stored.is_some() { names.into_iter().filter_map(replaced).collect() } else { Vec::new() };
-                Payload::Insert { replaced, data, bytes }
+                insert(row, data, bytes, old.as_ref(), marking)
             }
-            Act::Edit(edits) => Payload::Update(edit_row(&mut row, &mut meta, edits, mark)),
-            Act::Flip(Flip::Delete) => {
-                let prev = stamp_of(&row, DELETED_AT);
-                row.set_text(DELETED_AT, &mark.at.to_string());
-                meta.mark(DELETED_AT, mark);
-                Payload::Delete(prev)
-            }
-            Act::Flip(Flip::Restore) => {
+            (Act::Edit(edits), Some(old)) => edit(old, edits, &marking.mark),
+            (Act::Flip(Flip::Delete), Some(old)) => delete(old, &marking.mark),
+            (Act::Flip(Flip::Restore), Some(old)) => {
                 let revived = Field { name: DELETED_AT.to_owned(), value: Some(Value::<S>::null()), bytes: 0 };
-                Payload::Update(edit_row(&mut row, &mut meta, vec![revived], mark))
+                edit(old, vec![revived], &marking.mark)
             }
+            // Only what is stored is edited or deleted.
+            (Act::Edit(_) | Act::Flip(_), None) => return Ok(()),
         };
-        meta.write(&mut row);
         if is_own || releases {
             mark_own(&mut row);
         }
-        self.log(open, target.sync, &id, &row, mark.at, payload);
+        self.log(open, target.sync, &id, &row, at, payload);
         open.put(target.name, &row);
         let (table, key) = (target.name.to_owned(), Key::Text(id));
         open.touched.push(Touched { table, key, old: stored, new: Some(row), fields });
@@ -179,15 +154,46 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 }
 
-fn edit_row<R: Row>(
-    row: &mut R,
-    meta: &mut FieldMeta<R>,
-    edits: Vec<Field<R::Value>>,
-    mark: &Mark<R::Value>,
-) -> Vec<LoggedEdit<R::Value>> {
+/// How the records of one call are marked.
+struct Marking<R: Row> {
+    mark: Mark<R::Value>,
+    last: LastFresh<R>,
+}
+
+/// What carrying one plan out gives: the record to be put, its change, and the names of the fields that changed, none
+/// where all are new.
+struct Done<R: Row> {
+    row: R,
+    payload: Payload<R>,
+    fields: Vec<String>,
+}
+
+/// `row` is the new record without its metadata, `data` what its change carries.
+fn insert<R: Row>(mut row: R, mut data: R, bytes: usize, tombstone: Option<&R>, marking: &mut Marking<R>) -> Done<R> {
+    let names = data.names();
+    let Some(tombstone) = tombstone else {
+        marking.last.write(&mut row, names, &marking.mark);
+        return Done { row, payload: Payload::Insert { replaced: Vec::new(), data, bytes }, fields: Vec::new() };
+    };
+    // Fields of before are gone, or written anew.
+    let fields = names;
+    take_away_old_fields(&mut data, tombstone);
+    let mut meta = FieldMeta::of(Some(tombstone));
+    let names = data.names();
+    // The author's mark stays that of the first insert, as merging keeps it.
+    let is_marked = |name: &&String| *name != AUTHOR_ID || stamp_of(tombstone, AUTHOR_ID).is_none();
+    names.iter().filter(is_marked).for_each(|name| meta.mark(name, &marking.mark));
+    meta.write(&mut row);
+    let replaced = names.into_iter().filter_map(|name| stamp_of(tombstone, &name).map(|prev| (name, prev)));
+    Done { row, payload: Payload::Insert { replaced: replaced.collect(), data, bytes }, fields }
+}
+
+fn edit<R: Row>(old: &R, edits: Vec<Field<R::Value>>, mark: &Mark<R::Value>) -> Done<R> {
+    let (mut row, mut meta) = (old.shallow_copy(), FieldMeta::of(Some(old)));
+    let fields = edits.iter().map(|edit| edit.name.clone()).collect();
     let logged = edits.into_iter().map(|edit| {
-        let prev = stamp_of(row, &edit.name);
-        let before = row.get(&edit.name).unwrap_or_else(R::Value::null);
+        let prev = stamp_of(old, &edit.name);
+        let before = old.get(&edit.name).unwrap_or_else(R::Value::null);
         meta.mark(&edit.name, mark);
         let value = if let Some(value) = edit.value {
             row.set(&edit.name, value.clone());
@@ -198,12 +204,22 @@ fn edit_row<R: Row>(
         };
         LoggedEdit::new(edit.name, value, edit.bytes, prev, before)
     });
-    logged.collect()
+    let payload = Payload::Update(logged.collect());
+    meta.write(&mut row);
+    Done { row, payload, fields }
+}
+
+fn delete<R: Row>(old: &R, mark: &Mark<R::Value>) -> Done<R> {
+    let (mut row, mut meta) = (old.shallow_copy(), FieldMeta::of(Some(old)));
+    row.set_text(DELETED_AT, &mark.at.to_string());
+    meta.mark(DELETED_AT, mark);
+    meta.write(&mut row);
+    Done { row, payload: Payload::Delete(stamp_of(old, DELETED_AT)), fields: Vec::new() }
 }
 
 /// An insert over a tombstone says of every old field that it is gone, so that all replicas agree.
-fn take_away_old_fields<R: Row>(data: &mut R, tombstone: Option<&R>) {
-    let Some(meta) = tombstone.and_then(|row| row.get(FIELD_META)).and_then(|meta| meta.as_row()) else { return };
+fn take_away_old_fields<R: Row>(data: &mut R, tombstone: &R) {
+    let Some(meta) = tombstone.get(FIELD_META).and_then(|meta| meta.as_row()) else { return };
     for name in meta.names() {
         if data.get(&name).is_none() {
             data.set(&name, R::Value::null());
