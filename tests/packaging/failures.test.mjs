@@ -23,6 +23,7 @@ const pages = [
   'change-events',
   'random-calls',
   'sealed',
+  'passphrase',
   'keys',
   'lost',
   'rows-of-all-kinds',
@@ -103,6 +104,17 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       complaints.every((line) => /503|Failed to load|ws:/.test(line)),
       complaints.join('\n'),
     );
+  });
+
+  it('a passphrase opens the vault with WebCrypto and without, and a lock that comes meanwhile wins', async () => {
+    const opened = { wrong: 'passphrase_wrong', state: 'locked', title: 'jam' };
+    assert.deepEqual(await outcomeOf(browser, `${server.url}passphrase.html`), {
+      byBrowser: opened,
+      meanwhile: { code: 'vault_locked', state: 'locked' },
+      byModule: opened,
+      derivations: [3, 3],
+      complaints: [],
+    });
   });
 
   it('a database that the browser closed is opened again by itself', async () => {

@@ -286,6 +286,12 @@ impl RawEngine {
     pub fn unlock(&self, with: JsValue) -> Promise {
         self.promise(move |engine| async move {
             let unlock = super::vault::unlock_of(&with)?;
+            let locks = engine.locks();
+            let unlock = super::vault::derived(unlock).await?;
+            // A lock that came meanwhile is the later word.
+            if engine.locks() != locks {
+                return Err(thrown(&Error::new(Kind::VaultLocked, "the vault was locked meanwhile: unlock it again")));
+            }
             engine.unlock(unlock).map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e))
         })
     }

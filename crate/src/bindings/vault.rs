@@ -5,6 +5,7 @@ use super::error::{invalid, thrown};
 use crate::crypto::{MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey};
 use crate::engine::{Error, NewKey, Unlock};
 use crate::store::RowValue;
+use crate::web::subtle::pbkdf2;
 use js_sys::{Function, Promise, Uint8Array};
 use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue};
@@ -32,6 +33,19 @@ pub fn unlock_of(with: &JsValue) -> Result<Unlock, JsValue> {
     };
     let wrapped = get(with, "wrapped").to_json().map_err(|malformed| thrown(&malformed.into()))?;
     Ok(Unlock::Passphrase { typed, normalized, wrapped: PassphraseWrapped::parse(wrapped).map_err(refused)? })
+}
+
+/// The same, with a passphrase's key derived by the browser where it can.
+pub async fn derived(unlock: Unlock) -> Result<Unlock, JsValue> {
+    let Unlock::Passphrase { typed, normalized, wrapped } = &unlock else { return Ok(unlock) };
+    let derive = |text| pbkdf2(text, wrapped.salt(), wrapped.iterations());
+    let Some(first) = derive(normalized).await else { return Ok(unlock) };
+    let mut key = wrapped.unwrap_with(&first);
+    if key.is_err() && typed != normalized {
+        let Some(second) = derive(typed).await else { return Ok(unlock) };
+        key = wrapped.unwrap_with(&second);
+    }
+    key.map(Unlock::Raw).map_err(|error| thrown(&Error::from(error)))
 }
 
 /// Reads a key's 32 bytes.

@@ -14,7 +14,7 @@ impl WrapKey {
         Secret::copied(bytes).map(Self).ok_or(Error::KeyMalformed)
     }
 
-    pub(super) fn filled(fill: impl FnOnce(&mut [u8; KEY_BYTES])) -> Self {
+    pub(crate) fn filled(fill: impl FnOnce(&mut [u8; KEY_BYTES])) -> Self {
         Self(Secret::filled(fill))
     }
 

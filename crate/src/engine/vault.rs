@@ -33,6 +33,8 @@ pub struct Vault {
     pub(super) tending: Cell<bool>,
     /// Up to how many uses of the newest key were counted.
     pub(super) charged: Cell<u64>,
+    /// How often it was locked.
+    locks: Cell<u64>,
     /// The app was asked for a rotation.
     asked_for_rotation: Cell<bool>,
 }
@@ -208,7 +210,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.vault_changed();
     }
 
+    /// How often the vault was locked, by whoever, since the engine was opened.
+    pub fn locks(&self) -> u64 {
+        self.vault.locks.get()
+    }
+
     pub(super) fn drop_keys(self: &Rc<Self>) {
+        self.vault.locks.set(self.locks() + 1);
         self.vault.clear();
         self.vault_changed();
     }
