@@ -9,7 +9,7 @@ use super::events::Event;
 use super::outbox::{LogRow, LoggedChange, LoggedStamp};
 use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
-use super::{Engine, Touched, rebase, rows, sealing, vault};
+use super::{Engine, Touched, keyring, rebase, rows, sealing, vault};
 use crate::crypto::{Envelope, Format};
 use crate::model::{DELETED_AT, OrderedMap, OrderedSet, Origin, SHARE_PROOF, Stamp, TableSync, VISIBILITY, Visibility};
 use crate::probe::{Probe, hit};
@@ -46,7 +46,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut plan = Restamp { offset, server_ms, now, epoch: &epoch, moved: Moved::new(), last: None, held: None };
         // All of them before any is put: a key that is not here changes nothing.
         let (mut resealed, mut rewritten) = (Resealed::new(), Vec::new());
+        let mut taken_back: Vec<LogRow> = Vec::new();
         for old in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
+            if let Some(mut left) = keyring::take_back(&tx, &old, server_ms).await? {
+                left.changes.iter_mut().for_each(|change| change.set_event_id(epoch::fresh_id(&self.host)));
+                taken_back.push(left);
+                continue;
+            }
             let mut row = old.clone();
             plan.row(&mut row);
             if row != old {
@@ -58,16 +64,28 @@ impl<S: Store, H: Host> Engine<S, H> {
         for row in rewritten {
             row.put(&tx)?;
         }
+        let (gone, left): (Vec<_>, Vec<_>) = taken_back.iter().partition(|row| row.changes.is_empty());
+        for row in &gone {
+            tx.delete(CHANGE_LOG, &Key::Number(row.seq))?;
+        }
+        for row in left {
+            row.put(&tx)?;
+        }
         let (moved, last) = (plan.moved, plan.last);
         let touched = self.move_records(&tx, &moved, &resealed).await?;
         rows::write(&tx, rows::CLOCK, "", epoch.clone())?;
         tx.commit().await?;
+        // Such a row held one change.
+        self.pending.set(self.pending.get().saturating_sub(gone.len()));
         if let Some(last) = last {
             self.clock.borrow_mut().advance_past(&epoch, last);
         }
         self.committed(&touched, Origin::System, 0);
         if offset != 0 {
             self.emit(Event::ClockSkew { offset });
+        }
+        if !taken_back.is_empty() {
+            self.keyring_changed().await?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 28] = [
+const EVENTS: [&str; 31] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -33,6 +33,9 @@ const EVENTS: [&str; 28] = [
     "event: a restart",
     "event: an app is updated",
     "event: a second tab",
+    "event: the vault is locked",
+    "event: the vault is unlocked",
+    "event: a write met a locked vault",
     "clock: right",
     "clock: minutes off",
     "clock: a day off",

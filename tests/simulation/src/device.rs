@@ -1,5 +1,6 @@
 //! A device: a database, a clock and a line that outlive its tabs, and the tabs that run now.
 
+use super::calls::raw_key;
 use super::executor::{Executor, Owner};
 use super::host::{SimHost, WallClock};
 use super::network::{Line, SimTransport};
@@ -65,6 +66,8 @@ pub struct Device {
     tabs: RefCell<[Option<Tab>; TABS]>,
     owners: Cell<Owner>,
     number: usize,
+    /// Every byte of the key that its person unlocks the vault with when a tab is opened.
+    key: Cell<Option<u8>>,
     /// After how many operations the next tab dies.
     doomed: Cell<Option<u64>>,
     pub(super) events: Rc<RefCell<Vec<(Owner, Event)>>>,
@@ -87,6 +90,7 @@ impl Device {
             tabs: RefCell::default(),
             owners: Cell::new((number as u64 + 1) << 32),
             number,
+            key: Cell::default(),
             doomed: Cell::default(),
             events: Rc::default(),
         };
@@ -230,7 +234,30 @@ impl Device {
         let hear = move |event| events.borrow_mut().push((owner, event));
         let session = Session::new(&engine, Some(transport), tab, hear);
         self.tabs.borrow_mut()[at] = Some(Tab { owner, session, store, power });
+        self.unlock_at(at);
         Some(Ok(()))
+    }
+
+    /// Unlocks the vault with a key of which every byte is `byte`, now and in every tab that is opened later.
+    pub fn keep_key(&self, byte: u8) {
+        self.key.set(Some(byte));
+        (0..TABS).for_each(|at| self.unlock_at(at));
+    }
+
+    /// Locks the vault, which the next tab finds locked, too.
+    pub fn forget_key(&self) {
+        self.key.set(None);
+        self.with_tab(0, |tab| tab.session.engine().lock());
+    }
+
+    /// Whether its person has not unlocked the vault.
+    pub fn is_locked(&self) -> bool {
+        self.key.get().is_none()
+    }
+
+    fn unlock_at(&self, at: usize) {
+        let Some(byte) = self.key.get() else { return };
+        self.with_tab(at, |tab| tab.session.engine().unlock(raw_key(byte)).expect("the user has a vault"));
     }
 
     /// Ends the first tab where it stands; what was committed stays.

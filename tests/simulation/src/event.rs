@@ -106,6 +106,11 @@ pub enum Event {
     Hurry {
         device: usize,
     },
+    /// A person locks the vault, or unlocks it.
+    Vault {
+        device: usize,
+        locked: bool,
+    },
     /// The server hints that there is news.
     Nudge {
         device: usize,
@@ -208,7 +213,8 @@ impl<'a> Dice<'a> {
             163..=169 => Event::Restart { device },
             170..=176 => Event::Second { device, open: self.random.chance(700) },
             177..=183 => Event::Hurry { device },
-            184..=186 => Event::Nudge { device },
+            184 => Event::Nudge { device },
+            185..=186 => Event::Vault { device, locked: self.random.chance(500) },
             187 => Event::ExpireTokens,
             188..=190 => self.tokens(device),
             191 => Event::Schema { known: self.random.chance(700) },

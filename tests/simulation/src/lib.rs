@@ -21,6 +21,7 @@ pub mod place;
 pub mod random;
 pub mod runner;
 pub mod schedule;
+mod sealed;
 pub mod server;
 pub mod setup;
 pub mod storage;

@@ -1,7 +1,9 @@
 //! What a person's call does to a record, by the documented rules alone: which fields change, and to what.
 
-use super::place::{DELETED, EDITABLE, FIELDS, Record};
+use super::place::{DELETED, EDITABLE, FIELDS, Place, Record};
+use super::sealed::opened;
 use mana_sync_engine::engine::Write;
+use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::{JsonRow, Key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -65,8 +67,9 @@ const DELETED_AT: u8 = 3;
 impl Expected {
     /// A record as stored, with nothing stamped yet.
     #[must_use]
-    pub fn of(row: Option<&JsonRow>) -> Self {
-        let value = |field: usize| row.map_or(Value::Null, |row| value_in(row, FIELDS[field]));
+    pub fn of(record: Record, row: Option<&JsonRow>) -> Self {
+        let place = |field: u8| Place { record, field };
+        let value = |field: u8| row.map_or(Value::Null, |row| held(place(field), row));
         Self {
             exists: row.is_some(),
             values: [value(0), value(1), value(2)],
@@ -122,6 +125,13 @@ impl Expected {
             self.stamped.insert(field);
         }
     }
+}
+
+/// The value of a field in its stored row, opened; `null` where there is none.
+#[must_use]
+pub fn held(place: Place, row: &JsonRow) -> Value {
+    let at = place.stamp(row).and_then(|at| Stamp::parse(at).ok()).unwrap_or(Stamp::EPOCH);
+    opened(place, at, &value_in(row, place.name()))
 }
 
 /// A field's value in a stored row; `null` where there is none.

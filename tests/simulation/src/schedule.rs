@@ -6,7 +6,9 @@ mod perform;
 use super::event::{DEVICES, Dice, Disasters, Event};
 use super::executor::Owner;
 use super::ledger::Ledger;
+use super::place::{FIELDS, TABLES};
 use super::random::Random;
+use super::sealed;
 use super::setup::Setup;
 use super::world::World;
 use mana_sync::log::memory::MemoryLog;
@@ -24,6 +26,9 @@ pub struct Plan {
     pub seed: u64,
     /// What may happen.
     pub disasters: Disasters,
+    /// Whether a field of every record is sealed.
+    #[serde(default)]
+    pub seals: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
@@ -36,7 +41,7 @@ impl Plan {
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let mut dice = Dice::new(&random, disasters);
         let events = (0..events).map(|_| dice.event()).collect();
-        Self { seed, disasters, events }
+        Self { seed, disasters, seals: (seed / 8).is_multiple_of(3), events }
     }
 
     /// Performs it and checks what must be true. Gives a fingerprint of everything that happened, and how often things did.
@@ -56,6 +61,7 @@ struct Schedule {
     world: World,
     ledger: Rc<Ledger>,
     disasters: Disasters,
+    seals: bool,
     backup: Option<MemoryLog>,
     calls: u64,
     /// Tabs that died where they stood.
@@ -68,19 +74,28 @@ impl Schedule {
         // What an earlier schedule of this thread reached is not this one's.
         drop(mana_sync_engine::probe::take());
         let count = usize::try_from(DEVICES).unwrap_or(5);
-        let world = World::with(plan.seed, vec![Setup::of("ada"); count]);
+        let mut setup = Setup::of("ada");
+        sealed::begin(plan.seals);
+        if plan.seals {
+            setup.sealed = TABLES.iter().map(|table| (*table, FIELDS[0])).collect();
+        }
+        let world = World::with(plan.seed, vec![setup; count]);
         world.server.set_page(usize::try_from(3 + plan.seed % 40).unwrap_or(3));
         let ledger = Rc::new(Ledger::default());
         for device in &world.devices {
             if plan.disasters.cut {
                 device.keep_journal();
             }
+            if plan.seals {
+                device.keep_key(sealed::KEY);
+            }
             device.watch(Rc::clone(&ledger) as Rc<dyn super::device::Watch>);
         }
         let books = Rc::clone(&ledger);
         world.server.on_push(move |changes, answer| books.pushed(changes, answer));
         let (dead, counts) = (BTreeSet::new(), Counts::new());
-        Self { world, ledger, disasters: plan.disasters, backup: None, calls: 0, dead, counts }
+        let (disasters, seals) = (plan.disasters, plan.seals);
+        Self { world, ledger, disasters, seals, backup: None, calls: 0, dead, counts }
     }
 
     fn count(&mut self, what: &'static str) {

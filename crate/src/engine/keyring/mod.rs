@@ -4,6 +4,7 @@
 //! One field per fact. A fact is never replaced by another of its name, so that nobody takes away what opens older
 //! values by writing garbage over it; only counts are, by later ones. Merging never looks at keys.
 
+mod ahead;
 mod coming;
 mod refresh;
 mod reseal;
@@ -11,6 +12,7 @@ mod rotate;
 mod swept;
 mod uses;
 
+pub(super) use ahead::take_back;
 pub(super) use coming::{Settled, is_of_keyring, settle, take};
 pub use rotate::NewKey;
 pub(super) use rotate::Outcome as RotationOutcome;

@@ -38,6 +38,17 @@ fn row_name(user: &str, key: &str) -> String {
     format!("{user}/{key}")
 }
 
+/// The key whose uses a fact of this name counts, by its id.
+pub fn key_of(name: &str) -> Option<&str> {
+    Some(name.strip_prefix(FACT)?.rsplit_once(':')?.1)
+}
+
+/// Has the other devices told anew of how often this device used a key.
+pub fn tell_again<Tx: Transaction>(tx: &Tx, user: &str, key: &str, known: &Known) -> Result<()> {
+    let Some((_, counted)) = known.uses.iter().find(|(id, _)| id == key) else { return Ok(()) };
+    rows::write(tx, USES, &row_name(user, key), Uses { told: 0, ..*counted })
+}
+
 /// The counts of a user, by key id.
 pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Vec<(String, Uses)>> {
     let all: Vec<(String, Uses)> = rows::read_all(tx, USES).await?;

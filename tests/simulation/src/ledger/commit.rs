@@ -4,7 +4,7 @@
 use super::log_rows::{LoggedField, fields_of, stamp};
 use super::{Absorbed, Books, Origin, WriteId};
 use crate::executor::Owner;
-use crate::model::{Expected, value_in};
+use crate::model::{Expected, held};
 use crate::place::{Place, Record};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::JsonRow;
@@ -40,11 +40,13 @@ impl Books {
     fn check_call(&self, call: u64, record: Record, old: Option<&JsonRow>, new: &JsonRow) {
         let known = record.places().filter(|place| old.is_some_and(|row| place.stamp(row).is_some()));
         let known: BTreeSet<u8> = known.map(|place| place.field).collect();
-        let mut expected = Expected::of(old);
+        let mut expected = Expected::of(record, old);
         let acts = self.calls.get(&call).expect("calls are announced");
         acts.iter().filter(|(of, _)| *of == record).for_each(|(_, act)| expected.perform(act, &known));
-        let is =
-            Expected { stamped: moved(record, old, new).iter().map(|p| p.field).collect(), ..Expected::of(Some(new)) };
+        let is = Expected {
+            stamped: moved(record, old, new).iter().map(|p| p.field).collect(),
+            ..Expected::of(record, Some(new))
+        };
         assert_eq!(is, expected, "call {call} on {record:?}: {acts:?} over {old:?}");
         for place in moved(record, old, new) {
             let before = old.and_then(|row| place.stamp(row)).map(stamp);
@@ -58,7 +60,7 @@ impl Books {
         for place in record.places() {
             let mut last = old.and_then(|row| self.stored(place, row));
             for field in log.iter().filter(|field| field.place == place) {
-                last = Some(self.note(place, field.value.clone(), field.at, last, origin));
+                last = Some(self.note(field.written(), last, origin));
             }
             let is = self.stored(place, new);
             assert_eq!(is, last, "{place}: the record holds what was logged last");
@@ -68,7 +70,7 @@ impl Books {
     /// The write whose value a stored row holds.
     fn stored(&self, place: Place, row: &JsonRow) -> Option<WriteId> {
         let at = place.stamp(row)?;
-        let value = value_in(row, place.name());
+        let value = held(place, row);
         let found = self.find(place, stamp(at), &value);
         assert!(found.is_some(), "{place} holds {value} of {at}, which nobody wrote");
         found
@@ -93,8 +95,8 @@ impl Books {
             }
             let unmoved = |place: &Place| place.stamp(new) == changed.old.as_ref().and_then(|row| place.stamp(row));
             for place in record.places().filter(unmoved) {
-                let old = changed.old.as_ref().map_or(Value::Null, |row| value_in(row, place.name()));
-                let is = value_in(new, place.name());
+                let old = changed.old.as_ref().map_or(Value::Null, |row| held(place, row));
+                let is = held(place, new);
                 // A tie is won under the same stamp.
                 let known = old == is || self.stored(place, new).is_some();
                 assert!(known, "{place} changed without a stamp");
@@ -125,6 +127,7 @@ impl Books {
     /// Rows of the log that were never sent may get other stamps, with their records: which fields got which.
     fn follow_corrections(&mut self, device: usize, commit: u64, changes: &[Changed]) -> Vec<(Place, Stamp)> {
         let mut moves: Vec<(WriteId, Stamp)> = Vec::new();
+        let mut raws: Vec<(WriteId, Stamp, Value)> = Vec::new();
         for changed in changes.iter().filter(|changed| changed.store == LOG) {
             let (Some(old), Some(new)) = (&changed.old, &changed.new) else { continue };
             if old.str("sentAt").is_some() || new.str("sentAt").is_some() {
@@ -135,7 +138,9 @@ impl Books {
             for field in fields_of(old) {
                 let Some(now) = now.get(&(field.change, field.place)) else { continue };
                 if now.at != field.at {
-                    moves.extend(self.find(field.place, field.at, &field.value).map(|id| (id, now.at)));
+                    let Some(id) = self.find(field.place, field.at, &field.value) else { continue };
+                    moves.push((id, now.at));
+                    raws.push((id, now.at, now.raw.clone()));
                 }
             }
         }
@@ -143,6 +148,9 @@ impl Books {
             self.count("a stamp was corrected");
         }
         let corrected = moves.iter().map(|(id, at)| (self.writes[*id].place, *at)).collect();
+        for (id, at, raw) in raws {
+            self.writes[id].keep_raw(at, raw);
+        }
         self.correct_for(device, commit, moves);
         corrected
     }

@@ -3,10 +3,12 @@
 use super::log_rows::stamp;
 use super::{Books, Ledger, WriteId};
 use crate::executor::Owner;
-use crate::model::value_in;
+use crate::model::held;
 use crate::place::{Place, Record};
+use crate::sealed::opened;
 use mana_sync_engine::engine::Conflict;
 use mana_sync_engine::store::JsonRow;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A person's value that lost.
@@ -30,7 +32,7 @@ impl Books {
             return;
         }
         let Some(at) = place.stamp(old) else { return };
-        let Some(local) = self.find(place, stamp(at), &value_in(old, place.name())) else { return };
+        let Some(local) = self.find(place, stamp(at), &held(place, old)) else { return };
         let Some(winner) = self.first_to_beat(local) else { return };
         let differs = self.writes[winner].value != self.writes[local].value;
         if differs && self.writes[winner].pushed_prev.is_some() && !self.may_have_seen(winner, local) {
@@ -80,6 +82,8 @@ impl Ledger {
         for loss in books.losses.iter().filter(|loss| !books.came_out_of_order(loss.incoming, loss.local)) {
             let known = locals.contains(&(loss.device, books.resolve(loss.local))) || dead.contains(&loss.owner);
             let (local, incoming) = (&books.writes[loss.local], &books.writes[loss.incoming]);
+            // To merging, what two devices sealed in one moment are two values: the tie is what gives way to the later one.
+            let known = known || local.is_sealed_twice();
             assert!(known || !strict, "device {} was never told that {local:?} lost to {incoming:?}", loss.device);
         }
     }
@@ -91,8 +95,10 @@ impl Books {
         let place = record.field(&conflict.field).expect("a field of the schedule");
         let find = |side: &mana_sync_engine::engine::Side| {
             let at = stamp(&side.at);
-            let former = self.former.get(&super::key(place, at, &side.value)).copied();
-            let found = self.find(place, at, &side.value).or(former);
+            let sealed = side.sealed.as_ref().map(|text| opened(place, at, &Value::from(text.as_str())));
+            let value = sealed.as_ref().unwrap_or(&side.value);
+            let former = self.former.get(&super::key(place, at, value)).copied();
+            let found = self.find(place, at, value).or(former);
             self.resolve(found.unwrap_or_else(|| panic!("{place}: {side:?} is told of and nobody wrote it")))
         };
         (find(&conflict.local), find(&conflict.incoming))

@@ -56,6 +56,6 @@ impl Books {
 
     pub(super) fn beats(&self, a: WriteId, b: WriteId) -> bool {
         let (a, b) = (&self.writes[a], &self.writes[b]);
-        a.at.cmp(&b.at).then_with(|| tie_order(&a.value, &b.value)).is_gt()
+        a.at.cmp(&b.at).then_with(|| tie_order(a.rank(), b.rank())).is_gt()
     }
 }

@@ -1,6 +1,8 @@
 //! Reading rows of the change log: which fields of which records a row writes, with which values and stamps.
 
+use super::Write;
 use crate::place::{Place, Record};
+use crate::sealed::opened;
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::{JsonRow, JsonValue};
 use serde_json::Value;
@@ -13,8 +15,17 @@ pub struct LoggedField {
     pub place: Place,
     /// The value.
     pub value: Value,
+    /// The value as it stands there, sealed where it is.
+    pub raw: Value,
     /// When.
     pub at: Stamp,
+}
+
+impl LoggedField {
+    /// It as a write.
+    pub fn written(&self) -> Write {
+        Write { place: self.place, value: self.value.clone(), raw: self.raw.clone(), at: self.at }
+    }
 }
 
 /// Parses a stamp of the engine's.
@@ -43,9 +54,9 @@ fn of_change(number: usize, change: &JsonRow, shared: Option<&str>, fields: &mut
     let text = |name: &str| change.str(name).unwrap_or_default().to_owned();
     let Some(record) = Record::of(&text("table"), &text("id")) else { return };
     let at = stamp(change.str("at").or(shared).expect("a change says when"));
-    let mut add = |name: &str, value: Value, at: Stamp| {
+    let mut add = |name: &str, raw: Value, at: Stamp| {
         if let Some(place) = record.field(name) {
-            fields.push(LoggedField { change: number, place, value, at });
+            fields.push(LoggedField { change: number, place, value: opened(place, at, &raw), raw, at });
         }
     };
     if text("op") == "delete" {

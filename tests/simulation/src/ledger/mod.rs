@@ -18,6 +18,7 @@ use super::device::Watch;
 use super::model::Act;
 use super::place::{Place, Record};
 use super::storage::Whose;
+use mana_sync_engine::merge::tie_order;
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::memory::Changed;
 use serde_json::Value;
@@ -46,8 +47,43 @@ pub struct Written {
     pub received: Option<u64>,
     /// The stamp it named as the one it replaced, when it was pushed.
     pub pushed_prev: Option<Stamp>,
+    /// How it was sealed, and under which stamps: two devices and a correction seal one value differently.
+    raws: Vec<(Stamp, Value)>,
     /// Whether it became another write by a correction of stamps.
     merged_into: Option<WriteId>,
+}
+
+/// What a commit wrote of one field.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    /// The field.
+    pub place: Place,
+    /// The value.
+    pub value: Value,
+    /// The value as it is stored, sealed where it is.
+    pub raw: Value,
+    /// When.
+    pub at: Stamp,
+}
+
+impl Written {
+    /// Notes how it is sealed under a stamp.
+    fn keep_raw(&mut self, at: Stamp, raw: Value) {
+        if raw != self.value && !self.raws.iter().any(|known| known.0 == at && known.1 == raw) {
+            self.raws.push((at, raw));
+        }
+    }
+
+    /// Whether two devices sealed it under its stamp.
+    fn is_sealed_twice(&self) -> bool {
+        self.raws.iter().filter(|(at, _)| *at == self.at).count() > 1
+    }
+
+    /// What decides when another write has the same stamp: of the ways it is sealed the one that wins.
+    fn rank(&self) -> &Value {
+        let now = self.raws.iter().filter(|(at, _)| *at == self.at).map(|(_, raw)| raw);
+        now.max_by(|a, b| tie_order(a, b)).unwrap_or(&self.value)
+    }
 }
 
 /// A commit that made a write.
@@ -171,9 +207,11 @@ impl Books {
     }
 
     /// Notes a write; the same write of two devices is one.
-    fn note(&mut self, place: Place, value: Value, at: Stamp, saw: Option<WriteId>, origin: Origin) -> WriteId {
+    fn note(&mut self, made: Write, saw: Option<WriteId>, origin: Origin) -> WriteId {
+        let Write { place, value, raw, at } = made;
         if let Some(known) = self.find(place, at, &value) {
             let write = &mut self.writes[known];
+            write.keep_raw(at, raw);
             write.saw.extend(saw.filter(|saw| *saw != known));
             write.alike |= write.origins.iter().any(|of| of.device != origin.device);
             write.origins.push(origin);
@@ -191,8 +229,10 @@ impl Books {
             alike: false,
             received: None,
             pushed_prev: None,
+            raws: Vec::new(),
             merged_into: None,
         });
+        self.writes[id].keep_raw(at, raw);
         id
     }
 
@@ -213,8 +253,9 @@ impl Books {
         let Written { place, value, at: old, .. } = self.writes[id].clone();
         let value = corrected(value, old, at);
         if let Some(other) = self.find(place, at, &value).filter(|other| *other != id) {
-            let Written { saw, origins, .. } = self.writes[id].clone();
+            let Written { saw, origins, raws, .. } = self.writes[id].clone();
             let write = &mut self.writes[other];
+            write.raws.extend(raws);
             write.alike |= origins.iter().any(|of| write.origins.iter().any(|known| known.device != of.device));
             write.saw.extend(saw);
             write.origins.extend(origins);
@@ -232,10 +273,12 @@ impl Books {
         let moves: Vec<_> = unknown.iter().map(|c| (c.write, c.from)).collect();
         self.correct(&moves);
         for Correction { write, from, .. } in kept {
-            let Written { place, value, at, saw, origins, .. } = self.writes[write].clone();
+            let Written { place, value, at, saw, origins, raws, .. } = self.writes[write].clone();
             let value = corrected(value, at, from);
             for origin in origins.into_iter().filter(|origin| origin.device == device && !origin.undone) {
-                let again = self.note(place, value.clone(), from, None, origin);
+                let made = Write { place, value: value.clone(), raw: value.clone(), at: from };
+                let again = self.note(made, None, origin);
+                self.writes[again].raws.extend(raws.iter().cloned());
                 self.writes[again].saw.extend(saw.iter().copied());
             }
         }

@@ -1,7 +1,8 @@
 //! What reaches the server: nothing but what was written, and under an event id always the same.
 
-use super::{Books, Correction, Ledger, Origin, WriteId, Written};
+use super::{Books, Correction, Ledger, Origin, Write, WriteId, Written};
 use crate::place::Record;
+use crate::sealed::opened;
 use mana_sync_engine::model::{Change, Stamp};
 use mana_sync_engine::protocol::wire::PushAnswer;
 use serde_json::Value;
@@ -45,7 +46,7 @@ impl Books {
         let taken = self.taken;
         for (name, edit) in &change.fields {
             let Some(place) = record.field(name.as_str()) else { continue };
-            let found = self.find(place, edit.at, &edit.value);
+            let found = self.find(place, edit.at, &opened(place, edit.at, &edit.value));
             let Some(id) = found else {
                 panic!("{place}: {} of {} was pushed and nobody wrote it", edit.value, edit.at)
             };
@@ -75,7 +76,9 @@ impl Books {
         let value = super::corrected(write.value.clone(), write.at, at);
         self.former.insert(super::key(write.place, write.at, &write.value), id);
         self.writes[id].origins.retain(|origin| origin.device != device);
-        let now = self.note(write.place, value, at, None, Origin { device, commit, undone: false });
+        let made = Write { place: write.place, raw: value.clone(), value, at };
+        let now = self.note(made, None, Origin { device, commit, undone: false });
+        self.writes[now].raws.extend(write.raws);
         self.writes[now].saw.extend(write.saw);
         self.writes[now].alike = true;
         // What this device wrote over it, it wrote over its own.

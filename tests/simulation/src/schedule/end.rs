@@ -4,9 +4,10 @@ use super::Schedule;
 use crate::device::Device;
 use crate::executor::Owner;
 use crate::ledger::End;
-use crate::model::value_in;
+use crate::model::held;
 use crate::oracle;
 use crate::place::{NEWER, Place, Record};
+use crate::sealed;
 use mana_sync_engine::engine::{Conflict, Event};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::probe;
@@ -55,6 +56,9 @@ impl Schedule {
             device.line.set_faulty(0);
             device.line.set_tokens_fail(false);
             device.line.set_signed_in(true);
+            if self.seals {
+                device.keep_key(sealed::KEY);
+            }
             self.revive(number);
             (0..2).filter_map(|tab| self.world.devices[number].session_at(tab)).for_each(|session| session.hurry());
         }
@@ -173,7 +177,7 @@ fn fields_of(device: &Device) -> End {
         let Some(row) = device.memory.borrow().row(record.table(), &Key::text(record.id())) else { continue };
         let held = |place: Place| {
             let at = place.stamp(&row).and_then(|text| Stamp::parse(text).ok())?;
-            Some((place, (value_in(&row, place.name()), at)))
+            Some((place, (held(place, &row), at)))
         };
         fields.extend(record.places().filter_map(held));
     }

@@ -2,8 +2,9 @@
 
 use super::Schedule;
 use crate::event::Event;
-use crate::model::{Act, value_in};
-use crate::place::{FIELDS, NEWER, Record};
+use crate::model::{Act, held};
+use crate::place::{NEWER, Place, Record};
+use crate::sealed;
 use mana_sync_engine::engine::Kind;
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::Key;
@@ -35,6 +36,7 @@ impl Schedule {
             Event::Handover { device, offset } => self.hand_over(*device, *offset),
             Event::Upgrade { device, operations } => self.upgrade(*device, *operations),
             Event::Hurry { device } => self.hurry(*device),
+            Event::Vault { device, locked } => self.vault(*device, *locked),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
             Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => {
@@ -78,6 +80,11 @@ impl Schedule {
             Some(Err(error)) if makes_private && error.kind() == Kind::ImmutableField => {
                 self.ledger.answered(self.calls, false);
             }
+            // Another tab may have locked it a moment ago.
+            Some(Err(error)) if self.seals && error.kind() == Kind::VaultLocked => {
+                self.ledger.answered(self.calls, false);
+                self.count("event: a write met a locked vault");
+            }
             Some(Err(error)) => {
                 assert_eq!(error.kind(), Kind::QuotaExceeded, "writes of one's own records are taken: {error}");
                 self.ledger.answered(self.calls, false);
@@ -96,9 +103,13 @@ impl Schedule {
         self.count("event: a form is saved");
         let record = self.known(number, record);
         let stored = self.world.devices[number].memory.borrow().row(record.table(), &Key::text(record.id()));
+        if self.seals && self.world.devices[number].is_locked() {
+            // What is sealed is not shown, and a form leaves it as it is.
+            return self.write(number, tab, false, vec![(record, Act::Update(vec![(field, text.to_owned())]))]);
+        }
         let mut fields = Vec::new();
         for name in 0..3 {
-            let shown = stored.as_ref().map(|row| value_in(row, FIELDS[usize::from(name)]));
+            let shown = stored.as_ref().map(|row| held(Place { record, field: name }, row));
             let shown = shown.and_then(|value| value.as_str().map(str::to_owned));
             let saved = if name == field { Some(text.to_owned()) } else { shown };
             fields.extend(saved.map(|text| (name, text)));
@@ -221,6 +232,20 @@ impl Schedule {
             }
             _ => {}
         }
+    }
+
+    fn vault(&mut self, number: usize, locked: bool) {
+        if !self.seals {
+            return;
+        }
+        self.revive(number);
+        let device = &self.world.devices[number];
+        if locked {
+            device.forget_key();
+        } else {
+            device.keep_key(sealed::KEY);
+        }
+        self.count(if locked { "event: the vault is locked" } else { "event: the vault is unlocked" });
     }
 
     fn hurry(&self, device: usize) {
