@@ -20,8 +20,8 @@ pub use actor::{Actor, Origin};
 pub use canonical::{canonical_bytes, canonical_cmp, same_json};
 pub use change::{Change, Edit, Op};
 pub use field_meta::{
-    AUTHOR_ID, DELETED_AT, FIELD_META, ID, MOVED_TO, OWN, PURGED, SHARE_PROOF, SPACE_ID, UPDATED_AT, UPDATED_AT_INDEX,
-    USER_ID, VISIBILITY, is_hidden, is_immutable,
+    AUTHOR_ID, DELETED_AT, FIELD_META, ID, MOVED_TO, OWN, PURGED, SHADOW, SHARE_PROOF, SPACE_ID, UPDATED_AT,
+    UPDATED_AT_INDEX, USER_ID, VISIBILITY, is_hidden, is_immutable,
 };
 pub use json::{Fields, FromJson, Object};
 pub(crate) use json::{record, words};

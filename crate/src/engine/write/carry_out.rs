@@ -10,6 +10,7 @@ use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
 use crate::engine::sealing::mark_own;
+use crate::engine::shadow;
 use crate::engine::stamps::{FieldMeta, Mark, stamp_of};
 use crate::model::{
     AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SHARE_PROOF, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY,
@@ -104,6 +105,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             }
         };
         meta.write(&mut row);
+        shadow::clear(&mut row, fields.iter().map(String::as_str));
         if is_own || releases {
             mark_own(&mut row);
         }

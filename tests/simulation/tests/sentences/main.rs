@@ -13,6 +13,7 @@ mod rotation;
 mod rotation_kills;
 mod sealed;
 mod sealed_attacks;
+mod shadows;
 mod spaces;
 mod two_devices;
 mod visibility;
