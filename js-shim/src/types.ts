@@ -2,7 +2,7 @@
 
 import type { ManaError } from './errors.js';
 import type { ModuleSource } from './load.js';
-import type { EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
+import type { BoundNames, EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
 
 // ── Opening ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +67,8 @@ export interface TableOptions {
   readonly scope?: 'space' | 'user';
   /** The table's name on the wire, when it is another one. */
   readonly syncName?: string;
+  /** The names that sealed values of this table are bound to, where it or its fields were renamed since. */
+  readonly aad?: BoundNames;
 }
 
 /** A signed-in user. */

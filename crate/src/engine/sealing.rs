@@ -60,8 +60,8 @@ pub fn is_envelope<V: RowValue>(value: &V) -> bool {
 
 /// Calls `act` with the place of a field, where its names are valid.
 pub(super) fn at_place<T>(sync: &TableSync, id: &str, field: &str, act: impl FnOnce(&Place<'_>) -> T) -> Option<T> {
-    let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(field).ok()?);
-    Some(act(&Place::new(&sync.app, &sync.sync_name, &id, &field)))
+    let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(sync.bound_field(field)).ok()?);
+    Some(act(&Place::new(&sync.app, sync.bound_table(), &id, &field)))
 }
 
 impl<S: Store, H: Host> Engine<S, H> {

@@ -27,7 +27,7 @@ pub use json::{Fields, FromJson, Object};
 pub(crate) use json::{record, words};
 pub use names::{AppId, ClientId, EventId, FieldName, RecordId, SpaceId, TableName, UserId};
 pub use ordered::{Entry, OrderedMap, OrderedSet, sort, sort_by};
-pub use schema::{IndexSpec, KeyPath, Scope, StoreSpec, TableSync};
+pub use schema::{BoundNames, IndexSpec, KeyPath, Scope, StoreSpec, TableSync};
 pub use size::{json_bytes, text_bytes};
 pub use space::{PERSONAL_PREFIX, Space, Visibility, personal_alias};
 pub use stamp::Stamp;

@@ -9,6 +9,7 @@ mod refresh;
 mod reseal;
 mod rotate;
 mod swept;
+mod unite;
 mod uses;
 
 pub(super) use coming::{Settled, is_of_keyring, settle, take};

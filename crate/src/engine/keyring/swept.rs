@@ -57,9 +57,9 @@ pub fn forget<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
     rows::remove(tx, SWEEP, user)
 }
 
-/// The name of a field in the record's facts.
+/// The name of a field in the record's facts: as its values are bound, so that one that was renamed is no new one.
 pub fn field_name(sync: &TableSync, field: &str) -> String {
-    format!("{}/{}/{field}", sync.app.as_str(), sync.sync_name.as_str())
+    format!("{}/{}/{}", sync.app.as_str(), sync.bound_table().as_str(), sync.bound_field(field))
 }
 
 /// The fields that are registered.

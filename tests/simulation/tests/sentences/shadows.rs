@@ -5,10 +5,10 @@
 use super::rotation::{filled, settle};
 use super::sealed::{SECRET, setup, shown, space, traces};
 use mana_simulation::calls::{code, row};
-use mana_simulation::{Device, World};
+use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::crypto::{Format, Keyring, MasterKey, Place};
 use mana_sync_engine::engine::{Branch, Conflict, Distrust, Event, Query, Want, Write};
-use mana_sync_engine::model::{AppId, FieldName, RecordId, Stamp, TableName};
+use mana_sync_engine::model::{AppId, BoundNames, FieldName, RecordId, Stamp, TableName};
 use mana_sync_engine::store::Key;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ fn words() -> Value {
     json!(format!("{SECRET} a"))
 }
 
-fn title(device: &Device) -> Value {
+fn title_of(device: &Device) -> Value {
     shown(device, "tasks", "a")["title"].clone()
 }
 
@@ -109,12 +109,12 @@ fn nothing_a_server_puts_in_its_place_is_shown_for_a_sealed_value() {
             settle(&world);
             assert_eq!(one.stored("tasks", "a")["title"], value, "{what}: it is merged as ever");
             if locked {
-                assert_ne!(title(one), value, "{what}: it is not shown while nobody can tell");
+                assert_ne!(title_of(one), value, "{what}: it is not shown while nobody can tell");
                 one.unlock(7).expect("unlocked");
             }
-            assert_eq!(title(one), words(), "{what}");
+            assert_eq!(title_of(one), words(), "{what}");
             world.pass(5_000);
-            assert_eq!(title(one), words(), "{what}: and so it stays");
+            assert_eq!(title_of(one), words(), "{what}: and so it stays");
             for id in ["b", "c"] {
                 assert_eq!(shown(one, "tasks", id)["title"], format!("{SECRET} {id}"), "{what}");
             }
@@ -129,7 +129,7 @@ fn nothing_a_server_puts_in_its_place_is_shown_for_a_sealed_value() {
             one.restart();
             one.unlock(7).expect("unlocked");
             settle(&world);
-            assert_eq!((title(one), codes(one)), (words(), Vec::new()), "{what}: once, also after a restart");
+            assert_eq!((title_of(one), codes(one)), (words(), Vec::new()), "{what}: once, also after a restart");
         }
     }
 }
@@ -156,9 +156,9 @@ fn what_the_user_wrote_elsewhere_is_taken_however_it_was_sealed() {
         send(&world, 1, value, LATER);
         settle(&world);
         one.unlock(7).expect("unlocked");
-        assert_eq!(title(one), "mine");
+        assert_eq!(title_of(one), "mine");
         settle(&world);
-        assert_eq!((title(one), codes(one)), (json!("mine"), Vec::new()));
+        assert_eq!((title_of(one), codes(one)), (json!("mine"), Vec::new()));
         assert!(one.engine_rows("unseen").is_empty() && one.stored("tasks", "a").get("__shadow").is_none());
     }
 }
@@ -177,7 +177,7 @@ fn what_was_found_to_be_the_users_outlives_any_number_of_others_while_the_vault_
     one.restart();
     settle(&world);
     one.unlock(7).expect("unlocked");
-    assert_eq!(title(one), words());
+    assert_eq!(title_of(one), words());
     settle(&world);
     assert_eq!(codes(one), [Distrust::ForgedValue]);
     // And the next one that is the user's takes its place.
@@ -185,7 +185,7 @@ fn what_was_found_to_be_the_users_outlives_any_number_of_others_while_the_vault_
     world.pass(100_000);
     send(&world, 9, &mine, "2026-01-01T00:21:00.000000Z");
     settle(&world);
-    assert_eq!((title(one), codes(one)), (json!("mine"), Vec::new()));
+    assert_eq!((title_of(one), codes(one)), (json!("mine"), Vec::new()));
     assert!(one.stored("tasks", "a").get("__shadow").is_none());
 }
 
@@ -199,9 +199,9 @@ fn a_key_that_is_not_here_says_nothing_until_it_comes() {
     settle(&world);
     assert!(other.engine().is_outdated());
     assert!(codes(other).is_empty() && !other.engine_rows("unseen").is_empty());
-    assert!(title(other).is_object(), "it is locked: {}", title(other));
+    assert!(title_of(other).is_object(), "it is locked: {}", title_of(other));
     other.unlock(8).expect("unlocked");
-    assert_eq!(title(other), "under the new key");
+    assert_eq!(title_of(other), "under the new key");
     settle(&world);
     assert!(codes(other).is_empty() && other.engine_rows("unseen").is_empty());
     assert!(other.store_rows("tasks").iter().all(|row| row.get("__shadow").is_none()));
@@ -214,7 +214,7 @@ fn a_key_that_is_not_here_says_nothing_until_it_comes() {
     assert!(codes(other).is_empty());
     other.unlock(8).expect("unlocked");
     settle(&world);
-    assert_eq!((title(other), codes(other)), (json!("under the new key"), vec![Distrust::ForgedValue]));
+    assert_eq!((title_of(other), codes(other)), (json!("under the new key"), vec![Distrust::ForgedValue]));
 }
 
 /// A device whose title of `a` was replaced by plaintext, which it was told of; and what it was told.
@@ -239,11 +239,11 @@ fn writes_are_compared_with_what_is_shown_and_stamped_above_what_is_stored() {
     assert_eq!(one.update("tasks", "a", json!({ "title": words() })).expect("taken").count, 0);
     one.update("tasks", "a", json!({ "due": "today" })).expect("updated");
     settle(&world);
-    assert_eq!(title(one), words());
+    assert_eq!(title_of(one), words());
     one.update("tasks", "a", json!({ "title": "anew" })).expect("updated");
     settle(&world);
     for device in [one, other] {
-        assert_eq!(title(device), "anew");
+        assert_eq!(title_of(device), "anew");
         assert!(device.stored("tasks", "a").get("__shadow").is_none());
         assert!(device.stored("tasks", "a")["__fieldMeta"]["title"]["at"].as_str() > Some(LATER));
         assert!(!traces(device).contains("marmalade"));
@@ -258,7 +258,7 @@ fn taking_away_what_is_shown_is_sealed_though_plaintext_is_stored() {
         one.update("tasks", "a", json!({ "title": null })).expect("updated");
         settle(&world);
         assert!(one.stored("tasks", "a")["title"].as_str().expect("sealed").starts_with("enc:2:"));
-        assert_eq!((title(one), title(other), codes(other).len()), (Value::Null, Value::Null, 1));
+        assert_eq!((title_of(one), title_of(other), codes(other).len()), (Value::Null, Value::Null, 1));
     }
 }
 
@@ -270,7 +270,7 @@ fn what_is_kept_can_be_written_again_for_all_devices() {
     assert_eq!(one.transact(vec![("tasks", Write::Restate(again))]).expect("written").count, 1);
     settle(&world);
     for device in [one, other] {
-        assert_eq!(title(device), words());
+        assert_eq!(title_of(device), words());
         assert!(device.stored("tasks", "a")["title"].as_str().expect("sealed").starts_with("enc:2:"));
         assert!(device.stored("tasks", "a").get("__shadow").is_none());
     }
@@ -279,7 +279,7 @@ fn what_is_kept_can_be_written_again_for_all_devices() {
     fresh.open();
     fresh.unlock(7).expect("unlocked");
     settle(&world);
-    assert_eq!(title(&world.devices[2]), words(), "also for one that never had it");
+    assert_eq!(title_of(&world.devices[2]), words(), "also for one that never had it");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn sealing_anew_never_makes_the_users_what_is_not() {
         settle(&world);
         for device in [one, other] {
             assert_eq!(device.stored("tasks", "a")["title"], value, "it is not sealed as if the user had written it");
-            assert_eq!(title(device), words(), "the former key still opens what is kept");
+            assert_eq!(title_of(device), words(), "the former key still opens what is kept");
             assert_eq!(shown(device, "tasks", "b")["title"], format!("{SECRET} b"));
         }
     }
@@ -354,7 +354,7 @@ fn a_server_from_a_backup_is_told_what_the_user_wrote_and_not_what_it_made_up() 
     world.pass(1_300_000);
     send(&world, 1, &json!("made up"), LATER);
     settle(&world);
-    assert_eq!(title(one), "newer");
+    assert_eq!(title_of(one), "newer");
     world.server.restore(&backup);
     world.pass(180_000);
     let pushed = one.line.sent_to("/v2/push").join("");
@@ -364,7 +364,7 @@ fn a_server_from_a_backup_is_told_what_the_user_wrote_and_not_what_it_made_up() 
     fresh.open();
     fresh.unlock(7).expect("unlocked");
     world.pass(180_000);
-    assert_eq!(title(&world.devices[2]), "newer");
+    assert_eq!(title_of(&world.devices[2]), "newer");
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn a_whole_record_in_another_space_does_not_take_a_private_one_back_in_time() {
         "visibility": "space", "fields": { "title": { "value": "made up", "at": LATER } } });
     let _ = world.server.try_push_as("ada", &[other]);
     world.pass(180_000);
-    assert_eq!(title(one), words());
+    assert_eq!(title_of(one), words());
 }
 
 #[test]
@@ -451,6 +451,31 @@ fn what_was_never_opened_here_is_told_and_nothing_is_shown_for_it() {
     let fresh = &world.devices[2];
     let told = told(fresh);
     assert!(matches!(told.as_slice(), [(Distrust::ForgedValue, _, _, None)]), "{told:?}");
-    assert!(title(fresh).is_object());
-    assert_eq!(code(fresh.put("tasks", json!({ "id": "x", "due": title(fresh) }))), "value_not_syncable");
+    assert!(title_of(fresh).is_object());
+    assert_eq!(code(fresh.put("tasks", json!({ "id": "x", "due": title_of(fresh) }))), "value_not_syncable");
+}
+
+#[test]
+fn what_was_sealed_before_a_field_got_another_name_opens_under_the_names_that_the_schema_keeps() {
+    let title = ("title".to_owned(), FieldName::parse("headline").expect("a field"));
+    let aad = BoundNames { table: Some(TableName::parse("todos").expect("a table")), fields: [title].into() };
+    let renamed = Setup { aad, ..setup() };
+    let world = World::with(1, vec![renamed.clone(), renamed]);
+    world.devices.iter().for_each(|device| device.unlock(7).expect("unlocked"));
+    let [one, other] = [&world.devices[0], &world.devices[1]];
+    one.add("tasks", json!({ "id": "a", "title": "new", "note": "n" })).expect("added");
+    settle(&world);
+    world.pass(1_300_000);
+    let before = sealed_at(Format::Two, ("todo", "todos", "a", "headline"), LATER, &words());
+    send(&world, 1, &before, LATER);
+    settle(&world);
+    assert_eq!((title_of(one), title_of(other), codes(one).len()), (words(), words(), 0));
+    // Under the present name it is not for this place.
+    let at = "2026-01-01T00:23:00.000000Z";
+    world.pass(100_000);
+    send(&world, 2, &sealed_at(Format::Two, ("todo", "tasks", "a", "title"), at, &json!("x")), at);
+    settle(&world);
+    assert_eq!((title_of(one), codes(one)), (words(), vec![Distrust::ForgedValue]));
+    let facts = one.engine_rows("keyring")[0]["facts"].to_string();
+    assert!(facts.contains("sealed:todo/todos/headline") && !facts.contains("tasks/title"), "{facts}");
 }
