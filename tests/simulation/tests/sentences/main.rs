@@ -2,6 +2,7 @@
 
 mod adoption;
 mod aside;
+mod bad_input;
 mod bulk;
 mod clocks;
 mod crashes;

@@ -7,8 +7,8 @@ use super::sealed::{SECRET, setup, shown, space, traces};
 use mana_simulation::calls::{code, row};
 use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::crypto::{Format, Keyring, MasterKey, Place};
-use mana_sync_engine::engine::{Branch, Conflict, Distrust, Event, Query, Want, Write};
-use mana_sync_engine::model::{AppId, BoundNames, FieldName, RecordId, Stamp, TableName};
+use mana_sync_engine::engine::{Branch, Conflict, Distrust, Event, Page, Query, Want, Write};
+use mana_sync_engine::model::{AppId, BoundNames, FieldName, RecordId, Stamp, TableName, Visibility};
 use mana_sync_engine::store::Key;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -478,4 +478,83 @@ fn what_was_sealed_before_a_field_got_another_name_opens_under_the_names_that_th
     assert_eq!((title_of(one), codes(one)), (words(), vec![Distrust::ForgedValue]));
     let facts = one.engine_rows("keyring")[0]["facts"].to_string();
     assert!(facts.contains("sealed:todo/todos/headline") && !facts.contains("tasks/title"), "{facts}");
+}
+
+/// Applies what only a dishonest server would send: of a private record of the club.
+fn apply_to_private(world: &World, op: &str, fields: &Value) {
+    let change = json!({ "eventId": "00000000-0000-7000-8000-000000000077", "app": "todo", "schemaVersion": 1,
+        "table": "tasks", "id": "p", "op": op, "at": LATER, "origin": "user", "spaceId": "club", "visibility": "space",
+        "fields": fields });
+    let (engine, page) = (world.devices[0].engine(), Page { changes: vec![change], ..Page::default() });
+    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
+    applied.expect("no wait").expect("applied").expect("the clock is known");
+}
+
+#[test]
+fn a_record_said_to_be_everybodys_shows_nothing_that_is_not_its_authors() {
+    let edit = |value: Value| json!({ "value": value, "at": LATER });
+    let visible = json!({ "title": edit(json!("made up")), "visibility": edit(json!("space")) });
+    let proven = json!({ "title": edit(json!("made up")), "visibility": edit(json!("space")),
+        "shareProof": edit(sealed_at(Format::Two, ("todo", "tasks", "q", "shareProof"), LATER, &json!("space"))) });
+    let by_another = json!({ "title": edit(json!("made up")), "visibility": edit(json!("space")),
+        "authorId": { "value": "bob", "at": "2025-01-01T00:00:00.000000Z" } });
+    for (op, fields) in [("update", &visible), ("insert", &visible), ("update", &proven), ("insert", &by_another)] {
+        for locked in [false, true] {
+            let world = filled();
+            let one = &world.devices[0];
+            let private = json!({ "id": "p", "title": SECRET, "spaceId": "club", "visibility": "private" });
+            one.add("tasks", private).expect("added");
+            settle(&world);
+            world.pass(1_300_000);
+            let _ = one.take_events();
+            if locked {
+                one.lock();
+            }
+            apply_to_private(&world, op, fields);
+            assert_ne!(shown(one, "tasks", "p")["title"], "made up", "{op}, locked: {locked}");
+            one.unlock(7).expect("unlocked");
+            world.pass(5_000);
+            assert_eq!(shown(one, "tasks", "p")["title"], SECRET, "{op}, locked: {locked}");
+            assert_eq!(codes(one), [Distrust::Downgrade]);
+        }
+    }
+}
+
+#[test]
+fn a_space_said_to_be_shared_has_nothing_else_shown_in_it() {
+    let world = filled();
+    let one = &world.devices[0];
+    world.pass(1_300_000);
+    let said = vec![space("home", "family"), space("club", "family")];
+    world.server.set_spaces("ada", said.clone());
+    world.pass(60_000);
+    assert_eq!(code(one.set_spaces(said)), "space_type_changed");
+    let _ = one.take_events();
+    send(&world, 1, &json!("made up"), LATER);
+    world.pass(60_000);
+    assert_eq!((title_of(one), codes(one)), (words(), vec![Distrust::Downgrade]));
+}
+
+#[test]
+fn what_its_author_shared_is_taken_by_their_other_devices_and_told_by_none() {
+    for locked in [false, true] {
+        let world = filled();
+        let [one, other] = [&world.devices[0], &world.devices[1]];
+        let private = json!({ "id": "p", "title": "for all", "spaceId": "club", "visibility": "private" });
+        one.add("tasks", private).expect("added");
+        settle(&world);
+        let _ = other.take_events();
+        if locked {
+            other.lock();
+        }
+        one.set_visibility("tasks", "p", Visibility::Space).expect("set");
+        settle(&world);
+        assert_eq!(shown(other, "tasks", "p")["title"] == "for all", !locked);
+        other.unlock(7).expect("unlocked");
+        settle(&world);
+        assert_eq!(shown(other, "tasks", "p")["title"], "for all");
+        other.lock();
+        assert_eq!(shown(other, "tasks", "p")["title"], "for all", "from then on without the key");
+        assert_eq!(codes(other), []);
+    }
 }
