@@ -23,6 +23,7 @@ fn config() -> Config {
         scope: Scope::Space,
         dates: OrderedSet::new(),
         sealed: OrderedSet::new(),
+        aad: mana_sync_engine::model::BoundNames::default(),
         schema_version: 1,
     };
     let store = StoreSpec::parse(TABLE, "id").unwrap();

@@ -12,9 +12,9 @@ import {
 } from './arguments.js';
 import { invalidArgument, readArgument } from './errors.js';
 import { plain } from './proxies.js';
-import type { RawApp, RawEncryption, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
+import type { RawAad, RawApp, RawEncryption, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
 import type { AppOptions, EngineOptions, Schema, Space, SyncOptions, TableOptions, User } from './types.js';
-import type { EncryptionOptions } from './vault-types.js';
+import type { BoundNames, EncryptionOptions } from './vault-types.js';
 
 /** Fills in what was left out; what the values mean is checked by the engine. */
 export function rawOptions(options: EngineOptions): RawOptions {
@@ -109,12 +109,18 @@ function rawApp(app: AppOptions, what: string): RawApp {
 }
 
 function rawTable(table: TableOptions, what: string): RawApp['tables'][string] {
-  const { dates, scope, syncName } = objectArgument(table, what);
+  const { dates, scope, syncName, aad } = objectArgument(table, what);
   return {
     dates: textsArgument(dates ?? [], `${what}.dates`),
     scope: wordArgument(scope ?? 'space', ['space', 'user'], `${what}.scope`),
     syncName: optionalText(syncName, `${what}.syncName`),
+    aad: aad ? rawAad(aad, `${what}.aad`) : null,
   };
+}
+
+function rawAad(aad: BoundNames, what: string): RawAad {
+  const { table, fields } = objectArgument(aad, what);
+  return { table: optionalText(table, `${what}.table`), fields: mapped(fields ?? {}, `${what}.fields`, textArgument) };
 }
 
 /** An object of the same names, each value in its raw form. */

@@ -35,7 +35,12 @@ export interface RawEncryption {
 export interface RawApp {
   sync: 'eager' | 'lazy';
   schemaVersion: number;
-  tables: Record<string, { dates: string[]; scope: 'space' | 'user'; syncName: string | null }>;
+  tables: Record<string, { dates: string[]; scope: 'space' | 'user'; syncName: string | null; aad: RawAad | null }>;
+}
+
+export interface RawAad {
+  table: string | null;
+  fields: Record<string, string>;
 }
 
 export interface RawUser {

@@ -2,7 +2,7 @@
 
 import type { ManaError } from './errors.js';
 import type { ModuleSource } from './load.js';
-import type { EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
+import type { BoundNames, EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
 
 // ── Opening ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +67,8 @@ export interface TableOptions {
   readonly scope?: 'space' | 'user';
   /** The table's name on the wire, when it is another one. */
   readonly syncName?: string;
+  /** The names that sealed values of this table are bound to, where it or its fields were renamed since. */
+  readonly aad?: BoundNames;
 }
 
 /** A signed-in user. */
@@ -590,8 +592,25 @@ export interface ConflictSide {
 export interface Conflicts {
   /** Calls `run` with each conflict from now on; gives the function that ends it. */
   subscribe(run: (conflict: Conflict) => void): () => void;
-  /** Writes the value that lost back, as a new edit. */
+  /** Writes the value that lost, or that an `integrity` event kept, back, as a new edit. */
   restore(conflict: Conflict): Promise<void>;
+}
+
+/** A value that came for a sealed field and is not the user's. It is stored, as on all devices, and not shown. */
+export interface Integrity {
+  /** `forged_value`: its key is here and does not open it. `downgrade`: it is not sealed for its place, though the field was by then. */
+  readonly code: 'forged_value' | 'downgrade';
+  /** The table. */
+  readonly table: string;
+  /** The record. */
+  readonly id: string;
+  /** The field. */
+  readonly field: string;
+  /**
+   * What is shown instead (`local`), and what came (`incoming`): `conflicts.restore` writes the first again, for all devices.
+   * `null`: this device had nothing there that opens.
+   */
+  readonly kept: Conflict | null;
 }
 
 /** Rows of one table that one commit changed alike. */
@@ -655,6 +674,8 @@ export interface EngineEvents {
   readonly adoption: Adoption;
   /** An edit of this user lost against a later one. */
   readonly conflict: Conflict;
+  /** A value that came for a sealed field is not the user's; told once. */
+  readonly integrity: Integrity;
   /** Changes from the server could not be applied and were set aside: why, and how many. */
   readonly quarantine: { readonly code: string; readonly count: number };
   /** The server refused a change for good; it was set aside. */

@@ -13,6 +13,17 @@ export interface EncryptionOptions {
   readonly format: 1 | 2;
 }
 
+/**
+ * Names that sealed values stay bound to when a table or a field gets another one. Each stands for one table of its app, or
+ * one sealed field of its table.
+ */
+export interface BoundNames {
+  /** The table's name on the wire when its first value was sealed. */
+  readonly table?: string;
+  /** By a sealed field's present name, the one it had then. */
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
 /** How the vault behaves. */
 export interface VaultOptions {
   /** How long a write waits for the vault to be unlocked before it fails with `vault_locked`, in ms; 2,000 when left out. */

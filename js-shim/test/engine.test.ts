@@ -21,7 +21,7 @@ describe('opening', () => {
         todo: {
           sync: 'eager',
           schemaVersion: 1,
-          tables: { tasks: { dates: ['dueDate'], scope: 'space', syncName: null } },
+          tables: { tasks: { dates: ['dueDate'], scope: 'space', syncName: null, aad: null } },
         },
       },
       user: { id: 'u1', displayName: null },
@@ -33,6 +33,15 @@ describe('opening', () => {
       vaultWaitMs: 2_000,
       vaultLockAfterMs: 0,
     });
+  });
+
+  it('hands_on_the_names_that_sealed_values_are_bound_to', async () => {
+    const tables = (aad: unknown) => ({ apps: { todo: { tables: { tasks: { aad } } } } }) as Partial<EngineOptions>;
+    const { world } = await opened(tables({ fields: { headline: 'title' } }));
+    expect(world.instance.options.apps.todo?.tables.tasks?.aad).toEqual({ table: null, fields: { headline: 'title' } });
+    for (const aad of ['tasks', { table: 5 }, { fields: { headline: 5 } }, { fields: ['title'] }]) {
+      await expect(opened(tables(aad))).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
   });
 
   it('rejects_what_is_no_set_of_options', async () => {

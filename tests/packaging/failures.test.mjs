@@ -24,6 +24,7 @@ const pages = [
   'random-calls',
   'sealed',
   'passphrase',
+  'forged',
   'keys',
   'lost',
   'rows-of-all-kinds',
@@ -115,6 +116,29 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       derivations: [3, 3],
       complaints: [],
     });
+  });
+
+  it('what a server puts in place of a sealed value is told and not shown', async () => {
+    const { complaints, ...outcome } = await outcomeOf(browser, `${server.url}forged.html`);
+    assert.deepEqual(outcome, {
+      attacked: { shown: 'mine', stored: 'made up', codes: ['forged_value', 'downgrade'] },
+      hidden: false,
+      same: true,
+      locked: true,
+      unlocked: 'mine',
+      restored: { sealed: true, shadow: false },
+      kept: [
+        ['mine', null],
+        ['mine', 'made up'],
+        ['mine', { made: 'up' }],
+      ],
+      shown: ['mine', 'a note', 'another'],
+      seen: ['mine', 'sealed'],
+    });
+    assert.ok(
+      complaints.every((line) => /Failed to load|ws:/.test(line)),
+      complaints.join('\n'),
+    );
   });
 
   it('a database that the browser closed is opened again by itself', async () => {

@@ -252,6 +252,11 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         }
         Event::Status(now) => ("status", status(now)),
         Event::Conflict(conflict) => ("conflict", json_out(&conflict_out(conflict))),
+        Event::Integrity { code, table, id, field, kept } => {
+            let kept = kept.as_ref().map(|kept| conflict_out(kept));
+            let told = json!({ "code": code, "table": table, "id": id, "field": field, "kept": kept });
+            ("integrity", json_out(&told))
+        }
         Event::Quarantine { code, count } => ("quarantine", json_out(&json!({ "code": code, "count": count }))),
         Event::DeadLetter { event_id, code, message } => {
             ("dead-letter", json_out(&json!({ "eventId": event_id, "code": code, "message": message })))

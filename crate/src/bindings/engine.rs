@@ -380,7 +380,7 @@ impl RawEngine {
                     "the record of this conflict is gone: nothing was written",
                 )));
             }
-            let written = write_alone(&engine, &table, Write::Update(vec![(key, changes)]), None, false).await;
+            let written = write_alone(&engine, &table, Write::Restate(vec![(key, changes)]), None, false).await;
             written.map(|_| JsValue::UNDEFINED).map_err(|e| thrown(&e))
         })
     }

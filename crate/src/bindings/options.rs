@@ -4,8 +4,8 @@ use super::error::{invalid, thrown};
 use crate::crypto::Format;
 use crate::engine::{Config, Error, Kind, User};
 use crate::model::{
-    AppId, FromJson, Malformed, OrderedMap, OrderedSet, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId,
-    record,
+    AppId, BoundNames, FieldName, FromJson, Malformed, OrderedMap, OrderedSet, Scope, Space, SpaceId, StoreSpec,
+    TableName, TableSync, UserId, record,
 };
 use crate::store::{ENGINE_STORES, RowValue};
 use crate::web::Durability;
@@ -62,6 +62,14 @@ record! {
         pub dates: Vec<String> = "dates",
         pub scope: String = "scope",
         pub sync_name: Option<String> = "syncName",
+        pub aad: Option<Aad> = "aad",
+    }
+}
+
+record! {
+    pub struct Aad {
+        pub table: Option<String> = "table",
+        pub fields: Map<String, Value> = "fields",
     }
 }
 
@@ -149,6 +157,7 @@ impl Options {
                     scope: if table.scope == "user" { Scope::User } else { Scope::Space },
                     dates: table.dates.iter().cloned().collect(),
                     sealed: sealed.remove(name).unwrap_or_default(),
+                    aad: table.aad.as_ref().map(Aad::names).transpose()?.unwrap_or_default(),
                     schema_version: settings.schema_version.max(1),
                 };
                 if tables.iter().any(|(known, _)| known == name) {
@@ -165,6 +174,17 @@ impl Options {
             return Err(thrown(&Error::new(Kind::InvalidSchema, message)));
         }
         Ok(tables)
+    }
+}
+
+impl Aad {
+    fn names(&self) -> Result<BoundNames, JsValue> {
+        let field = |(field, bound): (&String, &Value)| {
+            let bound = FieldName::parse(bound.as_str().unwrap_or_default()).map_err(|m| schema_error(&m))?;
+            Ok::<_, JsValue>((field.clone(), bound))
+        };
+        let table = self.table.as_deref().map(|name| TableName::parse(name).map_err(|m| schema_error(&m)));
+        Ok(BoundNames { table: table.transpose()?, fields: self.fields.iter().map(field).collect::<Result<_, _>>()? })
     }
 }
 

@@ -147,17 +147,27 @@ impl Keyring {
     }
 
     /// Opens a text that should be sealed, to the JSON in it as it was sealed.
+    pub fn open_json(&self, place: &Place<'_>, at: Stamp, text: &str) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        self.open_bound(place, at, text).map(|(_, json)| json)
+    }
+
+    /// The same, with the format that it was sealed in: what is of format 2 was sealed for this place and stamp.
     ///
     /// A client that knows `enc:1` only may have sealed an `enc:2` text once more: an `enc:1` envelope around one that
     /// opens for this place and stamp opens to what that holds; around any other text it opens to that text.
-    pub fn open_json(&self, place: &Place<'_>, at: Stamp, text: &str) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    pub fn open_bound(
+        &self,
+        place: &Place<'_>,
+        at: Stamp,
+        text: &str,
+    ) -> Result<(Format, Zeroizing<Vec<u8>>), Unopened> {
         let envelope = Envelope::parse(text).ok_or(Unopened::NotAnEnvelope)?;
         if envelope.key().is_some() {
-            return self.open_two(place, at, envelope);
+            return Ok((Format::Two, self.open_two(place, at, envelope)?));
         }
         let json = self.open_one(envelope)?;
         let inner = inner_envelope(&json).and_then(|inner| self.open_two(place, at, inner).ok());
-        Ok(inner.unwrap_or(json))
+        Ok(inner.map_or((Format::One, json), |inner| (Format::Two, inner)))
     }
 
     /// Seals with a key of the ring and counts that. Whether it works or not, no plaintext is left behind.

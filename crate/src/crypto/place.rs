@@ -22,18 +22,6 @@ impl<'a> Place<'a> {
         Self { app: app.as_str(), table: sync_name.as_str(), record: record.as_str(), field: field.as_str() }
     }
 
-    /// The same under the name that the schema pins for its table.
-    #[must_use]
-    pub fn with_table(self, pinned: &'a TableName) -> Self {
-        Self { table: pinned.as_str(), ..self }
-    }
-
-    /// The same under the name that the schema pins for its field.
-    #[must_use]
-    pub fn with_field(self, pinned: &'a FieldName) -> Self {
-        Self { field: pinned.as_str(), ..self }
-    }
-
     /// The associated data of a value written here at that time: each part after its length in bytes, as four bytes,
     /// the greatest first. So no two places have the same.
     #[must_use]
@@ -62,17 +50,5 @@ mod tests {
             Place::new(&app, &table, &record, &field).associated_data(at),
             b"\0\0\0\x06mana/2\0\0\0\x04todo\0\0\0\x05tasks\0\0\0\x02\xc3\xa4\0\0\0\x05title\0\0\0\x182026-01-01T00:00:00.000Z"
         );
-    }
-
-    #[test]
-    fn pinned_names_stand_for_the_present_ones() {
-        let (app, record) = (AppId::parse("todo").unwrap(), RecordId::parse("r").unwrap());
-        let (old_table, new_table) = (TableName::parse("tasks").unwrap(), TableName::parse("todos").unwrap());
-        let (old_field, new_field) = (FieldName::parse("title").unwrap(), FieldName::parse("name").unwrap());
-        let before = Place::new(&app, &old_table, &record, &old_field);
-        let renamed = Place::new(&app, &new_table, &record, &new_field);
-        let pinned = renamed.with_table(&old_table).with_field(&old_field);
-        assert_ne!(renamed.associated_data(Stamp::EPOCH), before.associated_data(Stamp::EPOCH));
-        assert_eq!(pinned.associated_data(Stamp::EPOCH), before.associated_data(Stamp::EPOCH));
     }
 }

@@ -1,5 +1,7 @@
 //! What an app tells the engine when it opens it: tables, user, spaces. Parsed once, then valid.
 
+mod aad;
+
 use super::error::{Error, Kind, Result};
 use crate::crypto::Format;
 use crate::model::{
@@ -67,6 +69,7 @@ impl Config {
             if let Some(sync) = &sync {
                 check_synced(&spec)?;
                 check_sealed(&spec, sync)?;
+                aad::check_fields(&spec.name, sync)?;
             }
             tables.insert(spec.name.clone(), Rc::new(Table { spec, sync }));
         }
@@ -74,6 +77,7 @@ impl Config {
             return Err(invalid(missing, "is named under apps but not in schema.stores: add it to the schema"));
         }
         check_sync_names(&tables)?;
+        aad::check_tables(&tables)?;
         Ok(Self {
             name: name.to_owned(),
             tables,

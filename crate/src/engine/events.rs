@@ -1,5 +1,6 @@
 //! What the engine tells the app while it works.
 
+use crate::engine::shadow::Distrust;
 use crate::engine::status::Status;
 use crate::model::{Origin, words};
 use crate::store::Key;
@@ -101,6 +102,20 @@ pub enum Event {
     Status(Status),
     /// A local value lost.
     Conflict(Conflict),
+    /// A value came for a sealed field that is not the user's.
+    Integrity {
+        /// Why.
+        code: Distrust,
+        /// The table.
+        table: String,
+        /// The record.
+        id: String,
+        /// The field.
+        field: String,
+        /// What is shown instead, and what came, as a conflict that can be restored. `None`: what was there before, if
+        /// anything was, does not open either.
+        kept: Option<Box<Conflict>>,
+    },
     /// Incoming changes were put aside: how many, and why.
     Quarantine {
         /// The code of the reason.

@@ -152,6 +152,13 @@ impl<S: Store, H: Host> Engine<S, H> {
                 removed.push(Touched { table: table.clone(), key, old: Some(row), new: None, fields: Vec::new() });
             }
         }
+        let is_gone = |unseen: &Value| {
+            let is_it = |one: &Touched<S::Row>| {
+                unseen["table"] == one.table && Some(&one.key) == unseen["id"].as_str().map(Key::text).as_ref()
+            };
+            removed.iter().any(is_it)
+        };
+        forget(tx, rows::UNSEEN, is_gone).await?;
         forget(tx, rows::QUARANTINE, |held| held["change"]["spaceId"] == *space).await?;
         forget(tx, rows::PARKED, |parked| parked["space"] == *space).await?;
         Ok((removed, kept))

@@ -21,7 +21,9 @@ pub async fn write<S: Store>(open: &mut Open<S>, table: &Table, write: Write<S::
         Write::AddAt(pairs) => store_rows(open, table, outbound(table, pairs)?, true).await,
         Write::PutAt(pairs) => store_rows(open, table, outbound(table, pairs)?, false).await,
         Write::Update(items) => update_rows(open, table, items, Naming::Paths, false).await,
-        Write::UpdateFields(items) => update_rows(open, table, items, Naming::Fields, false).await,
+        Write::UpdateFields(items) | Write::Restate(items) => {
+            update_rows(open, table, items, Naming::Fields, false).await
+        }
         Write::Upsert(items) => update_rows(open, table, items, Naming::Paths, true).await,
         Write::Delete(keys) | Write::Purge(keys) => delete_rows(open, table, keys).await,
         Write::Clear { .. } => clear(open, table).await,

@@ -23,6 +23,8 @@ pub const LETTER: &str = "letter";
 pub const SPACES: &str = "spaces";
 /// Moved records that something came of, by table and id; see `whole/follow.rs`.
 pub const MOVED: &str = "moved";
+/// Records with a shadow that nobody with the key has looked at, by table and id; see `shadow/arrivals.rs`.
+pub const UNSEEN: &str = "unseen";
 /// A full pull under way.
 pub const REBASE: &str = "rebase";
 

@@ -10,10 +10,12 @@ use super::error::Result;
 use super::events::{Conflict, Side};
 use super::ports::Host;
 use super::query::Found;
+use super::shadow::Stands;
 use super::stamps::stamp_of;
 use crate::crypto::{Envelope, Format, Place};
 use crate::model::{
-    FieldName, ID, OWN, RecordId, SHARE_PROOF, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility, same_json,
+    FieldName, ID, OWN, RecordId, SHADOW, SHARE_PROOF, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility,
+    same_json,
 };
 use crate::store::{Row, RowValue, Store};
 use serde_json::Value;
@@ -57,9 +59,9 @@ pub fn is_envelope<V: RowValue>(value: &V) -> bool {
 }
 
 /// Calls `act` with the place of a field, where its names are valid.
-fn at_place<T>(sync: &TableSync, id: &str, field: &str, act: impl FnOnce(&Place<'_>) -> T) -> Option<T> {
-    let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(field).ok()?);
-    Some(act(&Place::new(&sync.app, &sync.sync_name, &id, &field)))
+pub(super) fn at_place<T>(sync: &TableSync, id: &str, field: &str, act: impl FnOnce(&Place<'_>) -> T) -> Option<T> {
+    let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(sync.bound_field(field)).ok()?);
+    Some(act(&Place::new(&sync.app, sync.bound_table(), &id, &field)))
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
@@ -69,15 +71,28 @@ impl<S: Store, H: Host> Engine<S, H> {
             return row;
         }
         let id = row.text(ID).unwrap_or_default();
+        let has_shadow = row.get(SHADOW).is_some();
         let mut shown: Option<S::Row> = None;
         for field in &sync.sealed {
-            let Some(text) = row.text(field).filter(|text| Envelope::parse(text).is_some()) else { continue };
-            let at = stamp_of(&row, field).unwrap_or(Stamp::EPOCH);
-            let value = self.open_text(sync, &id, field, at, &text);
+            let stands = if has_shadow { self.stands(sync, &row, &id, field) } else { None };
+            let value = match stands {
+                Some(Stands::Before(value)) => Some(value),
+                Some(Stands::Unknown) => None,
+                Some(Stands::Stored) | None => {
+                    let Some(text) = row.text(field).filter(|text| Envelope::parse(text).is_some()) else { continue };
+                    let at = stamp_of(&row, field).unwrap_or(Stamp::EPOCH);
+                    self.open_text(sync, &id, field, at, &text)
+                }
+            };
             let value = value.map_or_else(<S::Row as Row>::Value::sealed, |value| RowValue::from_json(&value));
             shown.get_or_insert_with(|| row.shallow_copy()).set(field, value);
         }
-        shown.unwrap_or(row)
+        let mut shown = shown.unwrap_or(row);
+        if has_shadow {
+            shown = shown.shallow_copy();
+            shown.remove(SHADOW);
+        }
+        shown
     }
 
     /// The same of what a query found.

@@ -193,6 +193,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Event::Vault { locked: false, .. } => self.unlocked(),
             Event::Change { logged: None, .. }
             | Event::Conflict(_)
+            | Event::Integrity { .. }
             | Event::Quarantine { .. }
             | Event::DeadLetter { .. }
             | Event::ClockSkew { .. }

@@ -109,7 +109,7 @@ impl<R: Row> FieldMeta<R> {
 }
 
 /// The mark of a field, as stored.
-fn mark_of<R: Row>(row: &R, field: &str) -> Option<R> {
+pub fn mark_of<R: Row>(row: &R, field: &str) -> Option<R> {
     row.get(FIELD_META)?.as_row()?.get(field)?.as_row()
 }
 

@@ -144,8 +144,18 @@ impl<S: Store, H: Host> Engine<S, H> {
         if self.config().user.is_none() {
             return Err(Error::new(Kind::InvalidArgument, "a guest has no vault: sign a user in first"));
         }
-        self.take_key(unlock.key()?);
+        let copied = |key: &MasterKey| MasterKey::from_bytes(key.expose()).ok();
+        let key = unlock.key()?;
+        let pair = self.vault.ring().newest_key().and_then(|former| Some((copied(former)?, copied(&key)?)));
+        self.take_key(key);
         self.emit(Event::VaultKey(self.vault.handover()));
+        if let Some((former, key)) = pair.filter(|(former, key)| former.id() != key.id()) {
+            let engine = Rc::clone(self);
+            self.host.spawn(Box::pin(async move {
+                // Where it fails, unlocking with both tries it again.
+                let _ = engine.unite_keys(former, key).await;
+            }));
+        }
         if self.continues_rotation() {
             let engine = Rc::clone(self);
             self.host.spawn(Box::pin(async move {

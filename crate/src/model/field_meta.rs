@@ -31,6 +31,10 @@ pub const PURGED: &str = "__purged";
 /// others say of it since. Never sent.
 pub const OWN: &str = "__own";
 
+/// Hidden: of sealed fields, what stood there before the value that came from the server and has not been found to be the
+/// user's: `{ [field]: { value, mark, code? } }`. Never sent.
+pub const SHADOW: &str = "__shadow";
+
 /// Whether a field never leaves the device: names beginning with `__`, and `_updatedAtIndex`.
 #[must_use]
 pub fn is_hidden(field: &str) -> bool {

@@ -20,14 +20,14 @@ pub use actor::{Actor, Origin};
 pub use canonical::{canonical_bytes, canonical_cmp, same_json};
 pub use change::{Change, Edit, Op};
 pub use field_meta::{
-    AUTHOR_ID, DELETED_AT, FIELD_META, ID, MOVED_TO, OWN, PURGED, SHARE_PROOF, SPACE_ID, UPDATED_AT, UPDATED_AT_INDEX,
-    USER_ID, VISIBILITY, is_hidden, is_immutable,
+    AUTHOR_ID, DELETED_AT, FIELD_META, ID, MOVED_TO, OWN, PURGED, SHADOW, SHARE_PROOF, SPACE_ID, UPDATED_AT,
+    UPDATED_AT_INDEX, USER_ID, VISIBILITY, is_hidden, is_immutable,
 };
 pub use json::{Fields, FromJson, Object};
 pub(crate) use json::{record, words};
 pub use names::{AppId, ClientId, EventId, FieldName, RecordId, SpaceId, TableName, UserId};
 pub use ordered::{Entry, OrderedMap, OrderedSet, sort, sort_by};
-pub use schema::{IndexSpec, KeyPath, Scope, StoreSpec, TableSync};
+pub use schema::{BoundNames, IndexSpec, KeyPath, Scope, StoreSpec, TableSync};
 pub use size::{json_bytes, text_bytes};
 pub use space::{PERSONAL_PREFIX, Space, Visibility, personal_alias};
 pub use stamp::Stamp;

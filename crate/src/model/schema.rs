@@ -1,7 +1,7 @@
 //! Tables and indexes in Dexie's syntax, and how a table takes part in sync.
 
-use super::{AppId, Malformed, TableName};
-use crate::model::OrderedSet;
+use super::{AppId, FieldName, Malformed, TableName};
+use crate::model::{OrderedMap, OrderedSet};
 
 /// Where a key is found in a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +146,15 @@ pub enum Scope {
     User,
 }
 
+/// Names that sealed values are bound to, where those of the schema were others when they were sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BoundNames {
+    /// The table's.
+    pub table: Option<TableName>,
+    /// Of fields, by their present names.
+    pub fields: OrderedMap<String, FieldName>,
+}
+
 /// How a table takes part in sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSync {
@@ -159,8 +168,24 @@ pub struct TableSync {
     pub dates: OrderedSet<String>,
     /// Fields that are sealed in records that are the user's alone.
     pub sealed: OrderedSet<String>,
+    /// The names that their values are bound to.
+    pub aad: BoundNames,
     /// The version of the app's data, sent with every change.
     pub schema_version: u32,
+}
+
+impl TableSync {
+    /// The name of the table that sealed values are bound to.
+    #[must_use]
+    pub fn bound_table(&self) -> &TableName {
+        self.aad.table.as_ref().unwrap_or(&self.sync_name)
+    }
+
+    /// The name of a field that sealed values are bound to.
+    #[must_use]
+    pub fn bound_field<'a>(&'a self, field: &'a str) -> &'a str {
+        self.aad.fields.get(field).map_or(field, FieldName::as_str)
+    }
 }
 
 #[cfg(test)]

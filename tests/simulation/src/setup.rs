@@ -3,7 +3,7 @@
 use super::place::NEWER;
 use mana_sync_engine::crypto::Format;
 use mana_sync_engine::engine::{Config, User};
-use mana_sync_engine::model::{AppId, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
+use mana_sync_engine::model::{AppId, BoundNames, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ pub struct Setup {
     pub local: Vec<&'static str>,
     /// Fields that are sealed, with their tables.
     pub sealed: Vec<(&'static str, &'static str)>,
+    /// Names that sealed values of `tasks` are bound to.
+    pub aad: BoundNames,
     /// Whether values are sealed in format 1.
     pub format_one: bool,
     /// The version of the app's data.
@@ -40,6 +42,7 @@ impl Setup {
             tables,
             local: Vec::new(),
             sealed: Vec::new(),
+            aad: BoundNames::default(),
             format_one: false,
             schema_version: 1,
         }
@@ -73,7 +76,9 @@ impl Setup {
             let schema_version = self.schema_version;
             let sealed =
                 self.sealed.iter().filter(|(table, _)| table == name).map(|(_, field)| (*field).to_owned()).collect();
-            let sync = TableSync { app, sync_name, scope: *scope, dates: OrderedSet::new(), sealed, schema_version };
+            let aad = if *name == "tasks" { self.aad.clone() } else { BoundNames::default() };
+            let sync =
+                TableSync { app, sync_name, scope: *scope, dates: OrderedSet::new(), sealed, aad, schema_version };
             ((*name).to_owned(), sync)
         };
         let sync: BTreeMap<String, TableSync> = self.tables.iter().map(sync).collect();

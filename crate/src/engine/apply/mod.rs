@@ -65,7 +65,7 @@ struct Valid {
     change: Change,
 }
 
-type Works<R> = OrderedMap<(String, String), Work<R>>;
+pub(super) type Works<R> = OrderedMap<(String, String), Work<R>>;
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// Applies a page. `None`: the clock's offset is not known now, so nothing was applied; measure it and come again.
@@ -108,6 +108,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         if let (Some(rebase), Some(cursor)) = (&page.rebase, &page.cursor) {
             seen.write(&tx, rebase, cursor)?;
         }
+        let mut arrived = self.look_at(&mut works);
+        arrived.note(&tx)?;
         let mut touched = unique::store(&tx, &unique, &mut works, &mut tally, &mut aside).await?;
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         note_moved(&tx, self.config().user_id(), &touched)?;
@@ -122,7 +124,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         // What stays aside was told of when it went there.
         aside.retain(|aside| !aside.event_id().is_some_and(|id| page.replayed.iter().any(|known| known == id)));
-        Ok(Some(self.tell(&touched, conflicts, aside)))
+        let applied = self.tell(&touched, conflicts, aside);
+        for event in arrived.told(&touched) {
+            self.emit(event);
+        }
+        Ok(Some(applied))
     }
 
     fn config_user(&self) -> String {

@@ -109,6 +109,11 @@ impl<R: Row> Work<R> {
         self.row.as_ref().filter(|_| self.changed)
     }
 
+    /// What was stored, and the record as it will be, where it changed and stays.
+    pub fn change(&mut self) -> Option<(Option<&R>, &mut R)> {
+        self.row.as_mut().filter(|_| self.changed).map(|row| (self.original.as_ref(), row))
+    }
+
     fn replace(&mut self, row: Option<R>) {
         self.row = row;
         self.changed = true;

@@ -10,6 +10,7 @@ mod refresh;
 mod reseal;
 mod rotate;
 mod swept;
+mod unite;
 mod uses;
 
 pub(super) use ahead::take_back;

@@ -38,6 +38,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Seals anew what has to be, if the keys are here. `synced`: there is a server, so nothing is done before everything
     /// was pulled once: only then it is certain that the key is the user's newest.
     pub async fn tend_sealed(self: &Rc<Self>, synced: bool) -> Result<()> {
+        self.look_again().await?;
         if self.vault.tending.replace(true) {
             return Ok(());
         }
@@ -87,7 +88,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// Since when a field is sealed. A fact that does not open says that nobody knows, so that nothing is taken for
     /// something that was there before.
-    fn since(&self, known: &Known, sync: &TableSync, field: &str) -> Option<Stamp> {
+    pub(in crate::engine) fn since(&self, known: &Known, sync: &TableSync, field: &str) -> Option<Stamp> {
         let (name, record) = (field_name(sync, field), record_of(self.config().user_id())?);
         let facts: Vec<&Fact> = known.named(SEALED).filter(|(of, _)| *of == name).map(|(_, fact)| fact).collect();
         let opens = |fact: &Fact| {

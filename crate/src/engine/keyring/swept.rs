@@ -5,6 +5,7 @@ use crate::crypto::{Envelope, KeyName};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::sealing::is_row_sealed;
+use crate::engine::shadow::Shadow;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Engine, Touched, rows};
 use crate::model::{Stamp, TableSync, record};
@@ -56,9 +57,9 @@ pub fn forget<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
     rows::remove(tx, SWEEP, user)
 }
 
-/// The name of a field in the record's facts.
+/// The name of a field in the record's facts: as its values are bound, so that one that was renamed is no new one.
 pub fn field_name(sync: &TableSync, field: &str) -> String {
-    format!("{}/{}/{field}", sync.app.as_str(), sync.sync_name.as_str())
+    format!("{}/{}/{}", sync.app.as_str(), sync.bound_table().as_str(), sync.bound_field(field))
 }
 
 /// The fields that are registered.
@@ -69,7 +70,8 @@ pub fn registered<S: Store, H: Host>(engine: &Engine<S, H>) -> Vec<String> {
 }
 
 /// The fields of a record that are to be sealed under `newest`: what is in plaintext or under an older key. `since` says
-/// from when a field was sealed: a plaintext of later is nobody's of this app, and is not taken for it.
+/// from when a field was sealed: what is not sealed for its place and came later is nobody's of this app, and is not taken
+/// for it; nor is what nobody with the key has looked at.
 pub fn fields_to_seal<'a, R: Row>(
     row: &R,
     sync: &'a TableSync,
@@ -78,10 +80,12 @@ pub fn fields_to_seal<'a, R: Row>(
 ) -> Vec<&'a str> {
     let is_due = |field: &&String| {
         let Some(value) = row.get(field).filter(|value| !value.is_null()) else { return false };
-        match value.as_text().and_then(|text| Envelope::parse(&text)) {
-            Some(envelope) => envelope.key().map_or(newest.generation > 1, |key| key < newest),
-            None => since(field).is_none_or(|since| stamp_of(row, field).is_some_and(|at| at <= since)),
-        }
+        let is_early = || since(field).is_none_or(|since| stamp_of(row, field).is_some_and(|at| at <= since));
+        let is_due = match value.as_text().and_then(|text| Envelope::parse(&text)) {
+            Some(envelope) => envelope.key().map_or_else(|| newest.generation > 1 && is_early(), |key| key < newest),
+            None => is_early(),
+        };
+        is_due && Shadow::of(row, field).is_none()
     };
     sync.sealed.iter().filter(is_due).map(String::as_str).collect()
 }

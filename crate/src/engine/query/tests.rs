@@ -33,6 +33,7 @@ impl World {
             scope: Scope::Space,
             dates: OrderedSet::new(),
             sealed: OrderedSet::new(),
+            aad: crate::model::BoundNames::default(),
             schema_version: 1,
         };
         let mut world = Self::new(rows, [("t".to_owned(), sync)]);

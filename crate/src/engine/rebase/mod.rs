@@ -13,7 +13,7 @@ use super::error::Result;
 use super::events::Event;
 use super::ports::Host;
 use super::stamps::{json_of, stamp_of};
-use super::{Engine, adopt, epoch, keyring, leaving, outbox, rows};
+use super::{Engine, adopt, epoch, keyring, leaving, outbox, rows, shadow};
 use crate::model::{
     AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, SPACE_ID, Stamp, record, same_json, words,
 };
@@ -183,7 +183,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         // Of a space that was left, or is not named just now, the server could bring nothing.
         let is_here = |row: &S::Row| row.text(SPACE_ID).is_none_or(|space| !away.contains(&space));
         for row in tx.scan(table, &Scan::default(), &is_here).await? {
-            ending.row(&tx, table, sync, row, engine)?;
+            ending.row(&tx, table, sync, shadow::standing(row), engine)?;
         }
     }
     let told = keyring::tell_again(&tx, &user, epoch::fresh_id(&engine.host)).await?;

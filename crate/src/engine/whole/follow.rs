@@ -11,6 +11,7 @@ use crate::engine::events::{Conflict, Event, Side};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_deleted;
 use crate::engine::sealing::is_row_sealed;
+use crate::engine::shadow::Stands;
 use crate::engine::stamps::{actor_of, json_of, stamp_of};
 use crate::engine::{Engine, Touched, rows};
 use crate::model::{
@@ -165,6 +166,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (at, prev) = (stamp_of(source, name), stamp_of(target, name));
         let Some(at) = at.filter(|at| Some(*at) > prev && !stays(name)) else { return Ok(None) };
         let (from, to) = (source.text(ID).unwrap_or_default(), target.text(ID).unwrap_or_default());
+        // What is not the user's stays where it is.
+        match self.stands(sync, source, &from, name) {
+            Some(Stands::Unknown) => return Ok(Some(Verdict::Wait)),
+            Some(Stands::Before(_)) => return Ok(None),
+            Some(Stands::Stored) | None => {}
+        }
         let value = json_of(source, name);
         let seals = sync.sealed.contains(name) && self.is_kept_sealed(sync, target);
         let opens = sync.sealed.contains(name) && is_row_sealed(&self.config(), sync, source);

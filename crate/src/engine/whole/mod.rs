@@ -17,9 +17,10 @@ use super::outbox::{LogRow, LoggedChange};
 use super::ports::Host;
 use super::prepare::{MAX_VALUE_BYTES, is_deleted, too_large};
 use super::sealing::{is_envelope_text, is_row_sealed};
+use super::shadow::Stands;
 use super::stamps::{FieldMeta, Mark, json_of, mark_parts, stamp_of};
 use super::write::Written;
-use super::{Engine, GUEST, Touched, vault};
+use super::{Engine, GUEST, Touched, shadow, vault};
 use crate::model::{
     Actor, Change, Edit, EventId, FIELD_META, FieldName, ID, Op, OrderedMap, OrderedSet, Origin, RecordId, SPACE_ID,
     Scope, SpaceId, Stamp, TableSync, UPDATED_AT, USER_ID, VISIBILITY, Visibility, is_hidden, json_bytes,
@@ -71,8 +72,16 @@ impl<S: Store, H: Host> Engine<S, H> {
                 value.travelling(&name)?;
             }
             let (value, at) = (json_of(row, &name), stamp_of(row, &name).unwrap_or(Stamp::EPOCH));
-            let text = value.as_str().filter(|_| opens && sync.sealed.contains(&name) && is_envelope_text(&value));
-            let opened = text.map(|text| self.open_text(sync, id, &name, at, text));
+            let seals = opens && sync.sealed.contains(&name);
+            let stands = if seals { self.stands(sync, row, id, &name) } else { None };
+            let opened = match stands {
+                Some(Stands::Before(before)) => Some(Some(before)),
+                Some(Stands::Unknown) => Some(None),
+                Some(Stands::Stored) | None => {
+                    let text = value.as_str().filter(|_| seals && is_envelope_text(&value));
+                    text.map(|text| self.open_text(sync, id, &name, at, text))
+                }
+            };
             let (value, sealed) = match opened {
                 Some(None) if is_kept => return Err(self.unopened(id, &name)),
                 Some(Some(opened)) => (opened, true),
@@ -145,6 +154,9 @@ impl<S: Store, H: Host> Engine<S, H> {
             )
             .with(json!({ "table": table, "id": change.id })));
         };
+        let is_taken = |(name, edit): &(&FieldName, &Edit)| stamp_of(&row, name.as_str()) == Some(edit.at);
+        let taken: Vec<&str> = change.fields.iter().filter(is_taken).map(|(name, _)| name.as_str()).collect();
+        shadow::clear(&mut row, taken);
         let mut meta = FieldMeta::of(Some(&row));
         let mut marks: OrderedMap<Stamp, Mark<<S::Row as Row>::Value>> = OrderedMap::new();
         for (name, edit) in &change.fields {

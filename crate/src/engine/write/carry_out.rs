@@ -10,6 +10,7 @@ use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
 use crate::engine::sealing::mark_own;
+use crate::engine::shadow;
 use crate::engine::stamps::{FieldMeta, LastFresh, Mark, stamp_of};
 use crate::model::{
     AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SHARE_PROOF, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY,
@@ -79,6 +80,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             // Only what is stored is edited or deleted.
             (Act::Edit(_) | Act::Flip(_), None) => return Ok(()),
         };
+        shadow::clear(&mut row, fields.iter().map(String::as_str));
         if is_own || releases {
             mark_own(&mut row);
         }

@@ -38,7 +38,9 @@ pub enum Write<R> {
     Update(Vec<(Key, R)>),
     /// Fields of records by their names, which may hold dots; `undefined` takes a field away.
     UpdateFields(Vec<(Key, R)>),
-    /// The same, making records that are not there.
+    /// The same, said anew where something else came for a sealed field, though that is not what is shown.
+    Restate(Vec<(Key, R)>),
+    /// As [`Write::Update`], making records that are not there.
     Upsert(Vec<(Key, R)>),
     /// Records to remove; on synced tables they become tombstones.
     Delete(Vec<Key>),
@@ -62,6 +64,7 @@ impl<R> Write<R> {
             | Self::PutAt(pairs)
             | Self::Update(pairs)
             | Self::UpdateFields(pairs)
+            | Self::Restate(pairs)
             | Self::Upsert(pairs) => pairs.len(),
             Self::Delete(keys) | Self::Restore(keys) | Self::Purge(keys) => keys.len(),
             Self::Clear { .. } => 0,
@@ -83,6 +86,7 @@ impl<R: Row> Write<R> {
             | Self::PutAt(pairs)
             | Self::Update(pairs)
             | Self::UpdateFields(pairs)
+            | Self::Restate(pairs)
             | Self::Upsert(pairs) => pairs.iter().try_for_each(|(_, row)| check(row)),
             Self::Delete(_) | Self::Restore(_) | Self::Purge(_) | Self::Clear { .. } => Ok(()),
         }

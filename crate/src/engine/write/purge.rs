@@ -9,7 +9,7 @@ use crate::engine::Touched;
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
-use crate::model::{AUTHOR_ID, DELETED_AT, ID, OrderedSet, PURGED, SPACE_ID, USER_ID, VISIBILITY, is_hidden};
+use crate::model::{AUTHOR_ID, DELETED_AT, ID, OrderedSet, PURGED, SHADOW, SPACE_ID, USER_ID, VISIBILITY, is_hidden};
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 
 impl<S: Store, H: Host> Writer<S, H> {
@@ -35,6 +35,7 @@ fn without_values<R: Row>(row: &R) -> R {
     let stays =
         |name: &str| is_hidden(name) || matches!(name, ID | SPACE_ID | USER_ID | AUTHOR_ID | VISIBILITY | DELETED_AT);
     row.names().iter().filter(|name| !stays(name)).for_each(|name| rest.remove(name));
+    rest.remove(SHADOW);
     rest.set(PURGED, R::Value::number(1.0));
     rest
 }

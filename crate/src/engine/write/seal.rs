@@ -6,6 +6,7 @@ use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, fits_sealed, too_large};
 use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed};
+use crate::engine::shadow::Shadow;
 use crate::engine::stamps::stamp_of;
 use crate::model::{Stamp, TableSync, VISIBILITY, Visibility};
 use crate::store::{Row, RowValue, Store};
@@ -34,7 +35,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         let stored = plan.stored.as_ref();
         let was = stored.and_then(|row| row.get(name)).filter(is_envelope);
         if self.is_sealed(sync, plan) {
-            return value.is_some_and(|value| !value.is_null()) || was.is_some();
+            let hides = || was.is_some() || stored.is_some_and(|row| Shadow::of(row, name).is_some());
+            return value.is_some_and(|value| !value.is_null()) || hides();
         }
         // A record made anew is what the app says now.
         if matches!(plan.act, Act::Insert { .. }) {

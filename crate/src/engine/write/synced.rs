@@ -7,7 +7,7 @@ use crate::engine::paths::Naming;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, changed_fields, is_deleted, is_purged, record_fields};
 use crate::engine::read::Sight;
-use crate::engine::{Touched, epoch};
+use crate::engine::{Touched, epoch, shadow};
 use crate::model::{ID, RecordId, sort_by};
 use crate::store::{Key, Row, RowValue, Scan, Store, Transaction, key_at};
 use serde_json::json;
@@ -22,9 +22,10 @@ impl<S: Store, H: Host> Writer<S, H> {
         match write {
             Write::Add(rows) => self.store_rows(open, target, rows, true).await,
             Write::Put(rows) => self.store_rows(open, target, rows, false).await,
-            Write::Update(items) => self.update_rows(open, target, items, Naming::Paths, false).await,
-            Write::UpdateFields(items) => self.update_rows(open, target, items, Naming::Fields, false).await,
-            Write::Upsert(items) => self.update_rows(open, target, items, Naming::Paths, true).await,
+            Write::Update(items) => self.update_rows(open, target, items, Naming::Paths, How::Change).await,
+            Write::UpdateFields(items) => self.update_rows(open, target, items, Naming::Fields, How::Change).await,
+            Write::Restate(items) => self.update_rows(open, target, items, Naming::Fields, How::Restate).await,
+            Write::Upsert(items) => self.update_rows(open, target, items, Naming::Paths, How::Make).await,
             Write::Delete(keys) => self.flip(open, target, keys, Flip::Delete).await,
             Write::Restore(keys) => self.flip(open, target, keys, Flip::Restore).await,
             Write::Purge(keys) => self.purge(open, target, keys).await,
@@ -98,7 +99,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         target: &Target<'_>,
         items: Vec<(Key, S::Row)>,
         naming: Naming,
-        create: bool,
+        how: How,
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         for round in rounds(items.into_iter().enumerate(), |(_, (key, _))| Some(key.clone())) {
@@ -106,7 +107,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             let stored = self.stored(open, target.name, &keys).await?;
             let mut plans = Vec::with_capacity(round.len());
             for ((position, (key, changes)), row) in round.into_iter().zip(stored) {
-                match self.plan_update(target, &key, (&changes, naming), row, create) {
+                match self.plan_update(target, &key, (&changes, naming), row, how) {
                     Ok(None) => {}
                     Ok(Some(plan)) => {
                         outcome.created += usize::from(matches!(plan.act, Act::Insert { .. }));
@@ -128,15 +129,21 @@ impl<S: Store, H: Host> Writer<S, H> {
         key: &Key,
         (changes, naming): (&S::Row, Naming),
         stored: Option<S::Row>,
-        create: bool,
+        how: How,
     ) -> Result<Option<Plan<S::Row>>> {
         match stored {
             Some(row) if !is_deleted(&row) => {
-                let shown = self.engine.opened(target.sync, row.clone());
+                let mut shown = self.engine.opened(target.sync, row.clone());
+                if how == How::Restate {
+                    shown = shown.shallow_copy();
+                    for field in shadow::fields(&row) {
+                        shown.remove(&field);
+                    }
+                }
                 let fields = changed_fields(&shown, changes, naming)?;
                 self.plan_edits(target, text_key(key)?, (row, &shown), fields, false).map(Some)
             }
-            stored if create => {
+            stored if how == How::Make => {
                 let mut named = S::Row::empty();
                 named.set_text(ID, &text_key(key)?);
                 let id = self.id_of(&named)?;
@@ -226,6 +233,17 @@ impl<S: Store, H: Host> Writer<S, H> {
         let text = id.as_text().ok_or_else(|| unusable_id("must be a text"))?;
         RecordId::parse(text).map(Into::into).map_err(|malformed| unusable_id(&malformed.reason))
     }
+}
+
+/// What changes of records are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Records that are there.
+    Change,
+    /// Others are made.
+    Make,
+    /// What is shown is said anew where something else is stored.
+    Restate,
 }
 
 /// A whole record on its way in.

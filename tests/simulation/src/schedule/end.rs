@@ -123,6 +123,7 @@ impl Schedule {
                     }
                     Event::DeadLetter { code, message, .. } => panic!("device {number}: {code} {message}"),
                     Event::Quarantine { code, .. } => panic!("device {number} put aside: {code}"),
+                    Event::Integrity { code, .. } => panic!("device {number} trusts nobody: {code:?}"),
                     Event::Change { .. }
                     | Event::Settled { .. }
                     | Event::Status(_)

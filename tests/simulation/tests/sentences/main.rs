@@ -2,6 +2,7 @@
 
 mod adoption;
 mod aside;
+mod bad_input;
 mod bulk;
 mod clocks;
 mod crashes;
@@ -13,6 +14,7 @@ mod rotation;
 mod rotation_kills;
 mod sealed;
 mod sealed_attacks;
+mod shadows;
 mod spaces;
 mod two_devices;
 mod visibility;

@@ -15,6 +15,7 @@ fn config() -> Config {
         scope,
         dates: crate::model::OrderedSet::new(),
         sealed: crate::model::OrderedSet::new(),
+        aad: crate::model::BoundNames::default(),
         schema_version: 1,
     };
     let stores = ["tasks", "settings"].map(|name| StoreSpec::parse(name, "id").unwrap());

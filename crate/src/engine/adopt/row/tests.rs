@@ -15,6 +15,7 @@ fn sync(scope: Scope) -> TableSync {
         scope,
         dates: ["due".to_owned()].into(),
         sealed: crate::model::OrderedSet::new(),
+        aad: crate::model::BoundNames::default(),
         schema_version: 1,
     }
 }

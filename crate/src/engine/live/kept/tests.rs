@@ -20,6 +20,7 @@ fn config(active: &str) -> Config {
         scope: Scope::Space,
         dates: crate::model::OrderedSet::new(),
         sealed: crate::model::OrderedSet::new(),
+        aad: crate::model::BoundNames::default(),
         schema_version: 1,
     };
     let spec = StoreSpec::parse("t", SCHEMA).expect("a schema");
