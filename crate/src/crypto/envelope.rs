@@ -38,6 +38,12 @@ impl Envelope {
         Self { key, iv, ciphertext }
     }
 
+    /// Whether a text begins as an envelope does: what does not is none.
+    #[must_use]
+    pub fn is_like(text: &str) -> bool {
+        text.starts_with(ONE) || text.starts_with(TWO)
+    }
+
     /// Reads an envelope; every text that is not exactly one is a text of the user's own.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -12,7 +12,7 @@ use super::ports::Host;
 use super::query::Found;
 use super::shadow::Stands;
 use super::stamps::stamp_of;
-use crate::crypto::{Envelope, Format, Place};
+use crate::crypto::{Envelope, Format, Place, Unopened};
 use crate::model::{
     FieldName, ID, OWN, RecordId, SHADOW, SHARE_PROOF, SPACE_ID, Scope, Stamp, TableSync, VISIBILITY, Visibility,
     same_json,
@@ -39,7 +39,8 @@ pub fn is_row_sealed<R: Row>(config: &Config, sync: &TableSync, row: &R) -> bool
     if row.get(OWN).is_some() {
         return true;
     }
-    let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+    let is_private = row.get(VISIBILITY).is_some_and(|value| value.is_word(Visibility::Private.as_str()));
+    let visibility = if is_private { Visibility::Private } else { Visibility::Space };
     is_sealed(config, sync, row.text(SPACE_ID).as_deref(), visibility)
 }
 
@@ -79,9 +80,12 @@ impl<S: Store, H: Host> Engine<S, H> {
                 Some(Stands::Before(value)) => Some(value),
                 Some(Stands::Unknown) => None,
                 Some(Stands::Stored) | None => {
-                    let Some(text) = row.text(field).filter(|text| Envelope::parse(text).is_some()) else { continue };
+                    let Some(text) = row.text(field).filter(|text| Envelope::is_like(text)) else { continue };
                     let at = stamp_of(&row, field).unwrap_or(Stamp::EPOCH);
-                    self.open_text(sync, &id, field, at, &text)
+                    match self.open_stored(sync, &id, field, at, &text) {
+                        Err(Unopened::NotAnEnvelope) => continue,
+                        opened => opened.ok(),
+                    }
                 }
             };
             let value = value.map_or_else(<S::Row as Row>::Value::sealed, |value| RowValue::from_json(&value));
@@ -107,7 +111,20 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// What a sealed text holds; `None` where no key here opens it.
     pub(super) fn open_text(&self, sync: &TableSync, id: &str, field: &str, at: Stamp, text: &str) -> Option<Value> {
-        at_place(sync, id, field, |place| self.vault.ring().open(place, at, text).ok())?
+        self.open_stored(sync, id, field, at, text).ok()
+    }
+
+    fn open_stored(
+        &self,
+        sync: &TableSync,
+        id: &str,
+        field: &str,
+        at: Stamp,
+        text: &str,
+    ) -> std::result::Result<Value, Unopened> {
+        let opened = at_place(sync, id, field, |place| self.vault.ring().open(place, at, text));
+        let nowhere = || Err(Envelope::parse(text).map_or(Unopened::NotAnEnvelope, |_| Unopened::DoesNotOpen));
+        opened.unwrap_or_else(nowhere)
     }
 
     /// What a sealed text of a field holds, for an app's own use of it. Fails with
