@@ -21,7 +21,7 @@ use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
 use ending::Ending;
-pub(super) use ending::{ByAuthor, Relogged, append, author_of, is_guests, updates};
+pub(super) use ending::{ByAuthor, Relogged, append, append_as, author_of, frame, marked_fields, updates};
 use serde_json::{Map, Value};
 use std::rc::Rc;
 

@@ -5,6 +5,7 @@ mod aside;
 mod bulk;
 mod clocks;
 mod crashes;
+mod guests;
 mod late;
 mod moves;
 mod owners;
