@@ -1,6 +1,7 @@
 //! What whole devices do, a sentence each, in virtual time.
 
 mod adoption;
+mod adoption_sealed;
 mod aside;
 mod bulk;
 mod clocks;
