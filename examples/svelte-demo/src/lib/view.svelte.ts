@@ -23,7 +23,7 @@ export class View {
     return this.#device.engine?.table<Settings>('settings');
   }
 
-  get #view(): Settings['view'] {
+  get #view(): NonNullable<Settings['view']> {
     return this.#settings.current?.[0]?.view ?? {};
   }
 
