@@ -50,7 +50,7 @@ export class DevicePage {
     const second = new DevicePage(this.#context, this.#address, 'Second device');
     second.page = this.page;
     second.#user = this.#user;
-    await second.pane.waitFor({ state: 'attached' });
+    await this.page.locator('section.pane').nth(1).waitFor({ state: 'attached' });
     // On a phone it is behind the first one.
     if (this.#user && (await second.pane.isVisible())) await second.openKey();
     return second;
@@ -116,9 +116,9 @@ export class DevicePage {
   }
 
   /** Waits until the key is in one of the states. */
-  async locks(states) {
+  async locks(states, timeout = patience) {
     const wanted = states.map((state) => `section.pane[data-lock="${state}"]`).join(',');
-    await this.page.locator(wanted).and(this.pane).waitFor();
+    await this.page.locator(wanted).and(this.pane).waitFor({ timeout });
   }
 
   async signOut() {

@@ -187,7 +187,8 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         }
     }
     let told = keyring::tell_again(&tx, &user, epoch::fresh_id(&engine.host)).await?;
-    let (logged, letters) = (ending.relogged.len() + told, ending.letters.len());
+    let (relogged, letters) = (ending.relogged.len(), ending.letters.len());
+    let logged = relogged + told;
     if logged > 0 {
         hit(Probe::LoopRelogged);
     }
@@ -199,7 +200,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         rows::remove(&tx, SEEN, &key)?;
     }
     rows::remove(&tx, rows::REBASE, &user)?;
-    let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, logged, letters).await? } else { None };
+    let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, relogged, letters).await? } else { None };
     tx.commit().await?;
     engine.committed(&ending.touched, Origin::ServerReplay, logged);
     if let Some(adoption) = adoption {

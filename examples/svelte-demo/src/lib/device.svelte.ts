@@ -217,7 +217,7 @@ export class Device {
     this.engine = engine;
     this.family.follow(engine);
     if (this.user) {
-      void this.attempt('Unlocking', () => this.lock.restore());
+      void this.attempt('Unlocking', () => this.lock.restore(engine));
       void this.attempt('Looking for earlier tasks', () => this.#lookForGuests(engine));
     }
     announce(this, engine);

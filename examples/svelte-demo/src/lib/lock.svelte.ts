@@ -1,5 +1,5 @@
 // The key of one device's user: made once, with a recovery code that the person keeps; unlocked and locked after that.
-import type { RecoveryWrapped } from '@mana/sync-engine';
+import type { Engine, RecoveryWrapped } from '@mana/sync-engine';
 import { live, syncStatus, vaultState } from '@mana/sync-engine/svelte';
 import type { Device } from './device.svelte.ts';
 import { keep, kept } from './keeper.ts';
@@ -90,12 +90,20 @@ export class Lock {
     this.#device.engine?.vault.lock();
   }
 
-  /** At a visit: as the person left it. */
-  async restore(): Promise<void> {
-    if (readSetting(`${this.#name}:locked`)) return;
+  /** At a visit: as the person left it, as soon as what the code opens is here. */
+  async restore(engine: Engine): Promise<void> {
+    if (this.#device.engine !== engine || readSetting(`${this.#name}:locked`)) return;
     const code = await kept(this.#name);
-    const record = code ? await this.#table?.get(recordId) : undefined;
-    if (!code || !record?.key) return;
+    if (!code) return;
+    const record = await this.#table?.get(recordId);
+    if (!record?.key) {
+      const off = engine.on('change', (changes) => {
+        if (!changes.some(({ table }) => table === 'settings')) return;
+        off();
+        void this.#device.attempt('Unlocking', () => this.restore(engine));
+      });
+      return;
+    }
     await this.unlock(code);
     // Who left while the code was shown has yet to write it down.
     if (!record.codeKept) this.fresh = code;

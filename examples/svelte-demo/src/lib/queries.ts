@@ -15,6 +15,8 @@ export interface Shown {
   readonly search: string;
   /** The present calendar day. */
   readonly today: string;
+  /** Whether the family's list is shown, which is the engine's active space then. */
+  readonly family: boolean;
 }
 
 export interface Group {

@@ -33,7 +33,8 @@ export class View {
 
   get shown(): Shown {
     const { project, search } = this;
-    return { project, search, sort: this.#view.sort ?? 'day', today: today.day };
+    const { shown: family } = this.#device.family;
+    return { project, search, sort: this.#view.sort ?? 'day', today: today.day, family };
   }
 
   /** Whether some tasks are not shown. */
