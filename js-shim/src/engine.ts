@@ -14,7 +14,7 @@ import {
 import { Connection, type ConnectionHandlers, type Loader } from './connection.js';
 import { invalidArgument, ManaError, readArgument } from './errors.js';
 import { Emitter, eventName } from './events.js';
-import { tableInfo } from './fields.js';
+import { revive, tableInfo } from './fields.js';
 import { LiveQueries } from './live.js';
 import { readsFrom } from './live-function.js';
 import { rawNetwork, rawOptions, rawSpaces, rawUser } from './options.js';
@@ -26,11 +26,13 @@ import { AccessTable } from './table.js';
 import { runIn } from './transaction.js';
 import type {
   Actor,
+  AdoptGuestDataOptions,
   Conflict,
   Conflicts,
   Engine,
   EngineEvents,
   EngineOptions,
+  GuestData,
   Inspector,
   Key,
   PrimaryKey,
@@ -210,6 +212,17 @@ class OpenEngine extends ActorWriter implements Engine {
     await this.#connection.run(async (raw) => raw.setActiveSpace(spaceId));
     this.#connection.options.activeSpaceId = spaceId;
     this.#live.restart(true);
+  }
+
+  async adoptGuestData(options?: AdoptGuestDataOptions): Promise<GuestData> {
+    const { dryRun = false } = optionsArgument(options, 'The options of adoptGuestData');
+    const data = await this.#connection.run((raw) => raw.adoptGuestData(dryRun === true));
+    for (const { table, row } of data.existing) revive(tableInfo(this.#connection.options, table), row);
+    return data;
+  }
+
+  discardGuestData(): Promise<number> {
+    return this.#connection.run((raw) => raw.discardGuestData());
   }
 
   setVisibility(table: string, id: string, visibility: Visibility): Write<void> {

@@ -7,6 +7,7 @@ export interface Glue {
   version(): string;
 }
 
+import type { ManaErrorCode } from './errors.js';
 import type { NewKey, RecoveryUnlock } from './vault-types.js';
 
 /** The options with every key present: absent values are `null`. */
@@ -167,6 +168,13 @@ export interface RawWritten extends RawCounted {
   ticket: number | null;
 }
 
+export interface RawGuestData {
+  adopted: number;
+  dropped: number;
+  existing: { table: string; id: string; row: Record<string, unknown> }[];
+  left: { table: string; id: string; code: ManaErrorCode; message: string }[];
+}
+
 export interface RawEngine {
   begin(mode: 'r' | 'rw', tables: string[], actor: object | null): RawTx;
   /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
@@ -187,6 +195,9 @@ export interface RawEngine {
   setUser(user: RawUser | null): Promise<void>;
   setSpaces(spaces: RawSpace[], confirmed: string[]): Promise<void>;
   setActiveSpace(id: string | null): void;
+  /** `dry`: says what it would come to. */
+  adoptGuestData(dry: boolean): Promise<RawGuestData>;
+  discardGuestData(): Promise<number>;
   setVisibility(table: string, id: string, visibility: string): Promise<RawWritten>;
   /** The first of the keys is the record's id there. */
   moveToSpace(table: string, id: string, spaceId: string): Promise<RawWritten>;

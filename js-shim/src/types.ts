@@ -1,6 +1,6 @@
 /** The public types of the package. */
 
-import type { ManaError } from './errors.js';
+import type { ManaError, ManaErrorCode } from './errors.js';
 import type { ModuleSource } from './load.js';
 import type { BoundNames, EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
 
@@ -748,6 +748,18 @@ export interface Engine extends Writer {
   /** Chooses the space that queries see and new records go to. */
   setActiveSpace(spaceId: string | null): Promise<void>;
   /**
+   * Takes what a guest wrote on this device into the account of who is signed in: each record once, into the user's own
+   * space, encrypted where it is to be, with the stamps it has. Pulls everything first. Where the account has a record of
+   * that id, it stays as it is, and the guest's is listed. Killed, or called again, it goes on where it was. It needs the
+   * key where a field is encrypted (`vault_locked`), and the server where there is one (`offline`).
+   */
+  adoptGuestData(options?: AdoptGuestDataOptions): Promise<GuestData>;
+  /**
+   * Deletes what a guest left on this device and nobody took over, with what was listed as existing. Gives how many
+   * records that were.
+   */
+  discardGuestData(): Promise<number>;
+  /**
    * Makes a record its author's alone (`private`) or everybody's in its space (`space`). Only its author may. Encrypted
    * fields are sealed or become plaintext by that; the others lose the record, or get it whole.
    */
@@ -772,6 +784,33 @@ export type Visibility = 'private' | 'space';
 export interface SetSpacesOptions {
   /** Ids of spaces that were the user's own and may be shared: others read what is written there. */
   readonly confirmTypeChange?: readonly string[];
+}
+
+/** How a guest's data are taken over. */
+export interface AdoptGuestDataOptions {
+  /** Say what it would come to, as far as it is known on this device; nothing is written, and neither key nor server is needed. */
+  readonly dryRun?: boolean;
+}
+
+/** What became of a guest's data, or would. */
+export interface GuestData {
+  /** How many records are the user's now. */
+  readonly adopted: number;
+  /** How many records were dropped that the app had made by itself, by a `system` actor, and nobody touched. */
+  readonly dropped: number;
+  /** The guest's records whose ids the account has. They are kept beside those, and listed again, until `discardGuestData`. */
+  readonly existing: readonly {
+    readonly table: string;
+    readonly id: string;
+    readonly row: Readonly<Record<string, unknown>>;
+  }[];
+  /** Records that stay the guest's because they cannot be sent, and why. */
+  readonly left: readonly {
+    readonly table: string;
+    readonly id: string;
+    readonly code: ManaErrorCode;
+    readonly message: string;
+  }[];
 }
 
 /** What becomes of the data of the user who leaves. */

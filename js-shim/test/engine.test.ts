@@ -209,6 +209,17 @@ describe('users', () => {
     }
   });
 
+  it('take_over_what_a_guest_left_and_show_it_as_rows_are_shown', async () => {
+    const { world, engine } = await opened();
+    const { adopted, existing } = await engine.adoptGuestData();
+    await engine.adoptGuestData({ dryRun: true });
+    expect(adopted).toBe(2);
+    expect(existing[0]?.row.dueDate).toBeInstanceOf(Date);
+    expect(await engine.discardGuestData()).toBe(3);
+    expect(world.instance.callsOf('adoptGuestData')).toEqual([[false], [true]]);
+    await expect(engine.adoptGuestData(7 as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
   it('leave_with_or_without_their_data', async () => {
     const kept = await opened();
     await kept.engine.signOut();

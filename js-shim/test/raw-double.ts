@@ -167,6 +167,15 @@ export class InstanceDouble implements RawEngine {
   setActiveSpace(id: string | null): void {
     this.#called('setActiveSpace', id);
   }
+  adoptGuestData(dry: boolean) {
+    this.#called('adoptGuestData', dry);
+    const row = { id: 'a', title: 'of the guest', dueDate: '2026-03-01T12:00:00.000Z' };
+    return this.later(() => ({ adopted: 2, dropped: 1, existing: [{ table: 'tasks', id: 'a', row }], left: [] }));
+  }
+  discardGuestData() {
+    this.#called('discardGuestData');
+    return this.later(() => 3);
+  }
   setVisibility(table: string, id: string, visibility: string) {
     this.#called('setVisibility', table, id, visibility);
     return this.later(() => ({ keys: [id], count: 1, created: 0, ticket: 7 }));

@@ -2,8 +2,8 @@
 
 use super::error::invalid;
 use crate::engine::{
-    Adoption, Branch, Condition, Conflict, Error, Event, Explanation, Found, Kind, Part, Query, Side, Status,
-    TableChange, Want, Write, Written,
+    Adoption, Branch, Condition, Conflict, Error, Event, Explanation, Found, GuestData, Kind, Part, Query, Side,
+    Status, TableChange, Want, Write, Written,
 };
 use crate::model::Stamp;
 use crate::store::Key;
@@ -212,6 +212,25 @@ pub fn whole(number: f64, what: &str) -> Result<usize, JsValue> {
 pub fn count(number: usize) -> JsValue {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     JsValue::from_f64(number as f64)
+}
+
+/// What became of a guest's data.
+pub fn guest_data(data: &GuestData<JsRow>) -> JsValue {
+    let out = Object::new();
+    set(&out, "adopted", &count(data.adopted));
+    set(&out, "dropped", &count(data.dropped));
+    let existing = data.existing.iter().map(|one| {
+        let named = json_out(&json!({ "table": one.table, "id": one.id }));
+        set(named.unchecked_ref(), "row", one.row.as_object());
+        named
+    });
+    set(&out, "existing", &existing.collect::<Array>());
+    let left = data.left.iter().map(|one| {
+        let (code, message) = (one.error.kind().code(), one.error.to_string());
+        json_out(&json!({ "table": one.table, "id": one.id, "code": code, "message": message }))
+    });
+    set(&out, "left", &left.collect::<Array>());
+    out.into()
 }
 
 /// A record with the rows of the log that name it.

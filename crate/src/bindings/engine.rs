@@ -27,7 +27,7 @@ type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTab
 /// An open engine.
 #[wasm_bindgen]
 pub struct RawEngine {
-    session: Rc<BrowserSession>,
+    pub(super) session: Rc<BrowserSession>,
     /// How long a write waits for the vault to be unlocked.
     pub(super) vault_wait_ms: u64,
     name: String,

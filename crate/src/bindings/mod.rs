@@ -6,6 +6,7 @@
 mod convert;
 mod engine;
 mod error;
+mod guests;
 mod options;
 mod signals;
 mod transaction;

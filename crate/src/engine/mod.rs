@@ -11,6 +11,7 @@ mod error;
 mod events;
 #[cfg(feature = "planted-faults")]
 pub mod faults;
+mod guests;
 mod install;
 mod keyring;
 mod leaving;
@@ -44,6 +45,7 @@ pub use config::{Config, GUEST, Table, User};
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
 pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};
+pub use guests::{Existing, GuestData, Left};
 pub use keyring::NewKey;
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};

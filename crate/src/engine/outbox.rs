@@ -4,6 +4,7 @@
 //! never sent may still be merged: several updates of one record travel as one.
 
 mod coalesce;
+mod plain;
 mod row;
 mod unsent;
 
@@ -82,17 +83,33 @@ fn changes_in<R: Row>(rows: &[R]) -> usize {
 impl<S: Store, H: Host> Engine<S, H> {
     /// Freezes the next batch: what was frozen before and not answered, else the oldest unsent rows, merged.
     pub async fn freeze(&self) -> Result<Frozen> {
+        if let Some(frozen) = self.freeze_sealed().await? {
+            return Ok(frozen);
+        }
+        self.seal_waiting().await?;
+        Ok(self.freeze_sealed().await?.unwrap_or(Frozen::Nothing))
+    }
+
+    /// The same; `None`: something is to be sealed first, and can be.
+    async fn freeze_sealed(&self) -> Result<Option<Frozen>> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
         if epoch::current(&tx, &self.host, &self.watch).await?.offset.is_none() {
             tx.commit().await?;
-            return Ok(Frozen::ClockUnknown);
+            return Ok(Some(Frozen::ClockUnknown));
         }
         let mine = |row: &S::Row| row.text("userId").as_deref() == Some(&user);
         let scan = Scan { limit: Some(MAX_PUSH_CHANGES), ..Scan::default() };
         let found = tx.scan(CHANGE_LOG, &scan, &mine).await?;
-        let rows = parse_rows(&found);
+        let mut rows = parse_rows(&found);
+        if let Some(first) = rows.iter().position(|row| self.tells_plain(row)) {
+            if self.vault.check_sealing().is_ok() {
+                return Ok(None);
+            }
+            // What was written later waits for what it was written over.
+            rows.truncate(first);
+        }
         if found.len() < MAX_PUSH_CHANGES {
             // The whole log: what other tabs told of their commits may have come twice into the count, or late.
             self.pending.set(changes_in(&found));
@@ -117,7 +134,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             }
         }
         tx.commit().await?;
-        Ok(if chosen.is_empty() { Frozen::Nothing } else { Frozen::Batch(batch_of(&chosen)) })
+        Ok(Some(if chosen.is_empty() { Frozen::Nothing } else { Frozen::Batch(batch_of(&chosen)) }))
     }
 
     /// Takes off the log what an answer names: exactly that.

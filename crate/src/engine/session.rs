@@ -170,6 +170,11 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         self.engine.close();
     }
 
+    /// Whether there is a server to sync with.
+    pub(super) fn has_server(&self) -> bool {
+        self.driver.is_some()
+    }
+
     fn running(&self) -> Option<&Rc<Driver<S, H, T>>> {
         self.driver.as_ref().filter(|driver| driver.is_running())
     }

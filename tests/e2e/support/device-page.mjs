@@ -7,6 +7,9 @@ const patience = 10_000;
 /** What the browser itself says about servers that are not there or answer nonsense. */
 const networkNoise = /Failed to load resource|WebSocket connection to .* failed/;
 
+/** The recovery codes that people keep, by demo and name. */
+const codes = new Map();
+
 export class DevicePage {
   /** @type {import('playwright-core').Page} */
   page;
@@ -15,6 +18,8 @@ export class DevicePage {
   #context;
   #address;
   #region;
+  /** Who is signed in. */
+  #user;
 
   constructor(context, address, region = 'This device') {
     this.#context = context;
@@ -44,6 +49,10 @@ export class DevicePage {
     await this.page.getByRole('button', { name: 'Second device', exact: true }).click();
     const second = new DevicePage(this.#context, this.#address, 'Second device');
     second.page = this.page;
+    second.#user = this.#user;
+    await this.page.locator('section.pane').nth(1).waitFor({ state: 'attached' });
+    // On a phone it is behind the first one.
+    if (this.#user && (await second.pane.isVisible())) await second.openKey();
     return second;
   }
 
@@ -53,7 +62,69 @@ export class DevicePage {
 
   async signIn(name) {
     await this.pane.getByRole('button', { name: `Continue as ${name}` }).click();
+    this.#user = name;
+    await this.openKey();
     await this.newTask.waitFor();
+  }
+
+  /** Makes the user's key, or brings it here with the recovery code, unless this device has it. */
+  async openKey(name = this.#user) {
+    this.#user = name;
+    await this.locks(['setup', 'locked', 'unlocked']);
+    const state = await this.pane.getAttribute('data-lock');
+    if (state === 'setup') await this.createKey();
+    // A device that remembers the code unlocks by itself.
+    const unlocks = () =>
+      this.locks(['unlocked'], 800).then(
+        () => true,
+        () => false,
+      );
+    if (state === 'locked' && !(await unlocks())) await this.unlockWithCode();
+    await this.locks(['unlocked']);
+  }
+
+  /** Makes the key, and writes the recovery code down. */
+  async createKey() {
+    await this.pane.getByRole('button', { name: 'Create my key' }).click();
+    await this.keepCode();
+  }
+
+  /** Writes down the recovery code that is on screen, and gives two groups of it back. */
+  async keepCode(name = this.#user) {
+    this.#user = name;
+    await this.pane.getByRole('list', { name: 'Recovery code' }).waitFor();
+    const groups = await this.pane.getByRole('list', { name: 'Recovery code' }).getByRole('listitem').allTextContents();
+    codes.set(this.#codeName, groups.join('-'));
+    await this.pane.getByRole('button', { name: 'I have written it down' }).click();
+    const fields = this.pane.getByLabel(/Group \d+/);
+    await fields.first().waitFor();
+    for (const field of await fields.all()) {
+      const label = await field.evaluate((input) => input.labels[0].textContent);
+      await field.fill(groups[Number(/\d+/.exec(label)[0]) - 1].toLowerCase());
+    }
+    await this.pane.getByRole('button', { name: 'Start', exact: true }).click();
+  }
+
+  /** The code that this person has written down. */
+  get recoveryCode() {
+    return codes.get(this.#codeName);
+  }
+
+  async unlockWithCode(code = this.recoveryCode) {
+    const field = this.pane.getByLabel('Recovery code');
+    if (!(await field.isVisible())) await this.pane.getByRole('button', { name: 'Unlock' }).click();
+    await field.fill(code);
+    await this.pane.getByRole('button', { name: 'Unlock' }).click();
+  }
+
+  get #codeName() {
+    return `${new URL(this.#address).origin} ${this.#user}`;
+  }
+
+  /** Waits until the key is in one of the states. */
+  async locks(states, timeout = patience) {
+    const wanted = states.map((state) => `section.pane[data-lock="${state}"]`).join(',');
+    await this.page.locator(wanted).and(this.pane).waitFor({ timeout });
   }
 
   async signOut() {

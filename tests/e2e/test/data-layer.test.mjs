@@ -91,7 +91,7 @@ describe('the list of tasks', { timeout: 240_000 }, () => {
     await entry('Done').getByText('[state+doneAt]', { exact: true }).waitFor();
     assert.equal(await device.drawer.getByText('in the order of the index').count(), 4);
     await device.choose('View', 'By title');
-    await entry('By title').getByText('sorted by title in memory', { exact: true }).waitFor();
+    await entry('By title').getByText('state', { exact: true }).waitFor();
     await device.page.keyboard.press('Escape');
     await device.searchFor('plants');
     await entry('By title').getByText('searched by a function').waitFor();

@@ -44,13 +44,16 @@ describe('a server that goes away', { timeout: 240_000 }, () => {
     });
   }
 
-  it('signing_in_works_before_the_server_does', async () => {
+  it('whoever_signs_in_before_the_server_is_there_gets_their_key_when_it_is', async () => {
     await world.server.stop();
     const laptop = await world.device();
-    await laptop.signIn('Alice');
-    await laptop.add('Before the server was there');
-    await laptop.syncs(['offline', 'error'], { pending: 1 });
+    await laptop.pane.getByRole('button', { name: 'Continue as Alice' }).click();
+    await laptop.pane.getByText('Asking the server for your key…').waitFor();
+    await laptop.syncs(['offline', 'error'], { pending: 0 });
     await world.server.start();
+    await laptop.locks(['setup', 'locked'], recovery);
+    await laptop.openKey('Alice');
+    await laptop.add('Now that the server is there');
     await laptop.synced(recovery);
     laptop.assertQuiet({ network: true });
   });
@@ -83,6 +86,7 @@ describe('a server that answers nonsense', { timeout: 600_000 }, () => {
       // An answer that never comes is noticed late: until then the engine is waiting for it.
       const noticed = fault === 'nothing' ? ['syncing', 'offline', 'error'] : ['offline', 'error'];
       await laptop.syncs(noticed, { pending: 1 });
+      await laptop.sees(`Written during ${fault}`);
       assert.deepEqual(await laptop.titles(), [...titles, `Written during ${fault}`].sort());
       assert.ok(proxy.hits > 0, 'the engine asked the broken server');
 

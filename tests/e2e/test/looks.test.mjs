@@ -28,6 +28,7 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     const { keyboard } = device.page;
     await tabTo(device, 'Continue as Bob');
     await keyboard.press('Enter');
+    await device.openKey('Bob');
     await device.newTask.waitFor();
     await keyboard.press('n');
     await keyboard.type('Older by key');
@@ -117,6 +118,63 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
         device.assertQuiet();
       });
     }
+  }
+
+  for (const [size, options] of [
+    ['390', { ...phone, viewport: { width: 390, height: 844 } }],
+    ['1280', desktop],
+  ]) {
+    it(`${size}_pixels_wide_key_lock_and_offer_are_accessible_in_light_and_dark`, async () => {
+      const device = await world.device({ welcome: true, context: options });
+      const look = async (name) => {
+        for (const colorScheme of ['light', 'dark']) {
+          await device.page.emulateMedia({ colorScheme });
+          await settled(device.page);
+          await device.page.screenshot({ path: join(shots, `${size}-${colorScheme}-key-${name}.png`) });
+          await assertAccessible(device.page, name);
+        }
+        await assertFits(device.page, name);
+        if (size === '390') await assertTouchable(device.page);
+      };
+      const press = (name) => device.pane.getByRole('button', { name, exact: true }).click();
+      await device.sees('Water the plants');
+      await look('1-guest');
+      await press('Sign in');
+      await device.pane.getByRole('button', { name: `Continue as ${size === '390' ? 'Alice' : 'Bob'}` }).click();
+      await device.locks(['setup', 'locked']);
+      if ((await device.pane.getAttribute('data-lock')) === 'setup') {
+        await look('2-setup');
+        await press('Create my key');
+        await device.pane.getByRole('list', { name: 'Recovery code' }).waitFor();
+        await look('3-code');
+        await press('I have written it down');
+        await device.pane.getByLabel(/Group/).first().waitFor();
+        await press('Start');
+        await look('4-wrong-group');
+        await press('Show it again');
+        await device.keepCode(size === '390' ? 'Alice' : 'Bob');
+      } else {
+        await device.openKey(size === '390' ? 'Alice' : 'Bob');
+      }
+      await device.pane.getByText('from before you signed in').waitFor();
+      await look('5-offer');
+      await press('Add to my account');
+      await device.sees('Send the invoice');
+      await device.synced();
+      await device.pane.getByRole('button', { name: /^(Share a family list|Family)/ }).click();
+      await device.pane.getByText(/^Shared with/).waitFor();
+      await look('6-family');
+      await press('Mine');
+      await device.item('Send the invoice').first().locator('[data-task]').click();
+      await press('Inspect');
+      await device.drawer.getByRole('row', { name: /^title/ }).waitFor();
+      await look('7-drawer');
+      await device.page.getByRole('button', { name: 'Close the inspector' }).click();
+      await press('Lock');
+      await device.locks(['locked']);
+      await look('8-locked');
+      device.assertQuiet();
+    });
   }
 
   it('a_thousand_unsent_tasks_fit_on_a_phone', async () => {

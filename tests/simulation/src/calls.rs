@@ -3,9 +3,10 @@
 use super::device::Device;
 use super::executor::Owner;
 use super::host::SimHost;
+use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
-use mana_sync_engine::engine::{Engine, Error, Event, Query, Result, Unlock, Write, Writer, Written};
+use mana_sync_engine::engine::{Engine, Error, Event, GuestData, Query, Result, Unlock, Write, Writer, Written};
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
@@ -100,6 +101,36 @@ impl Device {
     /// The same, with an app that keeps the key, in a tab that lives.
     pub fn rotate(&self, byte: u8) -> Result<()> {
         self.try_rotate(byte, || Ok(())).expect("the tab lives")
+    }
+
+    /// Signs a user in on a guest's database.
+    pub fn sign_in(&self, user: &str) -> Result<()> {
+        let (session, user) = (self.session(), user_named(user));
+        self.call(async move { session.set_user(Some(user)).await }).expect("the tab lives")
+    }
+
+    /// Takes a guest's records into the account of who is signed in; `None`: the tab died over it.
+    pub fn try_adopt_guest_data(&self) -> Option<Result<GuestData<JsonRow>>> {
+        let session = self.session();
+        self.call(async move { session.adopt_guest_data(0).await })
+    }
+
+    /// The same, in a tab that lives.
+    pub fn adopt_guest_data(&self) -> Result<GuestData<JsonRow>> {
+        self.try_adopt_guest_data().expect("the tab lives")
+    }
+
+    /// What adopting would come to.
+    #[must_use]
+    pub fn guest_data(&self) -> GuestData<JsonRow> {
+        let engine = self.engine();
+        self.call(async move { engine.guest_data().await }).expect("the tab lives").expect("it is read")
+    }
+
+    /// Deletes what is left of a guest's.
+    pub fn discard_guest_data(&self) -> Result<usize> {
+        let engine = self.engine();
+        self.call(async move { engine.discard_guest_data().await }).expect("the tab lives")
     }
 
     /// Locks the vault.

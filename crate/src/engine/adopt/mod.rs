@@ -24,7 +24,7 @@ mod row;
 mod take_over;
 
 pub(super) use letter::Letter;
-pub use take_over::take_over;
+pub use take_over::{EPOCH, take_over};
 
 use super::error::Result;
 use super::{Config, rows};

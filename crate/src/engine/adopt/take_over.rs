@@ -14,7 +14,7 @@ use crate::store::{Key, Mode, Row, Scan, Store, Transaction};
 
 /// Stands for the clock epoch in rows taken over: no clock of this engine's made their stamps, which are held at the
 /// server's time, and not moved otherwise.
-pub(super) const EPOCH: &str = "adopted";
+pub const EPOCH: &str = "adopted";
 
 /// Table and record.
 type RecordName = (String, String);

@@ -170,13 +170,14 @@ impl<S: Store, H: Host> Engine<S, H> {
         for valid in parsed {
             wanted.entry(&valid.table).or_default().insert(valid.change.id.as_str());
         }
+        let work = if self.config().user.is_some() { Work::of_user } else { Work::new };
         let reads = wanted.into_iter().map(|(table, ids)| async move {
             let keys: Vec<Key> = ids.iter().map(|id| Key::text(id)).collect();
             let rows = tx.get_many(table, &keys).await?;
             Ok::<_, super::Error>(
                 ids.into_iter()
                     .zip(rows)
-                    .map(move |(id, row)| ((table.to_owned(), id.to_owned()), Work::new(row)))
+                    .map(move |(id, row)| ((table.to_owned(), id.to_owned()), work(row)))
                     .collect::<Vec<_>>(),
             )
         });

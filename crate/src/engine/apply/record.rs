@@ -4,6 +4,7 @@ use super::super::Touched;
 use super::super::config::Config;
 use super::super::error::Result;
 use super::super::events::{Conflict, Side};
+use super::super::guests::{is_guests, set_aside};
 use super::super::prepare::is_purged;
 use super::super::sealing::{is_row_sealed, mark_own};
 use super::super::stamps::{FieldMeta, Mark, StoredRecord, actor_of, json_of, origin_of, stamp_of};
@@ -19,6 +20,8 @@ use std::cmp::Ordering;
 pub struct Work<R> {
     original: Option<R>,
     row: Option<R>,
+    /// What a guest left under the id, which the user's record takes the place of.
+    guests: Option<R>,
     changed: bool,
     /// The fields that were merged into it.
     fields: OrderedSet<String>,
@@ -83,13 +86,22 @@ impl Tally {
 impl<R: Row> Work<R> {
     /// A record as stored, or none.
     pub fn new(row: Option<R>) -> Self {
-        Self { original: row.clone(), row, changed: false, fields: OrderedSet::new() }
+        Self { original: row.clone(), row, guests: None, changed: false, fields: OrderedSet::new() }
+    }
+
+    /// The same for a user who signed in: of what a guest left under the id they have nothing yet.
+    pub fn of_user(row: Option<R>) -> Self {
+        let (guests, row) = if row.as_ref().is_some_and(is_guests) { (row, None) } else { (None, row) };
+        Self { guests, ..Self::new(row) }
     }
 
     /// Puts the record if it changed.
     pub fn store<Tx: Transaction<Row = R>>(self, tx: &Tx, table: String, id: String) -> Result<Option<Touched<R>>> {
-        if !self.changed {
+        if !self.changed || self.row.is_none() && self.guests.is_some() {
             return Ok(None);
+        }
+        if let Some(guests) = &self.guests {
+            set_aside(tx, &table, &id, guests)?;
         }
         match &self.row {
             Some(row) => tx.put(&table, row, None)?,

@@ -291,6 +291,34 @@ impl LoggedChange {
     }
 
     /// The value it gives a field.
+    pub fn value_of(&self, field: &str) -> Option<&Value> {
+        match self.0.get("fields").and_then(|fields| fields.get(field)) {
+            Some(edit) => edit.get("value"),
+            None => self.0.get("data")?.get(field),
+        }
+    }
+
+    /// Takes a field out of it.
+    pub fn take_field(&mut self, field: &str) {
+        for map in ["fields", "data"] {
+            if let Some(map) = self.0.get_mut(map).and_then(Value::as_object_mut) {
+                map.remove(field);
+            }
+        }
+    }
+
+    /// Whether it edits any field.
+    pub fn has_fields(&self) -> bool {
+        self.0.get("fields").and_then(Value::as_object).is_some_and(|fields| !fields.is_empty())
+    }
+
+    /// Forgets what a field had before.
+    pub fn forget_before(&mut self, field: &str) {
+        let edit = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut);
+        edit.map(|edit| edit.remove("before"));
+    }
+
+    /// The same, to be changed.
     pub fn value_of_mut(&mut self, field: &str) -> Option<&mut Value> {
         let key = if self.0.get("fields").and_then(|fields| fields.get(field)).is_some() { "fields" } else { "data" };
         let value = self.0.get_mut(key)?.get_mut(field)?;

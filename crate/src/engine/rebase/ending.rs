@@ -4,8 +4,9 @@ use super::held::Held;
 use super::{Came, CameFields, EPOCH, Why};
 use crate::engine::adopt::Letter;
 use crate::engine::apply::insert_of;
-use crate::engine::config::{Config, GUEST};
+use crate::engine::config::Config;
 use crate::engine::error::Result;
+use crate::engine::guests::is_guests;
 use crate::engine::outbox::{LogRow, LoggedChange, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
@@ -13,7 +14,7 @@ use crate::engine::stamps::{actor_of, json_of, origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
     AUTHOR_ID, Change, EventId, FIELD_META, Op, OrderedMap, Origin, RecordId, SPACE_ID, Scope, Stamp, TableSync,
-    USER_ID, VISIBILITY, Visibility, is_hidden,
+    VISIBILITY, Visibility, is_hidden,
 };
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::store::{Key, Row, RowValue, Store, Transaction};
@@ -193,7 +194,8 @@ pub fn frame<R: Row, S: Store, H: Host>(
     }
 }
 
-pub(super) fn marked_fields<R: Row>(row: &R) -> Vec<String> {
+/// The fields of a record that have stamps.
+pub fn marked_fields<R: Row>(row: &R) -> Vec<String> {
     let meta = row.get(FIELD_META).and_then(|meta| meta.as_row());
     meta.map(|meta| meta.names()).unwrap_or_default().into_iter().filter(|name| !is_hidden(name)).collect()
 }
@@ -212,19 +214,19 @@ pub fn author_of<R: Row>(row: &R, field: &str) -> (Origin, Value) {
     (known.filter(|origin| *origin != Origin::ServerReplay).unwrap_or(by_kind), actor)
 }
 
-/// Whether a record was written before anybody signed in: it was never logged, and no server knows it.
-pub fn is_guests<R: Row>(row: &R) -> bool {
-    [USER_ID, AUTHOR_ID].into_iter().any(|field| row.text(field).as_deref() == Some(GUEST))
-}
-
 /// Whether a record lies in the user's own stream or was created by the user.
 pub(super) fn is_ours<R: Row>(row: &R, config: &Config) -> bool {
     let own = row.text(SPACE_ID).is_none_or(|space| config.wire_space(&space) == config.personal_alias());
     own || row.text(AUTHOR_ID).as_deref() == Some(config.user_id())
 }
 
-/// Puts changes into the log, one row for all of an author.
+/// Puts changes into the log whose stamps are known to others, one row for all of an author.
 pub async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged>) -> Result<()> {
+    append_as(tx, user, EPOCH, relogged).await
+}
+
+/// The same; `epoch` says where their stamps are from.
+pub async fn append_as<Tx: Transaction>(tx: &Tx, user: &str, epoch: &str, relogged: Vec<Relogged>) -> Result<()> {
     let mut groups: Vec<(String, u32, Value, Origin, Vec<LoggedChange>)> = Vec::new();
     for (app, version, actor, origin, change) in relogged {
         let same = groups
@@ -244,7 +246,7 @@ pub async fn append<Tx: Transaction>(tx: &Tx, user: &str, relogged: Vec<Relogged
             actor,
             origin: origin.as_str().to_owned(),
             changes,
-            ..LogRow::unmoved(user, EPOCH, at)
+            ..LogRow::unmoved(user, epoch, at)
         };
         row.append(tx).await?;
     }

@@ -21,7 +21,7 @@ use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
 use ending::Ending;
-pub(super) use ending::{ByAuthor, Relogged, append, author_of, is_guests, updates};
+pub(super) use ending::{ByAuthor, Relogged, append, append_as, author_of, frame, marked_fields, updates};
 use serde_json::{Map, Value};
 use std::rc::Rc;
 
@@ -187,7 +187,8 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         }
     }
     let told = keyring::tell_again(&tx, &user, epoch::fresh_id(&engine.host)).await?;
-    let (logged, letters) = (ending.relogged.len() + told, ending.letters.len());
+    let (relogged, letters) = (ending.relogged.len(), ending.letters.len());
+    let logged = relogged + told;
     if logged > 0 {
         hit(Probe::LoopRelogged);
     }
@@ -199,7 +200,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         rows::remove(&tx, SEEN, &key)?;
     }
     rows::remove(&tx, rows::REBASE, &user)?;
-    let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, logged, letters).await? } else { None };
+    let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, relogged, letters).await? } else { None };
     tx.commit().await?;
     engine.committed(&ending.touched, Origin::ServerReplay, logged);
     if let Some(adoption) = adoption {

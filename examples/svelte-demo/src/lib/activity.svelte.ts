@@ -60,7 +60,7 @@ async function described(engine: Engine, { table, ids }: TableChange): Promise<s
           .get(id as string)
           .catch(() => undefined)
       : undefined;
-  if (only) return `“${only.title}”`;
+  if (only) return typeof only.title === 'string' ? `“${only.title}”` : 'a locked task';
   if (table === 'settings') return 'the settings';
   return ids.length === 1 ? 'a task' : `${ids.length.toLocaleString('en-GB')} ${table}`;
 }

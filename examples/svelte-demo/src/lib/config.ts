@@ -9,5 +9,8 @@ export const serverUrl: string = (
   'http://localhost:3050'
 ).replace(/\/+$/, '');
 
+/** Whether to begin by asking who it is: `?start=sign-in`. Else a visitor begins as a guest, with a few tasks to try. */
+export const asksFirst: boolean = query.get('start') === 'sign-in';
+
 /** Names this page's database, so that two tabs of one browser can be two devices: `?device=b`. */
 export const deviceId: string = query.get('device')?.replace(/[^a-z0-9-]/gi, '') || 'a';

@@ -3,13 +3,17 @@ import { type Engine, type EngineOptions, openEngine, type Transaction } from '@
 import { Activity } from './activity.svelte.ts';
 import { explain } from './advice.ts';
 import { serverUrl } from './config.ts';
+import { Family } from './family.svelte.ts';
+import { Lock } from './lock.svelte.ts';
 import { Network } from './network.svelte.ts';
 import { announce, told } from './notices.ts';
-import { apps, type LineDraft, schema } from './schema.ts';
+import { firstTasks } from './samples.ts';
+import { apps, encryption, type LineDraft, schema } from './schema.ts';
 import { readSetting, writeSetting } from './storage.ts';
 import type { Task } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
-import { fetchToken, type SampleUser, userById } from './users.ts';
+import { today } from './today.svelte.ts';
+import { fetchToken, type SampleUser, sampleUsers, userById } from './users.ts';
 import { View } from './view.svelte.ts';
 
 /** Somebody who uses the app without an account: nothing leaves the device. */
@@ -25,6 +29,8 @@ export class Device {
   readonly network = new Network();
   readonly view = new View(this);
   readonly activity = new Activity();
+  readonly lock = new Lock(this);
+  readonly family = new Family(this);
   /** Who uses this device: a sample user, null for a guest, undefined when nobody has been chosen. */
   user = $state.raw<SampleUser | null | undefined>(undefined);
   engine = $state.raw<Engine | null>(null);
@@ -32,18 +38,22 @@ export class Device {
   failure = $state.raw<unknown>(null);
   /** What opening the database waits for, when that is worth a word. */
   opening = $state('');
+  /** How many tasks of a guest the user may take into their account; 0 when there are none, or they wait for later. */
+  offered = $state(0);
   #running = $state(0);
   #drafts = $state(0);
   #last = $state<SaveState>('idle');
   #generation = 0;
 
-  constructor(id: string, label: string) {
+  /** `welcomes`: somebody who was never here begins as a guest. */
+  constructor(id: string, label: string, welcomes = false) {
     this.id = id;
     this.label = label;
     if (readSetting(`${id}:cut`)) this.network.cut();
     const stored = readSetting(`${id}:user`);
     const user = stored === guestId ? null : userById(stored);
     if (user !== undefined) void this.#open(user);
+    else if (welcomes) void this.#welcome();
   }
 
   get tasks() {
@@ -71,10 +81,24 @@ export class Device {
     this.#drafts += change;
   }
 
-  /** Signs in; null uses the device as a guest. */
+  /** Signs in; null uses the device as a guest. Whose database it is stays so: the first user's takes over a guest's. */
   signIn(user: SampleUser | null): void {
-    writeSetting(`${this.id}:user`, user?.id ?? guestId);
+    this.#begin(user);
     void this.#open(user);
+  }
+
+  #begin(user: SampleUser | null): void {
+    writeSetting(`${this.id}:user`, user?.id ?? guestId);
+    const [own, guests] = [this.#databaseSetting(user), this.#databaseSetting(null)];
+    if (readSetting(own)) return;
+    if (!user) {
+      const plain = this.#databaseName(null);
+      const isTaken = sampleUsers.some((other) => this.#databaseName(other) === plain);
+      writeSetting(own, isTaken ? `${plain}-${Date.now()}` : plain);
+    } else if (readSetting(guests)) {
+      writeSetting(own, readSetting(guests));
+      writeSetting(guests, null);
+    }
   }
 
   /** Ends the session and keeps the database for the next one. */
@@ -83,6 +107,20 @@ export class Device {
     writeSetting(`${this.id}:user`, null);
     this.#reset();
     await engine?.signOut().catch((error: unknown) => this.#tell('Signing out', error));
+  }
+
+  /** Takes the guest's tasks into the account, or leaves them for later, or deletes them. */
+  async decide(what: 'take' | 'later' | 'delete'): Promise<void> {
+    this.offered = 0;
+    const { engine } = this;
+    if (!engine || what === 'later') return;
+    await this.attempt('Taking your tasks over', async () => {
+      if (what === 'delete') return void (await engine.discardGuestData());
+      const { adopted, existing } = await engine.adoptGuestData();
+      const rest = existing.length > 0 ? ` ${existing.length} were there already and stay as they are.` : '';
+      toasts.show({ kind: 'info', text: `${adopted} added to your account.${rest}` });
+    });
+    await this.#lookForGuests(engine);
   }
 
   /** Closes the database; the session stays for the next visit. */
@@ -161,8 +199,27 @@ export class Device {
     }
   }
 
+  /** Opens the list for somebody who was never here, with a few tasks to try. */
+  async #welcome(): Promise<void> {
+    this.#begin(null);
+    await this.#open(null);
+    const isFresh = (await this.engine?.table('tasks').count()) === 0;
+    if (isFresh) await this.save('Adding the tasks', () => this.tasks.bulkAdd(firstTasks(today.day)));
+  }
+
+  /** What a guest left here is offered to who signed in. */
+  async #lookForGuests(engine: Engine): Promise<void> {
+    const { adopted } = await engine.adoptGuestData({ dryRun: true });
+    if (this.engine === engine) this.offered = adopted;
+  }
+
   #use(engine: Engine): void {
     this.engine = engine;
+    this.family.follow(engine);
+    if (this.user) {
+      void this.attempt('Unlocking', () => this.lock.restore(engine));
+      void this.attempt('Looking for earlier tasks', () => this.#lookForGuests(engine));
+    }
     announce(this, engine);
     this.activity.follow(engine);
     // Not by this page, which lets go of an engine before it closes it: a tab with a newer version needs the database.
@@ -176,9 +233,17 @@ export class Device {
   }
 
   #options(user: SampleUser | null): EngineOptions {
-    // A database belongs to one user: each gets one of their own on every device.
-    const name = `mana-demo-${this.id}-${user?.id ?? guestId}`;
-    return { name, schema, apps, user: user && { id: user.id, displayName: user.name } };
+    const who = user && { id: user.id, displayName: user.name };
+    return { name: this.#databaseName(user), schema, apps, encryption, user: who };
+  }
+
+  #databaseSetting(user: SampleUser | null): string {
+    return `${this.id}:database:${user?.id ?? guestId}`;
+  }
+
+  /** A database belongs to one user: each gets one of their own on every device, but for who signs in where a guest was. */
+  #databaseName(user: SampleUser | null): string {
+    return readSetting(this.#databaseSetting(user)) ?? `mana-demo-${this.id}-${user?.id ?? guestId}`;
   }
 
   #openEngine(user: SampleUser | null): Promise<Engine> {
@@ -202,6 +267,9 @@ export class Device {
     this.#last = 'idle';
     this.view.reset();
     this.activity.clear();
+    this.family.reset();
+    this.lock.fresh = '';
+    this.offered = 0;
   }
 
   get #opened(): Engine {

@@ -1,7 +1,10 @@
 // One device's way to the network: a fetch and a WebSocket that a switch can cut. While cut, nothing leaves and
 // nothing arrives: running requests fail, open sockets close, new ones never connect.
+import { Wire } from './wire.svelte.ts';
 
 export class Network {
+  /** What goes over it. */
+  readonly wire = new Wire();
   /** False while this device is cut off. */
   connected = $state(true);
   #requests = new AbortController();
@@ -13,7 +16,10 @@ export class Network {
     const own = init?.signal;
     try {
       cut.throwIfAborted();
-      return await globalThis.fetch(input, { ...init, signal: own ? AbortSignal.any([own, cut]) : cut });
+      if (init?.body) void this.wire.hear(new Response(init.body), 'sent', isPacked(init));
+      const answer = await globalThis.fetch(input, { ...init, signal: own ? AbortSignal.any([own, cut]) : cut });
+      void this.wire.hear(answer.clone(), 'received', false);
+      return answer;
     } catch (error) {
       // What a browser says about a network that is not there.
       throw cut.aborted ? new TypeError('Failed to fetch') : error;
@@ -41,6 +47,11 @@ export class Network {
     this.connected = true;
     this.#requests = new AbortController();
   }
+}
+
+/** Whether the engine has compressed what it sends. */
+function isPacked({ headers }: RequestInit): boolean {
+  return new Headers(headers).get('Content-Encoding') === 'gzip';
 }
 
 function gatedSocket(connected: () => boolean, opened: (socket: WebSocket) => void): typeof WebSocket {

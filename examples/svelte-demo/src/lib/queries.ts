@@ -15,6 +15,8 @@ export interface Shown {
   readonly search: string;
   /** The present calendar day. */
   readonly today: string;
+  /** Whether the family's list is shown, which is the engine's active space then. */
+  readonly family: boolean;
 }
 
 export interface Group {
@@ -22,6 +24,8 @@ export interface Group {
   readonly query: Query<Task>;
   /** Shows its tasks on demand. */
   readonly folded?: boolean;
+  /** In the order of the titles, which only this device can read: all rows come, and are put in order here. */
+  readonly byTitle?: boolean;
 }
 
 /** Days begin with a digit: this comes after all of them. */
@@ -33,7 +37,7 @@ export function groupsOf(tasks: Table<Task>, shown: Shown): Group[] {
   if (shown.sort === 'newest') {
     return [{ title: 'Newest first', query: openTasks(tasks, shown).orderBy(':id').reverse() }, done];
   }
-  if (shown.sort === 'title') return [{ title: 'By title', query: openTasks(tasks, shown).orderBy('title') }, done];
+  if (shown.sort === 'title') return [{ title: 'By title', query: openTasks(tasks, shown), byTitle: true }, done];
   const tomorrow = addDays(shown.today, 1);
   return [
     { title: 'Today', query: dueBetween(tasks, shown, '0', tomorrow) },

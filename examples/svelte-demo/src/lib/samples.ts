@@ -19,7 +19,7 @@ export function sampleTasks(count: number, today: string): NewTask[] {
   }));
 }
 
-/** A first list. */
+/** A first list; people tick, change and add to it. */
 export function firstTasks(today: string): NewTask[] {
   return [
     { ...newTask('Water the plants'), dueDate: today, project: 'Home' },

@@ -1,12 +1,15 @@
 // The tables of the app, how they sync, and what a new version does to the data of the one before.
-import type { AppOptions, Schema, Transaction } from '@mana/sync-engine';
+import type { AppOptions, EncryptionOptions, RecoveryWrapped, Schema, Transaction } from '@mana/sync-engine';
 import type { Sort } from './queries.ts';
 import type { Task } from './task.ts';
 
-/** How the list is shown; one record per user, on all devices. */
+/** What follows the user to all devices: one record says how the list is shown, one what the recovery code opens. */
 export interface Settings {
   readonly id: string;
-  readonly view: { readonly sort?: Sort; readonly compact?: boolean };
+  readonly view?: { readonly sort?: Sort; readonly compact?: boolean };
+  readonly key?: RecoveryWrapped;
+  /** Whether the person has the recovery code. */
+  readonly codeKept?: boolean;
 }
 
 /** A line that was typed and not added yet; stays on this device. */
@@ -38,6 +41,9 @@ export const schema: Schema = {
 export const apps: Readonly<Record<string, AppOptions>> = {
   todo: { tables: { tasks: {}, settings: { scope: 'user' } } },
 };
+
+/** What people write is theirs. Days, projects and states are not sealed: the list is read by indexes over them. */
+export const encryption: EncryptionOptions = { fields: { tasks: ['title', 'notes'] }, format: 2 };
 
 /** Every device does this by itself, so it comes to the same from the same task. */
 async function toVersion2(tx: Transaction): Promise<void> {

@@ -21,6 +21,11 @@ export interface Project {
   readonly open: number;
 }
 
+/** The title, or what stands for it while it cannot be read. */
+export function titleOf({ title }: Pick<Task, 'title'>): string {
+  return typeof title === 'string' ? title : 'Locked task';
+}
+
 /** A task with nothing but a title. */
 export function newTask(title: string): NewTask {
   return { title, notes: '', dueDate: '', project: '', state: 'open', doneAt: null };

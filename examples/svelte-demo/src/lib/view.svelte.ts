@@ -23,7 +23,7 @@ export class View {
     return this.#device.engine?.table<Settings>('settings');
   }
 
-  get #view(): Settings['view'] {
+  get #view(): NonNullable<Settings['view']> {
     return this.#settings.current?.[0]?.view ?? {};
   }
 
@@ -33,7 +33,8 @@ export class View {
 
   get shown(): Shown {
     const { project, search } = this;
-    return { project, search, sort: this.#view.sort ?? 'day', today: today.day };
+    const { shown: family } = this.#device.family;
+    return { project, search, sort: this.#view.sort ?? 'day', today: today.day, family };
   }
 
   /** Whether some tasks are not shown. */

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Long before the simulation begins.
-const OLD: &str = "2025-06-01T10:00:00.000Z";
-const LATER: &str = "2025-06-02T10:00:00.000Z";
+pub const OLD: &str = "2025-06-01T10:00:00.000Z";
+pub const LATER: &str = "2025-06-02T10:00:00.000Z";
 /// Years after it.
 const FUTURE: &str = "2031-01-01T00:00:00.000Z";
 
@@ -18,7 +18,7 @@ fn ada() -> Value {
 }
 
 /// A record of the current generation whose fields were all stamped at once.
-fn stamped(id: &str, at: &str, fields: &Value) -> Value {
+pub fn stamped(id: &str, at: &str, fields: &Value) -> Value {
     let mut row =
         json!({ "id": id, "userId": "ada", "spaceId": "_personal:ada", "authorId": "ada", "visibility": "space" });
     for (name, value) in fields.as_object().expect("fields") {
@@ -32,7 +32,7 @@ fn stamped(id: &str, at: &str, fields: &Value) -> Value {
 }
 
 /// A queued row with what every one has.
-fn queued(table: &str, id: &str, op: &str, at: &str, more: &Value) -> (&'static str, Value) {
+pub fn queued(table: &str, id: &str, op: &str, at: &str, more: &Value) -> (&'static str, Value) {
     let mut row = json!({ "appId": "todo", "collection": table, "recordId": id, "op": op, "createdAt": at });
     for (name, value) in more.as_object().expect("an object") {
         row[name] = value.clone();

@@ -1,11 +1,13 @@
 //! What whole devices do, a sentence each, in virtual time.
 
 mod adoption;
+mod adoption_sealed;
 mod aside;
 mod bad_input;
 mod bulk;
 mod clocks;
 mod crashes;
+mod guests;
 mod late;
 mod moves;
 mod owners;
