@@ -9,6 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+/// How long a request or an answer may be on its way, in milliseconds: connections end before, and what is in them with them.
+const LONGEST_ON_THE_WAY_MS: u64 = 600_000;
+
 /// Where changes are pushed to.
 const PUSH: &str = "/v2/push";
 
@@ -277,9 +280,10 @@ impl Line {
         self.met.borrow_mut().extend(fault.map(|fault| (request.path, fault)));
         self.sent.borrow_mut().push(request.clone());
         let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
+        let sent = self.executor.now();
         self.executor.sleep(5 + self.random.below(40) + extra).await;
         let lost = |why: &str| Err(NoAnswer(why.to_owned()));
-        if !self.online.get() || fault == Some(Fault::DropRequest) {
+        if !self.online.get() || self.is_given_up(sent) || fault == Some(Fault::DropRequest) {
             return lost("the request was lost");
         }
         if let Some(Fault::Late(ms) | Fault::Again(ms)) = fault {
@@ -300,7 +304,7 @@ impl Line {
         }
         self.executor.sleep(5 + self.random.below(40) + extra).await;
         match fault {
-            _ if !self.online.get() => lost("the answer was lost"),
+            _ if !self.online.get() || self.is_given_up(sent) => lost("the answer was lost"),
             Some(Fault::LoseAnswer) => lost("the answer was lost"),
             Some(Fault::Cut) => {
                 let half: String = answer.body.chars().take(answer.body.chars().count() / 2).collect();
@@ -313,15 +317,22 @@ impl Line {
 
 impl Line {
     /// The request reaches the server on its own, whatever became of its sender.
-    fn deliver_later(&self, request: Request, ms: u64) {
-        let (server, slept) = (Rc::clone(&self.server), self.executor.sleep(ms));
+    fn deliver_later(self: &Rc<Self>, request: Request, ms: u64) {
+        let (line, sent, slept) = (Rc::clone(self), self.executor.now(), self.executor.sleep(ms));
         self.executor.spawn(
             0,
             Box::pin(async move {
                 slept.await;
-                drop(server.answer(&request));
+                if !line.is_given_up(sent) {
+                    drop(line.server.answer(&request));
+                }
             }),
         );
+    }
+
+    /// Whether nobody carries a request any more that was sent then: a machine slept, and its connections are gone.
+    fn is_given_up(&self, sent: u64) -> bool {
+        self.executor.now() > sent + LONGEST_ON_THE_WAY_MS
     }
 }
 

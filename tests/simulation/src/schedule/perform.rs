@@ -3,7 +3,7 @@
 use super::Schedule;
 use crate::event::Event;
 use crate::model::{Act, held};
-use crate::place::{NEWER, Place, Record};
+use crate::place::{FIELDS, NEWER, Place, Record};
 use crate::sealed;
 use mana_sync_engine::engine::Kind;
 use mana_sync_engine::model::Stamp;
@@ -146,7 +146,9 @@ impl Schedule {
             "at": at, "origin": "user", "visibility": "space" });
         if insert {
             change["op"] = json!("insert");
-            change["data"] = json!({ "title": format!("script {}", self.calls) });
+            // It has no key.
+            let field = if self.seals { FIELDS[2] } else { FIELDS[0] };
+            change["data"] = json!({ field: format!("script {}", self.calls) });
         } else {
             change["op"] = json!("update");
             change["fields"] = json!({ "note": { "value": format!("script {}", self.calls), "at": at } });
