@@ -188,7 +188,10 @@ class OpenEngine extends ActorWriter implements Engine {
     const next = readArgument(() => rawUser(user));
     try {
       await this.#connection.run((raw) => raw.setUser(next));
-      this.#connection.options.user = next;
+      const { options } = this.#connection;
+      // The spaces of one who signed out are nobody else's.
+      if (options.user && options.user.id !== next?.id) Object.assign(options, { spaces: [], activeSpaceId: null });
+      options.user = next;
     } catch (error) {
       if (!wipe || !(error instanceof ManaError) || error.code !== 'other_user') throw error;
       // The spaces were the former user's.

@@ -19,7 +19,7 @@ use super::ports::{Host, Tabs, Transport};
 use super::prepare::is_deleted;
 use super::session::Session;
 use super::stamps::origin_of;
-use super::{Engine, Table, progress, rebase, rows};
+use super::{Engine, Table, rows};
 use crate::model::{AUTHOR_ID, ID, Origin, SPACE_ID, USER_ID, record};
 use crate::store::{ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use owned::is_untouched;
@@ -97,11 +97,13 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     /// pulled. Called again, it goes on where it was. `wait_ms`: how long it waits for the vault, where it takes the key.
     pub async fn adopt_guest_data(self: &Rc<Self>, wait_ms: u64) -> Result<GuestData<S::Row>> {
         self.engine().check_signed_in()?;
-        if self.has_server() && !self.engine().has_pulled().await? {
-            // Which ids the account has, and which of the user's keys is the newest, is only known then.
+        let user = self.engine().config().user_id().to_owned();
+        if self.has_server() {
+            // Which ids the account has, and which of the user's keys is the newest, is only known then: a pull of some
+            // time ago does not know what other devices made since.
             self.sync_now().await?;
         }
-        self.engine().adopt_guest_data(wait_ms).await
+        self.engine().adopt_guest_data(&user, wait_ms).await
     }
 }
 
@@ -115,8 +117,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
     }
 
-    async fn has_pulled(self: &Rc<Self>) -> Result<bool> {
-        Ok(!progress::current(self).await?.hydrating && rebase::current(self).await?.is_none())
+    /// Fails where another user has signed in since, or nobody is: what is taken over is only that user's.
+    fn check_still(&self, user: &str) -> Result<()> {
+        if self.config().user.is_some() && self.config().user_id() == user {
+            return Ok(());
+        }
+        Err(Error::new(Kind::OtherUser, "the user changed meanwhile: call it again for the one who is signed in now"))
     }
 
     /// What adopting would come to, as far as it is known now. Writes nothing, and needs neither key nor server.
@@ -161,12 +167,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(count)
     }
 
-    pub(super) async fn adopt_guest_data(self: &Rc<Self>, wait_ms: u64) -> Result<GuestData<S::Row>> {
+    pub(super) async fn adopt_guest_data(self: &Rc<Self>, user: &str, wait_ms: u64) -> Result<GuestData<S::Row>> {
         let mut data = GuestData::default();
         for (name, table) in self.tables_of_guests() {
             let mut after = None;
             loop {
-                let page = self.adopt_page(&name, &table, after.as_deref(), &mut data).await;
+                let page = self.adopt_page(user, (&name, &table), after.as_deref(), &mut data).await;
                 after = match page {
                     Ok(None) => break,
                     Ok(last) => last,
@@ -177,7 +183,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                 };
             }
         }
-        while let Err(error) = self.adopt_aside(&mut data).await {
+        while let Err(error) = self.adopt_aside(user, &mut data).await {
             self.wait_for_key(error, wait_ms).await?;
         }
         data.existing = self.existing().await?;

@@ -229,13 +229,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         let pending = outbox::count(&tx, &id).await?;
         tx.commit().await?;
         self.pending.set(pending);
-        let changed = self.config().user.as_ref().map(|user| &user.id) != user.as_ref().map(|user| &user.id);
+        let before = self.config().user_id().to_owned();
         self.config.borrow_mut().user = user;
-        if changed {
+        if before != id {
             // Keys and spaces were the former user's.
             self.drop_keys();
             self.read_keyring().await?;
-            self.take_kept_spaces(&id).await?;
+            self.take_kept_spaces(&id, &before).await?;
         }
         self.live.invalidate_all();
         live::schedule(self);

@@ -1,7 +1,8 @@
 //! The read path: what of a table the signed-in user may see; rows by their keys.
 
-use super::config::{Config, Table};
+use super::config::{Config, GUEST, Table};
 use super::error::Result;
+use super::guests::is_guests;
 use super::ports::Host;
 use super::prepare::{is_deleted, is_purged};
 use super::{Engine, log_json};
@@ -83,7 +84,7 @@ impl Sight {
         }
         match scope {
             Scope::User => self.is_own(row, USER_ID),
-            Scope::Space => self.sees_space(row) && self.sees_private(row),
+            Scope::Space => self.sees_space(row) && self.sees_private(row) && !self.is_of_guest(row),
         }
     }
 
@@ -95,6 +96,11 @@ impl Sight {
     /// A row of the time before spaces: its author's, where it says who that is.
     fn sees_spaceless<R: Row>(&self, row: &R) -> bool {
         self.own && self.is_own(row, AUTHOR_ID)
+    }
+
+    /// What a guest wrote is nobody's until it is taken over.
+    fn is_of_guest<R: Row>(&self, row: &R) -> bool {
+        self.user != GUEST && row.get(AUTHOR_ID).is_some_and(|author| author.is_word(GUEST)) && is_guests(row)
     }
 
     fn sees_private<R: Row>(&self, row: &R) -> bool {

@@ -106,10 +106,14 @@ pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Kept> {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
-    /// Goes over to the spaces of a user who signed in: those kept for them; where there are none, those an app named
-    /// for its guest.
-    pub(super) async fn take_kept_spaces(&self, user: &str) -> Result<()> {
-        let named = std::mem::take(&mut self.config.borrow_mut().spaces);
+    /// Goes over to the spaces of a user who signed in, or of a guest: those kept for them; where there are none, those an
+    /// app named for its guest. What another user was a member of is nobody else's to see.
+    pub(super) async fn take_kept_spaces(&self, user: &str, before: &str) -> Result<()> {
+        let mut named = std::mem::take(&mut self.config.borrow_mut().spaces);
+        if before != GUEST {
+            named.clear();
+            self.config.borrow_mut().active_space = None;
+        }
         let tx = self.store.begin(Mode::Write, &[ENGINE])?;
         let known = read(&tx, user).await?;
         let kept = if known.spaces.is_empty() { known.with_pinned(named) } else { known };

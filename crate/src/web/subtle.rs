@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 /// Bits of a derived key.
-const KEY_BITS: f64 = 256.0;
+const KEY_BITS: u32 = 256;
 
 /// PBKDF2-HMAC-SHA256 of a passphrase, the same bytes as the module's own in a third of the time and without holding the
 /// page up; `None` where the browser has no `WebCrypto`, or it refuses.
@@ -30,6 +30,9 @@ pub async fn pbkdf2(passphrase: &str, salt: &[u8], iterations: u32) -> Option<Wr
         Reflect::set(&how, &part.into(), &value).ok()?;
     }
     let derived = Uint8Array::new(&ask(&subtle, "deriveBits", &[how.into(), imported?, KEY_BITS.into()]).await?);
+    if derived.length() * 8 != KEY_BITS {
+        return None;
+    }
     let key = WrapKey::filled(|bytes| derived.copy_to(bytes));
     derived.fill(0, 0, derived.length());
     Some(key)

@@ -109,6 +109,12 @@ impl Device {
         self.call(async move { session.set_user(Some(user)).await }).expect("the tab lives")
     }
 
+    /// Signs the user out, on the engine that is open.
+    pub fn sign_out(&self) -> Result<()> {
+        let session = self.session();
+        self.call(async move { session.set_user(None).await }).expect("the tab lives")
+    }
+
     /// Takes a guest's records into the account of who is signed in; `None`: the tab died over it.
     pub fn try_adopt_guest_data(&self) -> Option<Result<GuestData<JsonRow>>> {
         let session = self.session();

@@ -29,27 +29,29 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Takes the next records of a table over, in one transaction; gives the id of the last one that was looked at.
     pub(super) async fn adopt_page(
         self: &Rc<Self>,
-        name: &str,
-        table: &Table,
+        user: &str,
+        (name, table): (&str, &Table),
         after: Option<&str>,
         data: &mut GuestData<S::Row>,
     ) -> Result<Option<String>> {
         let Some(sync) = &table.sync else { return Ok(None) };
-        let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Durable, &[name, CHANGE_LOG, ENGINE])?;
         let now = self.corrected_now(&tx).await?;
         let range = after.map(|after| KeyRange { lower: Some((Key::text(after), true)), upper: None });
         let scan = Scan { range, limit: Some(PAGE), ..Scan::default() };
         let mut page = Page { touched: vec![], relogged: vec![], bytes: 0, dropped: 0, left: vec![] };
         let mut last = None;
-        for row in tx.scan(name, &scan, &is_guests).await? {
+        let rows = tx.scan(name, &scan, &is_guests).await?;
+        // From here to the last put nothing is waited for: who is signed in now owns and seals all of it.
+        self.check_still(user)?;
+        for row in rows {
             self.adopt_row(&tx, (name, sync), &row, now, &mut page)?;
             last = row.text(ID).or(last);
             if page.bytes > PAGE_BYTES {
                 break;
             }
         }
-        append_as(&tx, &user, adopt::EPOCH, page.relogged).await?;
+        append_as(&tx, user, adopt::EPOCH, page.relogged).await?;
         tx.commit().await?;
         if !page.touched.is_empty() {
             self.committed(&page.touched, Origin::User, page.touched.len());
@@ -88,11 +90,13 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Seals, in one transaction, what was set aside, and forgets what nobody touched.
-    pub(super) async fn adopt_aside(&self, data: &mut GuestData<S::Row>) -> Result<()> {
+    pub(super) async fn adopt_aside(&self, user: &str, data: &mut GuestData<S::Row>) -> Result<()> {
         let tx = self.store.begin(Mode::Durable, &[ENGINE])?;
         let now = self.corrected_now(&tx).await?;
         let (mut dropped, mut left) = (0, Vec::new());
-        for (key, aside) in rows::read_all::<_, Aside>(&tx, ASIDE).await? {
+        let asides = rows::read_all::<_, Aside>(&tx, ASIDE).await?;
+        self.check_still(user)?;
+        for (key, aside) in asides {
             let Some(row) = S::Row::from_json(&aside.row).filter(is_guests) else { continue };
             let table = self.config().tables.get(&aside.table).cloned();
             let Some(sync) = table.as_ref().and_then(|table| table.sync.as_ref()) else { continue };

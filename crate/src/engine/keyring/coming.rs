@@ -94,7 +94,7 @@ pub async fn settle<Tx: Transaction>(
         settled.changed = true;
         if is_accepted {
             let mut known = Known::read(tx, &user).await?;
-            known.merge(rotation.fact);
+            known.take_own(rotation.fact);
             known.write_facts(tx, &user)?;
             rows::remove(tx, ROTATION, &user)?;
         } else {

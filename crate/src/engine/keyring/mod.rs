@@ -141,6 +141,13 @@ impl Known {
         true
     }
 
+    /// Takes up a fact of this device's own, however many versions of it others have shown.
+    fn take_own(&mut self, fact: Fact) {
+        if !self.merge(fact.clone()) && !self.facts.contains(&fact) {
+            self.facts.push(fact);
+        }
+    }
+
     fn write_facts<Tx: Transaction>(&self, tx: &Tx, user: &str) -> Result<()> {
         rows::write(tx, FACTS, user, Facts { facts: self.facts.clone() })
     }
@@ -160,7 +167,7 @@ fn record_of(user: &str) -> Option<KeyringRecord> {
 async fn tell<Tx: Transaction>(tx: &Tx, user: &str, facts: Vec<Fact>, event_id: String) -> Result<Known> {
     let mut known = Known::read(tx, user).await?;
     for fact in &facts {
-        known.merge(fact.clone());
+        known.take_own(fact.clone());
     }
     known.write_facts(tx, user)?;
     log(tx, user, &facts, event_id).await?;

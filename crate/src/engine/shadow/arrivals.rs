@@ -168,23 +168,23 @@ impl<S: Store, H: Host> Engine<S, H> {
         let stored = tx.get_many(table, &keys).await?;
         let (mut told, mut touched) = (Vec::new(), Vec::new());
         for ((note, id), old) in page.iter().zip(stored) {
-            let mut is_seen = true;
+            let (mut is_seen, mut is_changed) = (true, false);
             if let Some(old) = old.filter(|row| is_row_sealed(&self.config(), sync, row)) {
                 let mut row = old.shallow_copy();
                 for field in fields(&old) {
                     let shadow = Shadow::of(&old, &field).filter(|one| one.code.is_none());
                     let Some(shadow) = shadow.filter(|_| sync.sealed.contains(&field)) else { continue };
-                    is_seen &= self.look(sync, &mut row, Spot { table, id, field: &field }, Some(shadow), &mut told);
+                    let is_known =
+                        self.look(sync, &mut row, Spot { table, id, field: &field }, Some(shadow), &mut told);
+                    is_seen &= is_known;
+                    is_changed |= is_known;
                 }
-                tx.put(table, &row, None)?;
-                let key = Key::text(id);
-                touched.push(Touched {
-                    table: table.to_owned(),
-                    key,
-                    old: Some(old),
-                    new: Some(row),
-                    fields: Vec::new(),
-                });
+                // What no key here can tell stays as it is, however often it is looked at.
+                if is_changed {
+                    tx.put(table, &row, None)?;
+                    let (table, key) = (table.to_owned(), Key::text(id));
+                    touched.push(Touched { table, key, old: Some(old), new: Some(row), fields: Vec::new() });
+                }
             }
             if is_seen {
                 rows::remove(&tx, rows::UNSEEN, note)?;

@@ -3,6 +3,7 @@
 use super::synced::NewRecord;
 use super::{Value, Writer};
 use crate::engine::error::{Error, Kind, Result};
+use crate::engine::guests::is_guests;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, check_seals, differences, newest_stamp};
 use crate::engine::stamps::stamp_of;
@@ -152,6 +153,10 @@ impl<S: Store, H: Host> Writer<S, H> {
         let owner = row.text(USER_ID).filter(|_| row.text(SPACE_ID).is_none());
         if let Some(owner) = owner.filter(|owner| owner != config.user_id()) {
             let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
+            return Err(Error::new(Kind::OtherUser, message));
+        }
+        if config.user.is_some() && is_guests(row) {
+            let message = "the record is a guest's until it is taken over: call adoptGuestData; nothing was written";
             return Err(Error::new(Kind::OtherUser, message));
         }
         row.text(SPACE_ID).map_or(Ok(()), |space| config.check_writable_space(&space))

@@ -29,13 +29,14 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 
     /// Whether a new value of a registered field is sealed: by the rule for the record, and where what is stored was
-    /// sealed, whatever has become of the record's visibility since. Of no value it is only sealed where a sealed one is
-    /// taken away, so that nobody can tell.
+    /// sealed, whatever has become of the record's visibility since. Of no value it is only sealed where one is taken away,
+    /// so that nobody can tell; to a device that had sealed that one, a bare null were a stranger's.
     fn seals_field(&self, sync: &TableSync, plan: &Plan<S::Row>, name: &str, value: Option<&super::Value<S>>) -> bool {
         let stored = plan.stored.as_ref();
         let was = stored.and_then(|row| row.get(name)).filter(is_envelope);
         if self.is_sealed(sync, plan) {
-            let hides = || was.is_some() || stored.is_some_and(|row| Shadow::of(row, name).is_some());
+            let holds = |row: &S::Row| row.get(name).is_some_and(|value| !value.is_null());
+            let hides = || stored.is_some_and(|row| holds(row) || Shadow::of(row, name).is_some());
             return value.is_some_and(|value| !value.is_null()) || hides();
         }
         // A record made anew is what the app says now.

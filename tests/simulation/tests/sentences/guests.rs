@@ -6,6 +6,7 @@ use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::crypto::Envelope;
 use mana_sync_engine::engine::Write;
 use mana_sync_engine::model::{SpaceId, Visibility};
+use mana_sync_engine::store::Key;
 use serde_json::{Value, json};
 
 /// More than a page of them.
@@ -322,4 +323,60 @@ fn a_guest_has_no_account_to_adopt_into() {
     let world = world();
     assert_eq!(code(world.devices[0].adopt_guest_data()), "invalid_argument");
     assert_eq!(code(world.devices[0].discard_guest_data()), "invalid_argument");
+}
+
+#[test]
+fn who_signs_out_on_an_open_engine_leaves_a_guest_nothing_to_see_or_change() {
+    let world = world_of(setup(), 0);
+    let device = &world.devices[0];
+    device.unlock(7).expect("unlocked");
+    for (id, space) in [("own", "home"), ("shared", "club")] {
+        device.add("tasks", json!({ "id": id, "title": "hers", "due": "today", "spaceId": space })).expect("added");
+    }
+    device.sign_out().expect("signed out");
+    assert!(device.rows("tasks").is_empty(), "her spaces are not the guest's");
+    for id in ["own", "shared"] {
+        assert_eq!(code(device.update("tasks", id, json!({ "due": "never" }))), "unknown_space");
+    }
+    device.add("tasks", json!({ "id": "g", "title": "the guest's" })).expect("added");
+    device.sign_in("ada").expect("signed in");
+    assert_eq!(shown(device, "tasks", "own")["due"], "today");
+    assert_eq!(device.rows("tasks").len(), 2, "and the guest's is not hers yet");
+}
+
+#[test]
+fn a_record_that_another_device_made_since_the_last_pull_is_not_written_over() {
+    let world = world_of(setup(), 1);
+    let (device, other) = (&world.devices[0], &world.devices[1]);
+    device.unlock(7).expect("unlocked");
+    device.session().sync_start();
+    world.pass(5_000);
+    device.sign_out().expect("signed out");
+    device.line.set_online(false);
+    other.add("settings", json!({ "id": "theme", "value": "light" })).expect("added");
+    world.pass(60_000);
+    device.add("settings", json!({ "id": "theme", "value": "dark" })).expect("added");
+    device.sign_in("ada").expect("signed in");
+    device.unlock(7).expect("unlocked");
+    assert_eq!(code(device.adopt_guest_data()), "offline");
+    device.line.set_online(true);
+    world.pass(60_000);
+    let data = device.adopt_guest_data().expect("adopted");
+    assert_eq!((data.adopted, data.existing.len()), (0, 1));
+    world.pass(60_000);
+    assert_eq!(shown(other, "settings", "theme")["value"], "light");
+}
+
+#[test]
+fn what_a_guest_wrote_in_a_space_that_the_user_has_is_not_theirs_before_it_is_taken_over() {
+    let world = world_of(Setup { spaces: setup().spaces, ..guest() }, 0);
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "g", "title": SECRET, "spaceId": "home" })).expect("added");
+    let device = signed_in(&world);
+    assert!(device.rows("tasks").is_empty());
+    assert_eq!(code(device.update("tasks", "g", json!({ "title": "mine" }))), "other_user");
+    device.transact(vec![("tasks", Write::Purge(vec![Key::text("g")]))]).expect("there is nothing to purge");
+    device.adopt_guest_data().expect("adopted");
+    assert_eq!(shown(device, "tasks", "g")["title"], SECRET);
+    device.update("tasks", "g", json!({ "title": "mine" })).expect("it is hers now");
 }

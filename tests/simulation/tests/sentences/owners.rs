@@ -52,7 +52,7 @@ fn a_user_does_not_write_over_what_a_guest_left() {
     assert_eq!(code(device.put("settings", json!({ "id": "theme", "value": "light" }))), "other_user");
     assert_eq!(code(device.update("settings", "theme", json!({ "value": "light" }))), "other_user");
     assert_eq!(code(device.delete("settings", "theme")), "other_user");
-    assert_eq!(code(device.update("tasks", "g", json!({ "title": "mine" }))), "unknown_space");
+    assert_eq!(code(device.update("tasks", "g", json!({ "title": "mine" }))), "other_user");
     assert_eq!(device.stored("settings", "theme"), before);
     assert!(device.logged().is_empty());
 }

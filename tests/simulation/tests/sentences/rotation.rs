@@ -287,6 +287,20 @@ fn a_server_from_a_backup_is_told_of_the_keys_again() {
 }
 
 #[test]
+fn taking_away_what_is_still_in_plaintext_takes_the_key() {
+    let world = World::with(1, vec![Setup { sealed: Vec::new(), ..setup() }]);
+    world.server.set_spaces("ada", setup().spaces);
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "t", "title": "of before" })).expect("added");
+    device.update_app(setup());
+    let cleared = json!({ "title": null });
+    assert_eq!(code(device.update("tasks", "t", cleared.clone())), "vault_locked", "others would call it a stranger's");
+    device.unlock(7).expect("unlocked");
+    device.update("tasks", "t", cleared).expect("cleared");
+    assert!(device.stored("tasks", "t")["title"].as_str().is_some_and(|text| text.starts_with("enc:2:")));
+}
+
+#[test]
 fn rows_in_plaintext_are_sealed_under_their_stamps_and_shared_ones_left_alone() {
     let plain = Setup { sealed: Vec::new(), ..setup() };
     let world = World::with(1, vec![plain.clone(), plain]);
