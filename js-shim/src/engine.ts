@@ -189,8 +189,8 @@ class OpenEngine extends ActorWriter implements Engine {
     try {
       await this.#connection.run((raw) => raw.setUser(next));
       const { options } = this.#connection;
-      // The spaces of one who signed out are nobody else's.
-      if (options.user && options.user.id !== next?.id) Object.assign(options, { spaces: [], activeSpaceId: null });
+      // The spaces of one who signed out are no guest's.
+      if (next === null && options.user) Object.assign(options, { spaces: [], activeSpaceId: null });
       options.user = next;
     } catch (error) {
       if (!wipe || !(error instanceof ManaError) || error.code !== 'other_user') throw error;

@@ -114,6 +114,14 @@ describe('the fresh instance', () => {
     });
   });
 
+  it('knows_nothing_of_the_spaces_of_one_who_signed_out', async () => {
+    await Promise.all([engine.setSpaces([{ id: 's2', type: 'family' }]), engine.setActiveSpace('s2'), settle(10)]);
+    await Promise.all([engine.setUser(null), settle(10)]);
+    expect(() => world.instance.panic()).toThrow();
+    await settle();
+    expect(world.instance.options).toMatchObject({ user: null, spaces: [], activeSpaceId: null });
+  });
+
   it('syncs_only_if_the_last_one_did', async () => {
     expect(() => world.instance.panic()).toThrow();
     await settle();
