@@ -52,6 +52,9 @@ import type {
 import { EngineVault, isLocked, type VaultReport } from './vault.js';
 import type { Vault } from './vault-types.js';
 
+/** What an instance knows of the spaces of one whose spaces are not known. */
+const nobodys = { spaces: [], activeSpaceId: null };
+
 /** Opens the database with instances from `loader`; sync starts when the options name a server. */
 export async function openWith(loader: Loader, options: EngineOptions): Promise<Engine> {
   const raw = rawOptions(options);
@@ -190,13 +193,12 @@ class OpenEngine extends ActorWriter implements Engine {
       await this.#connection.run((raw) => raw.setUser(next));
       const { options } = this.#connection;
       // The spaces of one who signed out are no guest's.
-      if (next === null && options.user) Object.assign(options, { spaces: [], activeSpaceId: null });
+      if (next === null && options.user) Object.assign(options, nobodys);
       options.user = next;
     } catch (error) {
       if (!wipe || !(error instanceof ManaError) || error.code !== 'other_user') throw error;
       // The spaces were the former user's.
-      const change = { user: next, spaces: [], activeSpaceId: null };
-      await this.#connection.recreate(force, change);
+      await this.#connection.recreate(force, { user: next, ...nobodys });
     }
     this.#live.restart(true);
   }

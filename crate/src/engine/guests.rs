@@ -13,7 +13,7 @@
 mod owned;
 mod page;
 
-use super::config::GUEST;
+use super::config::{Config, GUEST};
 use super::error::{Error, Kind, Result};
 use super::ports::{Host, Tabs, Transport};
 use super::prepare::is_deleted;
@@ -78,6 +78,11 @@ pub fn is_guests<R: Row>(row: &R) -> bool {
     // In a record of a space `userId` is the app's own; and what a server says of an author is no guest's word.
     let came = || origin_of(row, AUTHOR_ID).as_deref() == Some(Origin::ServerReplay.as_str());
     if row.text(SPACE_ID).is_some() { is(AUTHOR_ID) && !came() } else { is(USER_ID) }
+}
+
+/// Whether a record is a guest's while somebody is signed in: to them it is not there until it is taken over.
+pub fn is_anothers<R: Row>(config: &Config, row: &R) -> bool {
+    config.user.is_some() && is_guests(row)
 }
 
 /// Keeps a guest's record aside, in the transaction that puts the account's in its place.

@@ -8,9 +8,10 @@ use super::error::Result;
 use super::events::{Event, Kept as KeptRow};
 use super::outbox::{self, Unsent};
 use super::ports::Host;
+use super::sealing::visibility_of;
 use super::spaces::{self, Kept};
 use super::{Engine, Touched, rows};
-use crate::model::{AUTHOR_ID, ID, OWN, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, VISIBILITY, Visibility};
+use crate::model::{AUTHOR_ID, ID, OWN, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, Visibility};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use serde_json::Value;
 use std::rc::Rc;
@@ -181,7 +182,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             return Some("unsent");
         }
         let is_mine = row.text(AUTHOR_ID).as_deref() == Some(self.config().user_id());
-        let is_private = row.text(VISIBILITY).map(Visibility::from) == Some(Visibility::Private);
+        let is_private = visibility_of(row) == Visibility::Private;
         // What was the user's alone once is so whatever its visibility says: that came from outside.
         (is_mine && (is_private || row.get(OWN).is_some())).then_some("private")
     }

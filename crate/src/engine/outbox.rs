@@ -229,7 +229,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         outcome.removed += before - kept.len();
         row.changes = kept;
-        if row.changes.is_empty() { Ok(tx.delete(CHANGE_LOG, &Key::Number(row.seq))?) } else { row.put(tx) }
+        row.put_or_remove(tx)
     }
 
     /// What was written for all turns out to be in a record that is private by now: from here on it is sealed, under the

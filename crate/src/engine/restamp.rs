@@ -46,11 +46,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut plan = Restamp { offset, server_ms, now, epoch: &epoch, moved: Moved::new(), last: None, held: None };
         // All of them before any is put: a key that is not here changes nothing.
         let (mut resealed, mut rewritten) = (Resealed::new(), Vec::new());
-        let mut taken_back: Vec<LogRow> = Vec::new();
+        let mut took_back = false;
         for old in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
             if let Some(mut left) = keyring::take_back(&tx, &old, server_ms).await? {
                 left.changes.iter_mut().for_each(|change| change.set_event_id(epoch::fresh_id(&self.host)));
-                taken_back.push(left);
+                rewritten.push(left);
+                took_back = true;
                 continue;
             }
             let mut row = old.clone();
@@ -61,22 +62,16 @@ impl<S: Store, H: Host> Engine<S, H> {
                 rewritten.push(row);
             }
         }
-        for row in rewritten {
-            row.put(&tx)?;
-        }
-        let (gone, left): (Vec<_>, Vec<_>) = taken_back.iter().partition(|row| row.changes.is_empty());
-        for row in &gone {
-            tx.delete(CHANGE_LOG, &Key::Number(row.seq))?;
-        }
-        for row in left {
-            row.put(&tx)?;
+        for row in &rewritten {
+            row.put_or_remove(&tx)?;
         }
         let (moved, last) = (plan.moved, plan.last);
         let touched = self.move_records(&tx, &moved, &resealed).await?;
         rows::write(&tx, rows::CLOCK, "", epoch.clone())?;
         tx.commit().await?;
-        // Such a row held one change.
-        self.pending.set(self.pending.get().saturating_sub(gone.len()));
+        // A row that is gone held one change.
+        let gone = rewritten.iter().filter(|row| row.changes.is_empty()).count();
+        self.pending.set(self.pending.get().saturating_sub(gone));
         if let Some(last) = last {
             self.clock.borrow_mut().advance_past(&epoch, last);
         }
@@ -84,7 +79,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if offset != 0 {
             self.emit(Event::ClockSkew { offset });
         }
-        if !taken_back.is_empty() {
+        if took_back {
             self.keyring_changed().await?;
         }
         Ok(())

@@ -39,9 +39,13 @@ pub fn is_row_sealed<R: Row>(config: &Config, sync: &TableSync, row: &R) -> bool
     if row.get(OWN).is_some() {
         return true;
     }
+    is_sealed(config, sync, row.text(SPACE_ID).as_deref(), visibility_of(row))
+}
+
+/// Who may see a record.
+pub fn visibility_of<R: Row>(row: &R) -> Visibility {
     let is_private = row.get(VISIBILITY).is_some_and(|value| value.is_word(Visibility::Private.as_str()));
-    let visibility = if is_private { Visibility::Private } else { Visibility::Space };
-    is_sealed(config, sync, row.text(SPACE_ID).as_deref(), visibility)
+    if is_private { Visibility::Private } else { Visibility::Space }
 }
 
 /// Marks a record that is the user's alone, so that it stays so.
@@ -167,8 +171,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if !is_row_sealed(&self.config(), sync, row) {
             return false;
         }
-        let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
-        if is_sealed(&self.config(), sync, row.text(SPACE_ID).as_deref(), visibility) {
+        if is_sealed(&self.config(), sync, row.text(SPACE_ID).as_deref(), visibility_of(row)) {
             return true;
         }
         let (id, at) = (row.text(ID).unwrap_or_default(), stamp_of(row, VISIBILITY).unwrap_or(Stamp::EPOCH));

@@ -11,7 +11,7 @@ use crate::engine::rows;
 use crate::model::{Change, OrderedMap};
 use crate::protocol::reply::Settlement;
 use crate::protocol::wire::{Rejection, RejectionCode};
-use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
+use crate::store::{ENGINE, Mode, Store, Transaction};
 use serde_json::Value;
 use std::rc::Rc;
 
@@ -102,13 +102,10 @@ pub async fn settle<Tx: Transaction>(
         }
     }
     settled.removed += before - row.changes.len();
-    if row.changes.is_empty() {
-        return Ok(tx.delete(CHANGE_LOG, &Key::Number(row.seq))?);
-    }
     if settled.again {
         row.sent_at = None;
     }
-    row.put(tx)
+    row.put_or_remove(tx)
 }
 
 impl<S: Store, H: Host> Engine<S, H> {

@@ -59,7 +59,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut page = Page { sealed: OrderedMap::new(), letters: Vec::new() };
         for mut row in found.iter().filter_map(LogRow::parse) {
             self.seal_row(&mut row, &mut page)?;
-            if row.changes.is_empty() { tx.delete(CHANGE_LOG, &Key::Number(row.seq))? } else { row.put(&tx)? }
+            row.put_or_remove(&tx)?;
         }
         for ((table, id), sealed) in page.sealed {
             seal_record(&tx, &table, &id, sealed).await?;
@@ -115,9 +115,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn sealed_table(&self, app: &str, change: &LoggedChange) -> Option<(String, Rc<Table>)> {
         let config = self.config();
         let (name, table) = config.local_table(app, change.table())?;
-        let (name, table) = (name.to_owned(), Rc::clone(table));
-        let is_sealed = table.sync.as_ref().is_some_and(|sync| self.is_change_sealed(sync, change));
-        is_sealed.then_some((name, table))
+        let is_sealed = |sync: &TableSync| !sync.sealed.is_empty() && self.is_change_sealed(sync, change);
+        table.sync.as_ref().is_some_and(is_sealed).then(|| (name.to_owned(), Rc::clone(table)))
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::error::Result;
 use super::super::rows;
 use crate::model::{DELETED_AT, Edit, FromJson, OrderedMap, Origin, Stamp, Visibility, record};
 use crate::probe::{Probe, hit};
-use crate::store::{CHANGE_LOG, Row, Transaction};
+use crate::store::{CHANGE_LOG, Key, Row, Transaction};
 use serde_json::{Map, Value, json};
 
 record! {
@@ -137,6 +137,11 @@ impl LogRow {
             tx.put(CHANGE_LOG, &row, None)?;
         }
         Ok(())
+    }
+
+    /// Stores the row, or takes it off the log where no change is left in it.
+    pub fn put_or_remove<Tx: Transaction>(&self, tx: &Tx) -> Result<()> {
+        if self.changes.is_empty() { Ok(tx.delete(CHANGE_LOG, &Key::Number(self.seq))?) } else { self.put(tx) }
     }
 
     /// The row as a store takes it that is to make its key.

@@ -10,6 +10,7 @@ use crate::engine::guests::is_guests;
 use crate::engine::outbox::{LogRow, LoggedChange, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
+use crate::engine::sealing::visibility_of;
 use crate::engine::stamps::{actor_of, json_of, origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
@@ -182,7 +183,7 @@ pub fn frame<R: Row, S: Store, H: Host>(
     sync: &TableSync,
 ) -> LoggedChange {
     let config = engine.config();
-    let visibility = row.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
+    let visibility = visibility_of(row);
     let mut change = json!({ "eventId": epoch::fresh_id(&engine.host), "table": sync.sync_name, "id": id,
         "op": op, "at": at, "visibility": visibility });
     if let Some(space) = row.text(SPACE_ID).filter(|_| sync.scope == Scope::Space) {

@@ -4,13 +4,13 @@
 //! that it does not matter who does. A value that was sealed is never made plaintext so: it stays where it is, and the
 //! person is told, who may write it there themselves.
 
-use super::{of_spaces, travelling_fields, visibility_of};
+use super::{of_spaces, travelling_fields};
 use crate::engine::epoch;
 use crate::engine::error::Result;
 use crate::engine::events::{Conflict, Event, Side};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_deleted;
-use crate::engine::sealing::is_row_sealed;
+use crate::engine::sealing::{is_row_sealed, visibility_of};
 use crate::engine::shadow::Stands;
 use crate::engine::stamps::{actor_of, json_of, stamp_of};
 use crate::engine::{Engine, Touched, rows};

@@ -237,7 +237,3 @@ fn check_size(changes: &[(Change, Option<&str>)]) -> Result<()> {
 fn live<R: Row>(row: Option<R>) -> Option<R> {
     row.filter(|row| !is_deleted(row))
 }
-
-fn visibility_of<R: Row>(row: &R) -> Visibility {
-    row.text(VISIBILITY).map(Visibility::from).unwrap_or_default()
-}

@@ -1,12 +1,12 @@
 //! Moving a record to another space: one group, an insert there under an id that follows from both, and the deletion here.
 
-use super::{live, not_found, of_spaces, visibility_of};
+use super::{live, not_found, of_spaces};
 use crate::engine::epoch::{self, Epoch};
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::{is_deleted, newest_stamp};
 use crate::engine::read::Sight;
-use crate::engine::sealing::{is_row_sealed, is_sealed};
+use crate::engine::sealing::{is_row_sealed, is_sealed, visibility_of};
 use crate::engine::stamps::{FieldMeta, Mark, stamp_of};
 use crate::engine::write::Written;
 use crate::engine::{Engine, Touched};

@@ -1,11 +1,11 @@
 //! Who sees a record: an insert with all fields, each one tick above the stamp it had, sealed or plain by the new rule.
 
-use super::{live, not_found, of_spaces, travelling_fields, visibility_of};
+use super::{live, not_found, of_spaces, travelling_fields};
 use crate::engine::epoch;
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::read::Sight;
-use crate::engine::sealing::{is_envelope_text, is_row_sealed, is_sealed};
+use crate::engine::sealing::{is_envelope_text, is_row_sealed, is_sealed, visibility_of};
 use crate::engine::stamps::{json_of, stamp_of};
 use crate::engine::write::Written;
 use crate::engine::{Engine, Touched};

@@ -9,13 +9,10 @@ use crate::engine::error::Result;
 use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
 use crate::engine::prepare::Field;
-use crate::engine::sealing::mark_own;
+use crate::engine::sealing::{mark_own, visibility_of};
 use crate::engine::shadow;
 use crate::engine::stamps::{FieldMeta, LastFresh, Mark, stamp_of};
-use crate::model::{
-    AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SHARE_PROOF, SPACE_ID, Stamp, TableSync, USER_ID, VISIBILITY,
-    Visibility,
-};
+use crate::model::{AUTHOR_ID, DELETED_AT, EventId, FIELD_META, ID, SHARE_PROOF, SPACE_ID, Stamp, TableSync, USER_ID};
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 
 impl<S: Store, H: Host> Writer<S, H> {
@@ -129,7 +126,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             at,
             payload,
             space: row.text(SPACE_ID).map(|space| config.wire_space(&space)),
-            visibility: row.text(VISIBILITY).map(Visibility::from).unwrap_or_default(),
+            visibility: visibility_of(row),
             bytes: 0,
         };
         open.logged.push(change.weighed());

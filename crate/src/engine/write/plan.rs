@@ -3,7 +3,7 @@
 use super::synced::NewRecord;
 use super::{Value, Writer};
 use crate::engine::error::{Error, Kind, Result};
-use crate::engine::guests::is_guests;
+use crate::engine::guests::is_anothers;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, check_seals, differences, newest_stamp};
 use crate::engine::stamps::stamp_of;
@@ -155,7 +155,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
             return Err(Error::new(Kind::OtherUser, message));
         }
-        if config.user.is_some() && is_guests(row) {
+        if is_anothers(&config, row) {
             let message = "the record is a guest's until it is taken over: call adoptGuestData; nothing was written";
             return Err(Error::new(Kind::OtherUser, message));
         }

@@ -7,7 +7,7 @@ use super::plan::Target;
 use super::{Open, Outcome, Writer};
 use crate::engine::Touched;
 use crate::engine::error::Result;
-use crate::engine::guests::is_guests;
+use crate::engine::guests::is_anothers;
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
 use crate::model::{AUTHOR_ID, DELETED_AT, ID, OrderedSet, PURGED, SHADOW, SPACE_ID, USER_ID, VISIBILITY, is_hidden};
@@ -19,9 +19,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         let stored = open.tx.get_many(target.name, &unique).await?;
         let mut outcome = Outcome::naming(keys);
         for (key, row) in unique.into_iter().zip(stored) {
-            // To a user a guest's record is not there.
-            let is_hidden = |row: &S::Row| self.engine.config().user.is_some() && is_guests(row);
-            let Some(old) = row.filter(|row| !is_purged(row) && !is_hidden(row)) else { continue };
+            let is_there = |row: &S::Row| !is_purged(row) && !is_anothers(&self.engine.config(), row);
+            let Some(old) = row.filter(is_there) else { continue };
             let new = without_values(&old);
             open.put(target.name, &new);
             let table = target.name.to_owned();

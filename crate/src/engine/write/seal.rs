@@ -5,10 +5,10 @@ use super::plan::{Act, Plan};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, fits_sealed, too_large};
-use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed};
+use crate::engine::sealing::{is_envelope, is_row_sealed, is_sealed, visibility_of};
 use crate::engine::shadow::Shadow;
 use crate::engine::stamps::stamp_of;
-use crate::model::{Stamp, TableSync, VISIBILITY, Visibility};
+use crate::model::{Stamp, TableSync};
 use crate::store::{Row, RowValue, Store};
 
 impl<S: Store, H: Host> Writer<S, H> {
@@ -51,10 +51,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     pub(super) fn is_sealed(&self, sync: &TableSync, plan: &Plan<S::Row>) -> bool {
         let config = self.engine.config();
         match (&plan.act, &plan.stored) {
-            (Act::Insert { data, space, .. }, _) => {
-                let visibility = data.text(VISIBILITY).map(Visibility::from).unwrap_or_default();
-                is_sealed(&config, sync, space.as_deref(), visibility)
-            }
+            (Act::Insert { data, space, .. }, _) => is_sealed(&config, sync, space.as_deref(), visibility_of(data)),
             (_, Some(stored)) => self.engine.is_kept_sealed(sync, stored),
             (_, None) => false,
         }

@@ -127,7 +127,6 @@ impl Books {
     /// Rows of the log that were never sent may get other stamps, with their records: which fields got which.
     fn follow_corrections(&mut self, device: usize, commit: u64, changes: &[Changed]) -> Vec<(Place, Stamp)> {
         let mut moves: Vec<(WriteId, Stamp)> = Vec::new();
-        let mut raws: Vec<(WriteId, Stamp, Value)> = Vec::new();
         for changed in changes.iter().filter(|changed| changed.store == LOG) {
             let (Some(old), Some(new)) = (&changed.old, &changed.new) else { continue };
             if old.str("sentAt").is_some() || new.str("sentAt").is_some() {
@@ -139,8 +138,8 @@ impl Books {
                 let Some(now) = now.get(&(field.change, field.place)) else { continue };
                 if now.at != field.at {
                     let Some(id) = self.find(field.place, field.at, &field.value) else { continue };
+                    self.writes[id].keep_raw(now.at, now.raw.clone());
                     moves.push((id, now.at));
-                    raws.push((id, now.at, now.raw.clone()));
                 }
             }
         }
@@ -148,9 +147,6 @@ impl Books {
             self.count("a stamp was corrected");
         }
         let corrected = moves.iter().map(|(id, at)| (self.writes[*id].place, *at)).collect();
-        for (id, at, raw) in raws {
-            self.writes[id].keep_raw(at, raw);
-        }
         self.correct_for(device, commit, moves);
         corrected
     }
