@@ -103,6 +103,26 @@ impl Device {
         self.try_rotate(byte, || Ok(())).expect("the tab lives")
     }
 
+    /// Begins to make a key of which every byte is `byte` the user's newest, and does not wait. When the app is to keep it,
+    /// `kept` hears of it, and the vault of every tab that is opened later is unlocked with it; `told` hears the answer
+    /// while the tab lives.
+    pub fn begin_rotate(&self, byte: u8, kept: impl FnOnce() + 'static, told: impl FnOnce(Result<()>) + 'static) {
+        let Some((owner, session)) = self.with_tab(0, |tab| (tab.owner, Rc::clone(&tab.session))) else { return };
+        let key = Rc::clone(&self.key);
+        let new = MasterKey::from_bytes(&[byte; 32]).expect("a key has 32 bytes");
+        self.executor.spawn(
+            owner,
+            Box::pin(async move {
+                let keep = async move |_| {
+                    kept();
+                    key.set(Some(byte));
+                    Ok(())
+                };
+                told(session.rotate(new, keep).await);
+            }),
+        );
+    }
+
     /// Signs a user in on a guest's database.
     pub fn sign_in(&self, user: &str) -> Result<()> {
         let (session, user) = (self.session(), user_named(user));

@@ -14,7 +14,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 31] = [
+const EVENTS: [&str; 35] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -36,6 +36,10 @@ const EVENTS: [&str; 31] = [
     "event: the vault is locked",
     "event: the vault is unlocked",
     "event: a write met a locked vault",
+    "event: a write met an older key",
+    "event: a new key is kept",
+    "event: a new key is the newest",
+    "event: a new key was refused",
     "clock: right",
     "clock: minutes off",
     "clock: a day off",

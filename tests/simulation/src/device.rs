@@ -67,7 +67,7 @@ pub struct Device {
     owners: Cell<Owner>,
     number: usize,
     /// Every byte of the key that its person unlocks the vault with when a tab is opened.
-    key: Cell<Option<u8>>,
+    pub(super) key: Rc<Cell<Option<u8>>>,
     /// After how many operations the next tab dies.
     doomed: Cell<Option<u64>>,
     pub(super) events: Rc<RefCell<Vec<(Owner, Event)>>>,
@@ -90,7 +90,7 @@ impl Device {
             tabs: RefCell::default(),
             owners: Cell::new((number as u64 + 1) << 32),
             number,
-            key: Cell::default(),
+            key: Rc::default(),
             doomed: Cell::default(),
             events: Rc::default(),
         };

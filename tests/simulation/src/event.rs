@@ -111,6 +111,10 @@ pub enum Event {
         device: usize,
         locked: bool,
     },
+    /// New keys are made in the same moment: one of them becomes the newest.
+    Rotate {
+        devices: Vec<usize>,
+    },
     /// The server hints that there is news.
     Nudge {
         device: usize,
@@ -203,7 +207,8 @@ impl<'a> Dice<'a> {
             43..=89 | 132..=134 => self.clash(),
             90 => Event::Burst { device, record: self.record(), text: self.text() },
             91..=92 => Event::Script { record: format!("s{}", self.random.below(4)), insert: self.random.chance(400) },
-            93..=125 => Event::Pass(*self.random.pick(&[1, 3, 30, 200, 1000, 5000, 40_000])),
+            93..=123 => Event::Pass(*self.random.pick(&[1, 3, 30, 200, 1000, 5000, 40_000])),
+            124..=125 => Event::Rotate { devices: self.devices(usize::from(self.random.chance(400))) },
             126..=127 => self.full(device),
             128 => Event::Handover { device, offset: self.offset() },
             129..=131 => self.sleep(),
@@ -225,6 +230,14 @@ impl<'a> Dice<'a> {
 
     fn device(&self) -> usize {
         usize::try_from(self.random.below(DEVICES)).unwrap_or(0)
+    }
+
+    /// A device and up to so many others.
+    fn devices(&self, others: usize) -> Vec<usize> {
+        let mut devices: Vec<usize> = (0..=others).map(|_| self.device()).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        devices
     }
 
     fn small(&self, end: u64) -> u8 {
@@ -281,12 +294,7 @@ impl<'a> Dice<'a> {
     }
 
     fn clash(&mut self) -> Event {
-        let first = self.device();
-        let several = (0..2 + self.random.below(3)).map(|_| self.device()).filter(|device| *device != first);
-        let mut devices: Vec<usize> = several.collect();
-        devices.push(first);
-        devices.sort_unstable();
-        devices.dedup();
+        let devices = self.devices(2 + usize::from(self.small(3)));
         Event::Clash { devices, record: self.record(), field: self.small(3), text: self.text() }
     }
 

@@ -13,6 +13,7 @@ use super::setup::Setup;
 use super::world::World;
 use mana_sync::log::memory::MemoryLog;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -64,6 +65,10 @@ struct Schedule {
     seals: bool,
     backup: Option<MemoryLog>,
     calls: u64,
+    /// How many new keys were made.
+    new_keys: u64,
+    /// What became of them.
+    rotated: Rc<RefCell<Vec<&'static str>>>,
     /// Tabs that died where they stood.
     dead: BTreeSet<Owner>,
     counts: Counts,
@@ -87,7 +92,7 @@ impl Schedule {
                 device.keep_journal();
             }
             if plan.seals {
-                device.keep_key(sealed::KEY);
+                device.keep_key(sealed::key());
             }
             device.watch(Rc::clone(&ledger) as Rc<dyn super::device::Watch>);
         }
@@ -95,7 +100,8 @@ impl Schedule {
         world.server.on_push(move |changes, answer| books.pushed(changes, answer));
         let (dead, counts) = (BTreeSet::new(), Counts::new());
         let (disasters, seals) = (plan.disasters, plan.seals);
-        Self { world, ledger, disasters, seals, backup: None, calls: 0, dead, counts }
+        let (new_keys, rotated) = (0, Rc::default());
+        Self { world, ledger, disasters, seals, backup: None, calls: 0, new_keys, rotated, dead, counts }
     }
 
     fn count(&mut self, what: &'static str) {

@@ -10,20 +10,52 @@ use std::collections::HashMap;
 
 /// The sealed field of every table, as a place in [`super::place::FIELDS`].
 const FIELD: u8 = 0;
-/// Every byte of the user's key.
-pub const KEY: u8 = 7;
-/// The generation of a first key.
-const GENERATION: u16 = 1;
+/// Every byte of the user's first key.
+const FIRST_KEY: u8 = 7;
 
 thread_local! {
     static SEALS: Cell<bool> = const { Cell::new(false) };
+    /// Every key that the app ever kept for its user, by the byte it consists of; the last one was kept last.
+    static KEYS: RefCell<Vec<u8>> = RefCell::default();
+    /// The last one of which the app was told that it is the newest.
+    static IN_FORCE: Cell<u8> = const { Cell::new(FIRST_KEY) };
     static OPENED: RefCell<HashMap<(Place, Stamp, String), Value>> = RefCell::default();
 }
 
 /// Whether this thread's schedule seals, from now on.
 pub fn begin(seals: bool) {
     SEALS.set(seals);
+    KEYS.set(vec![FIRST_KEY]);
+    IN_FORCE.set(FIRST_KEY);
     OPENED.take();
+}
+
+/// Keeps a new key of the user's.
+pub fn keep_key(byte: u8) {
+    KEYS.with_borrow_mut(|keys| keys.push(byte));
+}
+
+/// Notes that the app was told that a key is the newest.
+pub fn enforce(byte: u8) {
+    IN_FORCE.set(byte);
+}
+
+/// The key that the app takes for the newest.
+#[must_use]
+pub fn key() -> u8 {
+    IN_FORCE.get()
+}
+
+/// The key that was kept so many keys ago; the last one is `number` 0.
+#[must_use]
+pub fn kept_key(number: usize) -> u8 {
+    KEYS.with_borrow(|keys| keys[keys.len() - 1 - number % keys.len()])
+}
+
+/// A key that nobody has.
+#[must_use]
+pub fn fresh_key(number: u64) -> u8 {
+    FIRST_KEY + 1 + u8::try_from(number % 200).unwrap_or(0)
 }
 
 /// What a field holds that was written at that time. Plaintext where it must not be, and what does not open there, stop
@@ -40,13 +72,17 @@ pub fn opened(place: Place, at: Stamp, stored: &Value) -> Value {
 }
 
 fn open(place: Place, at: Stamp, text: &str) -> Value {
-    assert!(Envelope::parse(text).is_some(), "{place} is sealed and holds the plaintext {text:?}");
+    let envelope = Envelope::parse(text);
+    let envelope = envelope.unwrap_or_else(|| panic!("{place} is sealed and holds the plaintext {text:?}"));
     let (app, table) =
         (AppId::parse("todo").expect("an app"), TableName::parse(place.record.table()).expect("a table"));
     let (id, name) =
         (RecordId::parse(place.record.id()).expect("an id"), FieldName::parse(place.name()).expect("a field"));
     let mut ring = Keyring::default();
-    ring.insert(GENERATION, MasterKey::from_bytes(&[KEY; 32]).expect("a key has 32 bytes"));
+    let generation = envelope.key().map_or(1, |name| name.generation);
+    for byte in KEYS.with_borrow(Vec::clone) {
+        ring.insert(generation, MasterKey::from_bytes(&[byte; 32]).expect("a key has 32 bytes"));
+    }
     let opened = ring.open(&crypto::Place::new(&app, &table, &id, &name), at, text);
     opened.unwrap_or_else(|error| panic!("{place} of {at} does not open: {error:?}: {text}"))
 }

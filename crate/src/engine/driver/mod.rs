@@ -160,9 +160,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         match effect {
             Effect::GetToken(refused) => self.later(async move { this.get_token(refused).await }),
             Effect::AskTime => self.later(async move { this.ask_time().await }),
-            Effect::SettleClock { offset, server_ms } => self.later(async move {
-                stored(this.engine.settle_clock(offset, server_ms).await, |()| Input::ClockSettled)
-            }),
+            Effect::SettleClock { offset, server_ms } => {
+                self.later(async move { stored(this.settle_clock(offset, server_ms).await, |()| Input::ClockSettled) });
+            }
             Effect::Freeze => self.later(async move { this.freeze().await }),
             Effect::Push => self.later(async move { Input::Pushed(this.push().await) }),
             Effect::Settle(settlement) => self.later(async move { this.settle(&settlement).await }),

@@ -4,7 +4,7 @@
 use super::log_rows::{LoggedField, fields_of, stamp};
 use super::{Absorbed, Books, Origin, WriteId};
 use crate::executor::Owner;
-use crate::model::{Expected, held};
+use crate::model::{Expected, held, value_in};
 use crate::place::{Place, Record};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::JsonRow;
@@ -76,6 +76,13 @@ impl Books {
         found
     }
 
+    /// The write whose value a stored row holds now in another way than before.
+    fn stored_anew(&self, place: Place, old: Option<&JsonRow>, new: &JsonRow) -> Option<WriteId> {
+        let value = |row: &JsonRow| value_in(row, place.name());
+        let is_same = old.map(value).unwrap_or_default() == value(new);
+        if is_same { None } else { self.stored(place, new) }
+    }
+
     /// Something was committed that was not a person's call.
     pub(super) fn engine_committed(&mut self, device: usize, commit: u64, owner: Owner, changes: &[Changed]) {
         let corrected = self.follow_corrections(device, commit, changes);
@@ -97,9 +104,13 @@ impl Books {
             for place in record.places().filter(unmoved) {
                 let old = changed.old.as_ref().map_or(Value::Null, |row| held(place, row));
                 let is = held(place, new);
-                // A tie is won under the same stamp.
-                let known = old == is || self.stored(place, new).is_some();
-                assert!(known, "{place} changed without a stamp");
+                // A tie is won under the same stamp, and so it is sealed anew.
+                let write = self.stored_anew(place, changed.old.as_ref(), new);
+                assert!(old == is || write.is_some(), "{place} changed without a stamp");
+                if let (Some(write), Some(at)) = (write, place.stamp(new)) {
+                    let origin = Origin { device, commit, undone: false };
+                    self.writes[write].keep_raw(stamp(at), value_in(new, place.name()), origin);
+                }
                 if let Some(row) = changed.old.as_ref().filter(|_| old != is) {
                     self.count("a tie took a stored value's place");
                     self.note_loss((device, owner), place, row, hydrating);
@@ -138,7 +149,8 @@ impl Books {
                 let Some(now) = now.get(&(field.change, field.place)) else { continue };
                 if now.at != field.at {
                     let Some(id) = self.find(field.place, field.at, &field.value) else { continue };
-                    self.writes[id].keep_raw(now.at, now.raw.clone());
+                    let origin = Origin { device, commit, undone: false };
+                    self.writes[id].keep_raw(now.at, now.raw.clone(), origin);
                     moves.push((id, now.at));
                 }
             }

@@ -47,8 +47,8 @@ pub struct Written {
     pub received: Option<u64>,
     /// The stamp it named as the one it replaced, when it was pushed.
     pub pushed_prev: Option<Stamp>,
-    /// How it was sealed, and under which stamps: two devices and a correction seal one value differently.
-    raws: Vec<(Stamp, Value)>,
+    /// How it was sealed, and under which stamps: two devices, a correction and a new key seal one value differently.
+    raws: Vec<Raw>,
     /// Whether it became another write by a correction of stamps.
     merged_into: Option<WriteId>,
 }
@@ -66,23 +66,45 @@ pub(super) struct Write {
     pub at: Stamp,
 }
 
+/// A write's value as a commit sealed it.
+#[derive(Debug, Clone)]
+struct Raw {
+    at: Stamp,
+    text: Value,
+    origin: Origin,
+    /// Whether the server has it.
+    is_received: bool,
+}
+
 impl Written {
-    /// Notes how it is sealed under a stamp.
-    fn keep_raw(&mut self, at: Stamp, raw: Value) {
-        if raw != self.value && !self.raws.iter().any(|known| known.0 == at && known.1 == raw) {
-            self.raws.push((at, raw));
+    /// Notes how a commit sealed it under a stamp.
+    fn keep_raw(&mut self, at: Stamp, text: Value, origin: Origin) {
+        if text != self.value && !self.raws.iter().any(|known| known.at == at && known.text == text) {
+            self.raws.push(Raw { at, text, origin, is_received: false });
         }
     }
 
-    /// Whether two devices sealed it under its stamp.
-    fn is_sealed_twice(&self) -> bool {
-        self.raws.iter().filter(|(at, _)| *at == self.at).count() > 1
+    /// Notes that the server has it as it was sealed so.
+    fn receive_raw(&mut self, at: Stamp, text: &Value) {
+        self.raws.iter_mut().filter(|raw| raw.at == at && raw.text == *text).for_each(|raw| raw.is_received = true);
     }
 
-    /// What decides when another write has the same stamp: of the ways it is sealed the one that wins.
+    /// Whether it was sealed twice under its stamp.
+    fn is_sealed_twice(&self) -> bool {
+        self.raws.iter().filter(|raw| raw.at == self.at).count() > 1
+    }
+
+    /// What decides when another write has the same stamp: of the ways it is sealed, and that are not lost, the one that wins.
     fn rank(&self) -> &Value {
-        let now = self.raws.iter().filter(|(at, _)| *at == self.at).map(|(_, raw)| raw);
+        let is_alive = |raw: &&Raw| raw.at == self.at && (raw.is_received || !raw.origin.undone);
+        let now = self.raws.iter().filter(is_alive).map(|raw| &raw.text);
         now.max_by(|a, b| tie_order(a, b)).unwrap_or(&self.value)
+    }
+
+    /// Marks as gone what was made in these commits.
+    fn undo(&mut self, gone: impl Fn(&Origin) -> bool) {
+        let of_raws = self.raws.iter_mut().map(|raw| &mut raw.origin);
+        self.origins.iter_mut().chain(of_raws).filter(|origin| gone(origin)).for_each(|origin| origin.undone = true);
     }
 }
 
@@ -170,7 +192,7 @@ impl Ledger {
         let mut books = self.0.borrow_mut();
         let gone = |d: usize, commit: u64| d == device && commit > lasting;
         for write in &mut books.writes {
-            write.origins.iter_mut().filter(|o| gone(o.device, o.commit)).for_each(|origin| origin.undone = true);
+            write.undo(|origin| gone(origin.device, origin.commit));
         }
         books.absorbed.retain(|absorbed| !gone(absorbed.device, absorbed.commit));
         while let Some(last) = books.corrections.iter().rev().find(|c| gone(c.device, c.commit)).map(|c| c.commit) {
@@ -184,7 +206,7 @@ impl Ledger {
     pub fn lose(&self, device: usize) {
         let mut books = self.0.borrow_mut();
         for write in &mut books.writes {
-            write.origins.iter_mut().filter(|origin| origin.device == device).for_each(|origin| origin.undone = true);
+            write.undo(|origin| origin.device == device);
         }
         books.corrections.retain(|correction| correction.device != device);
         books.absorbed.retain(|absorbed| absorbed.device != device);
@@ -211,7 +233,7 @@ impl Books {
         let Write { place, value, raw, at } = made;
         if let Some(known) = self.find(place, at, &value) {
             let write = &mut self.writes[known];
-            write.keep_raw(at, raw);
+            write.keep_raw(at, raw, origin);
             write.saw.extend(saw.filter(|saw| *saw != known));
             write.alike |= write.origins.iter().any(|of| of.device != origin.device);
             write.origins.push(origin);
@@ -232,7 +254,7 @@ impl Books {
             raws: Vec::new(),
             merged_into: None,
         });
-        self.writes[id].keep_raw(at, raw);
+        self.writes[id].keep_raw(at, raw, origin);
         id
     }
 

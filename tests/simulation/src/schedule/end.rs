@@ -4,15 +4,18 @@ use super::Schedule;
 use crate::device::Device;
 use crate::executor::Owner;
 use crate::ledger::End;
-use crate::model::held;
+use crate::model::{held, value_in};
 use crate::oracle;
-use crate::place::{NEWER, Place, Record};
+use crate::place::{FIELDS, NEWER, Place, Record};
 use crate::sealed;
+use crate::world::World;
+use mana_sync_engine::crypto::Envelope;
 use mana_sync_engine::engine::{Conflict, Event};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::probe;
 use mana_sync_engine::store::Key;
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl Schedule {
@@ -57,7 +60,7 @@ impl Schedule {
             device.line.set_tokens_fail(false);
             device.line.set_signed_in(true);
             if self.seals {
-                device.keep_key(sealed::KEY);
+                device.keep_key(sealed::key());
             }
             self.revive(number);
             (0..2).filter_map(|tab| self.world.devices[number].session_at(tab)).for_each(|session| session.hurry());
@@ -67,11 +70,19 @@ impl Schedule {
     /// Ends all faults, lets everybody become quiet, and checks what must be true.
     pub(super) fn end(&mut self) {
         self.end_faults();
-        self.world.quiesce();
+        self.world.quiesce_with(find_keys);
+        if self.new_keys > 0 {
+            // What came under older keys is sealed anew.
+            self.world.pass(70_000);
+            self.world.quiesce_with(find_keys);
+        }
         self.check_replicas();
         let expected = oracle::from_log(&self.world.server, "ada", &self.world.devices[0]);
         assert_eq!(oracle::replica(&self.world.devices[0]), expected, "replicas hold what the server's log comes to");
         oracle::check_events_once(&self.world.server, "ada", &self.world.devices[0]);
+        if self.seals {
+            self.check_shown();
+        }
         self.check_nothing_is_left();
         self.check_told();
         self.tally();
@@ -112,6 +123,22 @@ impl Schedule {
         }
     }
 
+    /// Every device shows what is sealed, and all of it lies under the newest key.
+    fn check_shown(&self) {
+        let mut names = BTreeSet::new();
+        for (number, device) in self.world.devices.iter().enumerate() {
+            for record in Record::all().filter(|record| device.has_table(record.table())) {
+                let (place, id) = (Place { record, field: 0 }, json!(record.id()));
+                let Some(row) = device.memory.borrow().row(record.table(), &Key::text(record.id())) else { continue };
+                let shown = device.rows(record.table()).into_iter().find(|row| row["id"] == id);
+                let shown = shown.map(|row| row[FIELDS[0]].clone());
+                assert!(shown.is_none_or(|shown| shown == held(place, &row)), "device {number} shows {place}: {row:?}");
+                names.extend(value_in(&row, FIELDS[0]).as_str().and_then(Envelope::parse).and_then(|one| one.key()));
+            }
+        }
+        assert!(names.len() <= 1, "everything is sealed under one key: {names:?}");
+    }
+
     fn check_told(&self) {
         let mut told: Vec<(usize, Owner, Conflict)> = Vec::new();
         for (number, device) in self.world.devices.iter().enumerate() {
@@ -145,6 +172,9 @@ impl Schedule {
     }
 
     fn tally(&mut self) {
+        for what in self.rotated.take() {
+            self.count(what);
+        }
         for (probe, count) in probe::take() {
             *self.counts.entry(probe.name()).or_default() += count;
         }
@@ -170,6 +200,15 @@ impl Schedule {
         format!("{:?}", self.counts).hash(&mut hasher);
         hasher.finish()
     }
+}
+
+/// Who has an older key looks for the newest among those that the app kept.
+fn find_keys(world: &World, round: usize) -> bool {
+    let outdated: Vec<&Device> = world.devices.iter().filter(|device| device.engine().is_outdated()).collect();
+    for device in &outdated {
+        device.keep_key(sealed::kept_key(round));
+    }
+    outdated.is_empty()
 }
 
 fn fields_of(device: &Device) -> End {

@@ -5,10 +5,11 @@ use crate::event::Event;
 use crate::model::{Act, held};
 use crate::place::{FIELDS, NEWER, Place, Record};
 use crate::sealed;
-use mana_sync_engine::engine::Kind;
+use mana_sync_engine::engine::{Kind, Result};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::store::Key;
 use serde_json::json;
+use std::rc::Rc;
 
 impl Schedule {
     pub(super) fn perform(&mut self, event: &Event) {
@@ -37,6 +38,7 @@ impl Schedule {
             Event::Upgrade { device, operations } => self.upgrade(*device, *operations),
             Event::Hurry { device } => self.hurry(*device),
             Event::Vault { device, locked } => self.vault(*device, *locked),
+            Event::Rotate { devices } => devices.iter().for_each(|device| self.rotate(*device)),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
             Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => {
@@ -84,6 +86,12 @@ impl Schedule {
             Some(Err(error)) if self.seals && error.kind() == Kind::VaultLocked => {
                 self.ledger.answered(self.calls, false);
                 self.count("event: a write met a locked vault");
+            }
+            // Another device made a new key: the person unlocks with the one that the app kept last.
+            Some(Err(error)) if self.seals && error.kind() == Kind::KeyOutdated => {
+                self.ledger.answered(self.calls, false);
+                self.world.devices[number].keep_key(sealed::key());
+                self.count("event: a write met an older key");
             }
             Some(Err(error)) => {
                 assert_eq!(error.kind(), Kind::QuotaExceeded, "writes of one's own records are taken: {error}");
@@ -245,9 +253,44 @@ impl Schedule {
         if locked {
             device.forget_key();
         } else {
-            device.keep_key(sealed::KEY);
+            device.keep_key(sealed::key());
         }
         self.count(if locked { "event: the vault is locked" } else { "event: the vault is unlocked" });
+    }
+
+    /// A person makes a new key the newest; whatever comes of it comes while everything else goes on.
+    fn rotate(&mut self, number: usize) {
+        if !self.seals {
+            return;
+        }
+        self.revive(number);
+        let device = &self.world.devices[number];
+        if device.is_locked() {
+            return;
+        }
+        self.new_keys += 1;
+        let byte = sealed::fresh_key(self.new_keys);
+        let (kept, rotated) = (Rc::clone(&self.rotated), Rc::clone(&self.rotated));
+        let key = Rc::clone(&device.key);
+        let keep = move || {
+            sealed::keep_key(byte);
+            kept.borrow_mut().push("event: a new key is kept");
+        };
+        let tell = move |result: Result<()>| {
+            rotated.borrow_mut().push(match result.map_err(|error| error.kind()) {
+                Ok(()) => {
+                    sealed::enforce(byte);
+                    "event: a new key is the newest"
+                }
+                Err(Kind::RotationInProgress) => {
+                    // It is thrown away.
+                    key.set(key.get().map(|kept| if kept == byte { sealed::key() } else { kept }));
+                    "event: a new key was refused"
+                }
+                Err(_) => "event: a new key has to wait",
+            });
+        };
+        device.begin_rotate(byte, keep, tell);
     }
 
     fn hurry(&self, device: usize) {
@@ -287,6 +330,10 @@ impl Schedule {
             Event::LoseDatabase { device } => {
                 self.note_dead_tabs_of(*device);
                 self.world.devices[*device].lose_database();
+                if !self.world.devices[*device].is_locked() {
+                    // A rotation that was under way is gone.
+                    self.world.devices[*device].keep_key(sealed::key());
+                }
                 self.ledger.lose(*device);
                 self.world.devices[*device].open();
                 self.count("disaster: a database is lost");
