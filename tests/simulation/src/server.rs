@@ -36,7 +36,7 @@ pub struct Server {
     seed: u64,
     max_schema: RefCell<BTreeMap<AppId, u32>>,
     members: RefCell<BTreeMap<String, Vec<Space>>>,
-    /// Changes that retention removed.
+    /// Changes that retention removed, or that are withheld.
     removed: RefCell<BTreeSet<EventId>>,
     /// Tokens of this number and above are good.
     good_tokens_from: Cell<u64>,
@@ -173,6 +173,16 @@ impl Server {
     /// Takes or refuses changes as another client of `user` would push them.
     pub fn try_push_as(&self, user: &str, changes: &[serde_json::Value]) -> PushAnswer {
         self.push(user, None, changes.iter().cloned().map(Sent::from_value).collect())
+    }
+
+    /// Keeps a change to itself: who has not read it passes it.
+    pub fn withhold(&self, change: EventId) {
+        self.removed.borrow_mut().insert(change);
+    }
+
+    /// Shows what was withheld to those who come from before it.
+    pub fn show_everything(&self) {
+        self.removed.borrow_mut().clear();
     }
 
     fn is_removed(&self, change: &Change) -> bool {

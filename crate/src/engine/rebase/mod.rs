@@ -174,6 +174,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         now,
         touched: Vec::new(),
         relogged: Vec::new(),
+        left_open: false,
         letters: Vec::new(),
     };
     let away = leaving::away(&tx, &user).await?;
@@ -193,6 +194,9 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         hit(Probe::LoopRelogged);
     }
     append(&tx, &user, ending.relogged).await?;
+    if ending.left_open {
+        keyring::note_arrivals(&tx, &user).await?;
+    }
     for letter in ending.letters {
         letter.write(&tx, &user, now)?;
     }

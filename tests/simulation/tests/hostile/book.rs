@@ -1,0 +1,146 @@
+//! What people wrote in which sealed field, and what has been shown of it.
+
+use super::Spot;
+use mana_sync_engine::crypto::{self, Envelope, Keyring, MasterKey};
+use mana_sync_engine::model::{AppId, Change, FieldName, RecordId, Stamp, TableName};
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What all words of people contain.
+pub const SECRET: &str = "unheard-of marmalade";
+
+/// Table, record, and a sealed field of it.
+pub type Place = (&'static str, &'static str, &'static str);
+
+pub const TABLES: [&str; 2] = ["tasks", "settings"];
+pub const PLACES: [Place; 6] = [
+    ("tasks", "a", "title"),
+    ("tasks", "a", "note"),
+    ("tasks", "b", "title"),
+    ("tasks", "b", "note"),
+    ("settings", "a", "value"),
+    ("settings", "b", "value"),
+];
+
+/// The sealed fields, with their tables.
+pub fn sealed() -> Vec<(&'static str, &'static str)> {
+    vec![("tasks", "title"), ("tasks", "note"), ("settings", "value")]
+}
+
+#[derive(Default)]
+pub struct Book {
+    seed: Cell<u64>,
+    last: Cell<u64>,
+    /// What was written, with its stamp once that is known.
+    written: RefCell<BTreeMap<Place, BTreeMap<String, Option<Stamp>>>>,
+    /// What the server made up, as text.
+    made_up: RefCell<BTreeSet<String>>,
+    /// Places in which people also wrote that there is nothing.
+    emptied: RefCell<BTreeSet<Place>>,
+    /// The stamp of the newest words that a device has shown.
+    shown: RefCell<BTreeMap<Spot, Stamp>>,
+}
+
+impl Book {
+    /// Says which schedule this is, for people who read what went wrong.
+    pub fn begin(&self, seed: u64) {
+        self.seed.set(seed);
+    }
+
+    /// Words that nobody else writes.
+    pub fn words(&self) -> String {
+        self.last.set(self.last.get() + 1);
+        format!("{SECRET} {}", self.last.get())
+    }
+
+    pub fn write(&self, place: Place, words: &str) {
+        self.written.borrow_mut().entry(place).or_default().insert(words.to_owned(), None);
+    }
+
+    /// A whole record was put that has nothing in its other fields.
+    pub fn write_nothing_beside(&self, place: Place) {
+        let beside = PLACES.iter().filter(|other| (other.0, other.1) == (place.0, place.1) && **other != place);
+        self.emptied.borrow_mut().extend(beside);
+    }
+
+    pub fn stamp(&self, place: Place, words: &str, at: &str) {
+        let at = Stamp::parse(at).expect("a stamp");
+        self.written.borrow_mut().entry(place).or_default().insert(words.to_owned(), Some(at));
+    }
+
+    pub fn make_up(&self, change: &Change) {
+        self.made_up.borrow_mut().extend(change.fields.iter().map(|(_, edit)| edit.value.to_string()));
+    }
+
+    fn is_written(&self, place: Place, words: &str) -> bool {
+        self.written.borrow().get(&place).is_some_and(|all| all.contains_key(words))
+    }
+
+    /// What a device sends of a sealed field opens in its place, at its time, to what a person wrote there, or is, letter
+    /// for letter, what the server said before it went back to an older copy.
+    pub fn check_pushed(&self, json: &Value) {
+        let change = Change::parse(json.clone()).expect("devices push changes");
+        for (name, edit) in &change.fields {
+            let is_here = |place: &&Place| {
+                (place.0, place.1, place.2) == (change.table.as_str(), change.id.as_str(), name.as_str())
+            };
+            let Some(place) = PLACES.iter().find(is_here) else { continue };
+            if edit.value.is_null() || self.made_up.borrow().contains(&edit.value.to_string()) {
+                continue;
+            }
+            let text = edit.value.as_str().unwrap_or_else(|| panic!("{place:?} is sent as {}", edit.value));
+            match open(*place, edit.at, text) {
+                Some(Value::Null) => {}
+                Some(Value::String(words)) if self.is_written(*place, &words) => {}
+                other => panic!("SEED={}: {place:?} is sent as {text}, which is {other:?}", self.seed.get()),
+            }
+        }
+    }
+
+    /// What a device shows of a sealed field, with what it stores.
+    pub fn check_shown(&self, at: Spot, shown: &Value, stored: &Value, is_locked: bool) -> Result<(), String> {
+        let place = at.1;
+        let last = self.shown.borrow().get(&at).copied();
+        let text = shown.as_str().unwrap_or_default();
+        if text.contains(SECRET) {
+            if is_locked {
+                return Err("the vault is locked".into());
+            }
+            if !self.is_written(place, text) {
+                return Err(format!("nobody wrote it in {place:?}"));
+            }
+            let Some(written) = self.written.borrow()[&place][text] else { return Ok(()) };
+            if last.is_some_and(|last| written < last) {
+                return Err(format!("of {written}, and it has shown what is of {last:?}"));
+            }
+            self.shown.borrow_mut().insert(at, written);
+            return Ok(());
+        }
+        let is_sealed = shown["__sealed"] == true;
+        let may_be = if is_sealed {
+            // A key that is not here says nothing until it comes.
+            is_locked || last.is_none() || !is_under_the_key(stored)
+        } else {
+            last.is_none() || shown.is_null() && self.emptied.borrow().contains(&place)
+        };
+        if may_be { Ok(()) } else { Err(format!("in {place:?}, where the user's words have been shown")) }
+    }
+}
+
+fn key() -> MasterKey {
+    MasterKey::from_bytes(&[super::KEY; 32]).expect("a key has 32 bytes")
+}
+
+fn is_under_the_key(stored: &Value) -> bool {
+    let name = stored.as_str().and_then(Envelope::parse).and_then(|envelope| envelope.key());
+    name.is_none_or(|name| name.id == key().id())
+}
+
+fn open((table, id, field): Place, at: Stamp, text: &str) -> Option<Value> {
+    let (app, table) = (AppId::parse("todo").ok()?, TableName::parse(table).ok()?);
+    let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(field).ok()?);
+    let mut ring = Keyring::new();
+    ring.insert(1, key());
+    ring.open(&crypto::Place::new(&app, &table, &id, &field), at, text).ok()
+}

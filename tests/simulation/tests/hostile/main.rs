@@ -1,0 +1,196 @@
+//! A server that lies at random: it makes values up, moves and repeats envelopes, flips their bits, writes plaintext and
+//! nothing over what is sealed, withholds changes, deletes records, and goes back to older copies of its log. Whatever it
+//! does, in no sealed field is anything shown but what the user wrote there, never an older value after a newer one;
+//! what devices store, log and send of the user's words is sealed; and writing and syncing go on.
+//!
+//! `HOSTILE` says how many schedules run; `SEED` is the first.
+
+mod book;
+mod forge;
+
+use book::{Book, Place, SECRET};
+use mana_simulation::calls::code;
+use mana_simulation::{Device, Random, Setup, World};
+use mana_sync::log::memory::MemoryLog;
+use mana_sync_engine::engine::{Event, State};
+use mana_sync_engine::model::Change;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+const DEVICES: u64 = 3;
+const STEPS: usize = 60;
+const KEY: u8 = 7;
+
+/// A schedule under way.
+struct Hostile {
+    world: World,
+    random: Random,
+    book: Rc<Book>,
+    backup: Option<MemoryLog>,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn whatever_a_server_makes_up_the_users_words_are_what_is_shown_and_stay_sealed() {
+    let (first, count) = (number("SEED", 0), number("HOSTILE", 20));
+    let mut counts = BTreeMap::new();
+    for seed in first..first + count {
+        let mut schedule = Hostile::new(seed);
+        for _ in 0..STEPS {
+            schedule.step(seed);
+            schedule.check(seed);
+        }
+        schedule.end(seed);
+        schedule.counts.into_iter().for_each(|(what, n)| *counts.entry(what).or_insert(0) += n);
+    }
+    for what in forge::KINDS.iter().chain(&["told", "withheld", "an older copy", "locked", "restarted", "met a lock"]) {
+        let reached = counts.get(what).copied().unwrap_or(0);
+        assert!(reached >= count / 5, "{what}: {reached} times in {count} schedules");
+    }
+}
+
+impl Hostile {
+    fn new(seed: u64) -> Self {
+        let setup = Setup { sealed: book::sealed(), ..Setup::of("ada") };
+        let world = World::with(seed, vec![setup; usize::try_from(DEVICES).expect("few")]);
+        let book = Rc::new(Book::default());
+        let pushed = Rc::clone(&book);
+        world.server.on_push(move |changes, _| changes.iter().for_each(|change| pushed.check_pushed(change)));
+        world.devices.iter().for_each(|device| device.keep_key(KEY));
+        // From here on everything says that it is of a time when the fields were sealed already.
+        world.pass(10_000);
+        Self { world, random: Random::new(seed ^ 0x0bad_5eed), book, backup: None, counts: BTreeMap::new() }
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    fn device(&self) -> &Device {
+        &self.world.devices[usize::try_from(self.random.below(DEVICES)).expect("few")]
+    }
+
+    fn step(&mut self, seed: u64) {
+        self.book.begin(seed);
+        match self.random.below(100) {
+            0..=34 => self.write(),
+            35..=79 => self.lie(),
+            80..=83 => self.withhold(),
+            84..=86 => self.go_back(),
+            87..=93 => self.lock(),
+            94..=96 => {
+                self.device().restart();
+                self.count("restarted");
+            }
+            _ => self.world.pass(40_000),
+        }
+        self.world.pass(*self.random.pick(&[1, 1, 500, 5_000, 40_000]));
+    }
+
+    /// A person writes; with the key here, that always works.
+    fn write(&mut self) {
+        let place = *self.random.pick(&book::PLACES);
+        let words = self.book.words();
+        let device = self.device();
+        let (table, id, field) = place;
+        let is_shown = device.rows(table).iter().any(|row| row["id"] == id);
+        self.book.write(place, &words);
+        let written = if is_shown && self.random.chance(700) {
+            device.update(table, id, json!({ field: words }))
+        } else {
+            self.book.write_nothing_beside(place);
+            device.put(table, json!({ "id": id, field: words }))
+        };
+        if device.is_locked() {
+            assert_eq!(code(written), "vault_locked");
+            self.count("met a lock");
+            return;
+        }
+        written.expect("with the key, everything can be written");
+        let at = device.stored(table, id)["__fieldMeta"][field]["at"].clone();
+        self.book.stamp(place, &words, at.as_str().expect("a stamp"));
+    }
+
+    /// The server says that the user wrote something.
+    fn lie(&mut self) {
+        let known = self.world.server.changes("ada", &book::TABLES);
+        let now = self.world.executor.now();
+        let Some((kind, change)) = forge::made_up(&self.random, &known, now) else { return };
+        self.book.make_up(&Change::parse(change.clone()).expect("a change"));
+        if self.world.server.try_push_as("ada", &[change]).rejected.is_empty() {
+            self.count(kind);
+        }
+    }
+
+    /// The server keeps a change to itself, or shows everything again, to those who have not passed it.
+    fn withhold(&mut self) {
+        if self.random.chance(300) {
+            return self.world.server.show_everything();
+        }
+        let known: Vec<Change> = self.world.server.changes("ada", &book::TABLES);
+        if !known.is_empty() {
+            let change = self.random.pick(&known).event_id.clone();
+            self.world.server.withhold(change);
+            self.count("withheld");
+        }
+    }
+
+    fn go_back(&mut self) {
+        match self.backup.take() {
+            None => self.backup = Some(self.world.server.backup()),
+            Some(backup) => {
+                self.world.server.restore(&backup);
+                self.count("an older copy");
+            }
+        }
+    }
+
+    fn lock(&mut self) {
+        let device = self.device();
+        if device.is_locked() {
+            device.keep_key(KEY);
+        } else {
+            device.forget_key();
+            self.count("locked");
+        }
+    }
+
+    fn check(&mut self, seed: u64) {
+        for (number, device) in self.world.devices.iter().enumerate() {
+            for place in book::PLACES {
+                let (table, id, field) = place;
+                let row = device.rows(table).into_iter().find(|row| row["id"] == id);
+                let Some(row) = row else { continue };
+                let stored = device.stored(table, id)[field].clone();
+                let told = self.book.check_shown((number, place), &row[field], &stored, device.is_locked());
+                told.unwrap_or_else(|wrong| panic!("SEED={seed}: device {number} shows {}: {wrong}", row[field]));
+            }
+            let told = device.take_events().into_iter().filter(|event| matches!(event, Event::Integrity { .. }));
+            *self.counts.entry("told").or_default() += told.count() as u64;
+        }
+    }
+
+    /// The server is itself again, and everybody has the key: nobody waits for anything, and nothing lies open.
+    fn end(&mut self, seed: u64) {
+        self.world.server.show_everything();
+        self.world.devices.iter().for_each(|device| device.keep_key(KEY));
+        self.world.pass(400_000);
+        self.check(seed);
+        for device in &self.world.devices {
+            let status = device.session().status();
+            assert_eq!((status.state, status.pending), (State::Synced, 0), "SEED={seed}: {status:?}");
+            let stores = ["tasks", "settings", "_changeLog", "_engine"];
+            let all: Vec<Value> = stores.iter().flat_map(|store| device.store_rows(store)).collect();
+            let all = format!("{all:?}") + &device.line.sent_to("/v2/push").join("");
+            assert!(!all.contains(SECRET), "SEED={seed}: {}", all.split(SECRET).next().unwrap_or_default());
+        }
+    }
+}
+
+/// A place with the device that shows it.
+type Spot = (usize, Place);
