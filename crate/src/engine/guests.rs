@@ -20,13 +20,14 @@ use super::prepare::is_deleted;
 use super::session::Session;
 use super::stamps::origin_of;
 use super::{Engine, Table, rows};
-use crate::model::{AUTHOR_ID, ID, Origin, SPACE_ID, USER_ID, record};
+use crate::model::{AUTHOR_ID, ID, Origin, SPACE_ID, UPDATED_AT_INDEX, USER_ID, record};
 use crate::store::{ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use owned::is_untouched;
 use serde_json::Value;
 use std::rc::Rc;
 
-/// Kind of the rows that keep a guest's records whose ids the account has, by table and id.
+/// Kind of the rows that keep a guest's records whose ids the account has, by table, id, and when they were last written: a
+/// guest may have written under one id more than once.
 const ASIDE: &str = "guest";
 
 /// What became of a guest's records, or would.
@@ -88,7 +89,8 @@ pub fn is_anothers<R: Row>(config: &Config, row: &R) -> bool {
 /// Keeps a guest's record aside, in the transaction that puts the account's in its place.
 pub fn set_aside<Tx: Transaction>(tx: &Tx, table: &str, id: &str, row: &Tx::Row) -> Result<()> {
     let aside = Aside { table: table.to_owned(), id: id.to_owned(), row: row.to_json()? };
-    rows::write(tx, ASIDE, &format!("{table}/{id}"), aside)
+    let written = row.text(UPDATED_AT_INDEX).unwrap_or_default();
+    rows::write(tx, ASIDE, &format!("{table}/{id}/{written}"), aside)
 }
 
 impl<R> Default for GuestData<R> {

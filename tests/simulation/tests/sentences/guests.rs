@@ -186,6 +186,32 @@ fn an_id_that_the_account_has_is_listed_and_stays_as_it_is() {
 }
 
 #[test]
+fn what_a_guest_wrote_twice_under_an_id_of_the_accounts_is_listed_twice() {
+    let world = world();
+    let (device, other) = (&world.devices[0], &world.devices[1]);
+    other.put("settings", json!({ "id": "theme", "value": "light" })).expect("put");
+    signed_in(&world);
+    world.pass(60_000);
+    // Retention takes the account's away, and the guest comes back.
+    device.line.set_online(false);
+    other.update("tasks", "hers", json!({ "due": "today" })).expect("updated");
+    world.pass(60_000);
+    world.server.retire("ada", &["theme"]);
+    device.line.set_online(true);
+    world.pass(120_000);
+    assert_eq!(device.stored("settings", "theme"), Value::Null);
+    device.update_app(guest());
+    device.put("settings", json!({ "id": "theme", "value": format!("{SECRET} again") })).expect("put");
+    other.delete("settings", "theme").expect("deleted");
+    other.put("settings", json!({ "id": "theme", "value": "lighter" })).expect("put");
+    signed_in(&world);
+    world.pass(60_000);
+    assert_eq!(shown(device, "settings", "theme")["value"], "lighter");
+    let listed = device.guest_data().existing.into_iter().map(|one| Value::Object(one.row.to_map())["value"].clone());
+    assert_eq!(listed.collect::<Vec<_>>(), [format!("{SECRET} dark"), format!("{SECRET} again")]);
+}
+
+#[test]
 fn a_locked_vault_adopts_nothing_and_loses_nothing() {
     let world = world();
     let device = &world.devices[0];
