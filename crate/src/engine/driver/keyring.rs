@@ -2,7 +2,7 @@
 //! key only because the newest was not known yet.
 
 use super::Driver;
-use crate::engine::error::{Error, Kind, Result};
+use crate::engine::error::Kind;
 use crate::engine::ports::{Host, Transport};
 use crate::model::ClientId;
 use crate::protocol::limits::MAX_PAGE;
@@ -14,23 +14,25 @@ use std::rc::Rc;
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Stores the clock's offset and stamps anew what was never sent. What is sealed may lie under an older key than the one
-    /// that is here, which opens it once the keyring is known: so that is read where it takes a key.
-    pub(super) async fn settle_clock(self: &Rc<Self>, offset: i64, server_ms: u64) -> Result<()> {
-        let settled = self.engine.settle_clock(offset, server_ms).await;
-        let needs_key = |error: &Error| error.kind() == Kind::VaultLocked && !self.engine.is_locked();
-        let (true, Ok(client_id)) = (settled.as_ref().is_err_and(needs_key), self.client_id()) else { return settled };
-        let mut failed = self.pull_keyring(&client_id).await;
-        if matches!(&failed, Some(Input::Pulled(Ok(answer))) if answer.status == 401) {
-            self.get_token(true).await;
-            failed = self.pull_keyring(&client_id).await;
+    /// that is here, which opens it once the keyring is known: where it takes a key, that is read, and the time asked again.
+    pub(super) async fn settle_clock(self: &Rc<Self>, offset: i64, server_ms: u64) -> Input {
+        let run = self.run.get();
+        let Err(error) = self.engine.settle_clock(offset, server_ms).await else { return Input::ClockSettled };
+        let needs_key = error.kind() == Kind::VaultLocked && !self.engine.is_locked();
+        let (true, Ok(client_id)) = (needs_key && self.run.get() == run, self.client_id()) else {
+            return super::storage_failed(&error);
+        };
+        match self.pull_keyring(&client_id).await {
+            Ok(true) => Input::ClockUnknown,
+            Ok(false) => super::storage_failed(&error),
+            Err(failed) => failed,
         }
-        if failed.is_none() { self.engine.settle_clock(offset, server_ms).await } else { settled }
     }
 
-    /// Reads the keyring; what came of it where that did not succeed. It leaves no cursor behind.
-    pub(super) async fn pull_keyring(self: &Rc<Self>, client_id: &ClientId) -> Option<Input> {
-        let apps = [self.engine.config().keyring()?];
-        let (mut cursor, run) = (None, self.run.get());
+    /// Reads the keyring; whether it had anything new, or what came of it where that did not succeed. It leaves no cursor behind.
+    pub(super) async fn pull_keyring(self: &Rc<Self>, client_id: &ClientId) -> Result<bool, Input> {
+        let Some(keyring) = self.engine.config().keyring() else { return Ok(false) };
+        let (mut cursor, run, mut is_new) = (None, self.run.get(), false);
         loop {
             let request = PullRequest {
                 protocol: PROTOCOL,
@@ -38,20 +40,16 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 personal_space_id: self.engine.config().personal_space().cloned(),
                 cursor,
                 receipt: None,
-                apps: apps.iter().cloned().collect(),
+                apps: [keyring.clone()].into_iter().collect(),
                 limit: MAX_PAGE,
             };
             let reply = self.post("/v2/pull", request.into()).await;
-            let Ok(answer) = pull_answer(reply.clone()) else { return Some(Input::Pulled(reply)) };
-            if self.run.get() != run {
-                // Stopped meanwhile.
-                return Some(Input::Pulled(reply));
-            }
-            if let Err(error) = self.engine.learn_keys(&answer.changes).await {
-                return Some(super::storage_failed(&error));
-            }
+            // Where it was stopped meanwhile, nothing changes any more.
+            let answer = pull_answer(reply.clone()).ok().filter(|_| self.run.get() == run);
+            let answer = answer.ok_or(Input::Pulled(reply))?;
+            is_new |= self.engine.learn_keys(&answer.changes).await.map_err(|error| super::storage_failed(&error))?;
             if !answer.has_more {
-                return None;
+                return Ok(is_new);
             }
             cursor = Some(answer.cursor);
         }

@@ -161,7 +161,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Effect::GetToken(refused) => self.later(async move { this.get_token(refused).await }),
             Effect::AskTime => self.later(async move { this.ask_time().await }),
             Effect::SettleClock { offset, server_ms } => {
-                self.later(async move { stored(this.settle_clock(offset, server_ms).await, |()| Input::ClockSettled) });
+                self.later(async move { this.settle_clock(offset, server_ms).await });
             }
             Effect::Freeze => self.later(async move { this.freeze().await }),
             Effect::Push => self.later(async move { Input::Pushed(this.push().await) }),
@@ -272,7 +272,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Err(error) => return Input::Pulled(Err(error)),
         };
         if cursor.is_none()
-            && let Some(failed) = self.pull_keyring(&client_id).await
+            && let Err(failed) = self.pull_keyring(&client_id).await
         {
             return failed;
         }

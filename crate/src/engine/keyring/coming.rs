@@ -110,14 +110,17 @@ pub async fn settle<Tx: Transaction>(
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// Takes up what a page brings of the user's keyring, and nothing else of it: facts have stamps of their own, so that
-    /// needs no clock.
-    pub(in crate::engine) async fn learn_keys(self: &Rc<Self>, changes: &[Value]) -> Result<()> {
+    /// needs no clock. Gives whether anything was new.
+    pub(in crate::engine) async fn learn_keys(self: &Rc<Self>, changes: &[Value]) -> Result<bool> {
         let user = self.config().user_id().to_owned();
         let changes: Vec<&Value> = changes.iter().filter(|change| is_of_keyring(change)).collect();
         let tx = self.store.begin(Mode::Write, &[ENGINE])?;
         let is_new = take(&tx, &user, &changes).await?;
         tx.commit().await?;
-        if is_new { self.keyring_changed().await } else { Ok(()) }
+        if is_new {
+            self.keyring_changed().await?;
+        }
+        Ok(is_new)
     }
 
     /// Reads anew what is known of the user's keys, and acts on it: another tab, or a page, said that it changed.

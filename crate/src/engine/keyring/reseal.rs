@@ -13,7 +13,6 @@ use crate::engine::ports::Host;
 use crate::engine::prepare::fits_sealed;
 use crate::engine::progress;
 use crate::engine::rebase::{ByAuthor, Relogged, append, author_of, updates};
-use crate::engine::sealing::is_row_sealed;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Engine, Table, epoch};
 use crate::model::{FieldName, ID, Origin, SPACE_ID, Stamp, TableSync};
@@ -112,7 +111,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn fields_due<'a>(&self, sync: &'a TableSync, row: &S::Row, newest: KeyName) -> Vec<&'a str> {
         let config = self.config();
         let is_writable = row.text(SPACE_ID).is_none_or(|space| config.check_writable_space(&space).is_ok());
-        if !is_writable || is_guests(row) || !is_row_sealed(&config, sync, row) {
+        if !is_writable || is_guests(row) || !self.is_kept_sealed(sync, row) {
             return Vec::new();
         }
         let known = self.vault.known.borrow();

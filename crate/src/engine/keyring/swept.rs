@@ -4,7 +4,6 @@ use super::Known;
 use crate::crypto::{Envelope, KeyName};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
-use crate::engine::sealing::is_row_sealed;
 use crate::engine::shadow::Shadow;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Engine, Touched, rows};
@@ -98,7 +97,7 @@ pub fn brings_work<S: Store, H: Host>(engine: &Engine<S, H>, touched: &[Touched<
         let sync = config.tables.get(&one.table).and_then(|table| table.sync.as_ref());
         let (Some(sync), Some(row)) = (sync.filter(|sync| !sync.sealed.is_empty()), &one.new) else { return false };
         let since = |field: &str| told_since(&known, sync, field);
-        is_row_sealed(&config, sync, row)
+        engine.is_kept_sealed(sync, row)
             && newest.is_some_and(|newest| !fields_to_seal(row, sync, newest, &since).is_empty())
     })
 }

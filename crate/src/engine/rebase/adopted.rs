@@ -47,7 +47,8 @@ impl<R: Row> Ending<R> {
             let known = came.fields.get(&field).copied();
             // Others' values are left to them; creators are named by inserts, and only they say who may see a record.
             let theirs = !mine && (is_replayed(row, &field) || field == VISIBILITY);
-            if said || theirs || known.is_some_and(|at| at >= stored) || field == AUTHOR_ID && inserted {
+            let is_known = said || known.is_some_and(|at| at >= stored) || field == AUTHOR_ID && inserted;
+            if is_known || theirs || self.came_open(sync, row, &field, engine) {
                 continue;
             }
             match sendable(row, &field) {

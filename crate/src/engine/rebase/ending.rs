@@ -10,7 +10,7 @@ use crate::engine::guests::is_guests;
 use crate::engine::outbox::{LogRow, LoggedChange, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
-use crate::engine::sealing::{is_envelope, is_row_sealed, visibility_of};
+use crate::engine::sealing::{is_envelope, is_sealed, visibility_of};
 use crate::engine::stamps::{actor_of, json_of, origin_of, stamp_of};
 use crate::engine::{Engine, Touched, epoch};
 use crate::model::{
@@ -20,6 +20,7 @@ use crate::model::{
 use crate::protocol::limits::MAX_LOG_ROW_CHANGES;
 use crate::store::{Key, Row, RowValue, Store, Transaction};
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 
 /// A change to log again: app, schema version, actor, origin, and the change itself.
 pub type Relogged = (String, u32, Value, Origin, LoggedChange);
@@ -40,8 +41,8 @@ pub(super) struct Ending<R> {
     pub touched: Vec<Touched<R>>,
     /// Changes to log.
     pub relogged: Vec<Relogged>,
-    /// Whether something in plaintext is left to be sealed.
-    pub left_open: bool,
+    /// Whether something that came in plaintext is left to be sealed.
+    pub came_open: Cell<bool>,
     /// What cannot travel.
     pub letters: Vec<Letter>,
 }
@@ -89,20 +90,20 @@ impl<R: Row> Ending<R> {
         self.held.contains_key(&(sync.app.to_string(), sync.sync_name.to_string(), id.to_owned()))
     }
 
-    /// Whether a field that is sealed holds plaintext: of before it was sealed, or made up by a server. The one is sealed and
-    /// logged with everything else that has to be; to log the other would have it sealed as the user's own.
-    fn is_left_open<S: Store, H: Host>(
-        &mut self,
+    /// Whether a server put plaintext into a field that is sealed: of before it was, or made up. The one is sealed and logged
+    /// with everything else that has to be; to log the other would have it sealed as the user's own.
+    pub(super) fn came_open<S: Store, H: Host>(
+        &self,
         sync: &TableSync,
         row: &R,
         field: &str,
         engine: &Engine<S, H>,
     ) -> bool {
-        let is_registered = sync.sealed.iter().any(|sealed| sealed == field);
-        let is_open = is_registered
+        let is_open = sync.sealed.iter().any(|sealed| sealed == field)
+            && origin_of(row, field).as_deref() == Some(Origin::ServerReplay.as_str())
             && row.get(field).is_some_and(|value| !value.is_null() && !is_envelope(&value))
-            && is_row_sealed(&engine.config(), sync, row);
-        self.left_open |= is_open;
+            && is_sealed(&engine.config(), sync, row.text(SPACE_ID).as_deref(), visibility_of(row));
+        self.came_open.set(self.came_open.get() || is_open);
         is_open
     }
 
@@ -120,7 +121,7 @@ impl<R: Row> Ending<R> {
             let unsent = self.unsent.has_edit(sync.sync_name.as_str(), id, &field, at);
             let prev = came.get(&field);
             let is_said = unsent || field == AUTHOR_ID || prev.is_some_and(|prev| *prev >= at);
-            if is_said || self.is_left_open(sync, row, &field, engine) {
+            if is_said || self.came_open(sync, row, &field, engine) {
                 continue;
             }
             let (origin, actor) = author_of(row, &field);
@@ -161,7 +162,7 @@ impl<R: Row> Ending<R> {
         let table = sync.sync_name.as_str();
         change.fields.retain(|field, edit| {
             !self.unsent.has_edit(table, id, field.as_str(), edit.at)
-                && !self.is_left_open(sync, row, field.as_str(), engine)
+                && !self.came_open(sync, row, field.as_str(), engine)
         });
         if change.fields.is_empty() && self.unsent.has_insert(table, id) {
             return;

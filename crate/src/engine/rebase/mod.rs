@@ -23,6 +23,7 @@ use crate::store::{CHANGE_LOG, ENGINE, Mode, Row, Scan, Store, Transaction};
 use ending::Ending;
 pub(super) use ending::{ByAuthor, Relogged, append, append_as, author_of, frame, marked_fields, updates};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// The greatest stamp that came of each field of a record.
@@ -174,7 +175,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         now,
         touched: Vec::new(),
         relogged: Vec::new(),
-        left_open: false,
+        came_open: Cell::default(),
         letters: Vec::new(),
     };
     let away = leaving::away(&tx, &user).await?;
@@ -194,7 +195,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         hit(Probe::LoopRelogged);
     }
     append(&tx, &user, ending.relogged).await?;
-    if ending.left_open {
+    if ending.came_open.get() {
         keyring::note_arrivals(&tx, &user).await?;
     }
     for letter in ending.letters {

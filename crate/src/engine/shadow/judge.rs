@@ -59,7 +59,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Judges what is stored in a sealed field. `shadow`: what it took the place of.
-    pub(super) fn judge(
+    pub(in crate::engine) fn judge(
         &self,
         sync: &TableSync,
         row: &S::Row,

@@ -8,7 +8,7 @@
 mod arrivals;
 mod judge;
 
-pub(super) use judge::Stands;
+pub(super) use judge::{Stands, Verdict};
 
 use super::stamps::mark_of;
 use crate::model::{SHADOW, Stamp, words};

@@ -11,7 +11,7 @@ use crate::engine::events::{Conflict, Event, Side};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_deleted;
 use crate::engine::sealing::{is_row_sealed, visibility_of};
-use crate::engine::shadow::Stands;
+use crate::engine::shadow::{Stands, Verdict as Found};
 use crate::engine::stamps::{actor_of, json_of, stamp_of};
 use crate::engine::{Engine, Touched, rows};
 use crate::model::{
@@ -180,6 +180,14 @@ impl<S: Store, H: Host> Engine<S, H> {
             return Ok(Some(Verdict::Wait));
         }
         let Some(text) = envelope else {
+            if opens && !value.is_null() {
+                // Nothing was there before it: it is the user's all the same only if nothing says that it is not.
+                match self.judge(sync, source, (&from, name), None) {
+                    Found::Good => {}
+                    Found::Unknown => return Ok(Some(Verdict::Wait)),
+                    Found::Bad(_) => return Ok(None),
+                }
+            }
             let sealed = seals && !value.is_null();
             let value = if sealed { self.seal_value(sync, &to, name, at, &value)?.into() } else { value };
             return Ok(Some(Verdict::Make(Edit { value, at, prev })));

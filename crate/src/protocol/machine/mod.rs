@@ -254,10 +254,13 @@ impl Machine {
     }
 
     fn pulled(&mut self, reply: Result<Response, NoAnswer>, now: u64, random: u64) -> Vec<Effect> {
-        if self.phase != Phase::Pulling {
+        if !matches!(self.phase, Phase::Pulling | Phase::SettlingClock) {
             return Vec::new();
         }
         match pull_answer(reply) {
+            // The keyring, which settling the clock needed: a failure to read it is one like others.
+            Err(failure) if self.phase == Phase::SettlingClock => self.failed(failure, now, random),
+            Ok(_) if self.phase == Phase::SettlingClock => self.clock_unknown(),
             Err(Failure::Expired(reason)) => {
                 hit(match reason {
                     ExpiryReason::Restored => Probe::LoopExpiredRestored,

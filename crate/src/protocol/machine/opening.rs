@@ -64,7 +64,7 @@ impl Machine {
     }
 
     pub(super) fn clock_unknown(&mut self) -> Vec<Effect> {
-        if !matches!(self.phase, Phase::Freezing | Phase::Applying { .. }) {
+        if !matches!(self.phase, Phase::Freezing | Phase::Applying { .. } | Phase::SettlingClock) {
             return Vec::new();
         }
         hit(Probe::LoopClockUnknown);

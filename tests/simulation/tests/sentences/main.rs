@@ -9,6 +9,7 @@ mod clocks;
 mod crashes;
 mod guests;
 mod late;
+mod laundering;
 mod moves;
 mod owners;
 mod rebase;

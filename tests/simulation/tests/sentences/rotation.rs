@@ -461,3 +461,26 @@ fn a_key_that_was_never_the_users_does_not_come_to_lie_under_the_newest() {
     }
     assert_eq!(facts(device), before);
 }
+
+#[test]
+fn the_newest_key_opens_what_waits_for_the_clock_to_be_set_right_before_the_keyring_is_known() {
+    let world = filled();
+    let [one, other] = [&world.devices[0], &world.devices[1]];
+    other.line.set_online(false);
+    other.lose_database();
+    other.open();
+    other.unlock(7).expect("unlocked");
+    other.add("tasks", json!({ "id": "late", "title": format!("{SECRET} late") })).expect("added");
+    one.rotate(8).expect("rotated");
+    other.unlock(8).expect("it knows of no keys yet");
+    other.clock.jump(-86_400_000);
+    // The token that it has is good for nothing any more.
+    let newest = world.devices.iter().map(|device| device.line.next_token()).max().unwrap_or(0);
+    world.server.expire_tokens(newest);
+    world.devices.iter().for_each(|device| device.line.set_next_token(newest));
+    other.line.set_online(true);
+    settle(&world);
+    assert!(other.logged().is_empty() && reads_all(other));
+    assert_eq!(shown(one, "tasks", "late")["title"], format!("{SECRET} late"));
+    assert!(all_under(one, 2) && all_under(other, 2));
+}
