@@ -14,7 +14,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 35] = [
+const EVENTS: [&str; 36] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -40,6 +40,7 @@ const EVENTS: [&str; 35] = [
     "event: a new key is kept",
     "event: a new key is the newest",
     "event: a new key was refused",
+    "event: a new key has to wait",
     "clock: right",
     "clock: minutes off",
     "clock: a day off",

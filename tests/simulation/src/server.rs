@@ -8,6 +8,7 @@ use mana_sync::log::{
     Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, PushOutcome, Sent, StreamId, SyncLog,
     Transaction as _,
 };
+use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
 use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
@@ -145,11 +146,24 @@ impl Server {
         self.answers.get()
     }
 
+    /// The newest key that a user's keyring names.
+    #[must_use]
+    pub fn newest_key(&self, user: &str) -> Option<KeyName> {
+        let facts = self.of_collections(user, &["_mana/keyring".to_owned()]);
+        let edits = facts.iter().flat_map(|change| change.fields.values());
+        edits.filter_map(|edit| Envelope::parse(edit.value.as_str()?)?.key()).max()
+    }
+
     /// Everything a user may read of these tables, in order.
     #[must_use]
     pub fn changes(&self, user: &str, tables: &[&str]) -> Vec<Change> {
-        let table = |name: &&str| Collection::try_from(format!("todo/{name}")).expect("a table");
-        let tables = tables.iter().map(table).collect();
+        let named: Vec<String> = tables.iter().map(|name| format!("todo/{name}")).collect();
+        self.of_collections(user, &named)
+    }
+
+    fn of_collections(&self, user: &str, named: &[String]) -> Vec<Change> {
+        let table = |name: &String| Collection::try_from(name.clone()).expect("a table");
+        let tables = named.iter().map(table).collect();
         let mut pull = Pull { caller: self.caller(user), cursor: None, receipt: None, tables, limit: 1_000_000 };
         let mut changes = Vec::new();
         loop {

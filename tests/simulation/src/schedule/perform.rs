@@ -88,7 +88,7 @@ impl Schedule {
                 self.count("event: a write met a locked vault");
             }
             // Another device made a new key: the person unlocks with the one that the app kept last.
-            Some(Err(error)) if self.seals && error.kind() == Kind::KeyOutdated => {
+            Some(Err(error)) if self.new_keys > 0 && error.kind() == Kind::KeyOutdated => {
                 self.ledger.answered(self.calls, false);
                 self.world.devices[number].keep_key(sealed::key());
                 self.count("event: a write met an older key");
@@ -287,7 +287,11 @@ impl Schedule {
                     key.set(key.get().map(|kept| if kept == byte { sealed::key() } else { kept }));
                     "event: a new key was refused"
                 }
-                Err(_) => "event: a new key has to wait",
+                // The server, the store, the token, or a key that is not the newest.
+                Err(Kind::Offline | Kind::SyncFailed | Kind::QuotaExceeded | Kind::KeyOutdated | Kind::VaultLocked) => {
+                    "event: a new key has to wait"
+                }
+                Err(other) => panic!("no rotation ends so: {other:?}"),
             });
         };
         device.begin_rotate(byte, keep, tell);

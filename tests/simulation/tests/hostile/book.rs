@@ -1,7 +1,7 @@
 //! What people wrote in which sealed field, and what has been shown of it.
 
 use super::Spot;
-use mana_sync_engine::crypto::{self, Envelope, Keyring, MasterKey};
+use mana_sync_engine::crypto::{self, Envelope, Format, Keyring, MasterKey};
 use mana_sync_engine::model::{AppId, Change, FieldName, RecordId, Stamp, TableName};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -34,10 +34,10 @@ pub struct Book {
     last: Cell<u64>,
     /// What was written, with its stamp once that is known.
     written: RefCell<BTreeMap<Place, BTreeMap<String, Option<Stamp>>>>,
-    /// What the server made up, as text.
-    made_up: RefCell<BTreeSet<String>>,
-    /// Places in which people also wrote that there is nothing.
-    emptied: RefCell<BTreeSet<Place>>,
+    /// What the server made up: where, when, and as text.
+    made_up: RefCell<BTreeSet<(String, Stamp, String)>>,
+    /// When people last wrote that there is nothing in a place.
+    emptied: RefCell<BTreeMap<Place, Stamp>>,
     /// The stamp of the newest words that a device has shown.
     shown: RefCell<BTreeMap<Spot, Stamp>>,
 }
@@ -58,10 +58,11 @@ impl Book {
         self.written.borrow_mut().entry(place).or_default().insert(words.to_owned(), None);
     }
 
-    /// A whole record was put that has nothing in its other fields.
-    pub fn write_nothing_beside(&self, place: Place) {
+    /// A whole record was put that has nothing in its other fields, at that time.
+    pub fn write_nothing_beside(&self, place: Place, at: &str) {
+        let at = Stamp::parse(at).expect("a stamp");
         let beside = PLACES.iter().filter(|other| (other.0, other.1) == (place.0, place.1) && **other != place);
-        self.emptied.borrow_mut().extend(beside);
+        self.emptied.borrow_mut().extend(beside.map(|place| (*place, at)));
     }
 
     pub fn stamp(&self, place: Place, words: &str, at: &str) {
@@ -70,11 +71,19 @@ impl Book {
     }
 
     pub fn make_up(&self, change: &Change) {
-        self.made_up.borrow_mut().extend(change.fields.iter().map(|(_, edit)| edit.value.to_string()));
+        let record = format!("{}/{}", change.table, change.id);
+        let said =
+            change.fields.iter().map(|(name, edit)| (format!("{record}/{name}"), edit.at, edit.value.to_string()));
+        self.made_up.borrow_mut().extend(said);
     }
 
     fn is_written(&self, place: Place, words: &str) -> bool {
         self.written.borrow().get(&place).is_some_and(|all| all.contains_key(words))
+    }
+
+    /// Whether what stands in a place is a lie of the server's.
+    pub fn is_made_up(&self, (table, id, field): Place, at: Stamp, value: &Value) -> bool {
+        self.made_up.borrow().contains(&(format!("{table}/{id}/{field}"), at, value.to_string()))
     }
 
     /// What a device sends of a sealed field opens in its place, at its time, to what a person wrote there, or is, letter
@@ -86,12 +95,12 @@ impl Book {
                 (place.0, place.1, place.2) == (change.table.as_str(), change.id.as_str(), name.as_str())
             };
             let Some(place) = PLACES.iter().find(is_here) else { continue };
-            if edit.value.is_null() || self.made_up.borrow().contains(&edit.value.to_string()) {
+            if edit.value.is_null() || self.is_made_up(*place, edit.at, &edit.value) {
                 continue;
             }
             let text = edit.value.as_str().unwrap_or_else(|| panic!("{place:?} is sent as {}", edit.value));
             match open(*place, edit.at, text) {
-                Some(Value::Null) => {}
+                Some(Value::Null) if self.emptied.borrow().contains_key(place) => {}
                 Some(Value::String(words)) if self.is_written(*place, &words) => {}
                 other => panic!("SEED={}: {place:?} is sent as {text}, which is {other:?}", self.seed.get()),
             }
@@ -122,7 +131,8 @@ impl Book {
             // A key that is not here says nothing until it comes.
             is_locked || last.is_none() || !is_under_the_key(stored)
         } else {
-            last.is_none() || shown.is_null() && self.emptied.borrow().contains(&place)
+            let emptied = self.emptied.borrow().get(&place).copied();
+            last.is_none_or(|last| shown.is_null() && emptied > Some(last))
         };
         if may_be { Ok(()) } else { Err(format!("in {place:?}, where the user's words have been shown")) }
     }
@@ -135,6 +145,17 @@ fn key() -> MasterKey {
 fn is_under_the_key(stored: &Value) -> bool {
     let name = stored.as_str().and_then(Envelope::parse).and_then(|envelope| envelope.key());
     name.is_none_or(|name| name.id == key().id())
+}
+
+/// What the user's key sealed in format 1, which is bound to no place and to no time.
+pub fn sealed_in_format_one(words: &str) -> String {
+    let mut ring = Keyring::new();
+    ring.insert(1, key());
+    let (app, table) = (AppId::parse("todo").expect("an app"), TableName::parse("tasks").expect("a table"));
+    let (id, field) = (RecordId::parse("a").expect("an id"), FieldName::parse("title").expect("a field"));
+    let place = crypto::Place::new(&app, &table, &id, &field);
+    let random = |bytes: &mut [u8]| bytes.fill(9);
+    ring.seal(Format::One, &place, Stamp::EPOCH, &words.into(), &random).expect("sealed")
 }
 
 fn open((table, id, field): Place, at: Stamp, text: &str) -> Option<Value> {

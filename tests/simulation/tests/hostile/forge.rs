@@ -1,12 +1,12 @@
 //! What the server makes up.
 
-use super::book::{PLACES, Place};
+use super::book::{PLACES, Place, sealed_in_format_one};
 use mana_simulation::Random;
 use mana_sync_engine::model::{Change, Stamp};
 use serde_json::{Value, json};
 
 /// Kinds of lies.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "an older one under a new stamp",
     "of another place",
     "with a bit changed",
@@ -14,6 +14,7 @@ pub const KINDS: [&str; 12] = [
     "plaintext",
     "nothing",
     "garbage in format 1",
+    "of long ago, in format 1",
     "a format of tomorrow",
     "under a key nobody has",
     "a number",
@@ -62,6 +63,7 @@ fn value(kind: &str, random: &Random, known: &[Change], place: Place) -> Option<
         "plaintext" => format!("made up {made_up}").into(),
         "nothing" => Value::Null,
         "garbage in format 1" => "enc:1:oKGio6Slpqeoqaqr.AAAAAAAAAAAAAAAAAAAAAA==".into(),
+        "of long ago, in format 1" => sealed_in_format_one(&format!("of long ago {made_up}")).into(),
         "a format of tomorrow" => "enc:9:oKGio6Slpqeoqaqr.AAAA".into(),
         "under a key nobody has" => "enc:2:0007b856b0b4.oKGio6Slpqeoqaqr.AAAAAAAAAAAAAAAAAAAAAA==".into(),
         "a number" => made_up.into(),

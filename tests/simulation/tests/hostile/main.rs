@@ -13,9 +13,9 @@ use mana_simulation::calls::code;
 use mana_simulation::{Device, Random, Setup, World};
 use mana_sync::log::memory::MemoryLog;
 use mana_sync_engine::engine::{Event, State};
-use mana_sync_engine::model::Change;
+use mana_sync_engine::model::{Change, Stamp};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 const DEVICES: u64 = 3;
@@ -28,6 +28,8 @@ struct Hostile {
     random: Random,
     book: Rc<Book>,
     backup: Option<MemoryLog>,
+    /// Of which values devices told that they are not the user's: the device, the place, and when they say they were written.
+    told: BTreeSet<(usize, String, String)>,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -48,6 +50,8 @@ fn whatever_a_server_makes_up_the_users_words_are_what_is_shown_and_stay_sealed(
         schedule.end(seed);
         schedule.counts.into_iter().for_each(|(what, n)| *counts.entry(what).or_insert(0) += n);
     }
+    let shown = counts.get("shown in the end").copied().unwrap_or(0);
+    assert!(shown > count * DEVICES, "places that show the user's words in the end: {shown}");
     for what in forge::KINDS.iter().chain(&["told", "withheld", "an older copy", "locked", "restarted", "met a lock"]) {
         let reached = counts.get(what).copied().unwrap_or(0);
         assert!(reached >= count / 5, "{what}: {reached} times in {count} schedules");
@@ -64,7 +68,14 @@ impl Hostile {
         world.devices.iter().for_each(|device| device.keep_key(KEY));
         // From here on everything says that it is of a time when the fields were sealed already.
         world.pass(10_000);
-        Self { world, random: Random::new(seed ^ 0x0bad_5eed), book, backup: None, counts: BTreeMap::new() }
+        Self {
+            world,
+            random: Random::new(seed ^ 0x0bad_5eed),
+            book,
+            backup: None,
+            told: BTreeSet::new(),
+            counts: BTreeMap::new(),
+        }
     }
 
     fn count(&mut self, what: &'static str) {
@@ -100,10 +111,10 @@ impl Hostile {
         let (table, id, field) = place;
         let is_shown = device.rows(table).iter().any(|row| row["id"] == id);
         self.book.write(place, &words);
-        let written = if is_shown && self.random.chance(700) {
+        let updates = is_shown && self.random.chance(700);
+        let written = if updates {
             device.update(table, id, json!({ field: words }))
         } else {
-            self.book.write_nothing_beside(place);
             device.put(table, json!({ "id": id, field: words }))
         };
         if device.is_locked() {
@@ -113,7 +124,11 @@ impl Hostile {
         }
         written.expect("with the key, everything can be written");
         let at = device.stored(table, id)["__fieldMeta"][field]["at"].clone();
-        self.book.stamp(place, &words, at.as_str().expect("a stamp"));
+        let at = at.as_str().expect("a stamp");
+        self.book.stamp(place, &words, at);
+        if !updates {
+            self.book.write_nothing_beside(place, at);
+        }
     }
 
     /// The server says that the user wrote something.
@@ -170,9 +185,33 @@ impl Hostile {
                 let told = self.book.check_shown((number, place), &row[field], &stored, device.is_locked());
                 told.unwrap_or_else(|wrong| panic!("SEED={seed}: device {number} shows {}: {wrong}", row[field]));
             }
-            let told = device.take_events().into_iter().filter(|event| matches!(event, Event::Integrity { .. }));
-            *self.counts.entry("told").or_default() += told.count() as u64;
+            for event in device.take_events() {
+                let Event::Integrity { table, id, field, kept, .. } = event else { continue };
+                *self.counts.entry("told").or_default() += 1;
+                let at = kept.map(|conflict| conflict.incoming.at).unwrap_or_default();
+                self.told.insert((number, format!("{table}/{id}/{field}"), at));
+            }
         }
+    }
+
+    /// What stands in the place of the user's words was told of on every device; gives how many places show words.
+    fn check_told(&self, seed: u64) -> u64 {
+        let mut showing = 0;
+        for (number, device) in self.world.devices.iter().enumerate() {
+            for place in book::PLACES {
+                let (table, id, field) = place;
+                let stored = device.stored(table, id);
+                let shown = device.rows(table).into_iter().find(|row| row["id"] == id).unwrap_or_default();
+                let is_words = shown[field].as_str().is_some_and(|text| text.contains(SECRET));
+                showing += u64::from(is_words);
+                let at = stored["__fieldMeta"][field]["at"].as_str().unwrap_or_default();
+                let Ok(stamp) = Stamp::parse(at) else { continue };
+                let is_lie = self.book.is_made_up(place, stamp, &stored[field]);
+                let is_told = self.told.contains(&(number, format!("{table}/{id}/{field}"), at.to_owned()));
+                assert!(is_told || !is_words || !is_lie, "SEED={seed}: device {number} was not told of {stored}");
+            }
+        }
+        showing
     }
 
     /// The server is itself again, and everybody has the key: nobody waits for anything, and nothing lies open.
@@ -181,6 +220,7 @@ impl Hostile {
         self.world.devices.iter().for_each(|device| device.keep_key(KEY));
         self.world.pass(400_000);
         self.check(seed);
+        *self.counts.entry("shown in the end").or_default() += self.check_told(seed);
         for device in &self.world.devices {
             let status = device.session().status();
             assert_eq!((status.state, status.pending), (State::Synced, 0), "SEED={seed}: {status:?}");
