@@ -3,6 +3,7 @@
 import { objectArgument } from './arguments.js';
 import type { Connection } from './connection.js';
 import { invalidArgument } from './errors.js';
+import type { Instance } from './instance.js';
 import { ValueStore } from './store.js';
 import type { Store } from './types.js';
 import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Rotation, Vault, VaultState } from './vault-types.js';
@@ -51,8 +52,12 @@ export class EngineVault implements Vault {
   }
 
   lock(): void {
-    // While an instance is being replaced there is none, and the next one has no key.
-    this.#connection().instance?.call((raw) => raw.lock());
+    const connection = this.#connection();
+    const lock = (instance: Instance) => instance.call((raw) => raw.lock());
+    if (connection.instance) lock(connection.instance);
+    // While an instance is being replaced, the next one is told: the other tabs still have the key, and would give it.
+    // Where there is no next one, there is nothing to lock.
+    else connection.with(async (instance) => lock(instance)).catch(() => {});
   }
 
   async rotate(rotation: Rotation): Promise<void> {

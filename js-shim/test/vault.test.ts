@@ -28,6 +28,24 @@ it('is_locked_until_the_engine_says_otherwise_and_again_in_a_new_instance', asyn
   expect(seen).toEqual(['locked', 'unlocked', 'locked', 'unlocked', 'locked']);
 });
 
+it('locks_the_instance_that_takes_the_place_of_a_dead_one', async () => {
+  const { world, engine } = await opened();
+  const first = world.instance;
+  expect(() => first.panic()).toThrow();
+  // The other tabs have the key still, and would give it to the next one.
+  engine.vault.lock();
+  await vi.waitFor(() => expect(world.instance.callsOf('lock')).toHaveLength(1));
+  expect(world.instance).not.toBe(first);
+});
+
+it('locks_nothing_once_it_is_closed', async () => {
+  const { world, engine } = await opened();
+  await engine.close();
+  engine.vault.lock();
+  await settle();
+  expect(world.instance.callsOf('lock')).toHaveLength(0);
+});
+
 it('hands_over_a_passphrase_as_typed_and_normalized', async () => {
   const { world, engine } = await opened();
   const wrapped = { kdf: 'PBKDF2-SHA256', iterations: 1, salt: '', iv: '', ciphertext: '' } as const;

@@ -1,13 +1,12 @@
 //! Ways to unlock the vault, read from JavaScript.
 
-use super::convert::{get, json_out};
+use super::convert::get;
 use super::error::{invalid, thrown};
 use crate::crypto::{MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey};
 use crate::engine::{Error, NewKey, Unlock};
 use crate::store::RowValue;
 use crate::web::subtle::pbkdf2;
 use js_sys::{Function, Promise, Uint8Array};
-use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use zeroize::Zeroizing;
@@ -32,6 +31,7 @@ pub fn unlock_of(with: &JsValue) -> Result<Unlock, JsValue> {
         return Err(invalid("unlock takes rawKey, recoveryCode or passphrase"));
     };
     let wrapped = get(with, "wrapped").to_json().map_err(|malformed| thrown(&malformed.into()))?;
+    let (typed, normalized) = (Zeroizing::new(typed), Zeroizing::new(normalized));
     Ok(Unlock::Passphrase { typed, normalized, wrapped: PassphraseWrapped::parse(wrapped).map_err(refused)? })
 }
 
@@ -68,9 +68,14 @@ pub async fn persisted(persist: &Function, new: &NewKey) -> Result<(), JsValue> 
 
 /// `{ recoveryCode, recoveryWrappedMk, recoveryIv }`.
 pub fn recovery(code: &RecoveryCode, wrapped: &WrappedKey) -> JsValue {
-    json_out(&json!({
-        "recoveryCode": code.to_text().as_str(),
-        "recoveryWrappedMk": wrapped.ciphertext(),
-        "recoveryIv": wrapped.iv(),
-    }))
+    let out = js_sys::Object::new();
+    // Straight from where it is overwritten: a JSON value between would keep a copy of the code.
+    let code = code.to_text();
+    for (name, value) in
+        [("recoveryCode", code.as_str()), ("recoveryWrappedMk", &wrapped.ciphertext()), ("recoveryIv", &wrapped.iv())]
+    {
+        // It is an object of our own.
+        let _ = js_sys::Reflect::set(&out, &name.into(), &value.into());
+    }
+    out.into()
 }

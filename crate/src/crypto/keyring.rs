@@ -2,7 +2,7 @@
 
 use super::secret::random_bytes;
 use super::{Envelope, Error, Format, KeyName, MasterKey, Place, Random, Unopened};
-use crate::model::Stamp;
+use crate::model::{Stamp, json_bytes};
 use serde_json::Value;
 use std::cell::Cell;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -219,8 +219,11 @@ impl Held {
     }
 }
 
+/// In a buffer that never has to grow: what it grew out of would be left in memory.
 fn json_of(value: &Value) -> Vec<u8> {
-    serde_json::to_vec(value).expect("JSON is written into memory without fail")
+    let mut json = Vec::with_capacity(json_bytes(value));
+    serde_json::to_writer(&mut json, value).expect("JSON is written into memory without fail");
+    json
 }
 
 fn open_with<'a>(

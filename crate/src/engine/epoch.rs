@@ -84,7 +84,7 @@ impl Epoch {
 /// A fresh id, a UUIDv7 by the device's clock.
 pub fn fresh_id(host: &impl Host) -> String {
     let mut random = [0; 10];
-    host.random(&mut random);
+    host.unique(&mut random);
     EventId::from_parts(host.now_ms(), &random).to_string()
 }
 

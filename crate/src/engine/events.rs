@@ -1,5 +1,6 @@
 //! What the engine tells the app while it works.
 
+use super::key_text::KeyText;
 use crate::engine::shadow::Distrust;
 use crate::engine::status::Status;
 use crate::model::{Origin, words};
@@ -163,7 +164,7 @@ pub enum Event {
     /// What is known of the user's keys changed. For other tabs, not for apps.
     Keyring,
     /// The key for the other tabs, or that they are to drop theirs. For other tabs, not for apps.
-    VaultKey(Option<String>),
+    VaultKey(Option<KeyText>),
     /// An older app's database was taken over, or its adoption came to its end.
     Adoption(crate::engine::Adoption),
     /// The database was found new although this browser had one: changes nobody has sent are gone.

@@ -1,6 +1,7 @@
 //! What the tabs of one browser profile tell each other, as JSON.
 
 use super::events::{ChangeOp, TableChange};
+use super::key_text::KeyText;
 use super::status::Status;
 use crate::model::{Fields, FromJson, Object, Origin, record};
 use crate::protocol::wire::Rejection;
@@ -28,11 +29,11 @@ pub enum Message {
     /// Somebody used the vault in another tab.
     VaultUsed,
     /// A user's key, or that their vault is locked.
-    VaultKey(String, Option<String>),
+    VaultKey(String, Option<KeyText>),
     /// Who has the user's key is to tell it.
     VaultKeyWanted(String),
     /// Here it is, for those who still want it.
-    VaultKeyGiven(String, String),
+    VaultKeyGiven(String, KeyText),
 }
 
 record! {
@@ -118,7 +119,9 @@ impl From<Message> for Value {
             Message::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
             Message::Keyring => named("keyring"),
             Message::VaultUsed => named("vault-used"),
-            Message::VaultKey(user, key) => named("vault-key").with("user", user).with_any("key", key.into()),
+            Message::VaultKey(user, key) => {
+                named("vault-key").with("user", user).with_any("key", key.map_or(Value::Null, Value::from))
+            }
             Message::VaultKeyWanted(user) => named("vault-key-wanted").with("user", user),
             Message::VaultKeyGiven(user, key) => named("vault-key-given").with("user", user).with("key", key),
         };
@@ -195,12 +198,12 @@ mod tests {
             Message::SyncNow("id".into()),
             Message::SyncDone("id".into(), Some("why".into())),
             Message::SyncDone("id".into(), None),
-            Message::VaultKey("ada".into(), Some("00ff".into())),
+            Message::VaultKey("ada".into(), KeyText::from_json("00ff".into())),
             Message::VaultKey("ada".into(), None),
             Message::Keyring,
             Message::VaultUsed,
             Message::VaultKeyWanted("ada".into()),
-            Message::VaultKeyGiven("ada".into(), "00ff".into()),
+            Message::VaultKeyGiven("ada".into(), KeyText::from_json("00ff".into()).unwrap()),
         ];
         for message in messages {
             let text = Value::from(message.clone()).to_string();

@@ -13,6 +13,7 @@ mod events;
 pub mod faults;
 mod guests;
 mod install;
+mod key_text;
 mod keyring;
 mod leaving;
 mod live;
@@ -258,6 +259,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Ends the engine's use of the store; what is committing finishes.
     pub fn close(&self) {
         self.closed.set(true);
+        self.vault.count_lock();
         self.vault.clear();
         self.live.clear();
         self.waiters.borrow_mut().clear();

@@ -11,8 +11,12 @@ pub trait Host: 'static {
     fn now_ms(&self) -> u64;
     /// Milliseconds of a clock nobody can set; it may stand still while the device sleeps.
     fn monotonic_ms(&self) -> f64;
-    /// Fills `bytes` from a cryptographic source.
+    /// Fills `bytes` from a cryptographic source, which is asked at each call: for keys, codes and initialization vectors.
     fn random(&self, bytes: &mut [u8]);
+    /// The same for ids and delays, which are no secrets: may be of what was asked for ahead.
+    fn unique(&self, bytes: &mut [u8]) {
+        self.random(bytes);
+    }
     /// Resolves after at least `ms` milliseconds.
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()>;
     /// Runs a task to its end, beside others, starting after the present turn.

@@ -241,7 +241,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                     let _ = engine.read_keyring().await;
                 }));
             }
-            Some(Message::VaultKey(user, key)) => self.engine.key_from_elsewhere(&user, key.as_deref()),
+            Some(Message::VaultKey(user, key)) => self.engine.key_from_elsewhere(&user, key.as_ref()),
             Some(Message::VaultKeyGiven(user, key)) => self.engine.key_given(&user, &key),
             Some(Message::VaultKeyWanted(user)) => {
                 if let Some(key) = self.engine.key_for(&user) {

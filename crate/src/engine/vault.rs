@@ -2,10 +2,11 @@
 
 use super::error::{Error, Kind, Result};
 use super::events::Event;
+use super::key_text::KeyText;
 use super::keyring::Known;
 use super::ports::Host;
 use super::{Engine, live};
-use crate::crypto::{KeyName, Keyring, MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey, base64};
+use crate::crypto::{KeyName, Keyring, MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey};
 use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
@@ -63,6 +64,11 @@ impl Vault {
         }
     }
 
+    /// A key that somebody was about to bring comes too late.
+    pub(super) fn count_lock(&self) {
+        self.locks.set(self.locks.get() + 1);
+    }
+
     /// Drops the keys.
     pub fn clear(&self) {
         self.ring.borrow_mut().clear();
@@ -77,8 +83,8 @@ impl Vault {
     }
 
     /// The key as a text, for the other tabs of this browser profile.
-    pub(super) fn handover(&self) -> Option<String> {
-        Some(base64::encode(self.ring().newest_key()?.expose()))
+    pub(super) fn handover(&self) -> Option<KeyText> {
+        self.ring().newest_key().map(KeyText::of)
     }
 }
 
@@ -91,9 +97,9 @@ pub enum Unlock {
     /// By a passphrase, as typed and normalized (NFKC), and the key that is wrapped with it.
     Passphrase {
         /// As the person typed it.
-        typed: String,
+        typed: Zeroizing<String>,
         /// The same, NFKC-normalized.
-        normalized: String,
+        normalized: Zeroizing<String>,
         /// The wrapped key.
         wrapped: PassphraseWrapped,
     },
@@ -181,26 +187,25 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// What another tab said of a user's vault: the key, or that it is locked. Another user's is none of this tab's.
-    pub(super) fn key_from_elsewhere(self: &Rc<Self>, user: &str, key: Option<&str>) {
+    pub(super) fn key_from_elsewhere(self: &Rc<Self>, user: &str, key: Option<&KeyText>) {
         if self.config().user_id() != user || self.config().user.is_none() {
             return;
         }
         let Some(text) = key else { return self.drop_keys() };
-        let bytes = base64::decode(text).map(Zeroizing::new);
-        if let Some(Ok(key)) = bytes.map(|bytes| MasterKey::from_bytes(&bytes)) {
+        if let Some(key) = text.key() {
             self.take_key(key);
         }
     }
 
     /// The key, as this tab asked for it. An answer that comes after the vault was locked is too late.
-    pub(super) fn key_given(self: &Rc<Self>, user: &str, key: &str) {
+    pub(super) fn key_given(self: &Rc<Self>, user: &str, key: &KeyText) {
         if self.vault.asked.get() {
             self.key_from_elsewhere(user, Some(key));
         }
     }
 
     /// What a tab that was just opened by that user is told.
-    pub(super) fn key_for(&self, user: &str) -> Option<String> {
+    pub(super) fn key_for(&self, user: &str) -> Option<KeyText> {
         if self.config().user_id() == user { self.vault.handover() } else { None }
     }
 
@@ -226,7 +231,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     pub(super) fn drop_keys(self: &Rc<Self>) {
-        self.vault.locks.set(self.locks() + 1);
+        self.vault.count_lock();
         self.vault.clear();
         self.vault_changed();
     }

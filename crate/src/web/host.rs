@@ -43,6 +43,10 @@ impl Host for BrowserHost {
     }
 
     fn random(&self, bytes: &mut [u8]) {
+        fill(bytes);
+    }
+
+    fn unique(&self, bytes: &mut [u8]) {
         if bytes.len() > POOL_BYTES {
             return fill(bytes);
         }

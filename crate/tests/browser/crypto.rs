@@ -178,6 +178,30 @@ fn no_key_is_left_in_memory_when_the_ring_is_cleared() {
     }
 }
 
+/// Has the browser count how often it is asked for randomness.
+const COUNT_ASKED: &str = "() => {
+    const own = crypto.getRandomValues.bind(crypto);
+    globalThis.asked = 0;
+    crypto.getRandomValues = (bytes) => { asked += 1; return own(bytes); };
+}";
+
+#[wasm_bindgen_test]
+fn the_browser_is_asked_anew_for_each_iv_key_and_code() {
+    let (app, table, record, field) = names();
+    let place = Place::new(&app, &table, &record, &field);
+    call(COUNT_ASKED, &[]);
+    let asked = || js("asked").as_f64().unwrap_or_default();
+    let mut ring = Keyring::new();
+    ring.insert(1, MasterKey::generate(&random).unwrap());
+    for _ in 0..100 {
+        ring.seal(Format::Two, &place, Stamp::EPOCH, &Value::Null, &random).unwrap();
+    }
+    RecoveryCode::generate(&random).unwrap();
+    // Nothing is kept that a copy of the memory could give out again.
+    assert!((asked() - 102.0).abs() < 0.5, "{}", asked());
+    call("() => { delete crypto.getRandomValues; }", &[]);
+}
+
 #[wasm_bindgen_test]
 fn no_iv_comes_twice() {
     let (app, table, record, field) = names();

@@ -136,7 +136,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     fn feed(self: &Rc<Self>, input: Input) {
         let mut random = [0; 8];
-        self.engine.host().random(&mut random);
+        self.engine.host().unique(&mut random);
         let now = self.engine.host().now_ms();
         let effects = self.machine.borrow_mut().step(input, now, u64::from_le_bytes(random));
         for effect in effects {

@@ -87,7 +87,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let failures = self.socket_failures.get() + 1;
         self.socket_failures.set(failures);
         let mut random = [0; 8];
-        self.engine.host().random(&mut random);
+        self.engine.host().unique(&mut random);
         let slept = self.engine.host().sleep(wait_ms(failures, None, u64::from_le_bytes(random)));
         let (weak, run) = (Rc::downgrade(self), self.run.get());
         self.engine.host().spawn(Box::pin(async move {

@@ -148,7 +148,7 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     fn fresh_event_id(&self) -> EventId {
         let mut random = [0; 10];
-        self.engine.host.random(&mut random);
+        self.engine.host.unique(&mut random);
         EventId::from_parts(self.engine.host.now_ms(), &random)
     }
 }

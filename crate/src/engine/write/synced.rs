@@ -227,7 +227,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     fn id_of(&self, row: &S::Row) -> Result<String> {
         let Some(id) = row.get(ID) else {
             let mut random = [0; 10];
-            self.engine.host.random(&mut random);
+            self.engine.host.unique(&mut random);
             return Ok(RecordId::from_parts(self.engine.host.now_ms(), &random).into());
         };
         let text = id.as_text().ok_or_else(|| unusable_id("must be a text"))?;
