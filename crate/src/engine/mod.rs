@@ -21,6 +21,7 @@ mod local;
 mod log;
 mod message;
 mod outbox;
+mod own_space;
 mod paths;
 pub mod ports;
 mod prepare;
@@ -139,6 +140,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let vault = vault::Vault::default();
         *vault.known.borrow_mut() = keyring::Known::read(&tx, config.user_id()).await?;
         tx.commit().await?;
+        own_space::name(&store, &config).await?;
         let session = fresh_id(&host);
         Ok(Rc::new(Self {
             store,

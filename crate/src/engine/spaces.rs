@@ -6,7 +6,7 @@
 
 use super::error::{Error, Kind, Result};
 use super::ports::Host;
-use super::{Engine, GUEST, live, rows};
+use super::{Engine, GUEST, live, own_space, rows};
 use crate::model::{Space, SpaceId, record};
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -122,7 +122,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         tx.commit().await?;
         self.config.borrow_mut().spaces = kept.shown();
-        Ok(())
+        self.name_own_space().await
+    }
+
+    async fn name_own_space(&self) -> Result<()> {
+        let config = self.config().clone();
+        own_space::name(&self.store, &config).await
     }
 
     /// Sets the spaces the user is a member of, and keeps the list. Fails with [`Kind::SpaceTypeChanged`] where a space
@@ -134,6 +139,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
         self.show_spaces(&kept);
+        self.name_own_space().await?;
+        // What was read meanwhile may lack what had the other name.
+        self.live.invalidate_all();
+        live::schedule(self);
         Ok(())
     }
 

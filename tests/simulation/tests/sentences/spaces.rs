@@ -3,7 +3,7 @@
 use super::sealed::{setup, space};
 use super::visibility::{family, settle};
 use mana_simulation::calls::{code, row};
-use mana_simulation::{Device, World};
+use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::engine::{Event, Kept, Write};
 use mana_sync_engine::model::Space;
 use mana_sync_engine::store::Key;
@@ -176,4 +176,38 @@ fn a_full_pull_while_it_is_not_sure_that_a_space_was_left_removes_nothing_of_it(
     world.server.set_spaces("ada", setup().spaces);
     world.pass(180_000);
     assert!(device.rows("tasks").iter().any(|row| row["id"] == "edited"), "it was a mistake, and nothing is missing");
+}
+
+/// The ids of the tasks that an index on `spaceId` lists under a space.
+fn listed_under(device: &Device, space: &str) -> Vec<Value> {
+    let rows = device.store_rows("tasks").into_iter().filter(|row| row["spaceId"] == space);
+    rows.map(|row| row["id"].clone()).collect()
+}
+
+#[test]
+fn what_was_stored_before_the_own_space_had_a_name_is_listed_under_its_name() {
+    let nameless = Setup { spaces: Vec::new(), ..setup() };
+    let world = World::with(1, vec![nameless.clone(), nameless.clone(), nameless]);
+    let [one, closed, older] = [&world.devices[0], &world.devices[1], &world.devices[2]];
+    world.devices.iter().for_each(|device| device.unlock(7).expect("unlocked"));
+    for n in 0..3 {
+        one.add("tasks", json!({ "id": format!("t{n}"), "title": "Milk" })).expect("added");
+    }
+    world.converge("ada");
+    assert_eq!(one.stored("tasks", "t0")["spaceId"], "_personal:ada");
+    let stamps = one.stored("tasks", "t0")["__fieldMeta"].clone();
+    one.set_spaces(setup().spaces).expect("set");
+    closed.update_app(setup());
+    older.fill_as_older_app(&[("tasks", json!({ "id": "old", "title": "Tea", "spaceId": "_personal:ada" }))]);
+    older.update_app(setup());
+    for device in [one, closed] {
+        assert_eq!(listed_under(device, "home"), ["t0", "t1", "t2"]);
+        assert!(device.logged().is_empty(), "and nothing is sent");
+    }
+    assert_eq!(one.stored("tasks", "t0")["__fieldMeta"], stamps, "no stamp moved");
+    assert_eq!(listed_under(older, "home"), ["old"]);
+    one.add("tasks", json!({ "id": "t3", "title": "Bread" })).expect("added");
+    assert_eq!(listed_under(one, "home"), ["t0", "t1", "t2", "t3"]);
+    let sent = one.line.sent_to("/v2/push").join("");
+    assert!(!sent.contains("\"home\""), "on the wire it is the user's own");
 }

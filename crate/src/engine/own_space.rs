@@ -1,0 +1,68 @@
+//! The real id of the user's own space, once an app names it: records that were stored under `_personal:<user>` are from
+//! then on stored under it, so that an index on `spaceId` lists all of them under one key.
+//!
+//! Both are one space, and on the wire it is always the former: so no stamp moves, and nothing is logged. Whoever is
+//! killed in between begins anew, which does no harm.
+
+use super::config::Config;
+use super::error::Result;
+use super::rows;
+use crate::model::{ID, SPACE_ID, Scope, record};
+use crate::store::{ENGINE, Key, KeyRange, Mode, Row, RowValue, Scan, Store, Transaction};
+
+/// Kind of the row that says under which id a user's own space is stored, by user.
+const OWN_SPACE: &str = "ownSpace";
+/// Most records of a transaction.
+const PAGE: usize = 500;
+
+record! {
+    struct Stored {
+        id: String = "id",
+    }
+}
+
+/// Stores what lies in the user's own space under its real id, where the app has named it.
+pub async fn name<S: Store>(store: &S, config: &Config) -> Result<()> {
+    let (Some(_), Some(real)) = (&config.user, config.personal_space()) else { return Ok(()) };
+    let tx = store.begin(Mode::Read, &[ENGINE])?;
+    let known: Option<Stored> = rows::read(&tx, OWN_SPACE, config.user_id()).await?;
+    drop(tx);
+    if known.is_some_and(|known| known.id == real.as_str()) {
+        return Ok(());
+    }
+    let is_of_spaces = |scope: Scope| scope == Scope::Space;
+    for (table, _) in
+        config.tables.iter().filter(|(_, table)| table.sync.as_ref().is_some_and(|sync| is_of_spaces(sync.scope)))
+    {
+        let mut after = None;
+        while let Some(last) =
+            name_page(store, table, &config.personal_alias(), real.as_str(), after.as_deref()).await?
+        {
+            after = Some(last);
+        }
+    }
+    let tx = store.begin(Mode::Write, &[ENGINE])?;
+    rows::write(&tx, OWN_SPACE, config.user_id(), Stored { id: real.to_string() })?;
+    Ok(tx.commit().await?)
+}
+
+/// Gives the id of the last record, where there may be more.
+async fn name_page<S: Store>(
+    store: &S,
+    table: &str,
+    alias: &str,
+    real: &str,
+    after: Option<&str>,
+) -> Result<Option<String>> {
+    let range = after.map(|after| KeyRange { lower: Some((Key::text(after), true)), upper: None });
+    let scan = Scan { range, limit: Some(PAGE), ..Scan::default() };
+    let tx = store.begin(Mode::Write, &[table])?;
+    let found = tx.scan(table, &scan, &|row| row.get(SPACE_ID).is_some_and(|space| space.is_word(alias))).await?;
+    for row in &found {
+        let mut named = row.shallow_copy();
+        named.set_text(SPACE_ID, real);
+        tx.put(table, &named, None)?;
+    }
+    tx.commit().await?;
+    Ok(found.last().filter(|_| found.len() == PAGE).and_then(|row| row.text(ID)))
+}
