@@ -29,7 +29,8 @@ test:
 	@scripts/test
 
 test-all:
-	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 COMMITS=100000 PAIRS=2000 HOSTILE=5000 scripts/test
+	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 COMMITS=100000 PAIRS=2000 HOSTILE=5000 \
+		CHAINS=20000 EVERY_OPERATION=1 scripts/test
 
 # N: how many schedules; SEED: the first one, or with no N the only one; TRACE=1 says what happens in it.
 simulate:
