@@ -20,7 +20,7 @@ fn words() -> Value {
     json!(format!("{SECRET} a"))
 }
 
-fn title_of(device: &Device) -> Value {
+pub fn title_of(device: &Device) -> Value {
     shown(device, "tasks", "a")["title"].clone()
 }
 
