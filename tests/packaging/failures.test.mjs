@@ -79,6 +79,13 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
         dueDate: '1970-01-01T00:00:00.000Z',
       },
       same: true,
+      scanned: {
+        kinds: ['letter', 'parked', 'quarantine'],
+        stores: ['_changeLog', '_engine', '_history', 'drafts', 'notes', 'tasks'],
+        logged: true,
+        letters: true,
+        handedOver: true,
+      },
       traces: [],
       pushed: true,
       without: {
