@@ -69,7 +69,9 @@ export class EngineVault implements Vault {
 
   /** Takes over what an instance reports. A new instance begins without a key. */
   report({ locked, outdated }: VaultReport): void {
-    this.#state.set(locked ? 'locked' : outdated ? 'outdated' : 'unlocked');
+    const state = locked ? 'locked' : outdated ? 'outdated' : 'unlocked';
+    // Tabs that lock at the same time hear it from each other, too.
+    if (state !== this.#state.current) this.#state.set(state);
   }
 
   /** Tells the engine of every sign that somebody uses the page, until it is closed. */

@@ -20,6 +20,7 @@ it('is_locked_until_the_engine_says_otherwise_and_again_in_a_new_instance', asyn
   world.instance.host.event('vault', { locked: false, outdated: false });
   await settle();
   world.instance.host.event('vault', { locked: true, outdated: false });
+  world.instance.host.event('vault', { locked: true, outdated: false });
   await settle();
   world.instance.host.event('vault', { locked: false, outdated: false });
   await settle();

@@ -24,6 +24,7 @@ const pages = [
   'random-calls',
   'sealed',
   'passphrase',
+  'idle',
   'forged',
   'keys',
   'lost',
@@ -123,6 +124,35 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       derivations: [3, 3],
       complaints: [],
     });
+  });
+
+  it('a vault that nobody uses is locked in all tabs, and one that is used in none', async () => {
+    const context = await browser.newContext();
+    try {
+      await context.clock.install();
+      const tabs = [await context.newPage(), await context.newPage()];
+      for (const tab of tabs) {
+        await tab.goto(`${server.url}idle.html`);
+        await tab.waitForFunction(() => 'states' in globalThis, undefined, { timeout: 30_000 });
+      }
+      const all = (work) => Promise.all(tabs.map(work));
+      const shows = (state) => all((tab) => tab.waitForFunction((one) => globalThis.states.at(-1) === one, state));
+      await tabs[0].evaluate(() => globalThis.unlock());
+      await shows('unlocked');
+      // An hour would be too much.
+      await context.clock.fastForward('40:00');
+      await all((tab) => tab.keyboard.press('a'));
+      await context.clock.fastForward('40:00');
+      await all((tab) => tab.evaluate(() => globalThis.edit()));
+      await context.clock.fastForward('40:00');
+      assert.deepEqual(await all((tab) => tab.evaluate(() => globalThis.edit())), [1, 1]);
+      await context.clock.fastForward('01:01:00');
+      await shows('locked');
+      const told = await all((tab) => tab.evaluate(async () => [globalThis.states, await globalThis.isLocked()]));
+      assert.deepEqual(told, Array(2).fill([['locked', 'unlocked', 'locked'], true]));
+    } finally {
+      await context.close();
+    }
   });
 
   it('what a server puts in place of a sealed value is told and not shown', async () => {

@@ -133,6 +133,7 @@ impl RawEngine {
         match mode {
             "r" => Ok(RawTx::new(engine.clone(), Inner::read(&engine, &names).map_err(|e| thrown(&e))?)),
             "rw" => {
+                self.session.vault_used();
                 let writer = Writer::begin(&engine, &names, parse_actor(actor)?).map_err(|e| thrown(&e))?;
                 Ok(RawTx::new(engine, Inner::Write(Rc::new(writer))))
             }
