@@ -206,6 +206,8 @@ export interface RawEngine {
   rotate(key: Uint8Array, persist: (key: NewKey) => unknown): Promise<void>;
   vaultUsed(): void;
   createRecoveryCode(): Promise<RecoveryUnlock>;
+  /** Waits for the vault as a write does; gives whether it is unlocked. */
+  unlockedInTime(): Promise<boolean>;
   restoreConflict(conflict: unknown): Promise<void>;
   inspect(table: string, key: unknown): Promise<{ record: object | null; log: object[] }>;
   log(limit: number): Promise<object[]>;

@@ -164,6 +164,10 @@ export class InstanceDouble implements RawEngine {
   createRecoveryCode() {
     return this.later(() => ({ recoveryCode: 'code', recoveryWrappedMk: 'wrapped', recoveryIv: 'iv' }));
   }
+  unlockedInTime(): Promise<boolean> {
+    this.#called('unlockedInTime');
+    return this.later(() => this.world.unlocks);
+  }
   setActiveSpace(id: string | null): void {
     this.#called('setActiveSpace', id);
   }
@@ -282,6 +286,8 @@ export class World implements Loader {
   opening: ((host: RawHost) => void) | undefined;
   /** Parts of answers beside the rows. */
   planted: Pick<RawFound, 'keys' | 'primaryKeys' | 'branches'> = {};
+  /** Whether a locked vault is unlocked before a write gives up. */
+  unlocks = false;
   /** No promise of any instance settles. */
   silent = false;
 

@@ -340,6 +340,13 @@ impl RawEngine {
         })
     }
 
+    /// Waits for the vault to be unlocked, as long as a write does; gives whether it is.
+    #[wasm_bindgen(js_name = unlockedInTime)]
+    pub fn unlocked_in_time(&self) -> Promise {
+        let wait_ms = self.vault_wait_ms;
+        self.promise(move |engine| async move { Ok(engine.unlocked_within(wait_ms).await.into()) })
+    }
+
     /// Sets the space new records go to and queries look at; `null`: the user's own.
     #[wasm_bindgen(js_name = setActiveSpace)]
     #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands optional texts over by value")]

@@ -146,14 +146,31 @@ const without = {
   function: await tasks.update('a', (task) => ({ place: `${task.place} and back` })),
   copied: (await tasks.put(structuredClone(await tasks.get('a')))) === 'a',
   local: await codeOf(engine.table('drafts').add({ text: locked.title })),
+  // These wait for nothing, as short as the patience of the page is.
   inTransaction: await codeOf(
     engine.transaction('rw', 'tasks', (tx) => tx.table('tasks').add({ id: 'd', title: 'x' })),
   ),
+  functionInTransaction: await codeOf(
+    engine.transaction('rw', 'tasks', (tx) => tx.table('tasks').update('a', () => ({ title: 'x' }))),
+  ),
+  functionInTime: await codeOf(strict.table('tasks').update('a', () => ({ title: 'x' }))),
   wrongCode: await codeOf(engine.vault.unlock({ ...code, recoveryCode: code.recoveryCode.replace(/^..../, '0000') })),
   badCode: await codeOf(engine.vault.unlock({ ...code, recoveryCode: 'abc' })),
   badKey: await codeOf(engine.vault.unlock({ rawKey: new Uint8Array(31) })),
 };
+// What has to know the row waits for the key as well, and sees the row as it is then.
+const late = [
+  tasks.update('refused', (task) => ({ title: `${task.title} and mended` })),
+  tasks
+    .where('id')
+    .equals('waits')
+    .modify((task) => {
+      task.title += ' no more';
+    }),
+];
 await engine.vault.unlock(code);
+await Promise.all(late);
+const mended = (await tasks.bulkGet(['refused', 'waits'])).map(({ title }) => title);
 await until(() => seen.at(-1) === `${secret} again`);
 const after = await tasks.get('a');
 other.close();
@@ -168,6 +185,7 @@ report({
   pushed: sent.some((body) => body.includes('enc:2:0001')),
   without,
   seen,
+  mended,
   after: [after.title, after.place],
   states,
 });
