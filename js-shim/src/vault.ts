@@ -5,7 +5,15 @@ import type { Connection } from './connection.js';
 import { invalidArgument } from './errors.js';
 import { ValueStore } from './store.js';
 import type { Store } from './types.js';
-import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Rotation, Vault, VaultState } from './vault-types.js';
+import type {
+  PassphraseUnlock,
+  PassphraseWrapped,
+  RawKeyUnlock,
+  RecoveryUnlock,
+  Rotation,
+  Vault,
+  VaultState,
+} from './vault-types.js';
 
 /** Stands in rows for a sealed value that cannot be opened now. Written back, it changes nothing. */
 export class Sealed {
@@ -65,6 +73,13 @@ export class EngineVault implements Vault {
 
   createRecoveryCode(): Promise<RecoveryUnlock> {
     return this.#connection().run((raw) => raw.createRecoveryCode());
+  }
+
+  async createPassphraseWrap(passphrase: string): Promise<PassphraseWrapped> {
+    if (typeof passphrase !== 'string' || passphrase === '') {
+      throw invalidArgument('createPassphraseWrap takes a passphrase: a text that is not empty.');
+    }
+    return this.#connection().run((raw) => raw.createPassphraseWrap(passphrase.normalize('NFKC')));
   }
 
   /** Takes over what an instance reports. A new instance begins without a key. */

@@ -86,6 +86,15 @@ it('hands_a_new_key_over_with_what_keeps_it', async () => {
   }
 });
 
+it('wraps_the_key_with_a_passphrase_in_one_spelling_and_with_no_empty_one', async () => {
+  const { world, engine } = await opened();
+  expect(await engine.vault.createPassphraseWrap('ﬁve')).toMatchObject({ kdf: 'PBKDF2-SHA256' });
+  expect(world.instance.callsOf('createPassphraseWrap')).toEqual([['five']]);
+  for (const wrong of ['', undefined, 5]) {
+    await expect(engine.vault.createPassphraseWrap(wrong as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
+});
+
 describe('a change that has to know the row, while the vault is locked,', () => {
   const changes: Record<string, (engine: Engine) => Promise<unknown>> = {
     'update by a function': (engine) => engine.table<Row>('tasks').update('a', () => ({ title: 'B' })),

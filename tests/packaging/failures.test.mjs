@@ -118,13 +118,22 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     );
   });
 
-  it('a passphrase opens the vault with WebCrypto and without, and a lock that comes meanwhile wins', async () => {
-    const opened = { wrong: 'passphrase_wrong', state: 'locked', title: 'jam' };
-    assert.deepEqual(await outcomeOf(browser, `${server.url}passphrase.html`), {
+  it('a passphrase wraps the key and opens the vault with WebCrypto and without, and a lock that comes meanwhile wins', async () => {
+    const opened = {
+      wrong: 'passphrase_wrong',
+      state: 'locked',
+      title: 'jam',
+      how: { kdf: 'PBKDF2-SHA256', iterations: 600_000 },
+      lengths: [24, 16, 64],
+      locked: 'vault_locked',
+      again: 'jam',
+    };
+    assert.deepEqual(await outcomeOf(browser, `${server.url}passphrase.html`, 120_000), {
       byBrowser: opened,
       meanwhile: { code: 'vault_locked', state: 'locked' },
+      wrappedMeanwhile: 'vault_locked',
       byModule: opened,
-      derivations: [3, 3],
+      derivations: [6, 6],
       complaints: [],
     });
   });

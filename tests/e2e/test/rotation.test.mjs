@@ -5,6 +5,7 @@ import { BareDevices } from '../support/bare-devices.mjs';
 
 const [oldKey, newKey] = [1, 2];
 const many = 1200;
+const passphrase = 'eleven jars of marmalade';
 const ids = Array.from({ length: many }, (_, number) => `n${number}`);
 const secretOf = (id) => `the secret of ${id}`;
 
@@ -48,13 +49,16 @@ it('a_changed_key_opens_everything_on_every_device_and_nothing_is_left_under_the
   await away.told('sync');
   await until('the old key is found out', async () => (await away.told('state')) === 'outdated');
   assert.equal(await away.told('edit', 'n1', 'under the old key'), 'key_outdated');
+  assert.equal(await away.told('wrap', passphrase), 'key_outdated');
   await away.told('unlock', kept);
   assert.equal(await away.told('edit', 'n1', 'under the new key'), 'written');
   await away.told('sync');
   await first.told('sync');
 
   const fresh = await devices.profile();
-  await fresh.told('open', devices.server.url, newKey);
+  // A wrap that was made after the rotation opens everything, too.
+  const wrapped = await first.told('wrap', passphrase);
+  await fresh.told('open', devices.server.url, { passphrase, wrapped });
   await fresh.told('sync');
   const expected = {
     ...Object.fromEntries(ids.map((id) => [id, secretOf(id)])),
