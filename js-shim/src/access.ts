@@ -1,6 +1,7 @@
 /** What tables and queries work on: the database itself, or one transaction over it. */
 
 import type { Connection } from './connection.js';
+import { ManaError } from './errors.js';
 import { type TableInfo, tableInfo } from './fields.js';
 import type { Instance } from './instance.js';
 import type { LiveQueries } from './live.js';
@@ -19,8 +20,11 @@ export interface Access {
   getMany(table: string, keys: unknown[]): Promise<RawRows>;
   /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
   write(kind: RawWriteKind, table: string, items: unknown[], bulk?: boolean): Promise<Outcome<RawCounted>>;
-  /** Runs `body` in one transaction that may write to `table`. */
-  atomically<V>(table: string, body: (access: Access) => Promise<V>): Promise<Outcome<V>>;
+  /**
+   * Runs `body` in one transaction that may write to `table`; once more, with `waits` false, where it fails because the vault
+   * is locked and that is unlocked in time.
+   */
+  atomically<V>(table: string, body: (access: Access, waits: boolean) => Promise<V>): Promise<Outcome<V>>;
   /** The live queries; throws inside a transaction, whose view of the data ends with it. */
   live(): LiveQueries;
 }
@@ -68,8 +72,15 @@ export class EngineAccess implements Access {
     });
   }
 
-  atomically<V>(table: string, body: (access: Access) => Promise<V>): Promise<Outcome<V>> {
-    return this.transaction('rw', [table], body);
+  async atomically<V>(table: string, body: (access: Access, waits: boolean) => Promise<V>): Promise<Outcome<V>> {
+    const attempt = (waits: boolean) => this.transaction('rw', [table], (inside) => body(inside, waits));
+    try {
+      return await attempt(true);
+    } catch (error) {
+      const isLocked = error instanceof ManaError && error.code === 'vault_locked';
+      if (!isLocked || !(await this.#connection.run((raw) => raw.unlockedInTime()))) throw error;
+      return attempt(false);
+    }
   }
 
   /** Runs `body` in one transaction over `tables`. */

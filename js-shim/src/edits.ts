@@ -3,7 +3,7 @@
 import type { Access } from './access.js';
 import { readArgument } from './errors.js';
 import { requireRecord, reviveAll, storedFields, type TableInfo } from './fields.js';
-import { changesBetween, draftOf, noPromise } from './modify.js';
+import { changesBetween, draftOf, noPromise, requireRead } from './modify.js';
 import type { Outcome } from './outcome.js';
 import type { RawCounted, RawWriteKind } from './raw.js';
 
@@ -37,13 +37,14 @@ export function editRecord(
   readKey: () => unknown,
   edit: Edit,
 ): Promise<Outcome<number>> {
-  return access.atomically(table.name, async (inside) => {
+  return access.atomically(table.name, async (inside, waits) => {
     const key = readArgument(readKey);
     const [row] = reviveAll(table, await inside.getMany(table.name, [key]));
     requireRecord(table, row);
     if (row === undefined) return 0;
     let count = 0;
     for (const [kind, changes] of changesOf(row as Row, edit)) {
+      if (waits) requireRead(row as Row, changes);
       const items = readArgument(() => [[key, storedFields(table, changes)]]);
       count = Math.max(count, (await inside.write(kind, table.name, items)).value.count);
     }

@@ -20,7 +20,7 @@ interface Context {
 
 /** Changes the rows that `read` finds; gives how many it found. */
 export function modifyRows(access: Access, table: TableInfo, read: ReadRows, change: unknown): Write<number> {
-  return overRows(access, table, read, (rows) => plan(table, rows, change));
+  return overRows(access, table, read, (rows, waits) => plan(table, rows, change, waits));
 }
 
 /** Deletes the rows that `read` finds; gives how many it found. */
@@ -39,11 +39,16 @@ interface Plan {
   readonly deletes: unknown[];
 }
 
-function overRows(access: Access, table: TableInfo, read: ReadRows, make: (rows: Row[]) => Plan): Write<number> {
+function overRows(
+  access: Access,
+  table: TableInfo,
+  read: ReadRows,
+  make: (rows: Row[], waits: boolean) => Plan,
+): Write<number> {
   const outcome = async (): Promise<Outcome<number>> => {
-    const { value, whenSynced } = await access.atomically(table.name, async (inside) => {
+    const { value, whenSynced } = await access.atomically(table.name, async (inside, waits) => {
       const rows = (await read(inside)) as Row[];
-      const { kind, updates, deletes } = make(rows);
+      const { kind, updates, deletes } = make(rows, waits);
       const refused = await written(inside, kind, table, updates);
       return { count: rows.length, refused: refused ?? (await written(inside, 'delete', table, deletes)) };
     });
@@ -71,7 +76,7 @@ async function written(
   }
 }
 
-function plan(table: TableInfo, rows: Row[], change: unknown): Plan {
+function plan(table: TableInfo, rows: Row[], change: unknown, waits: boolean): Plan {
   if (typeof change !== 'function') {
     const changes = readArgument(() => storedFields(table, change));
     return { kind: 'update', updates: rows.map((row) => [keyOfRow(table, row), changes]), deletes: [] };
@@ -87,6 +92,7 @@ function plan(table: TableInfo, rows: Row[], change: unknown): Plan {
       continue;
     }
     const changes = readArgument(() => storedFields(table, changesOf(table, row, draft, context.value)));
+    if (waits) requireRead(row, changes);
     if (Object.keys(changes).length > 0) made.updates.push([key, changes]);
   }
   return made;
@@ -108,6 +114,17 @@ export function draftOf(row: Row): Row {
   const draft = structuredClone(row);
   for (const field of Object.keys(row)) if (row[field] === sealed) draft[field] = sealed;
   return draft;
+}
+
+/**
+ * Fails as a write without the key does where a function changed what it could not read. Whatever it made of that must not be
+ * stored, even if the vault is unlocked by now.
+ */
+export function requireRead(row: Row, changes: object): void {
+  const isUnread = (name: string) => row[name] === sealed || row[name.split('.', 1)[0] as string] === sealed;
+  if (!Object.keys(changes).some(isUnread)) return;
+  const text = 'The vault is locked, and a function changed what is sealed: unlock it first; nothing was written.';
+  throw new ManaError('vault_locked', text);
 }
 
 /** The fields in which a changed copy differs from its row; `undefined` for those that are gone. */

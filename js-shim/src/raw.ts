@@ -8,7 +8,7 @@ export interface Glue {
 }
 
 import type { ManaErrorCode } from './errors.js';
-import type { NewKey, RecoveryUnlock } from './vault-types.js';
+import type { NewKey, PassphraseWrapped, RecoveryUnlock } from './vault-types.js';
 
 /** The options with every key present: absent values are `null`. */
 export interface RawOptions {
@@ -206,6 +206,9 @@ export interface RawEngine {
   rotate(key: Uint8Array, persist: (key: NewKey) => unknown): Promise<void>;
   vaultUsed(): void;
   createRecoveryCode(): Promise<RecoveryUnlock>;
+  createPassphraseWrap(normalized: string): Promise<PassphraseWrapped>;
+  /** Waits for the vault as a write does; gives whether it is unlocked. */
+  unlockedInTime(): Promise<boolean>;
   restoreConflict(conflict: unknown): Promise<void>;
   inspect(table: string, key: unknown): Promise<{ record: object | null; log: object[] }>;
   log(limit: number): Promise<object[]>;

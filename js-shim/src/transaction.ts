@@ -80,8 +80,8 @@ class TransactionAccess implements Access {
     return { value, whenSynced: () => this.#whenSynced() };
   }
 
-  async atomically<V>(_table: string, body: (access: Access) => Promise<V>): Promise<Outcome<V>> {
-    const value = await this.#tracked(body(this));
+  async atomically<V>(_table: string, body: (access: Access, waits: boolean) => Promise<V>): Promise<Outcome<V>> {
+    const value = await this.#tracked(body(this, false));
     return { value, whenSynced: () => this.#whenSynced() };
   }
 

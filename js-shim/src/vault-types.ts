@@ -107,4 +107,10 @@ export interface Vault {
   rotate(rotation: Rotation): Promise<void>;
   /** Makes a code that opens the key: the code is for the person to keep, the rest for the app. */
   createRecoveryCode(): Promise<RecoveryUnlock>;
+  /**
+   * Wraps the user's newest key with a passphrase: what `unlock` takes as `wrapped`, for the app to keep. Takes about as long
+   * as an unlock. After a rotation it is made anew, because the former one opens the former key only. `vault_locked` without the key,
+   * `key_outdated` with one that is not the newest.
+   */
+  createPassphraseWrap(passphrase: string): Promise<PassphraseWrapped>;
 }

@@ -6,7 +6,15 @@ import { invalidArgument } from './errors.js';
 import type { Instance } from './instance.js';
 import { ValueStore } from './store.js';
 import type { Store } from './types.js';
-import type { PassphraseUnlock, RawKeyUnlock, RecoveryUnlock, Rotation, Vault, VaultState } from './vault-types.js';
+import type {
+  PassphraseUnlock,
+  PassphraseWrapped,
+  RawKeyUnlock,
+  RecoveryUnlock,
+  Rotation,
+  Vault,
+  VaultState,
+} from './vault-types.js';
 
 /** Stands in rows for a sealed value that cannot be opened now. Written back, it changes nothing. */
 export class Sealed {
@@ -72,9 +80,18 @@ export class EngineVault implements Vault {
     return this.#connection().run((raw) => raw.createRecoveryCode());
   }
 
+  async createPassphraseWrap(passphrase: string): Promise<PassphraseWrapped> {
+    if (typeof passphrase !== 'string' || passphrase === '') {
+      throw invalidArgument('createPassphraseWrap takes a passphrase: a text that is not empty.');
+    }
+    return this.#connection().run((raw) => raw.createPassphraseWrap(passphrase.normalize('NFKC')));
+  }
+
   /** Takes over what an instance reports. A new instance begins without a key. */
   report({ locked, outdated }: VaultReport): void {
-    this.#state.set(locked ? 'locked' : outdated ? 'outdated' : 'unlocked');
+    const state = locked ? 'locked' : outdated ? 'outdated' : 'unlocked';
+    // Tabs that lock at the same time hear it from each other, too.
+    if (state !== this.#state.current) this.#state.set(state);
   }
 
   /** Tells the engine of every sign that somebody uses the page, until it is closed. */

@@ -18,7 +18,7 @@ import type {
   RawWriteKind,
 } from '../src/raw.js';
 import type { Engine, EngineOptions, Table } from '../src/types.js';
-import type { NewKey } from '../src/vault-types.js';
+import type { NewKey, PassphraseWrapped } from '../src/vault-types.js';
 
 type Row = Record<string, unknown>;
 type Answer = { rows?: object[]; error?: unknown };
@@ -164,6 +164,14 @@ export class InstanceDouble implements RawEngine {
   createRecoveryCode() {
     return this.later(() => ({ recoveryCode: 'code', recoveryWrappedMk: 'wrapped', recoveryIv: 'iv' }));
   }
+  createPassphraseWrap(normalized: string): Promise<PassphraseWrapped> {
+    this.#called('createPassphraseWrap', normalized);
+    return this.later(() => ({ kdf: 'PBKDF2-SHA256', iterations: 600_000, salt: '', iv: '', ciphertext: '' }));
+  }
+  unlockedInTime(): Promise<boolean> {
+    this.#called('unlockedInTime');
+    return this.later(() => this.world.unlocks);
+  }
   setActiveSpace(id: string | null): void {
     this.#called('setActiveSpace', id);
   }
@@ -282,6 +290,8 @@ export class World implements Loader {
   opening: ((host: RawHost) => void) | undefined;
   /** Parts of answers beside the rows. */
   planted: Pick<RawFound, 'keys' | 'primaryKeys' | 'branches'> = {};
+  /** Whether a locked vault is unlocked before a write gives up. */
+  unlocks = false;
   /** No promise of any instance settles. */
   silent = false;
 

@@ -1,10 +1,15 @@
 /** The vault as the app sees it. */
 
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
-import type { EngineOptions } from '../src/types.js';
+import type { Engine, EngineOptions, Table } from '../src/types.js';
 import { isLocked, sealed } from '../src/vault.js';
-import { options, World } from './raw-double.js';
+import { options, rawError, World } from './raw-double.js';
+
+interface Row {
+  id: string;
+  title: string;
+}
 
 async function opened(more: Partial<EngineOptions> = {}) {
   const world = new World();
@@ -19,6 +24,7 @@ it('is_locked_until_the_engine_says_otherwise_and_again_in_a_new_instance', asyn
   engine.vault.state.subscribe((state) => seen.push(state));
   world.instance.host.event('vault', { locked: false, outdated: false });
   await settle();
+  world.instance.host.event('vault', { locked: true, outdated: false });
   world.instance.host.event('vault', { locked: true, outdated: false });
   await settle();
   world.instance.host.event('vault', { locked: false, outdated: false });
@@ -96,6 +102,73 @@ it('hands_a_new_key_over_with_what_keeps_it', async () => {
   for (const wrong of [undefined, { newKey: 'text', persist: () => {} }, { newKey }]) {
     await expect(engine.vault.rotate(wrong as never)).rejects.toMatchObject({ code: 'invalid_argument' });
   }
+});
+
+it('wraps_the_key_with_a_passphrase_in_one_spelling_and_with_no_empty_one', async () => {
+  const { world, engine } = await opened();
+  expect(await engine.vault.createPassphraseWrap('ﬁve')).toMatchObject({ kdf: 'PBKDF2-SHA256' });
+  expect(world.instance.callsOf('createPassphraseWrap')).toEqual([['five']]);
+  for (const wrong of ['', undefined, 5]) {
+    await expect(engine.vault.createPassphraseWrap(wrong as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
+});
+
+describe('a change that has to know the row, while the vault is locked,', () => {
+  const changes: Record<string, (engine: Engine) => Promise<unknown>> = {
+    'update by a function': (engine) => engine.table<Row>('tasks').update('a', () => ({ title: 'B' })),
+    modify: (engine) => engine.table<Row>('tasks').where('id').equals('a').modify({ title: 'B' }),
+    'update of a row with its key beside it': (engine) => engine.table<Row>('beside').update('a', { title: 'B' }),
+  };
+
+  /** Locked until somebody has waited for the key, where `unlocks`. */
+  async function locked(unlocks: boolean) {
+    const { world, engine } = await opened();
+    world.unlocks = unlocks;
+    for (const table of ['tasks', 'beside']) world.tables.set(table, new Map([['a', { id: 'a', title: 'A' }]]));
+    world.before = (instance, call) => {
+      const isOpen = unlocks && instance.callsOf('unlockedInTime').length > 0;
+      if (call === 'tx.write' && !isOpen) throw rawError('vault_locked');
+    };
+    return { world, engine };
+  }
+
+  it.each(Object.entries(changes))('waits for the key and is made then: %s', async (_, change) => {
+    const { world, engine } = await locked(true);
+    expect(await change(engine)).toBe(1);
+    expect(world.instance.transactions.map(({ state }) => state)).toEqual(['aborted', 'committed']);
+    expect(world.instance.callsOf('unlockedInTime')).toHaveLength(1);
+  });
+
+  it.each(Object.entries(changes))('fails when the key does not come in time: %s', async (_, change) => {
+    const { world, engine } = await locked(false);
+    await expect(change(engine)).rejects.toMatchObject({ code: 'vault_locked' });
+    expect(world.instance.transactions.map(({ state }) => state)).toEqual(['aborted']);
+  });
+
+  it.each([
+    ['update by a function', (tasks: Table<Row>, add: (row: Row) => void) => tasks.update('a', add)],
+    ['modify', (tasks: Table<Row>, add: (row: Row) => void) => tasks.where('id').equals('a').modify(add)],
+  ])('stores nothing that a function made of a value it could not read: %s', async (_, change) => {
+    const { world, engine } = await opened();
+    world.unlocks = true;
+    // The key comes between reading and writing.
+    const row = () => ({ id: 'a', title: world.instance.callsOf('unlockedInTime').length > 0 ? 'A' : sealed });
+    for (const read of ['get', 'rows'] as const) world[read] = () => [row() as never];
+    await change(engine.table<Row>('tasks'), (task) => {
+      task.title = `${task.title}!`;
+    });
+    expect(world.instance.transactions.map(({ writes }) => writes)).toEqual([
+      [],
+      [[expect.stringMatching(/^update/), 'tasks', [['a', { title: 'A!' }]]]],
+    ]);
+  });
+
+  it('fails at once inside a transaction of the app', async () => {
+    const { world, engine } = await locked(true);
+    const whole = engine.transaction('rw', 'tasks', (tx) => tx.table<Row>('tasks').update('a', () => ({ title: 'B' })));
+    await expect(whole).rejects.toMatchObject({ code: 'vault_locked' });
+    expect(world.instance.callsOf('unlockedInTime')).toEqual([]);
+  });
 });
 
 it('is_told_after_how_long_a_vault_that_nobody_uses_is_locked', async () => {

@@ -24,6 +24,7 @@ const pages = [
   'random-calls',
   'sealed',
   'passphrase',
+  'idle',
   'forged',
   'keys',
   'lost',
@@ -79,6 +80,13 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
         dueDate: '1970-01-01T00:00:00.000Z',
       },
       same: true,
+      scanned: {
+        kinds: ['letter', 'parked', 'quarantine'],
+        stores: ['_changeLog', '_engine', '_history', 'drafts', 'notes', 'tasks'],
+        logged: true,
+        letters: true,
+        handedOver: true,
+      },
       traces: [],
       pushed: true,
       without: {
@@ -93,11 +101,14 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
         copied: true,
         local: 'value_not_syncable',
         inTransaction: 'vault_locked',
+        functionInTransaction: 'vault_locked',
+        functionInTime: 'vault_locked',
         wrongCode: 'recovery_code_wrong',
         badCode: 'recovery_code_malformed',
         badKey: 'key_malformed',
       },
       seen: [title, 'sealed', title],
+      mended: ['unheard-of marmalade refused and mended', 'unheard-of marmalade waits no more'],
       after: [title, 'there and back'],
       states: ['locked', 'unlocked', 'locked', 'unlocked'],
     });
@@ -107,15 +118,53 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     );
   });
 
-  it('a passphrase opens the vault with WebCrypto and without, and a lock that comes meanwhile wins', async () => {
-    const opened = { wrong: 'passphrase_wrong', state: 'locked', title: 'jam' };
-    assert.deepEqual(await outcomeOf(browser, `${server.url}passphrase.html`), {
+  it('a passphrase wraps the key and opens the vault with WebCrypto and without, and a lock that comes meanwhile wins', async () => {
+    const opened = {
+      wrong: 'passphrase_wrong',
+      state: 'locked',
+      title: 'jam',
+      how: { kdf: 'PBKDF2-SHA256', iterations: 600_000 },
+      lengths: [24, 16, 64],
+      locked: 'vault_locked',
+      again: 'jam',
+    };
+    assert.deepEqual(await outcomeOf(browser, `${server.url}passphrase.html`, 120_000), {
       byBrowser: opened,
       meanwhile: { code: 'vault_locked', state: 'locked' },
+      wrappedMeanwhile: 'vault_locked',
       byModule: opened,
-      derivations: [3, 3],
+      derivations: [6, 6],
       complaints: [],
     });
+  });
+
+  it('a vault that nobody uses is locked in all tabs, and one that is used in none', async () => {
+    const context = await browser.newContext();
+    try {
+      await context.clock.install();
+      const tabs = [await context.newPage(), await context.newPage()];
+      for (const tab of tabs) {
+        await tab.goto(`${server.url}idle.html`);
+        await tab.waitForFunction(() => 'states' in globalThis, undefined, { timeout: 30_000 });
+      }
+      const all = (work) => Promise.all(tabs.map(work));
+      const shows = (state) => all((tab) => tab.waitForFunction((one) => globalThis.states.at(-1) === one, state));
+      await tabs[0].evaluate(() => globalThis.unlock());
+      await shows('unlocked');
+      // An hour would be too much.
+      await context.clock.fastForward('40:00');
+      await all((tab) => tab.keyboard.press('a'));
+      await context.clock.fastForward('40:00');
+      await all((tab) => tab.evaluate(() => globalThis.edit()));
+      await context.clock.fastForward('40:00');
+      assert.deepEqual(await all((tab) => tab.evaluate(() => globalThis.edit())), [1, 1]);
+      await context.clock.fastForward('01:01:00');
+      await shows('locked');
+      const told = await all((tab) => tab.evaluate(async () => [globalThis.states, await globalThis.isLocked()]));
+      assert.deepEqual(told, Array(2).fill([['locked', 'unlocked', 'locked'], true]));
+    } finally {
+      await context.close();
+    }
   });
 
   it('what a server puts in place of a sealed value is told and not shown', async () => {

@@ -1,7 +1,10 @@
 // What a page of the packaging tests says, in a fresh context of a running Chromium.
 
-/** Opens the address and gives the JSON that the page wrote into its `<output>`, with what the console complained about. */
-export async function outcomeOf(browser, url) {
+/**
+ * Opens the address and gives the JSON that the page wrote into its `<output>`, with what the console complained about.
+ * `patience`: how long (ms) that may take.
+ */
+export async function outcomeOf(browser, url, patience = 30_000) {
   const context = await browser.newContext();
   const complaints = [];
   try {
@@ -10,7 +13,7 @@ export async function outcomeOf(browser, url) {
     page.on('pageerror', (error) => complaints.push(String(error)));
     await page.goto(url, { timeout: 30_000 });
     const text = await page
-      .waitForFunction(() => document.querySelector('output')?.textContent, undefined, { timeout: 30_000 })
+      .waitForFunction(() => document.querySelector('output')?.textContent, undefined, { timeout: patience })
       .catch((error) => {
         throw new Error(`the page never said anything; its console: ${complaints.join('\n') || 'nothing'}`, {
           cause: error,

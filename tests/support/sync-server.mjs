@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +61,12 @@ export class SyncServer {
     child.kill(signal);
     await once(child, 'exit');
     clearTimeout(timer);
+  }
+
+  /** The bytes of its database as they are on disk, with those of the files beside it. */
+  async databaseFiles() {
+    const names = await readdir(this.#directory);
+    return Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(this.#directory, name)) })));
   }
 
   async remove() {

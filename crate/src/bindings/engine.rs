@@ -20,6 +20,7 @@ use std::future::Future;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use zeroize::Zeroizing;
 
 type Presence = Option<Box<dyn LockGuard>>;
 type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTabs>;
@@ -133,6 +134,7 @@ impl RawEngine {
         match mode {
             "r" => Ok(RawTx::new(engine.clone(), Inner::read(&engine, &names).map_err(|e| thrown(&e))?)),
             "rw" => {
+                self.session.vault_used();
                 let writer = Writer::begin(&engine, &names, parse_actor(actor)?).map_err(|e| thrown(&e))?;
                 Ok(RawTx::new(engine, Inner::Write(Rc::new(writer))))
             }
@@ -337,6 +339,23 @@ impl RawEngine {
             let (code, wrapped) = engine.create_recovery_code().map_err(|e| thrown(&e))?;
             Ok(super::vault::recovery(&code, &wrapped))
         })
+    }
+
+    /// The key wrapped with a passphrase, which is in the form NFKC: `{ kdf, iterations, salt, iv, ciphertext }`.
+    #[wasm_bindgen(js_name = createPassphraseWrap)]
+    pub fn create_passphrase_wrap(&self, normalized: String) -> Promise {
+        let normalized = Zeroizing::new(normalized);
+        self.promise(|engine| async move {
+            let wrapped = super::vault::passphrase_wrap(&engine, &normalized).await.map_err(|e| thrown(&e))?;
+            Ok(convert::json_out(&wrapped.to_json()))
+        })
+    }
+
+    /// Waits for the vault to be unlocked, as long as a write does; gives whether it is.
+    #[wasm_bindgen(js_name = unlockedInTime)]
+    pub fn unlocked_in_time(&self) -> Promise {
+        let wait_ms = self.vault_wait_ms;
+        self.promise(move |engine| async move { Ok(engine.unlocked_within(wait_ms).await.into()) })
     }
 
     /// Sets the space new records go to and queries look at; `null`: the user's own.

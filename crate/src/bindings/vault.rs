@@ -2,7 +2,8 @@
 
 use super::convert::get;
 use super::error::{invalid, thrown};
-use crate::crypto::{MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey};
+use super::transaction::SharedEngine;
+use crate::crypto::{ITERATIONS, MasterKey, Passphrase, PassphraseWrapped, RecoveryCode, WrappedKey};
 use crate::engine::{Error, NewKey, Unlock};
 use crate::store::RowValue;
 use crate::web::subtle::pbkdf2;
@@ -46,6 +47,17 @@ pub async fn derived(unlock: Unlock) -> Result<Unlock, JsValue> {
         key = wrapped.unwrap_with(&second);
     }
     key.map(Unlock::Raw).map_err(|error| thrown(&Error::from(error)))
+}
+
+/// The user's newest key wrapped with a passphrase in the form NFKC, derived by the browser where it can. A vault that is
+/// locked meanwhile gives none.
+pub async fn passphrase_wrap(engine: &SharedEngine, normalized: &str) -> Result<PassphraseWrapped, Error> {
+    let salt = engine.wrap_key(|_, random| PassphraseWrapped::salt_of(random))?;
+    let derived = pbkdf2(normalized, &salt, ITERATIONS).await;
+    engine.wrap_key(|key, random| match &derived {
+        Some(derived) => PassphraseWrapped::wrap_with(derived, salt.to_vec(), ITERATIONS, key, random),
+        None => PassphraseWrapped::wrap(Passphrase { nfkc: normalized, typed: normalized }, key, random),
+    })
 }
 
 /// Reads a key's 32 bytes.

@@ -62,9 +62,14 @@ impl PassphraseWrapped {
         })
     }
 
+    /// A salt for [`Self::wrap_with`].
+    pub fn salt_of(random: Random<'_>) -> Result<[u8; SALT_BYTES], Error> {
+        random_bytes(random)
+    }
+
     /// Seals a master key with a passphrase under a fresh salt. Takes as long as [`ITERATIONS`] do.
     pub fn wrap(passphrase: Passphrase<'_>, key: &MasterKey, random: Random<'_>) -> Result<Self, Error> {
-        let salt = random_bytes::<SALT_BYTES>(random)?;
+        let salt = Self::salt_of(random)?;
         Self::wrap_with(&derive(passphrase.nfkc, &salt, ITERATIONS), salt.to_vec(), ITERATIONS, key, random)
     }
 

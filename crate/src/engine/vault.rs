@@ -6,7 +6,7 @@ use super::key_text::KeyText;
 use super::keyring::Known;
 use super::ports::Host;
 use super::{Engine, live};
-use crate::crypto::{KeyName, Keyring, MasterKey, PassphraseWrapped, RecoveryCode, WrappedKey};
+use crate::crypto::{KeyName, Keyring, MasterKey, PassphraseWrapped, Random, RecoveryCode, WrappedKey};
 use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
@@ -184,6 +184,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         let code = RecoveryCode::generate(&random)?;
         let wrapped = code.wrap(self.vault.ring().newest_key().ok_or_else(locked)?, &random)?;
         Ok((code, wrapped))
+    }
+
+    /// Has `wrap` wrap the user's newest key.
+    pub fn wrap_key<T>(
+        &self,
+        wrap: impl FnOnce(&MasterKey, Random<'_>) -> std::result::Result<T, crate::crypto::Error>,
+    ) -> Result<T> {
+        self.vault.check_sealing()?;
+        let ring = self.vault.ring();
+        Ok(wrap(ring.newest_key().ok_or_else(locked)?, &|bytes| self.host.random(bytes))?)
     }
 
     /// What another tab said of a user's vault: the key, or that it is locked. Another user's is none of this tab's.

@@ -11,10 +11,10 @@ async function token(server) {
   return (await answer.json()).token;
 }
 
-const bytes = (number) => new Uint8Array(32).fill(number);
+const bytes = (key) => (typeof key === 'number' ? new Uint8Array(32).fill(key) : Uint8Array.from(key));
 
 globalThis.device = {
-  /** Opens the database; `key`: every byte of the key, or a recovery code with what it opens. */
+  /** Opens the database; `key`: every byte of the key, its 32 bytes, or a recovery code or passphrase with what it opens. */
   async open(server, key) {
     engine = await openEngine({
       name,
@@ -28,9 +28,13 @@ globalThis.device = {
     await this.unlock(key);
   },
 
-  unlock: (key) => engine.vault.unlock(typeof key === 'number' ? { rawKey: bytes(key) } : key),
+  unlock: (key) => engine.vault.unlock(key.recoveryCode || key.passphrase ? key : { rawKey: bytes(key) }),
+  /** The key wrapped with a passphrase, or the code of why it is not. */
+  wrap: (passphrase) => engine.vault.createPassphraseWrap(passphrase).catch(({ code }) => code),
   state: () => engine.vault.state.current,
   add: (ids) => engine.table('notes').bulkAdd(ids.map((id) => ({ id, text: `the secret of ${id}` }))),
+  put: (row) => engine.table('notes').put(row),
+  delete: (id) => engine.table('notes').delete(id),
   edit: (id, text) =>
     engine
       .table('notes')

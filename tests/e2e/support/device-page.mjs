@@ -91,16 +91,27 @@ export class DevicePage {
 
   /** Writes down the recovery code that is on screen, and gives two groups of it back. */
   async keepCode(name = this.#user) {
+    await this.writeCodeDown(name);
+    await this.giveBack((group) => group.toLowerCase());
+  }
+
+  async writeCodeDown(name = this.#user) {
     this.#user = name;
     await this.pane.getByRole('list', { name: 'Recovery code' }).waitFor();
     const groups = await this.pane.getByRole('list', { name: 'Recovery code' }).getByRole('listitem').allTextContents();
     codes.set(this.#codeName, groups.join('-'));
     await this.pane.getByRole('button', { name: 'I have written it down' }).click();
+  }
+
+  /** Types the groups that are asked for, as `spelt` writes each: it gets the group, and whether it is the last one asked for. */
+  async giveBack(spelt) {
+    const groups = this.recoveryCode.split('-');
     const fields = this.pane.getByLabel(/Group \d+/);
     await fields.first().waitFor();
-    for (const field of await fields.all()) {
+    const all = await fields.all();
+    for (const field of all) {
       const label = await field.evaluate((input) => input.labels[0].textContent);
-      await field.fill(groups[Number(/\d+/.exec(label)[0]) - 1].toLowerCase());
+      await field.fill(spelt(groups[Number(/\d+/.exec(label)[0]) - 1], field === all.at(-1)));
     }
     await this.pane.getByRole('button', { name: 'Start', exact: true }).click();
   }

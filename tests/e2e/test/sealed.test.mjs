@@ -89,6 +89,34 @@ describe('what only its owner reads', { timeout: 120_000 }, () => {
     other.assertQuiet();
   });
 
+  it('nobody_goes_on_whose_recovery_code_has_a_wrong_group', async () => {
+    const device = await world.device();
+    await device.pane.getByRole('button', { name: 'Continue as Bob' }).click();
+    await device.locks(['setup']);
+    await device.pane.getByRole('button', { name: 'Create my key' }).click();
+    await device.writeCodeDown('Bob');
+    await device.giveBack((group, isLast) => (isLast ? otherThan(group) : group));
+    await device.pane.getByRole('alert').getByText('That is not what the code says').waitFor();
+    assert.equal(
+      await device.pane
+        .getByLabel(/Group \d+/)
+        .first()
+        .getAttribute('aria-invalid'),
+      'true',
+    );
+    await device.locks(['setup']);
+    assert.equal(await device.newTask.count(), 0, 'there is nowhere to write yet');
+    await device.giveBack((group) => group);
+    await device.locks(['unlocked']);
+    await device.newTask.waitFor();
+    device.assertQuiet();
+  });
+
+  /** Another group, of the right shape. */
+  function otherThan(group) {
+    return group === '0000' ? '0001' : '0000';
+  }
+
   it('a_family_list_is_shared_and_readable_and_ones_own_is_neither', async () => {
     const device = await alice();
     await device.pane.getByRole('button', { name: /^Share a family list/ }).click();

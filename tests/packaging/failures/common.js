@@ -17,18 +17,37 @@ export function fresh(more = {}) {
 
 /** All rows of a store, read without the engine. */
 export async function stored(engineName, store) {
-  const db = await new Promise((resolve, reject) => {
-    const request = indexedDB.open(engineName);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-  const rows = await new Promise((resolve, reject) => {
-    const request = db.transaction(store).objectStore(store).getAll();
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
+  const db = await raw(engineName);
+  const rows = await rowsOf(db, store);
   db.close();
   return rows;
+}
+
+/** The rows of every store there is, each as `{ key, row }`, by store, read without the engine. */
+export async function everything(engineName) {
+  const db = await raw(engineName);
+  const stores = {};
+  for (const store of db.objectStoreNames) {
+    const [rows, keys] = await Promise.all([rowsOf(db, store), rowsOf(db, store, 'getAllKeys')]);
+    stores[store] = rows.map((row, at) => ({ key: keys[at], row }));
+  }
+  db.close();
+  return stores;
+}
+
+function raw(engineName) {
+  return settled(indexedDB.open(engineName));
+}
+
+function rowsOf(db, store, method = 'getAll') {
+  return settled(db.transaction(store).objectStore(store)[method]());
+}
+
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 }
 
 /** The ids that records and log name; they must be the same. */

@@ -1,4 +1,4 @@
-// A passphrase opens the vault whether the browser derives the key or the module does, and a lock that comes meanwhile wins.
+// A passphrase wraps the key and opens the vault whether the browser derives the key or the module does, and a lock that comes meanwhile wins.
 import { codeOf, options, report } from './common.js';
 import { openEngine } from './pkg/index.js';
 
@@ -30,7 +30,13 @@ async function tried() {
   const wrong = await codeOf(vault.unlock({ passphrase: 'Fuesse', wrapped }));
   const state = vault.state.current;
   await vault.unlock({ passphrase: decomposed, wrapped });
-  return { wrong, state, title: (await engine.tasks.get('a')).title };
+  const { title } = await engine.tasks.get('a');
+  const { salt, iv, ciphertext, ...how } = await vault.createPassphraseWrap(decomposed);
+  vault.lock();
+  const locked = await codeOf(vault.createPassphraseWrap('jam'));
+  await vault.unlock({ passphrase: decomposed.normalize('NFC'), wrapped: { ...how, salt, iv, ciphertext } });
+  const again = (await engine.tasks.get('a')).title;
+  return { wrong, state, title, how, lengths: [salt, iv, ciphertext].map(({ length }) => length), locked, again };
 }
 
 const byBrowser = await tried();
@@ -38,12 +44,16 @@ vault.lock();
 const unlocking = codeOf(vault.unlock({ passphrase: decomposed, wrapped }));
 vault.lock();
 const meanwhile = { code: await unlocking, state: vault.state.current };
+await vault.unlock({ rawKey: key });
+const wrapping = codeOf(vault.createPassphraseWrap(decomposed));
+vault.lock();
+const wrappedMeanwhile = await wrapping;
 const many = derivations.length;
 // As on pages that came over plain HTTP.
 Object.defineProperty(crypto, 'subtle', { value: undefined, configurable: true });
 const byModule = await tried();
 await engine.destroy();
-report({ byBrowser, meanwhile, byModule, derivations: [many, derivations.length] });
+report({ byBrowser, meanwhile, wrappedMeanwhile, byModule, derivations: [many, derivations.length] });
 
 async function opened() {
   const db = await openEngine({ ...options, name: 'failures-passphrase', encryption, vault: { waitMs: 0 } });
