@@ -6,6 +6,7 @@ const colours = {
   'same bytes': '#cbd2d9',
   Dexie: '#f0b429',
   'Dexie, hooks': '#de911d',
+  WebCrypto: '#7b8794',
   before: '#8eedc7',
   engine: '#147d64',
 };
