@@ -43,6 +43,7 @@ planted-bugs:
 bench:
 	@scripts/setup --test
 	@scripts/build-pkg
+	@tests/bench/build-ciphers
 	@TOPIC=$(TOPIC) RECORDS=$(RECORDS) BEFORE=$(BEFORE) node tests/bench/bench.mjs
 
 # FUZZ: seconds for each fuzz target.

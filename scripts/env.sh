@@ -8,6 +8,13 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
 # TypeScript 7 compiles and checks the shim. `typescript` itself stays at 6, which svelte-check needs.
 tsc="$root/node_modules/@typescript/native/bin/tsc"
 
+# Panic messages name source files: by their place in the project, not by the builder's directories.
+wasm_paths="--remap-path-prefix=$root/= --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/="
+# How modules are optimised. The features are what the browsers that this package supports can run, and rustc uses. Naming
+# them matters: with --all-features wasm-opt writes modules that Chromium refuses.
+wasm_opt=(-Oz --converge --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
+	--enable-reference-types --enable-multivalue --strip-debug --strip-producers)
+
 say() { printf '%s\n' "$@"; }
 step() { printf '\n== %s\n' "$*"; }
 fail() {

@@ -87,9 +87,10 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
   it('stays within its size limits', async (context) => {
     const limits = [
       // The aim is 160,000. The limit was 335,000 before queries were planned, databases taken over, rows written in bulk, live queries
-      // kept up to date and fields sealed, 466,000 before records moved between spaces and spaces were left, and 545,000 before what comes
-      // for sealed fields was looked at and guests' records were taken into accounts: it has to go down again.
-      { limit: 582_000, parts: ['engine.wasm'] },
+      // kept up to date and fields sealed, 466,000 before records moved between spaces and spaces were left, 545,000 before what comes
+      // for sealed fields was looked at and guests' records were taken into accounts, and 582,000 before keys were wrapped with
+      // passphrases: it has to go down again.
+      { limit: 584_000, parts: ['engine.wasm'] },
       { limit: 15_000, parts: ['index.js', './glue.js'] },
       { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
     ];

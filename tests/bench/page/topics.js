@@ -1,4 +1,5 @@
 // What is measured: what is prepared once, and what one round of one contender takes (ms).
+import { cipherTopics } from './cipher-topics.js';
 import { edit, idOf, makeRecord, makeRecords, projectOf } from './records.js';
 import { median, timed } from './rounds.js';
 import { freshStamp, insertOf, pagesOf, updateOf } from './wire.js';
@@ -222,6 +223,7 @@ export const topics = [
   list,
   seal,
   unseal,
+  ...cipherTopics,
   liveTopic('live-one', [{}], oneOf),
   liveTopic('live-equal', Array(50).fill({}), oneOf),
   liveTopic(

@@ -1,6 +1,5 @@
 // The topics as they are reported: what is meant, which floor and which targets, and what a run's samples come to.
 
-export const sizes = ['1000', '10000'];
 const both = [1000, 10000];
 const small = [1000];
 
@@ -77,6 +76,34 @@ export const topics = [
     floor: 'WebCrypto',
     targets: [target('WebCrypto', 0.45)],
     sizes: both,
+  },
+  ...[
+    { name: '64', words: '64 B', count: 1000 },
+    { name: '1k', words: '1 KB', count: 1000 },
+    { name: '16k', words: '16 KB', count: 100 },
+    { name: '1m', words: '1 MB', count: 3 },
+  ].flatMap(({ name, words, count }) =>
+    ['seal', 'open'].map((what) => ({
+      id: `${what}-${name}`,
+      title: `${what} values of ${words}, one after the other, without a database`,
+      floor: 'WebCrypto',
+      targets: [],
+      sizes: [count],
+    })),
+  ),
+  {
+    id: 'open-rows',
+    title: 'open three values of 100 B for each of 10,000 rows, without a database',
+    floor: 'WebCrypto',
+    targets: [target('WebCrypto', 0.45)],
+    sizes: [30_000],
+  },
+  {
+    id: 'unlock',
+    title: 'open a key by a passphrase (PBKDF2, 600,000 iterations)',
+    floor: 'WebCrypto',
+    targets: [],
+    sizes: [1],
   },
   {
     id: 'live-one',

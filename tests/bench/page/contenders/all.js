@@ -1,4 +1,5 @@
 // Who takes part; the names are the columns of the results.
+import { moduleCiphers, webCiphers } from './ciphers.js';
 import { bareDexie, hookedDexie } from './dexie.js';
 import { engine } from './engine.js';
 import { plainFloor, storedFloor } from './raw.js';
@@ -7,5 +8,14 @@ import { webCrypto } from './webcrypto.js';
 /** `engines`: the packages to measure, by their directory. */
 export async function contenders(engines) {
   const built = await Promise.all(engines.map(engine));
-  return [plainFloor(), storedFloor(), bareDexie(), hookedDexie(), webCrypto(), ...built];
+  return [
+    plainFloor(),
+    storedFloor(),
+    bareDexie(),
+    hookedDexie(),
+    webCrypto(),
+    webCiphers(),
+    ...built,
+    moduleCiphers(),
+  ];
 }

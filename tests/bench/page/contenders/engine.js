@@ -73,6 +73,11 @@ class EngineContender {
     return done - server.handedOver;
   }
 
+  /** Derives the key on whichever path `unlock` takes in this browser. */
+  unlock({ db }, passphrase, wrapped) {
+    return db.vault.unlock({ passphrase, wrapped });
+  }
+
   readAll({ records }) {
     return records.toArray();
   }

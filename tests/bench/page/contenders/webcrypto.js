@@ -24,6 +24,17 @@ class WebCryptoContender extends RawContender {
     return Promise.all(rows.map((row) => this.#each(row, this.#opened)));
   }
 
+  /** Opens a key that was wrapped with a passphrase. */
+  async unlock(_db, passphrase, { iterations, salt, iv, ciphertext }) {
+    const typed = new TextEncoder().encode(passphrase.normalize('NFKC'));
+    const from = await crypto.subtle.importKey('raw', typed, 'PBKDF2', false, ['deriveBits']);
+    const how = { name: 'PBKDF2', hash: 'SHA-256', salt: bytes(salt), iterations };
+    const derived = await crypto.subtle.deriveBits(how, from, 256);
+    const wrapKey = await crypto.subtle.importKey('raw', derived, 'AES-GCM', false, ['decrypt']);
+    const key = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: bytes(iv) }, wrapKey, bytes(ciphertext));
+    this.key = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
+  }
+
   async #each(row, change) {
     const values = await Promise.all(sealedFields.map((name) => change(row[name])));
     return { ...row, ...Object.fromEntries(sealedFields.map((name, at) => [name, values[at]])) };
