@@ -20,6 +20,8 @@ mod pull;
 mod push;
 mod receipt;
 #[cfg(feature = "service")]
+mod sql;
+#[cfg(feature = "service")]
 pub mod sqlite;
 mod types;
 
@@ -61,11 +63,12 @@ pub trait ChangeLog: Send + Sync + 'static {
     /// A transaction that writes.
     type Transaction: Transaction;
 
-    /// Opens a view of this moment.
-    fn snapshot(&self) -> impl Future<Output = Result<Self::Snapshot, LogError>> + Send;
+    /// Opens a view of this moment for this person. A store that can keeps everything else from it; which rows a person is
+    /// served is decided by the rules all the same.
+    fn snapshot(&self, caller: &Caller) -> impl Future<Output = Result<Self::Snapshot, LogError>> + Send;
 
-    /// Opens a transaction that writes.
-    fn transaction(&self) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
+    /// Opens a transaction in which this person writes.
+    fn transaction(&self, caller: &Caller) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
 }
 
 /// A view of one moment of the log.
