@@ -16,6 +16,8 @@ mod decide;
 mod head;
 pub mod memory;
 mod opaque;
+#[cfg(feature = "service")]
+pub mod postgres;
 mod pull;
 mod push;
 mod receipt;
