@@ -93,6 +93,7 @@ impl Args {
         Ok(Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             database_url: self.database_url,
+            postgres_url: None,
             origins,
             max_schema: self.max_schema.into_iter().collect(),
             service_key: self.service_key.filter(|key| !key.is_empty()),
