@@ -27,7 +27,7 @@ struct Trial {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_reads_or_writes_a_row_that_the_same_rules_over_memory_keep_from_them() {
     let (database, seed, elapsed) = (Database::migrated().await, seed(), stopwatch());
-    let requests = figure("REQUESTS", 3000);
+    let requests = figure("REQUESTS", 2000);
     let mut world = World::new(seed);
     let mut trial = Trial::new(&database, seed).await;
     for n in 0..requests {
