@@ -1,6 +1,7 @@
 //! Connections go from request to request; an identity does not.
 
 use crate::figures::{figure, seed};
+use crate::postgres::SUPERUSER;
 use crate::world::{FAMILY, acting, ask, world};
 use mana_sync::log::contract::fixtures::{ids, insert, member, numbers, own, page, person, push, push_of, read_all};
 use mana_sync::log::{ChangeLog as _, LogError, SyncLog, postgres::PostgresLog};
@@ -81,6 +82,33 @@ async fn requests_given_up_anywhere_leave_no_identity_and_no_open_transaction() 
     let events: BTreeSet<String> =
         read_all(&log, &member("zed")).await.iter().map(|c| format!("{:?}", c.event_id)).collect();
     assert_eq!(events.len(), read_all(&log, &member("zed")).await.len());
+}
+
+/// Waits until no connection of the server's role stands inside a transaction that nobody goes on with.
+async fn until_nothing_is_open(admin: &PgPool) -> bool {
+    let open = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = 'server' AND state LIKE 'idle in transaction%'";
+    for _ in 0..500 {
+        let count: i64 = sqlx::query_scalar(open).fetch_one(admin).await.expect("an answer");
+        if count == 0 {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_given_up_while_it_is_begun_is_ended() {
+    let (database, log) = world().await;
+    let admin = PgPool::connect(&database.url(SUPERUSER).await).await.unwrap();
+    let caller = member("ada");
+    for n in 0..figure("CANCELLED", 600) {
+        let patience = Duration::from_micros(n % 300 * 10);
+        let begun = tokio::time::timeout(patience, log.store().snapshot(&caller)).await;
+        drop(begun);
+        assert!(until_nothing_is_open(&admin).await, "given up after {patience:?}");
+    }
 }
 
 #[tokio::test]
