@@ -1,6 +1,6 @@
 //! The change log: what a store of it promises, and the rules of push and pull over any store.
 //!
-//! A store (SQLite, memory) keeps rows, counters and heads and decides nothing. What is accepted, which stream it goes
+//! A store (SQLite, PostgreSQL, memory) keeps rows, counters and heads and decides nothing. What is accepted, which stream it goes
 //! to, who is served what and where a page ends is decided once, in `admit`, `decide`, `head`, `push`, `cursor` and
 //! `pull`, without time, randomness or I/O of their own. [`contract`] is the test suite that every store passes.
 

@@ -23,36 +23,36 @@ const TABLES: &str =
 
 /// Fails with what is wrong and what to do.
 pub(super) async fn check(pool: &PgPool) -> Result<(), LogError> {
-    let failed = |message: String| Err(LogError::Failed(message));
     if let Some(role) = sqlx::query_scalar::<_, String>(ABOVE).fetch_optional(pool).await? {
-        return failed(format!(
+        return Err(LogError::Failed(format!(
             "row security does not hold the role '{role}', which is a superuser or has BYPASSRLS: sign in as a member of \
              mana_sync_server that is neither"
-        ));
+        )));
     }
     for row in sqlx::query(TABLES).fetch_all(pool).await? {
-        let (table, is_there, is_forced, is_owned): (String, bool, bool, bool) =
-            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        if !is_there {
-            return failed(format!("the table {table} is missing: run mana-sync migrate with the owner's URL"));
-        }
-        if is_owned {
-            return failed(format!(
-                "the server's role owns {table} and could lift row security: sign in as another one"
-            ));
-        }
-        if !is_forced {
-            return failed(format!("{table} does not force row security: run mana-sync migrate with the owner's URL"));
-        }
+        check_table(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))?;
     }
     if sqlx::query_scalar(COMPACTOR).fetch_one(pool).await? {
-        return failed(
-            "the server's role is a member of mana_sync_compactor and would see everything: revoke that".into(),
-        );
+        let message = "the server's role is a member of mana_sync_compactor and would see everything: revoke that";
+        return Err(LogError::Failed(message.into()));
     }
     let layout: i32 = sqlx::query_scalar("SELECT layout FROM log_epoch").fetch_one(pool).await?;
     if layout == LAYOUT {
         return Ok(());
     }
-    failed(format!("the tables have layout {layout}, this version knows {LAYOUT}: run its mana-sync migrate"))
+    let message = format!("the tables have layout {layout}, this version knows {LAYOUT}: run its mana-sync migrate");
+    Err(LogError::Failed(message))
+}
+
+fn check_table(table: &str, (is_there, is_forced, is_owned): (bool, bool, bool)) -> Result<(), LogError> {
+    let problem = if !is_there {
+        "is missing: run mana-sync migrate with the owner's URL"
+    } else if is_owned {
+        "is owned by the server's role, which could lift row security: sign in as another one"
+    } else if !is_forced {
+        "does not force row security: run mana-sync migrate with the owner's URL"
+    } else {
+        return Ok(());
+    };
+    Err(LogError::Failed(format!("the table {table} {problem}")))
 }
