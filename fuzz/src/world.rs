@@ -73,7 +73,7 @@ async fn fill(log: &SyncLog<MemoryLog>) {
     .await;
     accept(log, &ada, &[in_club(11), in_club(12), in_table(in_club(13)), in_club(14)]).await;
     let club = StreamId::Space(SpaceId::parse("club").expect("a space id"));
-    let mut transaction = log.store().transaction().await.expect("a transaction");
+    let mut transaction = log.store().transaction(&ada).await.expect("a transaction");
     transaction.lock(&[club.clone()].into()).await.expect("a lock");
     transaction.set_horizon(&club, 2).await.expect("a horizon");
     transaction.commit().await.expect("a commit");

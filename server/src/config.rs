@@ -2,7 +2,7 @@
 
 use crate::http::Origins;
 use crate::server::Settings;
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use mana_sync_engine::model::AppId;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -18,6 +18,9 @@ use std::time::Duration;
     after_help = "The log level is taken from RUST_LOG, such as RUST_LOG=mana_sync=debug."
 )]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Run on this machine only, with an identity service that signs anybody in by name (POST /dev/login) and keeps
     /// spaces and their members (/dev/spaces).
     #[arg(long, action = ArgAction::SetTrue)]
@@ -27,8 +30,9 @@ pub struct Args {
     #[arg(long, env = "PORT", default_value_t = 3050)]
     port: u16,
 
-    /// Database of the change log: sqlite://path (sqlite:///path for an absolute one).
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://mana-sync.db", hide_env_values = true)]
+    /// Database of the change log: sqlite://path (sqlite:///path for an absolute one). For migrate: postgres://…, with the
+    /// role that owns the tables.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://mana-sync.db", hide_env_values = true, global = true)]
     database_url: String,
 
     /// Web origins that may use the server, comma-separated and exact, such as `https://app.example`. Unset, --dev allows
@@ -47,12 +51,38 @@ pub struct Args {
     service_key: Option<String>,
 }
 
+/// What to do instead of serving.
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Make or upgrade the tables, grants and row security of a PostgreSQL database, in one transaction; then end.
+    Migrate,
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Task {
+    /// Run a server.
+    Serve(Settings),
+    /// Migrate the PostgreSQL database at this URL.
+    Migrate(String),
+}
+
 /// How long a socket may take to authenticate.
 const SOCKET_AUTH: Duration = Duration::from_secs(10);
 
 impl Args {
-    /// What the server starts with, or a sentence that says why it does not.
-    pub fn settings(self) -> Result<Settings, String> {
+    /// What to do, or a sentence that says why it cannot be done.
+    pub fn task(self) -> Result<Task, String> {
+        match self.command {
+            None => self.settings().map(Task::Serve),
+            Some(Command::Migrate) if is_postgres(&self.database_url) => Ok(Task::Migrate(self.database_url)),
+            Some(Command::Migrate) => {
+                Err("DATABASE_URL must be postgres://… with the owner's role: SQLite needs no migration".to_owned())
+            }
+        }
+    }
+
+    fn settings(self) -> Result<Settings, String> {
         if !self.dev {
             return Err("this version knows one identity service, its own: start it with --dev".to_owned());
         }
@@ -63,12 +93,17 @@ impl Args {
         Ok(Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             database_url: self.database_url,
+            postgres_url: None,
             origins,
             max_schema: self.max_schema.into_iter().collect(),
             service_key: self.service_key.filter(|key| !key.is_empty()),
             socket_auth: SOCKET_AUTH,
         })
     }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn parse_limit(text: &str) -> Result<(AppId, u32), String> {
@@ -84,6 +119,16 @@ mod tests {
     fn settings(args: &[&str]) -> Result<Settings, String> {
         let args = Args::try_parse_from([&["mana-sync"], args].concat()).map_err(|e| e.to_string())?;
         args.settings()
+    }
+
+    #[test]
+    fn only_postgres_is_migrated() {
+        let task = |args: &[&str]| Args::try_parse_from(args).unwrap().task();
+        let url = "postgres://owner@localhost/mana";
+        assert!(matches!(task(&["mana-sync", "migrate", "--database-url", url]), Ok(Task::Migrate(of)) if of == url));
+        assert!(matches!(task(&["mana-sync", "--database-url", url, "migrate"]), Ok(Task::Migrate(of)) if of == url));
+        assert!(task(&["mana-sync", "migrate", "--database-url", "sqlite://log.db"]).is_err());
+        assert!(matches!(task(&["mana-sync", "--dev", "--database-url", "sqlite://log.db"]), Ok(Task::Serve(_))));
     }
 
     #[test]

@@ -25,3 +25,5 @@ pub mod hub;
 pub mod members;
 #[cfg(feature = "service")]
 pub mod server;
+#[cfg(feature = "service")]
+pub mod stored;

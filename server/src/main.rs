@@ -1,7 +1,9 @@
 //! The `mana-sync` command.
 
 use clap::Parser as _;
-use mana_sync::config::Args;
+use mana_sync::clock;
+use mana_sync::config::{Args, Task};
+use mana_sync::log::postgres::migrate;
 use mana_sync::server::{Server, Settings};
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -11,9 +13,14 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let done = Args::parse().settings().and_then(|settings| {
+    let done = Args::parse().task().and_then(|task| {
         let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-        runtime.block_on(run(settings))
+        match task {
+            Task::Serve(settings) => runtime.block_on(serve(settings)),
+            Task::Migrate(url) => {
+                runtime.block_on(migrate(&url, &clock::randomness())).map_err(|error| error.to_string())
+            }
+        }
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -24,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(settings: Settings) -> Result<(), String> {
+async fn serve(settings: Settings) -> Result<(), String> {
     // Before the server says that it is ready: from then on a signal ends it in good order.
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;

@@ -1,13 +1,13 @@
 //! Starting and stopping the server, in a process of its own or inside a test.
 
 use crate::auth::TokenVerifier;
-use crate::clock;
 use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::http::{Origins, router};
 use crate::hub::Hub;
-use crate::log::sqlite::{Database, SqliteLog};
-use crate::log::{LogError, SyncLog};
+use crate::log::LogError;
+use crate::log::sqlite::Database;
 use crate::members::Memberships;
+use crate::stored::StoredLog;
 use axum::serve::ListenerExt as _;
 use mana_sync_engine::model::AppId;
 use std::collections::BTreeMap;
@@ -26,8 +26,10 @@ const FINISHING: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The database, `sqlite://path`.
+    /// The database of the identity service and, unless the next one is given, of the change log: `sqlite://path`.
     pub database_url: String,
+    /// The database of the change log, `postgres://…`; it was migrated ([`crate::log::postgres::migrate`]).
+    pub postgres_url: Option<String>,
     /// Which pages may use it.
     pub origins: Origins,
     /// The newest schema version taken of an app; an app not named has no limit.
@@ -45,6 +47,7 @@ impl Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database_url: database_url.into(),
+            postgres_url: None,
             origins: Origins::ThisMachine,
             max_schema: BTreeMap::new(),
             service_key: None,
@@ -66,7 +69,7 @@ pub enum StartError {
 
 /// What all requests share.
 pub struct App {
-    pub(crate) log: SyncLog<SqliteLog>,
+    pub(crate) log: Arc<StoredLog>,
     pub(crate) memberships: Arc<dyn Memberships>,
     pub(crate) tokens: TokenVerifier,
     pub(crate) hub: Hub,
@@ -84,6 +87,7 @@ pub type AppState = Arc<App>;
 /// A running server. Dropping it stops it at once; [`Server::stop`] lets requests finish.
 pub struct Server {
     address: SocketAddr,
+    log: Arc<StoredLog>,
     database: Database,
     hub: Hub,
     stop: watch::Sender<bool>,
@@ -95,14 +99,18 @@ impl Server {
     /// Starts a server; it answers when this returns.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let database = Database::open(&settings.database_url).await?;
-        let log = SqliteLog::open(database.clone(), &clock::randomness()).await?;
+        let log = match &settings.postgres_url {
+            Some(url) => StoredLog::in_postgres(url, settings.max_schema).await?,
+            None => StoredLog::in_sqlite(database.clone(), settings.max_schema).await?,
+        };
+        let log = Arc::new(log);
         let store = DevStore::open(database.clone()).await.map_err(LogError::from)?;
         let key = store.key().await.map_err(LogError::from)?;
         let (stop, stopping) = watch::channel(false);
         let (held, in_use) = mpsc::channel(1);
         let hub = Hub::default();
         let app = Arc::new(App {
-            log: SyncLog::new(log, clock::randomness(), settings.max_schema),
+            log: log.clone(),
             memberships: Arc::new(store.clone()),
             tokens: TokenVerifier::new(ISSUER, &[key.public()]),
             hub: hub.clone(),
@@ -116,7 +124,7 @@ impl Server {
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let task = tokio::spawn(serve(listener, app, stopping));
-        Ok(Self { address, database, hub, stop, in_use, task })
+        Ok(Self { address, log, database, hub, stop, in_use, task })
     }
 
     /// Where it listens.
@@ -142,6 +150,7 @@ impl Server {
             tracing::warn!("some requests did not finish in time");
             self.task.abort();
         }
+        self.log.close().await;
         self.database.close().await;
     }
 }

@@ -1,5 +1,8 @@
 //! Every store of the change log passes the contract.
 
+#[path = "support/postgres.rs"]
+mod postgres;
+
 use mana_sync::change_log_contract;
 use mana_sync::log::contract::fixtures::randomness;
 use mana_sync::log::memory::MemoryLog;
@@ -26,6 +29,21 @@ mod in_sqlite {
         let database = Database::open(&url).await.expect("a database");
         let log = SqliteLog::open(database, &randomness(1)).await.expect("a log");
         (folder, log)
+    }
+
+    change_log_contract!(open);
+}
+
+mod in_postgres {
+    use super::{change_log_contract, postgres::Database};
+    use mana_sync::log::postgres::PostgresLog;
+
+    /// As the server's role, which here may set horizons, too: of the roles only the compactor does so.
+    async fn open() -> (Database, PostgresLog) {
+        let database = Database::migrated().await;
+        database.run("GRANT UPDATE (horizon) ON streams TO mana_sync_server").await;
+        let log = database.log().await;
+        (database, log)
     }
 
     change_log_contract!(open);

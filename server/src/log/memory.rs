@@ -2,8 +2,8 @@
 
 use super::types::follow;
 use super::{
-    ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot, Span,
-    StreamId, StreamState, Tag, Transaction, is_visible,
+    Caller, ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot,
+    Span, StreamId, StreamState, Tag, Transaction, is_visible,
 };
 use mana_sync_engine::model::{EventId, UserId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,11 +73,11 @@ impl ChangeLog for MemoryLog {
     type Snapshot = MemorySnapshot;
     type Transaction = MemoryTransaction;
 
-    async fn snapshot(&self) -> Result<MemorySnapshot, LogError> {
+    async fn snapshot(&self, _: &Caller) -> Result<MemorySnapshot, LogError> {
         Ok(MemorySnapshot(self.present()))
     }
 
-    async fn transaction(&self) -> Result<MemoryTransaction, LogError> {
+    async fn transaction(&self, _: &Caller) -> Result<MemoryTransaction, LogError> {
         let turn = self.writer.clone().lock_owned().await;
         Ok(MemoryTransaction {
             log: self.clone(),

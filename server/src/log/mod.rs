@@ -1,6 +1,6 @@
 //! The change log: what a store of it promises, and the rules of push and pull over any store.
 //!
-//! A store (SQLite, memory) keeps rows, counters and heads and decides nothing. What is accepted, which stream it goes
+//! A store (SQLite, PostgreSQL, memory) keeps rows, counters and heads and decides nothing. What is accepted, which stream it goes
 //! to, who is served what and where a page ends is decided once, in `admit`, `decide`, `head`, `push`, `cursor` and
 //! `pull`, without time, randomness or I/O of their own. [`contract`] is the test suite that every store passes.
 
@@ -16,9 +16,13 @@ mod decide;
 mod head;
 pub mod memory;
 mod opaque;
+#[cfg(feature = "service")]
+pub mod postgres;
 mod pull;
 mod push;
 mod receipt;
+#[cfg(feature = "service")]
+mod sql;
 #[cfg(feature = "service")]
 pub mod sqlite;
 mod types;
@@ -61,11 +65,12 @@ pub trait ChangeLog: Send + Sync + 'static {
     /// A transaction that writes.
     type Transaction: Transaction;
 
-    /// Opens a view of this moment.
-    fn snapshot(&self) -> impl Future<Output = Result<Self::Snapshot, LogError>> + Send;
+    /// Opens a view of this moment for this person. A store that can keeps everything else from it; which rows a person is
+    /// served is decided by the rules all the same.
+    fn snapshot(&self, caller: &Caller) -> impl Future<Output = Result<Self::Snapshot, LogError>> + Send;
 
-    /// Opens a transaction that writes.
-    fn transaction(&self) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
+    /// Opens a transaction in which this person writes.
+    fn transaction(&self, caller: &Caller) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
 }
 
 /// A view of one moment of the log.

@@ -50,7 +50,7 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 impl<L: ChangeLog> SyncLog<L> {
     /// Reads one page, all of it from one moment.
     pub async fn pull(&self, pull: &Pull) -> Result<PullPage, PullError> {
-        let mut snapshot = self.log.snapshot().await?;
+        let mut snapshot = self.log.snapshot(&pull.caller).await?;
         let epoch = snapshot.epoch().await?;
         let readable = pull.caller.readable();
         let states = snapshot.streams(&readable).await?;

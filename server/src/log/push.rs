@@ -48,7 +48,7 @@ impl<L: ChangeLog> SyncLog<L> {
             let decision = decide(candidates, &Facts::none(), &push.caller.user);
             return Ok(outcome(decision, &[], None));
         }
-        let mut transaction = self.log.transaction().await?;
+        let mut transaction = self.log.transaction(&push.caller).await?;
         let positions = transaction.lock(&streams).await?;
         let facts = read_facts(&mut transaction, &push.caller, &candidates).await?;
         let mut decision = decide(candidates, &facts, &push.caller.user);
@@ -68,7 +68,7 @@ impl<L: ChangeLog> SyncLog<L> {
     /// Where everything the caller may read stands: later than this push, and that is as good. It stands for what an open
     /// receipt does, too; where the log does not hold that one, it is given back, for the next pull to be told.
     async fn receipt(&self, caller: &Caller, open: Option<String>) -> Result<String, LogError> {
-        let mut snapshot = self.log.snapshot().await?;
+        let mut snapshot = self.log.snapshot(caller).await?;
         let readable = caller.readable();
         let (epoch, states) = (snapshot.epoch().await?, snapshot.streams(&readable).await?);
         match open {

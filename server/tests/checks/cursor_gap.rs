@@ -1,6 +1,7 @@
 //! Readers that poll while others commit: every change comes once, in the order of its stream.
 
-use crate::support::{figure, insert, seed, sqlite, stopwatch};
+use crate::figures::{figure, seed, stopwatch};
+use crate::support::{insert, sqlite};
 use mana_sync::log::contract::fixtures::{numbers, person, pull_of, push_of, sync_log};
 use mana_sync::log::sqlite::{Database, SqliteLog};
 use mana_sync::log::{Caller, LogError, PushOutcome, SyncLog};

@@ -1,7 +1,8 @@
 //! Transactions of any size in pages of any size: a page may end anywhere inside a transaction, every change comes once,
 //! and the pages end.
 
-use crate::support::{figure, insert, seed, sqlite, stopwatch};
+use crate::figures::{figure, seed, stopwatch};
+use crate::support::{insert, sqlite};
 use mana_sync::log::contract::fixtures::{numbers, person, pull_of, push_of, sync_log};
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{Caller, ChangeLog, Epoch, SyncLog};

@@ -4,5 +4,7 @@
 
 mod cursor_gap;
 mod cursor_ties;
+#[path = "../support/figures.rs"]
+mod figures;
 mod partial_batch;
 mod support;

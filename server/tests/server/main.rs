@@ -3,7 +3,10 @@
 mod bad_input;
 mod identity;
 mod kill;
+mod on_postgres;
 mod poison;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod protocol;
 mod restore;
 mod sockets;

@@ -123,10 +123,11 @@ impl Server {
             .filter(|change| records.contains(&change.id.as_str()));
         let old: Vec<EventId> = old.map(|change| change.event_id).collect();
         self.removed.borrow_mut().extend(old);
-        let stream = StreamId::User(UserId::parse(user).expect("a user id"));
+        let caller = Caller { user: UserId::parse(user).expect("a user id"), spaces: Vec::new() };
+        let stream = caller.own_stream();
         let log = self.memory.borrow().clone();
         let retired = async {
-            let mut tx = log.transaction().await?;
+            let mut tx = log.transaction(&caller).await?;
             let newest = tx.lock(&BTreeSet::from([stream.clone()])).await?.get(&stream).copied().unwrap_or(0);
             tx.set_horizon(&stream, newest).await?;
             tx.commit().await

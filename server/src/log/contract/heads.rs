@@ -52,7 +52,7 @@ async fn head<L: ChangeLog>(log: &SyncLog<L>, record: &str) -> Head {
         collection: Collection::try_from("todo/tasks".to_owned()).expect("a table"),
         id: RecordId::parse(record).expect("an id"),
     };
-    let mut transaction = log.store().transaction().await.expect("a transaction");
+    let mut transaction = log.store().transaction(&member("ada")).await.expect("a transaction");
     transaction.lock(&[key.stream.clone()].into()).await.expect("locked");
     transaction.heads(&[key.clone()].into()).await.expect("heads").remove(&key).expect("a head")
 }

@@ -1,6 +1,6 @@
 //! What every store of the change log must do, as a suite of tests: a store that passes may be used.
 //!
-//! [`store`] calls each method of the traits and holds it to its words; [`rules`], [`paging`], [`visibility`] and
+//! [`store`] and [`spans`] call each method of the traits and hold it to its words; [`rules`], [`paging`], [`visibility`] and
 //! [`heads`] drive push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
 //! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log.
 
@@ -8,7 +8,9 @@ pub mod concurrency;
 pub mod fixtures;
 pub mod heads;
 pub mod paging;
+mod rows;
 pub mod rules;
+pub mod spans;
 pub mod store;
 pub mod visibility;
 
@@ -25,6 +27,8 @@ macro_rules! change_log_contract {
             a_snapshot_sees_one_moment,
             an_event_of_one_user_is_stored_once_in_all_streams,
             heads_are_kept_and_replaced,
+        ]);
+        $crate::change_log_contract!(@cases $open, spans, [
             a_span_gives_its_tables_between_its_ends,
             a_span_is_cut_by_count_and_by_bytes,
             rows_of_private_records_are_for_their_author,

@@ -190,7 +190,7 @@ pub async fn a_cursor_behind_the_horizon_is_refused<L: ChangeLog>(log: L) {
     let behind = page(&log, &member("bob"), None, 1).await.unwrap();
     let at_horizon = page(&log, &member("bob"), None, 2).await.unwrap();
     let family = StreamId::try_from("space:family".to_owned()).unwrap();
-    let mut transaction = log.store().transaction().await.unwrap();
+    let mut transaction = log.store().transaction(&member("ada")).await.unwrap();
     transaction.lock(&BTreeSet::from([family.clone()])).await.unwrap();
     transaction.set_horizon(&family, 2).await.unwrap();
     transaction.commit().await.unwrap();

@@ -6,10 +6,9 @@
 mod read;
 mod write;
 
-use super::{ChangeLog, Epoch, LogError, Randomness};
-use mana_sync_engine::model::Malformed;
+use super::{Caller, ChangeLog, Epoch, LogError, Randomness, sql};
+use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, SqlitePool};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -74,8 +73,7 @@ impl SqliteLog {
         let insert = "INSERT INTO log_epoch (one, epoch) VALUES (1, ?) ON CONFLICT DO NOTHING";
         sqlx::query(insert).bind(fresh.to_string()).execute(&database.writer).await?;
         let row = sqlx::query("SELECT epoch FROM log_epoch").fetch_one(&database.writer).await?;
-        let epoch = Epoch::try_from(row.try_get::<String, _>(0)?)?;
-        Ok(Self { database, epoch })
+        Ok(Self { database, epoch: sql::epoch(&row)? })
     }
 }
 
@@ -83,36 +81,11 @@ impl ChangeLog for SqliteLog {
     type Snapshot = SqliteSnapshot;
     type Transaction = SqliteTransaction;
 
-    async fn snapshot(&self) -> Result<SqliteSnapshot, LogError> {
+    async fn snapshot(&self, _: &Caller) -> Result<SqliteSnapshot, LogError> {
         SqliteSnapshot::begin(&self.database.readers, self.epoch).await
     }
 
-    async fn transaction(&self) -> Result<SqliteTransaction, LogError> {
+    async fn transaction(&self, _: &Caller) -> Result<SqliteTransaction, LogError> {
         SqliteTransaction::begin(&self.database.writer).await
-    }
-}
-
-impl From<sqlx::Error> for LogError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::PoolTimedOut => Self::Busy("no connection became free".into()),
-            sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
-            // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended code.
-            sqlx::Error::Database(inner)
-                if inner
-                    .code()
-                    .and_then(|code| code.parse::<i32>().ok())
-                    .is_some_and(|c| matches!(c & 0xff, 5 | 6)) =>
-            {
-                Self::Busy(error.to_string())
-            }
-            _ => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<Malformed> for LogError {
-    fn from(error: Malformed) -> Self {
-        Self::Failed(format!("damaged data: {error}"))
     }
 }

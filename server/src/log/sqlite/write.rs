@@ -1,16 +1,13 @@
 //! Writing the log in SQLite: one immediate transaction at a time.
 
-use super::read::position;
 use crate::log::columns::Columns;
 use crate::log::types::follow;
-use crate::log::{
-    Collection, ContentHash, Deletion, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction,
-};
-use mana_sync_engine::model::{AppId, EventId, RecordId, Stamp, TableName, UserId, Visibility};
+use crate::log::{Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
+use mana_sync_engine::model::{EventId, UserId};
 use serde_json::json;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite, SqlitePool};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in SQLite.
@@ -58,8 +55,7 @@ impl Transaction for SqliteTransaction {
         let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.transaction).await?;
         self.positions = streams.iter().map(|stream| (stream.clone(), 0)).collect();
         for row in rows {
-            let pos = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
-            self.positions.insert(StreamId::try_from(row.try_get::<String, _>(0)?)?, pos);
+            self.positions.extend([sql::position_of(&row)?]);
         }
         Ok(self.positions.clone())
     }
@@ -67,19 +63,14 @@ impl Transaction for SqliteTransaction {
     async fn known(&mut self, user: &UserId, events: &BTreeSet<EventId>) -> Result<KnownEvents, LogError> {
         let query = sqlx::query(KNOWN).bind(user.as_str()).bind(json!(events).to_string());
         let rows = query.fetch_all(&mut *self.transaction).await?;
-        let known = |row: SqliteRow| {
-            let hash = <[u8; 32]>::try_from(row.try_get::<Vec<u8>, _>(1)?);
-            let hash = hash.map_err(|_| LogError::Failed("a hash of another length".into()))?;
-            Ok((EventId::parse(row.try_get::<String, _>(0)?)?, ContentHash(hash)))
-        };
-        rows.into_iter().map(known).collect()
+        rows.iter().map(sql::known).collect()
     }
 
     async fn heads(&mut self, keys: &BTreeSet<RecordKey>) -> Result<BTreeMap<RecordKey, Head>, LogError> {
         let asked: Vec<_> =
             keys.iter().map(|k| json!([k.stream, k.collection.app, k.collection.table, k.id])).collect();
         let rows = sqlx::query(HEADS).bind(json!(asked).to_string()).fetch_all(&mut *self.transaction).await?;
-        rows.into_iter().map(|row| head(&row)).collect()
+        rows.iter().map(sql::head).collect()
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
@@ -89,7 +80,7 @@ impl Transaction for SqliteTransaction {
         }
         let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
         for (stream, pos) in newest {
-            let advance = sqlx::query(ADVANCE).bind(stream.to_string()).bind(position(pos)?);
+            let advance = sqlx::query(ADVANCE).bind(stream.to_string()).bind(sql::position(pos)?);
             advance.execute(&mut *self.transaction).await?;
         }
         Ok(())
@@ -115,7 +106,7 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn set_horizon(&mut self, stream: &StreamId, horizon: u64) -> Result<(), LogError> {
-        let query = sqlx::query(SET_HORIZON).bind(stream.to_string()).bind(position(horizon)?);
+        let query = sqlx::query(SET_HORIZON).bind(stream.to_string()).bind(sql::position(horizon)?);
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }
@@ -143,34 +134,9 @@ fn insert(row: &LogRow) -> Result<Query<'static, Sqlite, SqliteArguments>, LogEr
         .bind(columns.origin)
         .bind(columns.space_id)
         .bind(row.stream.to_string())
-        .bind(position(row.pos)?)
+        .bind(sql::position(row.pos)?)
         .bind(row.tag.0.to_vec())
         .bind(columns.visibility)
         .bind(columns.at)
         .bind(row.hash.0.to_vec()))
-}
-
-fn head(row: &SqliteRow) -> Result<(RecordKey, Head), LogError> {
-    let collection = Collection {
-        app: AppId::parse(row.try_get::<String, _>(1)?)?,
-        table: TableName::parse(row.try_get::<String, _>(2)?)?,
-    };
-    let key = RecordKey {
-        stream: StreamId::try_from(row.try_get::<String, _>(0)?)?,
-        collection,
-        id: RecordId::parse(row.try_get::<String, _>(3)?)?,
-    };
-    let deleted = row.try_get::<Option<bool>, _>(8)?;
-    let head = Head {
-        author: row.try_get::<Option<String>, _>(4)?.map(UserId::parse).transpose()?,
-        author_at: stamp(row, 5)?,
-        visibility: Visibility::from(row.try_get::<String, _>(6)?),
-        visibility_at: stamp(row, 7)?,
-        deletion: stamp(row, 9)?.zip(deleted).map(|(at, deleted)| Deletion { at, deleted }),
-    };
-    Ok((key, head))
-}
-
-fn stamp(row: &SqliteRow, column: usize) -> Result<Option<Stamp>, LogError> {
-    Ok(row.try_get::<Option<String>, _>(column)?.map(|at| Stamp::parse(&at)).transpose()?)
 }

@@ -1,0 +1,61 @@
+//! Making and upgrading the tables of the log, with the grants and the row security over them.
+
+use super::{LAYOUT, parse};
+use crate::log::{Epoch, LogError, Randomness};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+
+/// The roles that the server and the compactor act as; the roles they sign in with are members of these.
+const ROLES: [&str; 2] = ["mana_sync_server", "mana_sync_compactor"];
+
+/// Brings the database at `url` to the layout of this version, in one transaction: tables, views, functions, grants and
+/// policies. The role of the URL owns them from then on. Run again it changes nothing but what somebody else changed.
+pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
+    let mut connection = PgConnection::connect_with(&parse(url)?).await?;
+    let mut transaction = connection.begin().await?;
+    // One migration at a time, and no notices of what is there already.
+    sqlx::raw_sql("SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(4961638157)")
+        .execute(&mut *transaction)
+        .await?;
+    check(&mut transaction).await?;
+    sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
+    name_epoch(&mut transaction, random).await?;
+    transaction.commit().await?;
+    Ok(connection.close().await?)
+}
+
+/// What has to be so before anything is changed.
+async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
+    let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut **transaction).await?;
+    if encoding != "UTF8" {
+        return Err(LogError::Failed(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
+    }
+    let there: Vec<String> = sqlx::query_scalar("SELECT rolname::text FROM pg_roles WHERE rolname = ANY ($1)")
+        .bind(ROLES.map(str::to_owned).to_vec())
+        .fetch_all(&mut **transaction)
+        .await?;
+    if let Some(missing) = ROLES.iter().find(|role| !there.iter().any(|name| name == *role)) {
+        let message = format!("the role {missing} is missing: as an administrator run CREATE ROLE {missing} NOLOGIN");
+        return Err(LogError::Failed(message));
+    }
+    let known: bool =
+        sqlx::query_scalar("SELECT to_regclass('log_epoch') IS NOT NULL").fetch_one(&mut **transaction).await?;
+    if known {
+        let newest: Option<i32> =
+            sqlx::query_scalar("SELECT max(layout) FROM log_epoch").fetch_one(&mut **transaction).await?;
+        if newest.is_some_and(|layout| layout > LAYOUT) {
+            return Err(LogError::Failed("the database was written by a newer version of mana-sync".into()));
+        }
+    }
+    Ok(())
+}
+
+/// A new log gets a random epoch, an old one keeps its own.
+async fn name_epoch(transaction: &mut Transaction<'_, Postgres>, random: &Randomness) -> Result<(), LogError> {
+    let mut fresh = Epoch([0; 16]);
+    random(&mut fresh.0);
+    let insert = "INSERT INTO log_epoch (one, epoch, layout) VALUES (1, $1, $2)
+      ON CONFLICT (one) DO UPDATE SET layout = excluded.layout";
+    sqlx::query(insert).bind(fresh.to_string()).bind(LAYOUT).execute(&mut **transaction).await?;
+    Ok(())
+}

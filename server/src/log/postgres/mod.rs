@@ -1,0 +1,87 @@
+//! The change log in PostgreSQL: many servers, each with a pool of connections, over one database.
+//!
+//! Writers of a stream take its row of `streams` in turn, so its positions have no gaps and become visible in their order. Row
+//! security (`policies.sql`) holds every transaction to what its person may see and write, besides the statements' own
+//! conditions; [`migrate`] puts it in place, and [`PostgresLog::open`] refuses to work where it would not hold.
+
+mod identity;
+mod migrate;
+mod read;
+mod standing;
+mod write;
+
+use super::{Caller, ChangeLog, Epoch, LogError, sql};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::str::FromStr;
+use std::time::Duration;
+
+pub use migrate::migrate;
+pub use read::PostgresSnapshot;
+pub use write::PostgresTransaction;
+
+/// The layout of the tables that this version knows, kept in `log_epoch`.
+const LAYOUT: i32 = 1;
+/// Connections of one server. A request holds one at a time.
+const CONNECTIONS: u32 = 16;
+/// How long a request waits for a connection before the server says that it is busy.
+const TURN: Duration = Duration::from_secs(10);
+
+/// The change log in a PostgreSQL database.
+#[derive(Clone)]
+pub struct PostgresLog {
+    pool: PgPool,
+    epoch: Epoch,
+    statements: read::Statements,
+}
+
+impl PostgresLog {
+    /// Opens the log in the database at `url` (`postgres://…`), where [`migrate`] has made its tables.
+    ///
+    /// Fails when the role of the URL could get round row security: a superuser, one with `BYPASSRLS`, the tables' owner, the
+    /// compactor, or anybody where a table does not force it.
+    pub async fn open(url: &str) -> Result<Self, LogError> {
+        let options = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(TURN);
+        let pool = options.connect_with(parse(url)?).await?;
+        standing::check(&pool).await?;
+        let row = sqlx::query("SELECT epoch FROM log_epoch").fetch_one(&pool).await?;
+        Ok(Self { pool, epoch: sql::epoch(&row)?, statements: read::Statements::guarded() })
+    }
+
+    /// The same log without the statements' own guard over private records, so that row security alone decides: for tests of
+    /// just that.
+    #[must_use]
+    pub fn with_row_security_alone(self) -> Self {
+        Self { statements: read::Statements::unguarded(), ..self }
+    }
+
+    /// The connections, for what is no part of the log.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, LogError> {
+    // The URL holds a password: it stands in no message.
+    let options = PgConnectOptions::from_str(url);
+    options.map_err(|error| LogError::Failed(format!("the database's address is no PostgreSQL URL: {error}")))
+}
+
+impl ChangeLog for PostgresLog {
+    type Snapshot = PostgresSnapshot;
+    type Transaction = PostgresTransaction;
+
+    async fn snapshot(&self, caller: &Caller) -> Result<PostgresSnapshot, LogError> {
+        PostgresSnapshot::begin(self, caller).await
+    }
+
+    async fn transaction(&self, caller: &Caller) -> Result<PostgresTransaction, LogError> {
+        PostgresTransaction::begin(&self.pool, caller).await
+    }
+}

@@ -1,0 +1,57 @@
+-- The tables of the change log, as in the SQLite store.
+
+-- `stream` and `pos` order the rows; (user_id, id) makes a push idempotent.
+CREATE TABLE IF NOT EXISTS sync_changes (
+  id             text    NOT NULL,
+  app_id         text    NOT NULL,
+  table_name     text    NOT NULL,
+  record_id      text    NOT NULL,
+  user_id        text    NOT NULL CHECK (user_id <> ''),
+  op             text    NOT NULL,
+  data           text    NOT NULL,
+  field_meta     text    NOT NULL,
+  client_id      text    NOT NULL,
+  created_at     text    NOT NULL,
+  schema_version bigint  NOT NULL,
+  actor          text,
+  origin         text    NOT NULL,
+  space_id       text,
+  stream         text    NOT NULL,
+  pos            bigint  NOT NULL,
+  tag            bytea   NOT NULL,
+  visibility     text    NOT NULL,
+  at             text    NOT NULL,
+  content_hash   bytea   NOT NULL,
+  UNIQUE (user_id, id),
+  UNIQUE (stream, pos)
+);
+
+-- Where each stream stands. `pos` counts on when rows are removed, so a position is never given twice.
+CREATE TABLE IF NOT EXISTS streams (
+  stream         text    NOT NULL PRIMARY KEY,
+  pos            bigint  NOT NULL DEFAULT 0,
+  horizon        bigint  NOT NULL DEFAULT 0,
+  folded_through bigint  NOT NULL DEFAULT 0
+);
+
+-- Author, present visibility and deletion of each record, each with the stamp that it was written under.
+CREATE TABLE IF NOT EXISTS sync_records (
+  stream        text     NOT NULL,
+  app_id        text     NOT NULL,
+  table_name    text     NOT NULL,
+  record_id     text     NOT NULL,
+  author        text,
+  author_at     text,
+  visibility    text     NOT NULL,
+  visibility_at text,
+  deleted       boolean,
+  deleted_at    text,
+  PRIMARY KEY (stream, app_id, table_name, record_id)
+);
+
+-- One row: the log's epoch, and the layout of these tables.
+CREATE TABLE IF NOT EXISTS log_epoch (
+  one    integer NOT NULL PRIMARY KEY CHECK (one = 1),
+  epoch  text    NOT NULL,
+  layout integer NOT NULL
+);

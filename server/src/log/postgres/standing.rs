@@ -1,0 +1,58 @@
+//! Whether row security holds the role that the server signed in as. It is asked before anything is served.
+
+use super::LAYOUT;
+use crate::log::LogError;
+use sqlx::{PgPool, Row};
+
+/// Roles that are above row security. Who is a member of one may become it.
+const ABOVE: &str = "SELECT r.rolname::text FROM pg_roles AS r
+  WHERE (r.rolsuper OR r.rolbypassrls)
+    AND (pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER'))
+  ORDER BY r.rolname LIMIT 1";
+
+/// The compactor's policies show it everything.
+const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')), false) FROM pg_roles
+  WHERE rolname = 'mana_sync_compactor'";
+
+/// Each table: whether it is there, forces row security, and belongs to the role. An owner could lift it.
+const TABLES: &str =
+    "SELECT asked.name, c.oid IS NOT NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false),
+    coalesce(pg_has_role(current_user, c.relowner, 'MEMBER'), false)
+  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch']) AS asked (name)
+  LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name)";
+
+/// Fails with what is wrong and what to do.
+pub(super) async fn check(pool: &PgPool) -> Result<(), LogError> {
+    if let Some(role) = sqlx::query_scalar::<_, String>(ABOVE).fetch_optional(pool).await? {
+        return Err(LogError::Failed(format!(
+            "row security does not hold the role '{role}', which is a superuser or has BYPASSRLS: sign in as a member of \
+             mana_sync_server that is neither"
+        )));
+    }
+    for row in sqlx::query(TABLES).fetch_all(pool).await? {
+        check_table(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))?;
+    }
+    if sqlx::query_scalar(COMPACTOR).fetch_one(pool).await? {
+        let message = "the server's role is a member of mana_sync_compactor and would see everything: revoke that";
+        return Err(LogError::Failed(message.into()));
+    }
+    let layout: i32 = sqlx::query_scalar("SELECT layout FROM log_epoch").fetch_one(pool).await?;
+    if layout == LAYOUT {
+        return Ok(());
+    }
+    let message = format!("the tables have layout {layout}, this version knows {LAYOUT}: run its mana-sync migrate");
+    Err(LogError::Failed(message))
+}
+
+fn check_table(table: &str, (is_there, is_forced, is_owned): (bool, bool, bool)) -> Result<(), LogError> {
+    let problem = if !is_there {
+        "is missing: run mana-sync migrate with the owner's URL"
+    } else if is_owned {
+        "is owned by the server's role, which could lift row security: sign in as another one"
+    } else if !is_forced {
+        "does not force row security: run mana-sync migrate with the owner's URL"
+    } else {
+        return Ok(());
+    };
+    Err(LogError::Failed(format!("the table {table} {problem}")))
+}

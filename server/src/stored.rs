@@ -1,0 +1,54 @@
+//! The change log behind the server, in whichever database it was started with.
+
+use crate::clock;
+use crate::log::postgres::PostgresLog;
+use crate::log::sqlite::{Database, SqliteLog};
+use crate::log::{LogError, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
+use mana_sync_engine::model::AppId;
+use std::collections::BTreeMap;
+
+/// The rules over one of the stores that last.
+pub enum StoredLog {
+    /// In a file, for one server.
+    Sqlite(SyncLog<SqliteLog>),
+    /// In a database that several servers share.
+    Postgres(SyncLog<PostgresLog>),
+}
+
+impl StoredLog {
+    /// The log in this SQLite database.
+    pub async fn in_sqlite(database: Database, max_schema: BTreeMap<AppId, u32>) -> Result<Self, LogError> {
+        let log = SqliteLog::open(database, &clock::randomness()).await?;
+        Ok(Self::Sqlite(SyncLog::new(log, clock::randomness(), max_schema)))
+    }
+
+    /// The log in the PostgreSQL database at `url`.
+    pub async fn in_postgres(url: &str, max_schema: BTreeMap<AppId, u32>) -> Result<Self, LogError> {
+        let log = PostgresLog::open(url).await?;
+        Ok(Self::Postgres(SyncLog::new(log, clock::randomness(), max_schema)))
+    }
+
+    /// Takes a push into the log ([`SyncLog::push`]).
+    pub async fn push(&self, push: Push) -> Result<PushOutcome, LogError> {
+        match self {
+            Self::Sqlite(log) => log.push(push).await,
+            Self::Postgres(log) => log.push(push).await,
+        }
+    }
+
+    /// Reads one page ([`SyncLog::pull`]).
+    pub async fn pull(&self, pull: &Pull) -> Result<PullPage, PullError> {
+        match self {
+            Self::Sqlite(log) => log.pull(pull).await,
+            Self::Postgres(log) => log.pull(pull).await,
+        }
+    }
+
+    /// Closes the connections that are the log's own; an SQLite database belongs to whoever opened it.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(log) => log.store().close().await,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The log in PostgreSQL: row security under attack, roles, migrations, and many writers.
+
+#[path = "../support/figures.rs"]
+mod figures;
+#[path = "../support/postgres.rs"]
+mod postgres;
+
+mod carry_over;
+mod hostile_settings;
+mod lies;
+mod migrations;
+mod oracle;
+mod requests;
+mod scrambled;
+mod sight;
+mod standing;
+mod world;
+mod writes;

@@ -1,0 +1,61 @@
+//! The server with its log in PostgreSQL.
+
+use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER};
+use crate::support::{Site, database_url, ids, task, task_in, with};
+use mana_sync::server::{Server, Settings};
+use serde_json::json;
+
+async fn start(database: &Database) -> Site {
+    let url = database.url(SERVER).await;
+    Site::start_with(|settings| settings.postgres_url = Some(url)).await
+}
+
+#[tokio::test]
+async fn people_sync_and_keep_what_is_theirs() {
+    let database = Database::migrated().await;
+    let site = start(&database).await;
+    let (ada, bob, eve) = (site.person("ada").await, site.person("bob").await, site.person("eve").await);
+    let space = ada.create_space("family").await;
+    ada.add_member(&space, "bob", "member").await;
+    ada.accept(&[task("own"), task_in(&space, "t1"), with(task_in(&space, "t2"), &[("visibility", json!("private"))])])
+        .await;
+    bob.accept(&[task_in(&space, "t3"), task("bobs")]).await;
+    assert_eq!(ada.tasks().await, ["own", "t1", "t2", "t3"]);
+    assert_eq!(bob.tasks().await, ["bobs", "t1", "t3"]);
+    assert_eq!(eve.tasks().await, Vec::<String>::new());
+    let foreign = eve.push(&[task_in(&space, "t4")]).await;
+    assert_eq!(foreign.body["rejected"][0]["code"], "not_a_member");
+}
+
+#[tokio::test]
+async fn two_servers_over_one_database_are_one_log() {
+    let database = Database::migrated().await;
+    let (here, there) = (start(&database).await, start(&database).await);
+    let (ada, also_ada) = (here.person("ada").await, there.person("ada").await);
+    ada.accept(&[task("t1")]).await;
+    let (changes, cursor) = also_ada.read_on(None, &["tasks"], 10).await;
+    assert_eq!(ids(&changes), ["t1"]);
+    also_ada.accept(&[task("t2")]).await;
+    let (changes, _) = ada.read_on(Some(cursor), &["tasks"], 10).await;
+    assert_eq!(ids(&changes), ["t2"]);
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_restart() {
+    let database = Database::migrated().await;
+    let site = start(&database).await;
+    site.person("ada").await.accept(&[task("t1")]).await;
+    site.server.stop().await;
+    assert_eq!(start(&database).await.person("ada").await.tasks().await, ["t1"]);
+}
+
+#[tokio::test]
+async fn a_server_that_row_security_would_not_hold_does_not_start() {
+    let (database, folder) = (Database::migrated().await, tempfile::tempdir().unwrap());
+    for role in [SUPERUSER, MIGRATOR] {
+        let settings =
+            Settings { postgres_url: Some(database.url(role).await), ..Settings::dev(database_url(&folder)) };
+        let refused = Server::start(settings).await.err().expect("no server").to_string();
+        assert!(refused.contains("row security"), "{refused}");
+    }
+}

@@ -1,0 +1,189 @@
+//! A PostgreSQL of the tests' own: one cluster for each test binary, one database for each test.
+//!
+//! The cluster lies in a temporary folder, listens on a socket there and nowhere else, and does not wait for the disk. It is
+//! watched over by a shell that holds the other end of a pipe: however this process ends, the pipe closes, and the shell
+//! ends the database by its pid and removes the folder.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use mana_sync::log::Randomness;
+use mana_sync::log::postgres::{PostgresLog, migrate};
+use sqlx::{Connection as _, PgConnection};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{Mutex, OnceCell};
+
+/// The superuser that `initdb` makes.
+pub const SUPERUSER: &str = "admin";
+/// Who owns the tables.
+pub const MIGRATOR: &str = "migrator";
+/// Who the server signs in as.
+pub const SERVER: &str = "server";
+
+const TEMPLATE: &str = "migrated";
+
+/// Starts the database, says so, waits for its standard input to close, then ends it and removes its folder.
+const WATCH: &str = r#"
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+  -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB -c log_min_messages=fatal >"$2/log" 2>&1 </dev/null &
+pid=$!
+until "$1/pg_isready" -q -h "$2"; do
+  kill -0 "$pid" 2>/dev/null || { cat "$2/log" >&2; exit 1; }
+  sleep 0.1
+done
+echo ready
+cat >/dev/null
+kill -QUIT "$pid"
+wait "$pid"
+rm -rf "$2"
+"#;
+
+/// A running PostgreSQL.
+pub struct Cluster {
+    folder: PathBuf,
+    databases: AtomicU64,
+    turn: Mutex<()>,
+    /// Its standard input is the pipe that the shell waits for.
+    _watch: Child,
+}
+
+/// The cluster of this process, started by the first test that asks.
+pub async fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(Cluster::start).await
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let programs = programs();
+        let folder = tempfile::Builder::new().prefix("mana-pg-").tempdir().expect("a temporary folder").keep();
+        let owner = owner();
+        if let Some((user, group)) = owner {
+            chown(&folder, Some(user), Some(group)).expect("the folder goes to postgres");
+        }
+        let as_owner = |mut command: Command| {
+            if let Some((user, group)) = owner {
+                command.uid(user).gid(group);
+            }
+            command.current_dir(&folder).env("LC_ALL", "C");
+            command
+        };
+        let mut initdb = as_owner(Command::new(programs.join("initdb")));
+        initdb.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER, "-D"]);
+        let made = initdb.arg(folder.join("data")).output().expect("initdb runs");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut watch = as_owner(Command::new("sh"));
+        watch.args(["-c", WATCH, "watch"]).arg(&programs).arg(&folder);
+        let mut watch = watch.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        let mut line = String::new();
+        BufReader::new(watch.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+        assert_eq!(line, "ready\n", "PostgreSQL starts");
+        let cluster = Self { folder, databases: AtomicU64::new(0), turn: Mutex::new(()), _watch: watch };
+        cluster.prepare().await;
+        cluster
+    }
+
+    /// Roles as an administrator makes them, and a migrated database that the tests' are copies of.
+    async fn prepare(&self) {
+        self.run(
+            "postgres",
+            "CREATE ROLE mana_sync_server NOLOGIN; CREATE ROLE mana_sync_compactor NOLOGIN;
+             CREATE ROLE migrator LOGIN; CREATE ROLE server LOGIN IN ROLE mana_sync_server;",
+        )
+        .await;
+        self.run("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER {MIGRATOR}")).await;
+        migrate(&self.url(MIGRATOR, TEMPLATE), &randomness()).await.expect("a migration");
+    }
+
+    /// Runs statements as the superuser.
+    pub async fn run(&self, database: &str, statements: &str) {
+        let mut connection = PgConnection::connect(&self.url(SUPERUSER, database)).await.expect("a connection");
+        let statements = sqlx::AssertSqlSafe(statements.to_owned());
+        sqlx::raw_sql(statements).execute(&mut connection).await.expect("the statements run");
+        connection.close().await.expect("closed");
+    }
+
+    /// The address of a database for a role.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@localhost/{database}?host={}", self.folder.display())
+    }
+
+    async fn create(&self, from: &str) -> Database {
+        // One at a time: a template may not be in use.
+        let _turn = self.turn.lock().await;
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.run("postgres", &format!("CREATE DATABASE {name} OWNER {MIGRATOR} TEMPLATE {from}")).await;
+        Database { name }
+    }
+}
+
+/// A database of one test's own. It stays until the cluster goes.
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    /// One that is migrated.
+    pub async fn migrated() -> Self {
+        cluster().await.create(TEMPLATE).await
+    }
+
+    /// One without any tables.
+    pub async fn empty() -> Self {
+        cluster().await.create("template1").await
+    }
+
+    /// Its address for a role.
+    pub async fn url(&self, role: &str) -> String {
+        cluster().await.url(role, &self.name)
+    }
+
+    /// Runs statements in it as the superuser.
+    pub async fn run(&self, statements: &str) {
+        cluster().await.run(&self.name, statements).await;
+    }
+
+    /// The log in it, as the server opens it.
+    pub async fn log(&self) -> PostgresLog {
+        PostgresLog::open(&self.url(SERVER).await).await.expect("a log")
+    }
+}
+
+/// Random bytes for what only has to differ.
+pub fn randomness() -> Randomness {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Arc::new(|bytes: &mut [u8]| {
+        for chunk in bytes.chunks_mut(8) {
+            let next = NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).to_be_bytes();
+            chunk.copy_from_slice(&next[..chunk.len()]);
+        }
+    })
+}
+
+/// Where PostgreSQL's programs are: on the path, or where Debian puts them.
+fn programs() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).find_map(|folder| folder.join("initdb").canonicalize().ok());
+    let debian = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        let programs = versions.filter_map(|version| Some(version.ok()?.path().join("bin/initdb")));
+        programs.filter(|path| path.exists()).max()
+    };
+    let initdb = on_path.or_else(debian).expect("PostgreSQL is missing: run make setup");
+    initdb.parent().expect("a folder").to_owned()
+}
+
+/// The user and group that the database runs as when this process is root's, whom PostgreSQL refuses.
+fn owner() -> Option<(u32, u32)> {
+    let is_root = Path::new("/proc/self").metadata().is_ok_and(|own| own.uid() == 0);
+    let id = |kind| {
+        let asked = Command::new("id").args([kind, "postgres"]).output().expect("id runs");
+        String::from_utf8_lossy(&asked.stdout).trim().parse().expect("a user called postgres")
+    };
+    is_root.then(|| (id("-u"), id("-g")))
+}
