@@ -28,7 +28,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The database of the identity service and, unless the next one is given, of the change log: `sqlite://path`.
     pub database_url: String,
-    /// The database of the change log, `postgres://…`; it was migrated ([`crate::log::postgres::migrate`]).
+    /// The database of the change log, `postgres://…`; it was migrated ([`crate::log::postgres::migrate()`]).
     pub postgres_url: Option<String>,
     /// Which pages may use it.
     pub origins: Origins,
