@@ -28,7 +28,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The database of the identity service and, unless the next one is given, of the change log: `sqlite://path`.
     pub database_url: String,
-    /// The database of the change log, `postgres://…`; it was migrated ([`crate::log::postgres::migrate`]).
+    /// The database of the change log, `postgres://…`; it was migrated ([`crate::log::postgres::migrate()`]).
     pub postgres_url: Option<String>,
     /// Which pages may use it.
     pub origins: Origins,
@@ -62,6 +62,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// The identity service of `--dev` would stand before PostgreSQL for other machines.
+    #[error("who signs in here is anybody: with PostgreSQL listen on 127.0.0.1 or ::1 only, not on {0}")]
+    Open(SocketAddr),
     /// The database cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -98,6 +101,9 @@ pub struct Server {
 impl Server {
     /// Starts a server; it answers when this returns.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        if settings.postgres_url.is_some() && !settings.listen.ip().is_loopback() {
+            return Err(StartError::Open(settings.listen));
+        }
         let database = Database::open(&settings.database_url).await?;
         let log = match &settings.postgres_url {
             Some(url) => StoredLog::in_postgres(url, settings.max_schema).await?,

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::log::postgres::PostgresLog;
 use crate::log::sqlite::{Database, SqliteLog};
-use crate::log::{LogError, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
+use crate::log::{LogError, News, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
 use mana_sync_engine::model::AppId;
 use std::collections::BTreeMap;
 
@@ -28,11 +28,11 @@ impl StoredLog {
         Ok(Self::Postgres(SyncLog::new(log, clock::randomness(), max_schema)))
     }
 
-    /// Takes a push into the log ([`SyncLog::push`]).
-    pub async fn push(&self, push: Push) -> Result<PushOutcome, LogError> {
+    /// Takes a push into the log ([`SyncLog::push_and_tell`]).
+    pub async fn push_and_tell(&self, push: Push, tell: impl FnOnce(&News)) -> Result<PushOutcome, LogError> {
         match self {
-            Self::Sqlite(log) => log.push(push).await,
-            Self::Postgres(log) => log.push(push).await,
+            Self::Sqlite(log) => log.push_and_tell(push, tell).await,
+            Self::Postgres(log) => log.push_and_tell(push, tell).await,
         }
     }
 

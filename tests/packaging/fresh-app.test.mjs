@@ -89,8 +89,8 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       // The aim is 160,000. The limit was 335,000 before queries were planned, databases taken over, rows written in bulk, live queries
       // kept up to date and fields sealed, 466,000 before records moved between spaces and spaces were left, 545,000 before what comes
       // for sealed fields was looked at and guests' records were taken into accounts, and 582,000 before keys were wrapped with
-      // passphrases: it has to go down again.
-      { limit: 584_000, parts: ['engine.wasm'] },
+      // passphrases, the own space got its name, and the keyring was read where a wrong clock needs it: it has to go down again.
+      { limit: 588_000, parts: ['engine.wasm'] },
       { limit: 15_000, parts: ['index.js', './glue.js'] },
       { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
     ];

@@ -44,9 +44,8 @@ pub(super) async fn push(
     let push = Push { caller, client_id, receipt, changes, now: clock::now() };
     // A task of its own: a client that hangs up does not stop the transaction, or the news of it.
     let done = tokio::spawn(async move {
-        let outcome = app.log.push(push).await?;
-        app.hub.publish(&outcome.news);
-        Ok::<_, ApiError>(outcome)
+        let hub = app.hub.clone();
+        Ok::<_, ApiError>(app.log.push_and_tell(push, move |news| hub.publish(news)).await?)
     });
     let outcome = done.await.map_err(|_| ApiError::internal())??;
     tracing::debug!(accepted = outcome.accepted.len(), rejected = outcome.rejected.len(), "pushed");

@@ -32,7 +32,7 @@ pub use admit::Sent;
 pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
 pub use pull::{Pull, PullError, PullPage};
-pub use push::{Push, PushOutcome};
+pub use push::{News, Push, PushOutcome};
 pub use receipt::Receipt;
 pub use types::*;
 

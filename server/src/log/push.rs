@@ -35,12 +35,22 @@ pub struct PushOutcome {
     /// What to show with the next pull ([`super::Receipt`]), where something was accepted.
     pub receipt: Option<String>,
     /// Whom to tell that there is something to pull: a stream stands for everybody who may read it.
-    pub news: BTreeMap<StreamId, BTreeSet<Collection>>,
+    pub news: News,
 }
 
+/// Streams with something to pull, each with its tables.
+pub type News = BTreeMap<StreamId, BTreeSet<Collection>>;
+
 impl<L: ChangeLog> SyncLog<L> {
-    /// Takes a push into the log, whole: what it accepts is durable when this returns, and a failure leaves nothing.
+    /// Takes a push into the log, whole: what it accepts is durable when this returns. After a failure it can be sent again,
+    /// and is in the log once.
     pub async fn push(&self, push: Push) -> Result<PushOutcome, LogError> {
+        self.push_and_tell(push, |_| ()).await
+    }
+
+    /// The same; `tell` hears of the news as soon as they are durable, also where making the answer then fails: pushed again,
+    /// they are none any more.
+    pub async fn push_and_tell(&self, push: Push, tell: impl FnOnce(&News)) -> Result<PushOutcome, LogError> {
         let gate = Gate { caller: &push.caller, now: push.now, max_schema: &self.max_schema };
         let candidates: Vec<Candidate> = push.changes.into_iter().map(|sent| admit(&gate, sent)).collect();
         let streams: BTreeSet<StreamId> = admitted(&candidates).map(|a| a.stream.clone()).collect();
@@ -59,6 +69,7 @@ impl<L: ChangeLog> SyncLog<L> {
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
             transaction.commit().await?;
+            tell(&news(&rows));
         }
         let receipt =
             if decision.accepted.is_empty() { None } else { Some(self.receipt(&push.caller, push.receipt).await?) };

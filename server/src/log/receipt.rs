@@ -64,9 +64,11 @@ impl Receipt {
     ) -> Result<bool, LogError> {
         let Some(receipt) = Self::parse(text) else { return Ok(false) };
         let asked = || receipt.streams.iter().filter(|(stream, _)| readable.contains(stream));
-        let positions = asked().map(|(stream, (pos, _))| (stream.clone(), *pos)).collect();
-        let tags = snapshot.tags(&positions).await?;
         let state = |stream: &StreamId| states.get(stream).copied().unwrap_or_default();
+        // A receipt is anybody's to make up: a store is asked only for positions that it can have.
+        let positions = asked().filter(|(stream, (pos, _))| *pos <= state(stream).pos);
+        let positions = positions.map(|(stream, (pos, _))| (stream.clone(), *pos)).collect();
+        let tags = snapshot.tags(&positions).await?;
         let held = |(stream, (pos, tag)): (&StreamId, &(u64, Tag))| {
             is_continued(*pos, Some(*tag), &state(stream), tags.get(stream).copied())
         };

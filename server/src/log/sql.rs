@@ -159,19 +159,32 @@ impl From<sqlx::Error> for LogError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolTimedOut => Self::Busy("no connection became free".into()),
-            sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            // The database went away, or this server stops.
+            sqlx::Error::Io(_) | sqlx::Error::PoolClosed => Self::Busy(error.to_string()),
+            sqlx::Error::Database(inner) if is_of_event(inner.as_ref()) => Self::Conflict,
             sqlx::Error::Database(inner) if is_busy(inner.as_ref()) => Self::Busy(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }
 }
 
+/// Whether two transactions wrote one event. Two rows at one position are another matter: that is damage.
+fn is_of_event(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let of_sqlite = || error.message().contains("sync_changes.user_id, sync_changes.id");
+    error.is_unique_violation()
+        && error.constraint().map_or_else(of_sqlite, |name| name == "sync_changes_user_id_id_key")
+}
+
 /// Whether the same request may work in a moment. The two databases number their errors apart.
 fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
     let code = error.code().unwrap_or_default();
     if error.try_downcast_ref::<PgDatabaseError>().is_some() {
-        // A serialization failure, a deadlock, a lock not had in time, too many connections, a server that starts or stops.
-        return matches!(&*code, "40001" | "40P01" | "55P03" | "53300" | "57P01" | "57P02" | "57P03");
+        // A serialization failure, a deadlock, a lock not had in time, too little memory, too many connections, a statement or a
+        // transaction that took too long, a server that starts or stops.
+        return matches!(
+            &*code,
+            "40001" | "40P01" | "55P03" | "53200" | "53300" | "57014" | "25P03" | "57P01" | "57P02" | "57P03"
+        );
     }
     // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended code.
     code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))

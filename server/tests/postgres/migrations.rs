@@ -1,6 +1,6 @@
 //! `mana-sync migrate`: makes, repairs, and leaves newer things alone.
 
-use crate::postgres::{Database, MIGRATOR, SERVER, randomness};
+use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER, randomness};
 use mana_sync::log::contract::fixtures::{accept, ids, insert, member, read_all, sync_log};
 use mana_sync::log::postgres::{PostgresLog, migrate};
 use mana_sync::log::{ChangeLog as _, Snapshot as _};
@@ -86,4 +86,14 @@ async fn the_command_migrates_and_says_what_is_wrong_without_the_password() {
         let (done, said) = run(url.to_owned());
         assert!(!done && said.contains("mana-sync: ") && !said.contains("se-cret"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn another_role_than_the_owner_does_not_migrate() {
+    let database = Database::migrated().await;
+    let refused = migrate(&database.url(SUPERUSER).await, &randomness()).await.unwrap_err().to_string();
+    assert!(refused.contains("belongs to"), "{refused}");
+    let log = sync_log(database.log().await, 1);
+    accept(&log, &member("ada"), &[insert(1, "t1")]).await;
+    assert_eq!(ids(&read_all(&log, &member("bob")).await), ["t1"], "and nothing was changed");
 }

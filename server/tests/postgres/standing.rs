@@ -44,6 +44,20 @@ async fn owners_and_compactors_are_refused() {
 }
 
 #[tokio::test]
+async fn an_owner_that_begins_as_the_server_is_refused() {
+    let database = Database::migrated().await;
+    database
+        .run(
+            "CREATE ROLE keeps LOGIN IN ROLE mana_sync_server;
+             ALTER ROLE keeps SET role = 'mana_sync_server';
+             ALTER TABLE streams OWNER TO keeps;",
+        )
+        .await;
+    let refused = refusal(&database, "keeps").await;
+    assert!(refused.contains("streams is owned by"), "it can become itself again: {refused}");
+}
+
+#[tokio::test]
 async fn a_table_without_forced_row_security_is_refused_whoever_owns_it() {
     for table in ["sync_changes", "streams", "sync_records", "log_epoch"] {
         for lifted in ["NO FORCE", "DISABLE"] {

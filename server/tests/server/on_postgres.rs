@@ -2,7 +2,7 @@
 
 use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER};
 use crate::support::{Site, database_url, ids, task, task_in, with};
-use mana_sync::server::{Server, Settings};
+use mana_sync::server::{Server, Settings, StartError};
 use serde_json::json;
 
 async fn start(database: &Database) -> Site {
@@ -58,4 +58,15 @@ async fn a_server_that_row_security_would_not_hold_does_not_start() {
         let refused = Server::start(settings).await.err().expect("no server").to_string();
         assert!(refused.contains("row security"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn where_anybody_may_sign_in_postgresql_is_served_on_this_machine_only() {
+    let (database, folder) = (Database::migrated().await, tempfile::tempdir().unwrap());
+    let settings = Settings {
+        postgres_url: Some(database.url(SERVER).await),
+        listen: "0.0.0.0:0".parse().unwrap(),
+        ..Settings::dev(database_url(&folder))
+    };
+    assert!(matches!(Server::start(settings).await.err(), Some(StartError::Open(_))));
 }

@@ -27,8 +27,10 @@ pub const SERVER: &str = "server";
 
 const TEMPLATE: &str = "migrated";
 
-/// Starts the database, says so, waits for its standard input to close, then ends it and removes its folder.
+/// Starts the database, says so, waits for its standard input to close, then ends it and removes its folder. A signal to the
+/// whole group of processes does not keep it from that.
 const WATCH: &str = r#"
+trap '' HUP INT TERM
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
   -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB -c log_min_messages=fatal >"$2/log" 2>&1 </dev/null &
 pid=$!

@@ -168,7 +168,9 @@ pub async fn a_receipt_is_refused_by_a_log_without_what_it_stands_for<L: ChangeL
     let with = |at: (u64, Tag)| Receipt { streams: BTreeMap::from([(family.clone(), at)]), ..held.clone() }.to_text();
     let (pos, tag) = held.streams[&family];
     let elsewhere = Receipt { epoch: Epoch([0xab; 16]), ..held.clone() }.to_text();
-    for broken in [with((pos + 2, tag)), with((pos, Tag([0xab; 8]))), elsewhere, String::new(), "garbage".to_owned()] {
+    let nowhere = with((u64::MAX, tag));
+    let other_tag = with((pos, Tag([0xab; 8])));
+    for broken in [with((pos + 2, tag)), nowhere, other_tag, elsewhere, String::new(), "garbage".to_owned()] {
         assert_eq!(reason(&log.pull(&shown(broken)).await), Some(ExpiryReason::Restored));
     }
     let ahead = with((pos + 2, tag));

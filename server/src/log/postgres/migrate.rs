@@ -18,6 +18,11 @@ pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
         .await?;
     check(&mut transaction).await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
+    // In the order in which the server reads and writes them, so that neither waits for the other for ever; where somebody
+    // holds them for long, it is the migration that gives up, and not everybody behind it that waits.
+    let lock = "SET LOCAL lock_timeout = '10s';
+      LOCK TABLE streams, sync_changes, sync_records, log_epoch IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;
     transaction.commit().await?;
@@ -38,6 +43,7 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
         let message = format!("the role {missing} is missing: as an administrator run CREATE ROLE {missing} NOLOGIN");
         return Err(LogError::Failed(message));
     }
+    check_owner(transaction).await?;
     let known: bool =
         sqlx::query_scalar("SELECT to_regclass('log_epoch') IS NOT NULL").fetch_one(&mut **transaction).await?;
     if known {
@@ -48,6 +54,25 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
         }
     }
     Ok(())
+}
+
+/// What is there belongs to the role that migrates. The views read with their owner's rights, which the owner's policy
+/// limits: with two owners they would read nothing.
+async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
+    let other: Option<(String, String)> = sqlx::query_as(
+        "SELECT c.relname::text, c.relowner::regrole::text
+         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch', 'sync_tags', 'sync_events']) AS asked (name)
+         JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
+         WHERE c.relowner <> current_user::regrole LIMIT 1",
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    other.map_or(Ok(()), |(name, owner)| {
+        Err(LogError::Failed(format!(
+            "{name} belongs to {owner}: migrate as that role, or give all tables and views of the log to the one that migrates \
+             (ALTER TABLE {name} OWNER TO …)"
+        )))
+    })
 }
 
 /// A new log gets a random epoch, an old one keeps its own.

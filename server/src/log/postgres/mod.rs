@@ -2,7 +2,7 @@
 //!
 //! Writers of a stream take its row of `streams` in turn, so its positions have no gaps and become visible in their order. Row
 //! security (`policies.sql`) holds every transaction to what its person may see and write, besides the statements' own
-//! conditions; [`migrate`] puts it in place, and [`PostgresLog::open`] refuses to work where it would not hold.
+//! conditions; [`migrate()`] puts it in place, and [`PostgresLog::open`] refuses to work where it would not hold.
 
 mod identity;
 mod migrate;
@@ -36,7 +36,7 @@ pub struct PostgresLog {
 }
 
 impl PostgresLog {
-    /// Opens the log in the database at `url` (`postgres://…`), where [`migrate`] has made its tables.
+    /// Opens the log in the database at `url` (`postgres://…`), where [`migrate()`] has made its tables.
     ///
     /// Fails when the role of the URL could get round row security: a superuser, one with `BYPASSRLS`, the tables' owner, the
     /// compactor, or anybody where a table does not force it.

@@ -11,13 +11,14 @@ const ABOVE: &str = "SELECT r.rolname::text FROM pg_roles AS r
   ORDER BY r.rolname LIMIT 1";
 
 /// The compactor's policies show it everything.
-const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')), false) FROM pg_roles
+const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')
+    OR pg_has_role(session_user, oid, 'MEMBER')), false) FROM pg_roles
   WHERE rolname = 'mana_sync_compactor'";
 
 /// Each table: whether it is there, forces row security, and belongs to the role. An owner could lift it.
 const TABLES: &str =
     "SELECT asked.name, c.oid IS NOT NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false),
-    coalesce(pg_has_role(current_user, c.relowner, 'MEMBER'), false)
+    coalesce(pg_has_role(current_user, c.relowner, 'MEMBER') OR pg_has_role(session_user, c.relowner, 'MEMBER'), false)
   FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch']) AS asked (name)
   LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name)";
 
