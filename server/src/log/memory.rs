@@ -122,7 +122,7 @@ impl Snapshot for MemorySnapshot {
         };
         for (pos, kept) in stream.rows.range(span.after + 1..=span.through) {
             let Kept { row, bytes } = &**kept;
-            let visible = is_visible(row.change.op, &row.user, self.0.heads.get(&row.key()), span.reader);
+            let visible = is_visible(row, self.0.heads.get(&row.key()), span.reader);
             if !visible || !span.collections.contains(&row.collection()) {
                 continue;
             }

@@ -199,13 +199,16 @@ pub struct Rows {
 }
 
 /// Whether `reader` is served a row, given the head of its record. Rows of a private record go to its author alone,
-/// whatever they said when they were written; a withdrawal goes to everybody else.
+/// whatever they said when they were written; a withdrawal goes to everybody else. Where a record has no head, which only
+/// damage or somebody else's insert brings about, a row's own word decides.
 #[must_use]
-pub fn is_visible(op: Op, row_author: &UserId, head: Option<&Head>, reader: &UserId) -> bool {
-    if op == Op::Withdraw {
-        return row_author != reader;
+pub fn is_visible(row: &LogRow, head: Option<&Head>, reader: &UserId) -> bool {
+    if row.change.op == Op::Withdraw {
+        return row.user != *reader;
     }
-    head.is_none_or(|head| head.visibility == Visibility::Space || head.author.as_ref() == Some(reader))
+    let (visibility, author) =
+        head.map_or((row.change.visibility, Some(&row.user)), |head| (head.visibility, head.author.as_ref()));
+    visibility == Visibility::Space || author == Some(reader)
 }
 
 /// The ids of one user's changes with what they said.

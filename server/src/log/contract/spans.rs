@@ -57,12 +57,14 @@ pub async fn rows_of_private_records_are_for_their_author<L: ChangeLog>(log: L) 
     ]);
     write(&log, &rows, &heads).await.unwrap();
     write(&log, &[row("space:family", 4, "bob", update(4, "headless"))], &none()).await.unwrap();
+    let alone = with(insert(5, "alone"), &[("visibility", json!("private"))]);
+    write(&log, &[row("space:family", 5, "bob", alone)], &none()).await.unwrap();
     let seen = async |reader| {
-        let found = span(&log, "space:family", (0, 4), (&["tasks"], reader), (100, usize::MAX)).await;
+        let found = span(&log, "space:family", (0, 5), (&["tasks"], reader), (100, usize::MAX)).await;
         positions(&found)
     };
     assert_eq!(seen("ada").await, [1, 2, 4]);
-    assert_eq!(seen("bob").await, [2, 3, 4]);
+    assert_eq!(seen("bob").await, [2, 3, 4, 5], "one without head that says it is private is its writer's");
     let family = stream("space:family");
     let mut snapshot = log.snapshot(&caller("bob", [&family])).await.unwrap();
     let tags = snapshot.tags(&BTreeMap::from([(family.clone(), 1)])).await.unwrap();

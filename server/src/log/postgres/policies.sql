@@ -57,11 +57,15 @@ CREATE POLICY server_reads ON sync_changes FOR SELECT TO mana_sync_server USING 
   stream = ANY ((SELECT sync_readable())::text[])
   AND (
     op = 'withdraw'
-    OR (
-      SELECT r.visibility = 'private' AND r.author IS DISTINCT FROM (SELECT sync_caller())
-      FROM sync_records AS r
-      WHERE r.stream = sync_changes.stream AND r.app_id = sync_changes.app_id
-        AND r.table_name = sync_changes.table_name AND r.record_id = sync_changes.record_id
+    -- Where a record has no head, a row's own word decides.
+    OR coalesce(
+      (
+        SELECT r.visibility = 'private' AND r.author IS DISTINCT FROM (SELECT sync_caller())
+        FROM sync_records AS r
+        WHERE r.stream = sync_changes.stream AND r.app_id = sync_changes.app_id
+          AND r.table_name = sync_changes.table_name AND r.record_id = sync_changes.record_id
+      ),
+      visibility = 'private' AND user_id <> (SELECT sync_caller())
     ) IS NOT TRUE
   )
 );

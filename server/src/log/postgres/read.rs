@@ -55,9 +55,9 @@ impl Statements {
         Self {
             rows: rows!(
                 "CASE c.op WHEN 'withdraw' THEN c.user_id <> $5
-      ELSE (SELECT h.visibility = 'private' AND h.author IS DISTINCT FROM $5 FROM sync_records AS h
+      ELSE coalesce((SELECT h.visibility = 'private' AND h.author IS DISTINCT FROM $5 FROM sync_records AS h
         WHERE h.stream = c.stream AND h.app_id = c.app_id AND h.table_name = c.table_name
-          AND h.record_id = c.record_id) IS NOT TRUE END"
+          AND h.record_id = c.record_id), c.visibility = 'private' AND c.user_id <> $5) IS NOT TRUE END"
             ),
         }
     }

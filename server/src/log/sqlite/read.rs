@@ -37,7 +37,9 @@ const ROWS: &str = "SELECT c.pos, c.tag, c.id, c.app_id, c.table_name, c.record_
     AND h.record_id = c.record_id
   WHERE c.stream = ?1 AND c.pos > ?2 AND c.pos <= ?3
     AND c.app_id || '/' || c.table_name IN (SELECT value FROM json_each(?4))
-    AND CASE c.op WHEN 'withdraw' THEN c.user_id <> ?5 ELSE h.visibility IS NOT 'private' OR h.author IS ?5 END
+    AND CASE WHEN c.op = 'withdraw' THEN c.user_id <> ?5
+      WHEN h.record_id IS NULL THEN c.visibility IS NOT 'private' OR c.user_id = ?5
+      ELSE h.visibility IS NOT 'private' OR h.author IS ?5 END
   ORDER BY c.pos LIMIT ?6";
 
 impl Snapshot for SqliteSnapshot {
