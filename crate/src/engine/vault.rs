@@ -153,8 +153,15 @@ impl<S: Store, H: Host> Engine<S, H> {
         let copied = |key: &MasterKey| MasterKey::from_bytes(key.expose()).ok();
         let key = unlock.key()?;
         let pair = self.vault.ring().newest_key().and_then(|former| Some((copied(former)?, copied(&key)?)));
+        // The others get the key that the person gave, whatever this tab makes of it: it may not have heard of a rotation.
+        let given = KeyText::of(&key);
         self.take_key(key);
-        self.emit(Event::VaultKey(self.vault.handover()));
+        self.emit(Event::VaultKey(Some(given)));
+        let engine = Rc::clone(self);
+        self.host.spawn(Box::pin(async move {
+            // Where a tab died before it told, what is stored says more. Where that fails, the next call does.
+            let _ = engine.read_keyring().await;
+        }));
         if let Some((former, key)) = pair.filter(|(former, key)| former.id() != key.id()) {
             let engine = Rc::clone(self);
             self.host.spawn(Box::pin(async move {
