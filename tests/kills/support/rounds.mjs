@@ -56,7 +56,9 @@ export class Rounds {
     await server.start();
     await phone.pull();
     none('said to be synced, and not on the server', this.#ledger.missing(phone));
-    if (this.#install && installOf(rows) !== this.#install) return { note, pending };
+    // A database that was killed in its first round may be gone before it was ever looked at.
+    const isLost = this.#install ? installOf(rows) !== this.#install : note && !rows;
+    if (isLost) return { note, pending };
     if (rows) this.#check(rows);
     return undefined;
   }
