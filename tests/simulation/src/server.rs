@@ -5,8 +5,7 @@ use super::random::Random;
 use futures_util::FutureExt as _;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{
-    Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, PushOutcome, Sent, StreamId, SyncLog,
-    Transaction as _,
+    Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, PushOutcome, Sent, SyncLog, Transaction as _,
 };
 use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
