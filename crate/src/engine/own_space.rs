@@ -4,7 +4,7 @@
 //! Both are one space, and on the wire it is always the former: so no stamp moves, and nothing is logged. Whoever is
 //! killed in between begins anew, which does no harm.
 
-use super::config::Config;
+use super::config::{Config, Table};
 use super::error::Result;
 use super::rows;
 use crate::model::{ID, SPACE_ID, Scope, record};
@@ -21,19 +21,18 @@ record! {
     }
 }
 
-/// Stores what lies in the user's own space under its real id, where the app has named it.
-pub async fn name<S: Store>(store: &S, config: &Config) -> Result<()> {
-    let (Some(_), Some(real)) = (&config.user, config.personal_space()) else { return Ok(()) };
+/// Stores what lies in the user's own space under its real id, where the app has named it. Gives whether there was anything
+/// to look through.
+pub async fn name<S: Store>(store: &S, config: &Config) -> Result<bool> {
+    let (Some(_), Some(real)) = (&config.user, config.personal_space()) else { return Ok(false) };
     let tx = store.begin(Mode::Read, &[ENGINE])?;
     let known: Option<Stored> = rows::read(&tx, OWN_SPACE, config.user_id()).await?;
     drop(tx);
     if known.is_some_and(|known| known.id == real.as_str()) {
-        return Ok(());
+        return Ok(false);
     }
-    let is_of_spaces = |scope: Scope| scope == Scope::Space;
-    for (table, _) in
-        config.tables.iter().filter(|(_, table)| table.sync.as_ref().is_some_and(|sync| is_of_spaces(sync.scope)))
-    {
+    let is_of_spaces = |table: &Table| table.sync.as_ref().is_some_and(|sync| sync.scope == Scope::Space);
+    for (table, _) in config.tables.iter().filter(|(_, table)| is_of_spaces(table)) {
         let mut after = None;
         while let Some(last) =
             name_page(store, table, &config.personal_alias(), real.as_str(), after.as_deref()).await?
@@ -43,7 +42,8 @@ pub async fn name<S: Store>(store: &S, config: &Config) -> Result<()> {
     }
     let tx = store.begin(Mode::Write, &[ENGINE])?;
     rows::write(&tx, OWN_SPACE, config.user_id(), Stored { id: real.to_string() })?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Gives the id of the last record, where there may be more.

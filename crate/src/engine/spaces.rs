@@ -122,10 +122,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         tx.commit().await?;
         self.config.borrow_mut().spaces = kept.shown();
-        self.name_own_space().await
+        self.name_own_space().await?;
+        Ok(())
     }
 
-    async fn name_own_space(&self) -> Result<()> {
+    async fn name_own_space(&self) -> Result<bool> {
         let config = self.config().clone();
         own_space::name(&self.store, &config).await
     }
@@ -139,10 +140,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
         self.show_spaces(&kept);
-        self.name_own_space().await?;
-        // What was read meanwhile may lack what had the other name.
-        self.live.invalidate_all();
-        live::schedule(self);
+        if self.name_own_space().await? {
+            // What was read meanwhile may lack what had the other name.
+            self.live.invalidate_all();
+            live::schedule(self);
+        }
         Ok(())
     }
 

@@ -56,24 +56,25 @@ impl<L: ChangeLog> SyncLog<L> {
         let streams: BTreeSet<StreamId> = admitted(&candidates).map(|a| a.stream.clone()).collect();
         if candidates.iter().all(|candidate| candidate.event.is_none()) {
             let decision = decide(candidates, &Facts::none(), &push.caller.user);
-            return Ok(outcome(decision, &[], None));
+            return Ok(outcome(decision, None, News::new()));
         }
         let mut transaction = self.log.transaction(&push.caller).await?;
         let positions = transaction.lock(&streams).await?;
         let facts = read_facts(&mut transaction, &push.caller, &candidates).await?;
         let mut decision = decide(candidates, &facts, &push.caller.user);
         let rows = Writer { log: self, push: (&push.client_id, push.now), positions }.rows(&mut decision);
+        let news = news(&rows);
         if rows.is_empty() {
             drop(transaction);
         } else {
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
             transaction.commit().await?;
-            tell(&news(&rows));
+            tell(&news);
         }
         let receipt =
             if decision.accepted.is_empty() { None } else { Some(self.receipt(&push.caller, push.receipt).await?) };
-        Ok(outcome(decision, &rows, receipt))
+        Ok(outcome(decision, receipt, news))
     }
 
     /// Where everything the caller may read stands: later than this push, and that is as good. It stands for what an open
@@ -118,8 +119,8 @@ async fn read_facts<T: Transaction>(
     Ok(Facts { known, heads: transaction.heads(&keys).await? })
 }
 
-fn outcome(decision: Decision, rows: &[LogRow], receipt: Option<String>) -> PushOutcome {
-    PushOutcome { accepted: decision.accepted, rejected: decision.rejected, receipt, news: news(rows) }
+fn outcome(decision: Decision, receipt: Option<String>, news: News) -> PushOutcome {
+    PushOutcome { accepted: decision.accepted, rejected: decision.rejected, receipt, news }
 }
 
 /// Gives rows their positions and tags.

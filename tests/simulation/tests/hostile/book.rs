@@ -138,6 +138,12 @@ impl Book {
     }
 }
 
+fn ring() -> Keyring {
+    let mut ring = Keyring::new();
+    ring.insert(1, key());
+    ring
+}
+
 fn key() -> MasterKey {
     MasterKey::from_bytes(&[super::KEY; 32]).expect("a key has 32 bytes")
 }
@@ -149,19 +155,15 @@ fn is_under_the_key(stored: &Value) -> bool {
 
 /// What the user's key sealed in format 1, which is bound to no place and to no time.
 pub fn sealed_in_format_one(words: &str) -> String {
-    let mut ring = Keyring::new();
-    ring.insert(1, key());
     let (app, table) = (AppId::parse("todo").expect("an app"), TableName::parse("tasks").expect("a table"));
     let (id, field) = (RecordId::parse("a").expect("an id"), FieldName::parse("title").expect("a field"));
     let place = crypto::Place::new(&app, &table, &id, &field);
     let random = |bytes: &mut [u8]| bytes.fill(9);
-    ring.seal(Format::One, &place, Stamp::EPOCH, &words.into(), &random).expect("sealed")
+    ring().seal(Format::One, &place, Stamp::EPOCH, &words.into(), &random).expect("sealed")
 }
 
 fn open((table, id, field): Place, at: Stamp, text: &str) -> Option<Value> {
     let (app, table) = (AppId::parse("todo").ok()?, TableName::parse(table).ok()?);
     let (id, field) = (RecordId::parse(id).ok()?, FieldName::parse(field).ok()?);
-    let mut ring = Keyring::new();
-    ring.insert(1, key());
-    ring.open(&crypto::Place::new(&app, &table, &id, &field), at, text).ok()
+    ring().open(&crypto::Place::new(&app, &table, &id, &field), at, text).ok()
 }
