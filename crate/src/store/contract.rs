@@ -4,7 +4,15 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a broken promise is reported")]
 
+mod dice;
 mod many;
+mod program;
+
+pub use dice::program;
+pub use program::{Program, run as run_program};
+
+/// How many programs (of the seeds from 0) every store answers alike.
+pub const PROGRAMS: u64 = 125;
 
 use super::{Key, KeyRange, Mode, Row, RowValue, Scan, Store, StoreError, Transaction};
 use crate::model::StoreSpec;

@@ -8,6 +8,7 @@ mod host;
 mod json;
 mod network;
 mod opening;
+mod programs;
 mod rows;
 mod support;
 mod tabs;

@@ -21,6 +21,9 @@ use std::task::{Poll, Waker};
 
 type Rows = BTreeMap<Key, JsonRow>;
 
+/// The greatest key a store makes (Indexed Database API 3.0, 2.11).
+const LAST_COUNTED: u64 = 1 << 53;
+
 #[derive(Clone)]
 struct Table {
     spec: Rc<StoreSpec>,
@@ -273,21 +276,41 @@ impl MemoryTransaction {
         let primary = &spec.primary;
         let found = key.cloned().or_else(|| primary.key_path.as_ref().and_then(|path| key_at(row, path)));
         if let Some(key) = found {
+            if let (true, Key::Number(number)) = (primary.auto_increment, &key) {
+                self.count_from(store, *number);
+            }
             return Ok(key);
         }
         if !primary.auto_increment {
             return Err(StoreError::InvalidKey(format!("a row of {store} has no key at {}", primary.name)));
         }
-        let committed = self.inner.borrow().tables.get(store).map_or(1, |table| table.next);
         let mut state = self.state.borrow_mut();
-        let next = state.next.entry(store.to_owned()).or_insert(committed);
+        let next = self.next_key(&mut state, store);
         let number = *next;
+        if number > LAST_COUNTED {
+            return Err(StoreError::Constraint(format!("{store} has no further key to make")));
+        }
         *next += 1;
         if let Some(KeyPath::Single(path)) = &primary.key_path {
             row.set(path, JsonValue::from_json(&Value::from(number)));
         }
         #[expect(clippy::cast_precision_loss, reason = "IndexedDB's own key generator ends at 2^53")]
         Ok(Key::Number(number as f64))
+    }
+
+    /// The number of the next key that the store makes.
+    fn next_key<'a>(&self, state: &'a mut TxState, store: &str) -> &'a mut u64 {
+        let committed = self.inner.borrow().tables.get(store).map_or(1, |table| table.next);
+        state.next.entry(store.to_owned()).or_insert(committed)
+    }
+
+    /// Makes later keys greater than a key that was given (Indexed Database API 3.0, 2.11, "possibly update the key generator").
+    fn count_from(&self, store: &str, given: f64) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts saturate")]
+        let after = (given as u64).min(LAST_COUNTED) + 1;
+        let mut state = self.state.borrow_mut();
+        let next = self.next_key(&mut state, store);
+        *next = after.max(*next);
     }
 
     fn fail(&self, error: StoreError) -> StoreError {
@@ -479,13 +502,4 @@ impl Drop for MemoryTransaction {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt;
-
-    #[test]
-    fn the_memory_store_keeps_the_contract() {
-        let run = crate::store::contract::run(|specs| async move { MemoryStore::new(specs) });
-        run.now_or_never().expect("the memory store never waits for anything outside");
-    }
-}
+mod tests;
