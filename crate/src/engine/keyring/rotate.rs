@@ -64,11 +64,24 @@ impl<S: Store, H: Host> Engine<S, H> {
         if self.vault.known.borrow().rotation.as_ref().is_some_and(is_logged) { Err(in_progress()) } else { Ok(()) }
     }
 
+    /// Whether the server's time is known. The stamp of a rotation is sealed with the key, so no correction moves it.
+    pub(in crate::engine) async fn is_time_known(&self) -> Result<bool> {
+        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
+        let epoch: Option<epoch::Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
+        Ok(epoch.is_some_and(|epoch| epoch.offset.is_some() && !self.watch.jumped(&self.host, &epoch.epoch)))
+    }
+
     /// Keeps the older key, sealed under the new one, on this device; gives what the app is to keep.
     pub(in crate::engine) async fn prepare_rotation(self: &Rc<Self>, new: MasterKey) -> Result<NewKey> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Durable, &[ENGINE])?;
         let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
+        if epoch.offset.is_none() {
+            return Err(Error::new(
+                Kind::SyncFailed,
+                "the device's clock was set just now: rotate again; nothing was written",
+            ));
+        }
         let known = Known::read(&tx, &user).await?;
         let older = self.vault.ring().newest().filter(|older| known.newest().is_none_or(|newest| newest == *older));
         let older = older.ok_or_else(crate::engine::vault::outdated)?;

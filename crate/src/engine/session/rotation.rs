@@ -20,6 +20,10 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         self.engine.check_rotation(&new)?;
         // What other devices did with keys is known before.
         self.sync_now().await?;
+        if !self.engine.is_time_known().await? {
+            // The clock was set meanwhile: another round measures it.
+            self.sync_now().await?;
+        }
         self.engine.read_keyring().await?;
         self.engine.check_rotation(&new)?;
         let new = self.engine.prepare_rotation(new).await?;
