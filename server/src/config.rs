@@ -1,10 +1,13 @@
 //! The command line and the environment.
 
+use crate::auth::ServiceKey;
 use crate::http::Origins;
-use crate::server::Settings;
+use crate::server::{Identities, Services, Settings};
+use crate::upstream::address;
 use clap::{ArgAction, Parser, Subcommand};
 use mana_sync_engine::model::AppId;
-use std::net::{Ipv4Addr, SocketAddr};
+use reqwest::Url;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Sync server for mana-sync-engine: a change log with positions per stream, over HTTP and WebSocket.
@@ -26,17 +29,21 @@ pub struct Args {
     #[arg(long, action = ArgAction::SetTrue)]
     dev: bool,
 
+    /// Address to listen on: 127.0.0.1 with --dev, else 0.0.0.0 unless it is given.
+    #[arg(long, env = "HOST")]
+    host: Option<IpAddr>,
+
     /// Port to listen on; 0 takes a free one.
     #[arg(long, env = "PORT", default_value_t = 3050)]
     port: u16,
 
-    /// Database of the change log: sqlite://path (sqlite:///path for an absolute one). For migrate: postgres://…, with the
-    /// role that owns the tables.
+    /// Database of the change log: sqlite://path (sqlite:///path for an absolute one), or postgres://… with the server's
+    /// role. For migrate: postgres://… with the role that owns the tables.
     #[arg(long, env = "DATABASE_URL", default_value = "sqlite://mana-sync.db", hide_env_values = true, global = true)]
     database_url: String,
 
     /// Web origins that may use the server, comma-separated and exact, such as `https://app.example`. Unset, --dev allows
-    /// http://localhost and http://127.0.0.1 on every port.
+    /// http://localhost and http://127.0.0.1 on every port; without --dev it has to be set.
     #[arg(long, env = "CORS_ORIGINS")]
     cors_origins: Option<String>,
 
@@ -45,8 +52,24 @@ pub struct Args {
     #[arg(long, env = "MAX_SCHEMA", value_name = "APP=N", value_delimiter = ',', value_parser = parse_limit)]
     max_schema: Vec<(AppId, u32)>,
 
-    /// Key that other services send as X-Service-Key to read memberships from the identity service of --dev; without it
-    /// that endpoint is shut.
+    /// Where the identity provider publishes its keys (EdDSA, a JSON Web Key Set).
+    #[arg(long, env = "JWKS_URL", value_parser = address)]
+    jwks_url: Option<Url>,
+
+    /// The issuer that tokens must name (`iss`). Unset, it is not looked at.
+    #[arg(long, env = "TOKEN_ISSUER")]
+    token_issuer: Option<String>,
+
+    /// The audience that tokens must name (`aud`). Unset, it is not looked at.
+    #[arg(long, env = "TOKEN_AUDIENCE")]
+    token_audience: Option<String>,
+
+    /// The service that knows memberships: GET {url}/api/v1/internal/users/{id}/memberships.
+    #[arg(long, env = "MANA_AUTH_URL", value_parser = address)]
+    auth_url: Option<Url>,
+
+    /// Key by which this server and other services know each other, as X-Service-Key: sent to the membership service, and
+    /// asked of who calls /internal and, with --dev, reads memberships. Without it nobody may.
     #[arg(long, env = "MANA_SERVICE_KEY", hide_env_values = true)]
     service_key: Option<String>,
 }
@@ -62,19 +85,21 @@ enum Command {
 #[derive(Debug)]
 pub enum Task {
     /// Run a server.
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// Migrate the PostgreSQL database at this URL.
     Migrate(String),
 }
 
 /// How long a socket may take to authenticate.
 const SOCKET_AUTH: Duration = Duration::from_secs(10);
+/// How long memberships that were looked up let somebody do something.
+const MEMBERSHIPS: Duration = Duration::from_secs(30);
 
 impl Args {
     /// What to do, or a sentence that says why it cannot be done.
     pub fn task(self) -> Result<Task, String> {
         match self.command {
-            None => self.settings().map(Task::Serve),
+            None => self.settings().map(|settings| Task::Serve(Box::new(settings))),
             Some(Command::Migrate) if is_postgres(&self.database_url) => Ok(Task::Migrate(self.database_url)),
             Some(Command::Migrate) => {
                 Err("DATABASE_URL must be postgres://… with the owner's role: SQLite needs no migration".to_owned())
@@ -83,22 +108,49 @@ impl Args {
     }
 
     fn settings(self) -> Result<Settings, String> {
-        if !self.dev {
-            return Err("this version knows one identity service, its own: start it with --dev".to_owned());
-        }
-        if !self.database_url.starts_with("sqlite:") {
+        let identities = if self.dev { Identities::Dev } else { self.services()? };
+        let postgres = is_postgres(&self.database_url);
+        if self.dev && postgres {
             return Err("DATABASE_URL must be sqlite://path: --dev never runs on another database".to_owned());
         }
-        let origins = self.cors_origins.as_deref().map_or(Origins::ThisMachine, Origins::parse);
+        if !postgres && !self.database_url.starts_with("sqlite:") {
+            return Err("DATABASE_URL must be sqlite://path or postgres://…".to_owned());
+        }
+        let host = if self.dev { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+        if self.dev && self.host.is_some_and(|host| !host.is_loopback()) {
+            return Err("HOST must be 127.0.0.1 or ::1: with --dev anybody may sign in as anybody".to_owned());
+        }
+        let origins = match self.cors_origins.as_deref() {
+            Some(list) => Origins::parse(list),
+            None if self.dev => Origins::ThisMachine,
+            None => return Err("CORS_ORIGINS is missing: the web origins that may use the server".to_owned()),
+        };
+        let key = self.service_key.as_deref().filter(|key| !key.is_empty());
+        let service_key = key.map(|key| ServiceKey::new(key).ok_or("MANA_SERVICE_KEY cannot be sent as a header"));
         Ok(Settings {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+            listen: SocketAddr::from((self.host.unwrap_or(IpAddr::V4(host)), self.port)),
+            postgres_url: postgres.then(|| self.database_url.clone()),
             database_url: self.database_url,
-            postgres_url: None,
             origins,
             max_schema: self.max_schema.into_iter().collect(),
-            service_key: self.service_key.filter(|key| !key.is_empty()),
+            identities,
+            service_key: service_key.transpose()?,
             socket_auth: SOCKET_AUTH,
         })
+    }
+
+    fn services(&self) -> Result<Identities, String> {
+        let missing = |name| format!("{name} is missing: set it, or start with --dev on your own machine");
+        if self.service_key.as_deref().unwrap_or_default().is_empty() {
+            return Err(missing("MANA_SERVICE_KEY"));
+        }
+        Ok(Identities::Services(Box::new(Services {
+            jwks: self.jwks_url.clone().ok_or_else(|| missing("JWKS_URL"))?,
+            issuer: self.token_issuer.clone(),
+            audience: self.token_audience.clone(),
+            memberships: self.auth_url.clone().ok_or_else(|| missing("MANA_AUTH_URL"))?,
+            lasting: MEMBERSHIPS,
+        })))
     }
 }
 
@@ -138,6 +190,43 @@ mod tests {
         assert!(settings(&["--dev", "--max-schema", "todo"]).is_err());
         assert!(settings(&["--dev", "--max-schema", "to do=1"]).is_err());
         assert!(settings(&["--dev", "--port", "99999"]).is_err());
+        assert!(settings(&["--dev", "--host", "0.0.0.0"]).is_err());
+    }
+
+    const SERVICES: [&str; 8] = [
+        "--jwks-url",
+        "https://id.example/jwks",
+        "--auth-url",
+        "https://auth.example",
+        "--service-key",
+        "key",
+        "--cors-origins",
+        "https://app.example",
+    ];
+
+    #[test]
+    fn with_other_services_every_one_of_them_is_named() {
+        let served = settings(&SERVICES).unwrap();
+        assert!(matches!(served.identities, Identities::Services(_)) && served.listen.ip().is_unspecified());
+        for missing in (0..SERVICES.len()).step_by(2) {
+            let mut args = SERVICES.to_vec();
+            args.drain(missing..missing + 2);
+            assert!(settings(&args).is_err(), "{}", SERVICES[missing]);
+        }
+        for bad in ["file:///etc/passwd", "id.example", ""] {
+            let mut args = SERVICES.to_vec();
+            args[1] = bad;
+            assert!(settings(&args).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn with_other_services_the_log_is_in_either_database() {
+        let of = |url| settings(&[&SERVICES[..], &["--database-url", url]].concat());
+        let postgres = "postgres://server@db/mana";
+        assert_eq!(of(postgres).unwrap().postgres_url.as_deref(), Some(postgres));
+        assert_eq!(of("sqlite://log.db").unwrap().postgres_url, None);
+        assert!(of("mysql://db/mana").is_err());
     }
 
     #[test]

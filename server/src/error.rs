@@ -1,5 +1,6 @@
 //! Errors as clients see them: a status, a stable code, a sentence; never what happened inside.
 
+use crate::auth::Unverified;
 use crate::log::{LogError, PullError};
 use crate::members::Unavailable;
 use axum::Json;
@@ -32,6 +33,12 @@ impl ApiError {
     #[must_use]
     pub fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid bearer token is needed")
+    }
+
+    /// 401 `unauthorized`: the request is no other service's.
+    #[must_use]
+    pub fn no_service() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the service key is missing or wrong")
     }
 
     /// 403 `forbidden`.
@@ -105,5 +112,14 @@ impl From<Unavailable> for ApiError {
     fn from(error: Unavailable) -> Self {
         tracing::warn!(cause = %error.0, "memberships are unavailable");
         Self::later("memberships_unavailable", "memberships cannot be looked up at present", 5)
+    }
+}
+
+impl From<Unverified> for ApiError {
+    fn from(error: Unverified) -> Self {
+        match error {
+            Unverified::Bad => Self::unauthorized(),
+            Unverified::Unavailable => Self::later("identity_unavailable", "tokens cannot be checked at present", 5),
+        }
     }
 }

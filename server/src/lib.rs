@@ -27,3 +27,5 @@ pub mod members;
 pub mod server;
 #[cfg(feature = "service")]
 pub mod stored;
+#[cfg(feature = "service")]
+pub mod upstream;

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let done = Args::parse().task().and_then(|task| {
         let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
         match task {
-            Task::Serve(settings) => runtime.block_on(serve(settings)),
+            Task::Serve(settings) => runtime.block_on(serve(*settings)),
             Task::Migrate(url) => {
                 runtime.block_on(migrate(&url, &clock::randomness())).map_err(|error| error.to_string())
             }

@@ -29,14 +29,12 @@ const TOKEN_S: u64 = 12 * 60 * 60;
 /// Longest name of a person in bytes; leaves room for the prefixes that ids are made with.
 const MAX_NAME: usize = 128;
 
-/// The service: its data, its key, and what other services have to know to ask it for memberships.
+/// The service: its data and its key.
 pub struct DevIdentity {
     /// Spaces and members.
     pub store: DevStore,
     /// Signs the tokens.
     pub key: KeyPair,
-    /// Opens the membership endpoint; without it that stays shut.
-    pub service_key: Option<String>,
 }
 
 /// The service's routes.
@@ -90,7 +88,7 @@ async fn create_space(
         return Err(ApiError::invalid("a space needs a name of at most 200 bytes and a type in small letters"));
     }
     let id = dev(&app)?.store.create_space(&caller.user, &space.name, &space.kind).await.map_err(refuse)?;
-    app.hub.spaces_changed(&[caller.user]);
+    app.spaces_changed(&[caller.user]);
     let answer = json!({ "id": id, "name": space.name, "type": space.kind, "role": "owner" });
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -142,7 +140,7 @@ async fn change_member(
     role: Option<&str>,
 ) -> Result<StatusCode, ApiError> {
     dev(app)?.store.set_member(place, member, role).await.map_err(refuse)?;
-    app.hub.spaces_changed(std::slice::from_ref(member));
+    app.spaces_changed(std::slice::from_ref(member));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -152,12 +150,8 @@ async fn memberships(
     Segment(user): Segment<UserId>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    let dev = dev(&app)?;
-    let key = headers.get("x-service-key").and_then(|key| key.to_str().ok());
-    if key.is_none() || key != dev.service_key.as_deref() {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "the service key is missing or wrong"));
-    }
-    let spaces = dev.store.named_spaces(&user).await.map_err(|e| refuse(e.into()))?;
+    app.check_service_key(&headers)?;
+    let spaces = dev(&app)?.store.named_spaces(&user).await.map_err(|e| refuse(e.into()))?;
     let membership = |(space, _)| json!({ "organizationId": space_id(&space), "role": space.role, "type": space.kind });
     Ok(Json(json!({ "userId": user, "memberships": spaces.into_iter().map(membership).collect::<Vec<_>>() })))
 }

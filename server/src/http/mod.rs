@@ -1,6 +1,7 @@
 //! The routes of protocol 2, and what holds for all of them: typed errors, exact origins, limited bodies.
 
 mod body;
+mod internal;
 mod origin;
 mod pull;
 mod push;
@@ -37,6 +38,7 @@ pub fn router(app: AppState) -> Router {
         .route("/health", get(health))
         .route("/v2/push", post(push::push))
         .route("/v2/pull", post(pull::pull))
+        .route("/internal/spaces-changed", post(internal::spaces_changed))
         .route("/ws", get(ws::all_apps))
         .route("/ws/{app}", get(ws::one_app));
     if app.dev.is_some() {

@@ -27,7 +27,7 @@ pub(super) async fn pull(
     if tables.len() > MAX_PULL_TABLES {
         return Err(ApiError::invalid(format!("apps: may name {MAX_PULL_TABLES} tables together")));
     }
-    let list = app.memberships.spaces_of(&identity.user).await?;
+    let list = app.memberships.recent_spaces_of(&identity.user).await?;
     let caller = Caller { user: identity.user, spaces: list.spaces.clone() };
     let pull = Pull { caller, cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit };
     let page = app.log.pull(&pull).await?;

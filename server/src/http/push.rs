@@ -4,15 +4,16 @@ use super::body;
 use crate::auth::Identity;
 use crate::clock;
 use crate::error::ApiError;
-use crate::log::{Caller, Push, Sent};
+use crate::log::{Caller, Push, PushOutcome, Sent};
 use crate::server::AppState;
 use axum::Json;
 use axum::extract::{Request, State};
 use mana_sync_engine::model::ClientId;
 use mana_sync_engine::protocol::limits::MAX_ACCEPTED_PUSH;
-use mana_sync_engine::protocol::wire::{PROTOCOL, PushAnswer};
+use mana_sync_engine::protocol::wire::{PROTOCOL, PushAnswer, RejectionCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 
 /// The wire's `PushRequest` with its changes left as text: one that is no readable JSON is rejected alone. The space
 /// that memberships call personal is the person's own, so what the client says of it is not asked.
@@ -37,17 +38,21 @@ pub(super) async fn push(
     if body.changes.len() > MAX_ACCEPTED_PUSH {
         return Err(ApiError::too_large(format!("a push may have {MAX_ACCEPTED_PUSH} changes")));
     }
-    let changes = body.changes.into_iter().map(Sent::from_text).collect();
-    let (client_id, receipt) = (body.client_id, body.receipt);
-    let spaces = app.memberships.spaces_of(&identity.user).await?.spaces;
-    let caller = Caller { user: identity.user, spaces };
-    let push = Push { caller, client_id, receipt, changes, now: clock::now() };
-    // A task of its own: a client that hangs up does not stop the transaction, or the news of it.
-    let done = tokio::spawn(async move {
-        let hub = app.hub.clone();
-        Ok::<_, ApiError>(app.log.push_and_tell(push, move |news| hub.publish(news)).await?)
-    });
-    let outcome = done.await.map_err(|_| ApiError::internal())??;
+    let (changes, client_id, receipt) = (body.changes, body.client_id, body.receipt);
+    let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
+    let push = |spaces| Push {
+        caller: Caller { user: identity.user.clone(), spaces },
+        client_id: client_id.clone(),
+        receipt: receipt.clone(),
+        changes: changes.iter().map(|change| Sent::from_text(change)).collect(),
+        now: clock::now(),
+    };
+    let mut outcome = store(&app, push(spaces)).await?;
+    if outcome.rejected.iter().any(|rejection| is_denial(rejection.code)) {
+        // Nobody is refused by what was true a moment ago.
+        let spaces = app.memberships.spaces_of(&identity.user).await?.spaces;
+        outcome = after(outcome, store(&app, push(spaces)).await?);
+    }
     tracing::debug!(accepted = outcome.accepted.len(), rejected = outcome.rejected.len(), "pushed");
     Ok(Json(PushAnswer {
         protocol: PROTOCOL,
@@ -56,6 +61,30 @@ pub(super) async fn push(
         receipt: outcome.receipt,
         server_time: clock::now(),
     }))
+}
+
+/// In a task of its own: a client that hangs up does not stop the transaction, or the news of it.
+async fn store(app: &AppState, push: Push) -> Result<PushOutcome, ApiError> {
+    let app = app.clone();
+    let done = tokio::spawn(async move {
+        let hub = app.hub.clone();
+        Ok::<_, ApiError>(app.log.push_and_tell(push, move |news| hub.publish(news)).await?)
+    });
+    done.await.map_err(|_| ApiError::internal())?
+}
+
+/// What became of a push that was taken twice: what was stored the first time is stored.
+fn after(first: PushOutcome, mut second: PushOutcome) -> PushOutcome {
+    let stored: BTreeSet<String> = first.accepted.iter().map(ToString::to_string).collect();
+    second.rejected.retain(|rejection| !stored.contains(&rejection.event_id));
+    let again: BTreeSet<String> = second.accepted.iter().map(ToString::to_string).collect();
+    second.accepted.extend(first.accepted.into_iter().filter(|event| !again.contains(&event.to_string())));
+    second
+}
+
+/// Whether a change was rejected because of its author's memberships.
+fn is_denial(code: RejectionCode) -> bool {
+    matches!(code, RejectionCode::NotAMember | RejectionCode::ReadOnly)
 }
 
 pub(super) fn check_protocol(protocol: u32) -> Result<(), ApiError> {

@@ -1,6 +1,6 @@
 //! `GET /ws` and `GET /ws/{app}`: one person's connection that is told when there is something to pull.
 
-use crate::auth::Identity;
+use crate::auth::{Identity, Unverified};
 use crate::clock;
 use crate::error::ApiError;
 use crate::http::Segment;
@@ -112,7 +112,7 @@ impl Connection<'_> {
             };
             match self.client_frame(frame)? {
                 Some(ClientFrame::Auth { token }) => {
-                    return self.app.tokens.verify(&token).ok_or(End::Refused("unauthorized"));
+                    return verify(self.app, &token).await;
                 }
                 Some(ClientFrame::Ping) => self.send(&ServerFrame::Pong).await?,
                 None => {}
@@ -129,7 +129,7 @@ impl Connection<'_> {
             None => Ok(()),
             Some(ClientFrame::Ping) => self.send(&ServerFrame::Pong).await,
             Some(ClientFrame::Auth { token }) => {
-                let renewed = self.app.tokens.verify(&token).ok_or(End::Refused("unauthorized"))?;
+                let renewed = verify(self.app, &token).await?;
                 if renewed.user != identity.user {
                     return Err(End::Refused("other_user"));
                 }
@@ -165,7 +165,7 @@ impl Connection<'_> {
     }
 
     async fn listen_to_spaces(&mut self, identity: &Identity, nudges: &Subscription) -> Result<(), End> {
-        let list = self.app.memberships.spaces_of(&identity.user).await;
+        let list = self.app.memberships.recent_spaces_of(&identity.user).await;
         let list = list.map_err(|_| End::Refused("memberships_unavailable"))?;
         nudges.set_spaces(list.spaces.into_iter().filter(|space| !space.is_personal()).map(|space| space.id).collect());
         Ok(())
@@ -214,4 +214,11 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 fn end_of(identity: &Identity) -> Instant {
     let left_ms = identity.expires.saturating_mul(1000).saturating_sub(clock::now().ms());
     Instant::now() + Duration::from_millis(left_ms.min(u64::from(u32::MAX)))
+}
+
+async fn verify(app: &App, token: &str) -> Result<Identity, End> {
+    app.tokens.verify(token).await.map_err(|error| match error {
+        Unverified::Bad => End::Refused("unauthorized"),
+        Unverified::Unavailable => End::Refused("identity_unavailable"),
+    })
 }

@@ -1,5 +1,11 @@
 //! Memberships: which spaces a person is in, as some other service knows it.
 
+mod recent;
+mod service;
+
+pub use recent::Recent;
+pub use service::MembershipService;
+
 use mana_sync_engine::model::{Space, Stamp, UserId};
 use std::pin::Pin;
 
@@ -8,7 +14,7 @@ use std::pin::Pin;
 pub struct SpaceList {
     /// The spaces, each with its kind where the service says it, and the person's role.
     pub spaces: Vec<Space>,
-    /// When the service said so.
+    /// When the service was asked.
     pub as_of: Stamp,
 }
 
@@ -24,4 +30,13 @@ pub type Lookup<'a> = Pin<Box<dyn Future<Output = Result<SpaceList, Unavailable>
 pub trait Memberships: Send + Sync {
     /// The spaces this person is a member of now.
     fn spaces_of<'a>(&'a self, user: &'a UserId) -> Lookup<'a>;
+
+    /// The spaces this person was a member of within the last half minute. Enough to let them do something; never
+    /// enough to refuse it.
+    fn recent_spaces_of<'a>(&'a self, user: &'a UserId) -> Lookup<'a> {
+        self.spaces_of(user)
+    }
+
+    /// These people's memberships changed: what was known of them is not used any more.
+    fn forget(&self, _users: &[UserId]) {}
 }

@@ -1,16 +1,17 @@
 //! Starting and stopping the server, in a process of its own or inside a test.
 
-use crate::auth::TokenVerifier;
-use crate::dev::{DevIdentity, DevStore, ISSUER};
-use crate::http::{Origins, router};
+mod app;
+mod settings;
+
+pub use app::{App, AppState};
+pub use settings::{Identities, Services, Settings};
+
+use crate::http::router;
 use crate::hub::Hub;
 use crate::log::LogError;
 use crate::log::sqlite::Database;
-use crate::members::Memberships;
 use crate::stored::StoredLog;
 use axum::serve::ListenerExt as _;
-use mana_sync_engine::model::AppId;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,41 +22,6 @@ use tokio::task::JoinHandle;
 /// How long running requests may take to finish once the server stops.
 const FINISHING: Duration = Duration::from_secs(10);
 
-/// What a server needs to know before it starts.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// The database of the identity service and, unless the next one is given, of the change log: `sqlite://path`.
-    pub database_url: String,
-    /// The database of the change log, `postgres://…`; it was migrated ([`crate::log::postgres::migrate()`]).
-    pub postgres_url: Option<String>,
-    /// Which pages may use it.
-    pub origins: Origins,
-    /// The newest schema version taken of an app; an app not named has no limit.
-    pub max_schema: BTreeMap<AppId, u32>,
-    /// Opens the identity service's membership endpoint to other services.
-    pub service_key: Option<String>,
-    /// How long a socket may take to say who it is.
-    pub socket_auth: Duration,
-}
-
-impl Settings {
-    /// Settings for development: a free port of this machine, pages of this machine.
-    #[must_use]
-    pub fn dev(database_url: impl Into<String>) -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            database_url: database_url.into(),
-            postgres_url: None,
-            origins: Origins::ThisMachine,
-            max_schema: BTreeMap::new(),
-            service_key: None,
-            socket_auth: Duration::from_secs(10),
-        }
-    }
-}
-
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -65,33 +31,19 @@ pub enum StartError {
     /// The identity service of `--dev` would stand before PostgreSQL for other machines.
     #[error("who signs in here is anybody: with PostgreSQL listen on 127.0.0.1 or ::1 only, not on {0}")]
     Open(SocketAddr),
+    /// The settings contradict each other.
+    #[error("{0}")]
+    Settings(String),
     /// The database cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
 }
 
-/// What all requests share.
-pub struct App {
-    pub(crate) log: Arc<StoredLog>,
-    pub(crate) memberships: Arc<dyn Memberships>,
-    pub(crate) tokens: TokenVerifier,
-    pub(crate) hub: Hub,
-    pub(crate) origins: Origins,
-    pub(crate) socket_auth: Duration,
-    pub(crate) stopping: watch::Receiver<bool>,
-    pub(crate) dev: Option<DevIdentity>,
-    /// Closed when the last request and the last socket have let go of this.
-    pub(crate) _in_use: mpsc::Sender<()>,
-}
-
-/// [`App`] as handlers get it.
-pub type AppState = Arc<App>;
-
 /// A running server. Dropping it stops it at once; [`Server::stop`] lets requests finish.
 pub struct Server {
     address: SocketAddr,
     log: Arc<StoredLog>,
-    database: Database,
+    database: Option<Database>,
     hub: Hub,
     stop: watch::Sender<bool>,
     in_use: mpsc::Receiver<()>,
@@ -101,31 +53,20 @@ pub struct Server {
 impl Server {
     /// Starts a server; it answers when this returns.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        if settings.postgres_url.is_some() && !settings.listen.ip().is_loopback() {
+        if settings.is_open_to_anybody() {
             return Err(StartError::Open(settings.listen));
         }
-        let database = Database::open(&settings.database_url).await?;
-        let log = match &settings.postgres_url {
-            Some(url) => StoredLog::in_postgres(url, settings.max_schema).await?,
-            None => StoredLog::in_sqlite(database.clone(), settings.max_schema).await?,
+        let database = if settings.needs_sqlite() { Some(Database::open(&settings.database_url).await?) } else { None };
+        let log = match (&settings.postgres_url, &database) {
+            (Some(url), _) => StoredLog::in_postgres(url, settings.max_schema.clone()).await?,
+            (None, Some(database)) => StoredLog::in_sqlite(database.clone(), settings.max_schema.clone()).await?,
+            (None, None) => return Err(StartError::Settings("there is no database".to_owned())),
         };
-        let log = Arc::new(log);
-        let store = DevStore::open(database.clone()).await.map_err(LogError::from)?;
-        let key = store.key().await.map_err(LogError::from)?;
+        let (log, hub) = (Arc::new(log), Hub::default());
         let (stop, stopping) = watch::channel(false);
         let (held, in_use) = mpsc::channel(1);
-        let hub = Hub::default();
-        let app = Arc::new(App {
-            log: log.clone(),
-            memberships: Arc::new(store.clone()),
-            tokens: TokenVerifier::new(ISSUER, &[key.public()]),
-            hub: hub.clone(),
-            origins: settings.origins,
-            socket_auth: settings.socket_auth,
-            stopping: stopping.clone(),
-            dev: Some(DevIdentity { store, key, service_key: settings.service_key }),
-            _in_use: held,
-        });
+        let running = app::Running { log: log.clone(), hub: hub.clone(), stopping: stopping.clone(), held };
+        let app = Arc::new(App::new(&settings, database.as_ref(), running).await?);
         let listen = |error| StartError::Listen(settings.listen, error);
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -157,7 +98,9 @@ impl Server {
             self.task.abort();
         }
         self.log.close().await;
-        self.database.close().await;
+        if let Some(database) = self.database.take() {
+            database.close().await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The identity service of `--dev`: people, spaces, members.
 
 use crate::support::{Person, Site, answer};
+use mana_sync::auth::ServiceKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ async fn a_person_has_one_personal_space_and_nobody_else_is_in_it() {
 
 #[tokio::test]
 async fn the_membership_endpoint_asks_for_the_service_key() {
-    let site = Site::start_with(|settings| settings.service_key = Some("key".into())).await;
+    let site = Site::start_with(|settings| settings.service_key = ServiceKey::new("key")).await;
     let ada = site.person("ada").await;
     let space = ada.create_space("family").await;
     let ask = async |key: Option<&str>| -> (u16, Value) {

@@ -9,6 +9,7 @@ mod poison;
 mod postgres;
 mod protocol;
 mod restore;
+mod services;
 mod sockets;
 mod support;
 mod web;

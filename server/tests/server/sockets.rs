@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Longest wait for a frame before a test fails; no test waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     async fn connect(site: &Site, path: &str, origin: Option<&str>) -> Result<Self, Error> {
@@ -25,7 +25,7 @@ impl Socket {
         Ok(Self(connect_async(request).await?.0))
     }
 
-    async fn open(site: &Site, person: &Person) -> Self {
+    pub async fn open(site: &Site, person: &Person) -> Self {
         Self::open_at(site, "/ws", person).await
     }
 
@@ -41,7 +41,7 @@ impl Socket {
     }
 
     /// The next text frame; `{"type":"closed"}` with the code when there will be none.
-    async fn hear(&mut self) -> Value {
+    pub async fn hear(&mut self) -> Value {
         loop {
             match tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
@@ -72,7 +72,7 @@ impl Socket {
     }
 }
 
-fn available(table: &str) -> Value {
+pub fn available(table: &str) -> Value {
     json!({ "type": "sync-available", "appId": "todo", "tables": [table] })
 }
 

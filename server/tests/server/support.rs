@@ -76,7 +76,7 @@ impl Person {
     }
 
     pub async fn sign_in_for(url: &str, name: &str, seconds: Option<u64>) -> Self {
-        let mut person = Self { http: reqwest::Client::new(), url: url.to_owned(), token: String::new() };
+        let mut person = Self { http: client(), url: url.to_owned(), token: String::new() };
         let login = person.post("/dev/login", json!({ "user": name, "expiresIn": seconds })).await;
         assert_eq!(login.status, StatusCode::OK, "{}", login.body);
         login.body["token"].as_str().unwrap().clone_into(&mut person.token);
@@ -139,6 +139,12 @@ impl Person {
         let answer = self.post(&format!("/dev/spaces/{space}/members"), json!({ "userId": user, "role": role })).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.body);
     }
+}
+
+/// A client for requests of a test's own.
+pub fn client() -> reqwest::Client {
+    mana_sync::upstream::install_tls();
+    reqwest::Client::new()
 }
 
 /// Sends a request; an error is one of the connection.

@@ -1,0 +1,113 @@
+//! What the handlers of all requests share.
+
+use super::StartError;
+use super::settings::{Identities, Services, Settings};
+use crate::auth::{PublishedKeys, ServiceKey, TokenVerifier};
+use crate::dev::{DevIdentity, DevStore, ISSUER};
+use crate::error::ApiError;
+use crate::http::Origins;
+use crate::hub::Hub;
+use crate::log::LogError;
+use crate::log::sqlite::Database;
+use crate::members::{MembershipService, Memberships, Recent};
+use crate::stored::StoredLog;
+use crate::upstream::Upstream;
+use axum::http::HeaderMap;
+use mana_sync_engine::model::UserId;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// What all requests share.
+pub struct App {
+    pub(crate) log: Arc<StoredLog>,
+    pub(crate) memberships: Arc<dyn Memberships>,
+    pub(crate) tokens: TokenVerifier,
+    pub(crate) hub: Hub,
+    pub(crate) origins: Origins,
+    pub(crate) socket_auth: Duration,
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) service_key: Option<ServiceKey>,
+    pub(crate) dev: Option<DevIdentity>,
+    /// Closed when the last request and the last socket have let go of this.
+    pub(crate) _in_use: mpsc::Sender<()>,
+}
+
+/// [`App`] as handlers get it.
+pub type AppState = Arc<App>;
+
+/// What there is before anybody can be served.
+pub(super) struct Running {
+    pub log: Arc<StoredLog>,
+    pub hub: Hub,
+    pub stopping: watch::Receiver<bool>,
+    pub held: mpsc::Sender<()>,
+}
+
+/// Who says who people are, as the settings name them.
+struct Identity {
+    tokens: TokenVerifier,
+    memberships: Arc<dyn Memberships>,
+    dev: Option<DevIdentity>,
+}
+
+impl App {
+    pub(super) async fn new(
+        settings: &Settings,
+        database: Option<&Database>,
+        running: Running,
+    ) -> Result<Self, StartError> {
+        let identity = match (&settings.identities, database) {
+            (Identities::Dev, Some(database)) => of_this_server(database).await?,
+            (Identities::Dev, None) => return Err(StartError::Settings("--dev needs its SQLite database".to_owned())),
+            (Identities::Services(services), _) => {
+                of_services(services, settings.service_key.as_ref()).map_err(StartError::Settings)?
+            }
+        };
+        Ok(Self {
+            log: running.log,
+            memberships: identity.memberships,
+            tokens: identity.tokens,
+            hub: running.hub,
+            origins: settings.origins.clone(),
+            socket_auth: settings.socket_auth,
+            stopping: running.stopping,
+            service_key: settings.service_key.clone(),
+            dev: identity.dev,
+            _in_use: running.held,
+        })
+    }
+
+    /// Lets only other services of the same operator through; nobody where no key is set.
+    pub(crate) fn check_service_key(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        match &self.service_key {
+            Some(key) if key.is_sent(headers) => Ok(()),
+            _ => Err(ApiError::no_service()),
+        }
+    }
+
+    /// These people's memberships changed.
+    pub(crate) fn spaces_changed(&self, users: &[UserId]) {
+        self.memberships.forget(users);
+        self.hub.spaces_changed(users);
+    }
+}
+
+async fn of_this_server(database: &Database) -> Result<Identity, StartError> {
+    let store = DevStore::open(database.clone()).await.map_err(LogError::from)?;
+    let key = store.key().await.map_err(LogError::from)?;
+    let (tokens, memberships) = (TokenVerifier::new(ISSUER, &[key.public()]), Arc::new(store.clone()));
+    Ok(Identity { tokens, memberships, dev: Some(DevIdentity { store, key }) })
+}
+
+fn of_services(services: &Services, key: Option<&ServiceKey>) -> Result<Identity, String> {
+    let key = key.ok_or("the membership service asks for a service key")?;
+    let upstream = Upstream::new()?;
+    let keys = PublishedKeys::new(upstream.clone(), services.jwks.clone());
+    let memberships = MembershipService::new(upstream, services.memberships.clone(), key.header());
+    Ok(Identity {
+        tokens: TokenVerifier::published(keys, services.issuer.as_deref(), services.audience.as_deref()),
+        memberships: Arc::new(Recent::new(memberships, services.lasting)),
+        dev: None,
+    })
+}
