@@ -24,6 +24,8 @@ pub mod hub;
 #[cfg(feature = "service")]
 pub mod members;
 #[cfg(feature = "service")]
+pub mod nodes;
+#[cfg(feature = "service")]
 pub mod server;
 #[cfg(feature = "service")]
 pub mod stored;

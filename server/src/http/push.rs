@@ -66,10 +66,8 @@ pub(super) async fn push(
 /// In a task of its own: a client that hangs up does not stop the transaction, or the news of it.
 async fn store(app: &AppState, push: Push) -> Result<PushOutcome, ApiError> {
     let app = app.clone();
-    let done = tokio::spawn(async move {
-        let hub = app.hub.clone();
-        Ok::<_, ApiError>(app.log.push_and_tell(push, move |news| hub.publish(news)).await?)
-    });
+    let done =
+        tokio::spawn(async move { Ok::<_, ApiError>(app.log.push_and_tell(push, |news| app.publish(news)).await?) });
     done.await.map_err(|_| ApiError::internal())?
 }
 

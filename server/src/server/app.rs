@@ -7,9 +7,10 @@ use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::error::ApiError;
 use crate::http::Origins;
 use crate::hub::Hub;
-use crate::log::LogError;
 use crate::log::sqlite::Database;
+use crate::log::{LogError, News};
 use crate::members::{MembershipService, Memberships, Recent};
+use crate::nodes::{Message, Nodes};
 use crate::stored::StoredLog;
 use crate::upstream::Upstream;
 use axum::http::HeaderMap;
@@ -24,6 +25,7 @@ pub struct App {
     pub(crate) memberships: Arc<dyn Memberships>,
     pub(crate) tokens: TokenVerifier,
     pub(crate) hub: Hub,
+    pub(crate) nodes: Option<Nodes>,
     pub(crate) origins: Origins,
     pub(crate) socket_auth: Duration,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -64,9 +66,14 @@ impl App {
                 of_services(services, settings.service_key.as_ref()).map_err(StartError::Settings)?
             }
         };
+        let nodes = match &settings.postgres_url {
+            Some(url) => Some(join(url, running.hub.clone(), Arc::clone(&identity.memberships)).await?),
+            None => None,
+        };
         Ok(Self {
             log: running.log,
             memberships: identity.memberships,
+            nodes,
             tokens: identity.tokens,
             hub: running.hub,
             origins: settings.origins.clone(),
@@ -86,11 +93,32 @@ impl App {
         }
     }
 
+    /// Tells everybody who may read these streams, wherever they are connected, that there is something to pull.
+    pub(crate) fn publish(&self, news: &News) {
+        self.hub.publish(news);
+        if let Some(nodes) = self.nodes.as_ref().filter(|_| !news.is_empty()) {
+            nodes.tell(Message { news: news.clone(), ..Message::default() });
+        }
+    }
+
     /// These people's memberships changed.
     pub(crate) fn spaces_changed(&self, users: &[UserId]) {
         self.memberships.forget(users);
         self.hub.spaces_changed(users);
+        if let Some(nodes) = &self.nodes {
+            nodes.tell(Message { moved: users.to_vec(), ..Message::default() });
+        }
     }
+}
+
+/// Joins the other servers; what they tell is told on to who is connected here.
+async fn join(url: &str, hub: Hub, memberships: Arc<dyn Memberships>) -> Result<Nodes, LogError> {
+    let hear = move |message: Message| {
+        memberships.forget(&message.moved);
+        hub.spaces_changed(&message.moved);
+        hub.publish(&message.news);
+    };
+    Nodes::join(url, hear).await
 }
 
 async fn of_this_server(database: &Database) -> Result<Identity, StartError> {

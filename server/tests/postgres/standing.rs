@@ -1,7 +1,8 @@
 //! A server that row security would not hold does not start.
 
-use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER};
-use mana_sync::log::postgres::PostgresLog;
+use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER, randomness};
+use mana_sync::log::contract::fixtures::{accept, own, person, sync_log};
+use mana_sync::log::postgres::{PostgresLog, migrate};
 
 async fn refusal(database: &Database, role: &str) -> String {
     match PostgresLog::open(&database.url(role).await).await {
@@ -17,14 +18,49 @@ async fn superusers_and_roles_that_bypass_row_security_are_refused() {
         .run(
             "CREATE ROLE bypasses LOGIN BYPASSRLS IN ROLE mana_sync_server;
              CREATE ROLE becomes LOGIN IN ROLE mana_sync_server, bypasses;
+             CREATE ROLE appoints LOGIN CREATEROLE IN ROLE mana_sync_server;
+             CREATE ROLE copies LOGIN REPLICATION IN ROLE mana_sync_server;
+             CREATE ROLE runs LOGIN IN ROLE mana_sync_server, pg_execute_server_program;
              CREATE ROLE becomes_admin LOGIN NOINHERIT IN ROLE mana_sync_server, admin;",
         )
         .await;
-    for role in [SUPERUSER, "bypasses", "becomes", "becomes_admin"] {
+    for role in [SUPERUSER, "bypasses", "becomes", "becomes_admin", "appoints", "copies", "runs"] {
         let refused = refusal(&database, role).await;
-        assert!(refused.contains("is a superuser or has BYPASSRLS"), "{role}: {refused}");
+        assert!(refused.contains("row security does not hold the role"), "{role}: {refused}");
     }
     assert!(PostgresLog::open(&database.url(SERVER).await).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_policy_that_somebody_added_is_refused_until_it_is_taken_back() {
+    for table in ["sync_changes", "streams", "sync_records", "log_epoch"] {
+        let database = Database::migrated().await;
+        database.run(&format!("CREATE POLICY everybody ON {table} USING (true)")).await;
+        let refused = refusal(&database, SERVER).await;
+        assert!(refused.contains(&format!("{table} has a policy everybody")), "{refused}");
+        migrate(&database.url(MIGRATOR).await, &randomness()).await.expect("a migration");
+        assert!(PostgresLog::open(&database.url(SERVER).await).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_waits_for_the_disk_whatever_the_database_is_set_to() {
+    let database = Database::migrated().await;
+    database
+        .run(
+            "CREATE TABLE noted (setting text);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+               $$ BEGIN INSERT INTO noted VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;
+             CREATE TRIGGER note AFTER INSERT ON sync_changes FOR EACH ROW EXECUTE FUNCTION note();",
+        )
+        .await;
+    let name = database.name();
+    for (n, set, wanted) in [(1, "off", "on"), (2, "local", "local"), (3, "remote_apply", "remote_apply")] {
+        database.run(&format!("ALTER DATABASE {name} SET synchronous_commit = {set}; DELETE FROM noted")).await;
+        let log = sync_log(database.log().await, 1);
+        accept(&log, &person("ada", &[]), &[own(n, set)]).await;
+        assert_eq!(database.text("SELECT string_agg(setting, ',') FROM noted").await, wanted);
+    }
 }
 
 #[tokio::test]

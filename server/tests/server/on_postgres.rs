@@ -1,9 +1,10 @@
 //! The server with its log in PostgreSQL.
 
 use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER};
+use crate::sockets::{Socket, available};
 use crate::support::{Site, database_url, ids, task, task_in, with};
 use mana_sync::server::{Server, Settings, StartError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn start(database: &Database) -> Site {
     let url = database.url(SERVER).await;
@@ -38,6 +39,26 @@ async fn two_servers_over_one_database_are_one_log() {
     also_ada.accept(&[task("t2")]).await;
     let (changes, _) = ada.read_on(Some(cursor), &["tasks"], 10).await;
     assert_eq!(ids(&changes), ["t2"]);
+}
+
+#[tokio::test]
+async fn a_push_reaches_connections_to_the_other_server_also_after_the_database_cut_them_off() {
+    let database = Database::migrated().await;
+    let (here, there) = (start(&database).await, start(&database).await);
+    let (ada, bob) = (here.person("ada").await, there.person("bob").await);
+    let also_ada = there.person("ada").await;
+    let (mut of_ada, mut of_bob) = (Socket::open(&there, &also_ada).await, Socket::open(&there, &bob).await);
+    ada.accept(&[task("t1")]).await;
+    assert_eq!(of_ada.hear().await, available("tasks"));
+    database.cut_off(SERVER).await;
+    // What is told while nobody listens is lost, so it is told until it is heard.
+    let mut n = 0;
+    while of_ada.hear_all().await.is_empty() {
+        n += 1;
+        ada.push(&[task(&format!("again{n}"))]).await;
+        assert!(n < 2000, "the servers do not find each other again");
+    }
+    assert_eq!(of_bob.hear_all().await, Vec::<Value>::new(), "nobody hears of what is not theirs");
 }
 
 #[tokio::test]

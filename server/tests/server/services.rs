@@ -176,6 +176,32 @@ async fn with_other_services_the_log_may_lie_in_postgresql_and_other_machines_ma
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_server_that_is_told_of_changed_memberships_tells_the_others() {
+    let (database, provider) = (Database::migrated().await, provider().await);
+    let url = database.url(SERVER).await;
+    let start = || {
+        let (url, services) = (Some(url.clone()), services(&provider.url(), &provider.url()));
+        Site::start_with(move |settings| {
+            services(settings);
+            settings.postgres_url = url;
+        })
+    };
+    let (site, other) = (start().await, start().await);
+    let ada_there = provider.person("ada").await;
+    let bob = Person { url: other.url(), ..provider.person("bob").await };
+    let mut socket = Socket::open(&other, &bob).await;
+    let space = ada_there.create_space("family").await;
+    ada_there.add_member(&space, "bob", "member").await;
+    let town = Town { provider, site };
+    assert_eq!(town.tell(&["bob"], KEY).await, StatusCode::NO_CONTENT);
+    assert_eq!(socket.hear().await, json!({ "type": "spaces-changed" }));
+    assert_eq!(bob.pull(None, &["tasks"], 9).await.body["spaces"][0]["id"], json!(space));
+    let ada = Person { url: town.site.url(), ..ada_there };
+    ada.accept(&[task_in(&space, "t1")]).await;
+    assert_eq!(socket.hear().await, available("tasks"));
+}
+
 /// A service that answers every path alike.
 async fn odd(say: impl Fn(HeaderMap) -> Response + Clone + Send + Sync + 'static) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -55,7 +55,7 @@ impl Socket {
     }
 
     /// What comes before the answer to a ping: everything that was on its way.
-    async fn hear_all(&mut self) -> Vec<Value> {
+    pub async fn hear_all(&mut self) -> Vec<Value> {
         self.say(json!({ "type": "ping" })).await;
         let mut heard = Vec::new();
         loop {

@@ -145,9 +145,33 @@ impl Database {
         cluster().await.url(role, &self.name)
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The one text that a query as the superuser gives.
+    pub async fn text(&self, query: &str) -> String {
+        let url = self.url(SUPERUSER).await;
+        let mut connection = PgConnection::connect(&url).await.expect("a connection");
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()));
+        let text = query.fetch_one(&mut connection).await.expect("a text");
+        connection.close().await.expect("closed");
+        text
+    }
+
     /// Runs statements in it as the superuser.
     pub async fn run(&self, statements: &str) {
         cluster().await.run(&self.name, statements).await;
+    }
+
+    /// Ends all connections of a role.
+    pub async fn cut_off(&self, role: &str) {
+        let mine = "datname = current_database()";
+        self.run(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine} AND usename = '{role}'"
+        ))
+        .await;
     }
 
     /// The log in it, as the server opens it.

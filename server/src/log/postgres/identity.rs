@@ -16,9 +16,11 @@ pub(super) enum Purpose {
     Write,
 }
 
+/// Also where somebody has set the database to answer before its disk: what was acknowledged outlives a power cut.
 const SAY: &str = "SELECT set_config('app.current_user_id', $1, true),
   set_config('app.current_user_space_ids', $2, true),
   set_config('app.current_user_writable_space_ids', $3, true),
+  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true),
   set_config('lock_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '60s', true)";
 
 /// Begins a transaction of this person's. A snapshot takes its moment with the first statement, which is run here.

@@ -1,6 +1,6 @@
 //! Making and upgrading the tables of the log, with the grants and the row security over them.
 
-use super::{LAYOUT, parse};
+use super::{LAYOUT, options};
 use crate::log::{Epoch, LogError, Randomness};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
@@ -10,7 +10,7 @@ const ROLES: [&str; 2] = ["mana_sync_server", "mana_sync_compactor"];
 /// Brings the database at `url` to the layout of this version, in one transaction: tables, views, functions, grants and
 /// policies. The role of the URL owns them from then on. Run again it changes nothing but what somebody else changed.
 pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
-    let mut connection = PgConnection::connect_with(&parse(url)?).await?;
+    let mut connection = PgConnection::connect_with(&options(url)?).await?;
     let mut transaction = connection.begin().await?;
     // One migration at a time, and no notices of what is there already.
     sqlx::raw_sql("SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(4961638157)")

@@ -41,8 +41,8 @@ impl PostgresLog {
     /// Fails when the role of the URL could get round row security: a superuser, one with `BYPASSRLS`, the tables' owner, the
     /// compactor, or anybody where a table does not force it.
     pub async fn open(url: &str) -> Result<Self, LogError> {
-        let options = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(TURN);
-        let pool = options.connect_with(parse(url)?).await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(TURN);
+        let pool = pool.connect_with(options(url)?).await?;
         standing::check(&pool).await?;
         let row = sqlx::query("SELECT epoch FROM log_epoch").fetch_one(&pool).await?;
         Ok(Self { pool, epoch: sql::epoch(&row)?, statements: read::Statements::guarded() })
@@ -67,10 +67,11 @@ impl PostgresLog {
     }
 }
 
-fn parse(url: &str) -> Result<PgConnectOptions, LogError> {
+/// How to connect to the database at `url`.
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions, LogError> {
     // The URL holds a password: it stands in no message.
-    let options = PgConnectOptions::from_str(url);
-    options.map_err(|error| LogError::Failed(format!("the database's address is no PostgreSQL URL: {error}")))
+    PgConnectOptions::from_str(url)
+        .map_err(|error| LogError::Failed(format!("the database's address is no PostgreSQL URL: {error}")))
 }
 
 impl ChangeLog for PostgresLog {

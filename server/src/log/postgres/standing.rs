@@ -4,11 +4,20 @@ use super::LAYOUT;
 use crate::log::LogError;
 use sqlx::{PgPool, Row};
 
-/// Roles that are above row security. Who is a member of one may become it.
+/// Roles that are above row security, or could make themselves so. Who is a member of one may become it.
 const ABOVE: &str = "SELECT r.rolname::text FROM pg_roles AS r
-  WHERE (r.rolsuper OR r.rolbypassrls)
+  WHERE (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication
+      OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))
     AND (pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER'))
   ORDER BY r.rolname LIMIT 1";
+
+/// Policies that let somebody see or write more than this version's do.
+const FOREIGN: &str = "SELECT p.polname::text, p.polrelid::regclass::text FROM pg_policy AS p
+  WHERE p.polpermissive AND p.polrelid IN (
+      SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch']) AS asked (name))
+    AND p.polname NOT IN ('server_reads', 'server_writes', 'server_advances', 'server_changes', 'owner_looks',
+      'epoch_is_known', 'owner_names_it', 'compactor_works')
+  ORDER BY 2, 1 LIMIT 1";
 
 /// The compactor's policies show it everything.
 const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')
@@ -26,12 +35,18 @@ const TABLES: &str =
 pub(super) async fn check(pool: &PgPool) -> Result<(), LogError> {
     if let Some(role) = sqlx::query_scalar::<_, String>(ABOVE).fetch_optional(pool).await? {
         return Err(LogError::Failed(format!(
-            "row security does not hold the role '{role}', which is a superuser or has BYPASSRLS: sign in as a member of \
-             mana_sync_server that is neither"
+            "row security does not hold the role '{role}', which is a superuser, has BYPASSRLS, CREATEROLE or REPLICATION, or \
+             reaches the machine: sign in as a member of mana_sync_server that is and has none of that"
         )));
     }
     for row in sqlx::query(TABLES).fetch_all(pool).await? {
         check_table(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))?;
+    }
+    if let Some(row) = sqlx::query(FOREIGN).fetch_optional(pool).await? {
+        let (policy, table): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let message =
+            format!("the table {table} has a policy {policy} that is not of this version: run mana-sync migrate");
+        return Err(LogError::Failed(message));
     }
     if sqlx::query_scalar(COMPACTOR).fetch_one(pool).await? {
         let message = "the server's role is a member of mana_sync_compactor and would see everything: revoke that";
