@@ -3,6 +3,7 @@
 use crate::auth::Unverified;
 use crate::log::{LogError, PullError};
 use crate::members::Unavailable;
+use crate::turns::Crowded;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -96,6 +97,12 @@ impl From<LogError> for ApiError {
                 Self::internal()
             }
         }
+    }
+}
+
+impl From<Crowded> for ApiError {
+    fn from(_: Crowded) -> Self {
+        Self::later("busy", "too many requests of this person are under way; try again", 1)
     }
 }
 

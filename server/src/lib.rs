@@ -30,4 +30,6 @@ pub mod server;
 #[cfg(feature = "service")]
 pub mod stored;
 #[cfg(feature = "service")]
+pub mod turns;
+#[cfg(feature = "service")]
 pub mod upstream;

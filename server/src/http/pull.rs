@@ -30,7 +30,9 @@ pub(super) async fn pull(
     let list = app.memberships.recent_spaces_of(&identity.user).await?;
     let caller = Caller { user: identity.user, spaces: list.spaces.clone() };
     let pull = Pull { caller, cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit };
+    let turn = app.turns.take(&pull.caller.user).await?;
     let page = app.log.pull(&pull).await?;
+    drop(turn);
     Ok(Json(PullAnswer {
         protocol: PROTOCOL,
         changes: page.changes.iter().map(Change::to_json).collect(),

@@ -65,9 +65,12 @@ pub(super) async fn push(
 
 /// In a task of its own: a client that hangs up does not stop the transaction, or the news of it.
 async fn store(app: &AppState, push: Push) -> Result<PushOutcome, ApiError> {
-    let app = app.clone();
-    let done =
-        tokio::spawn(async move { Ok::<_, ApiError>(app.log.push_and_tell(push, |news| app.publish(news)).await?) });
+    let (app, turn) = (app.clone(), app.turns.take(&push.caller.user).await?);
+    let done = tokio::spawn(async move {
+        let outcome = app.log.push_and_tell(push, |news| app.publish(news)).await;
+        drop(turn);
+        Ok::<_, ApiError>(outcome?)
+    });
     done.await.map_err(|_| ApiError::internal())?
 }
 

@@ -12,6 +12,7 @@ use crate::log::{LogError, News};
 use crate::members::{MembershipService, Memberships, Recent};
 use crate::nodes::{Message, Nodes};
 use crate::stored::StoredLog;
+use crate::turns::Turns;
 use crate::upstream::Upstream;
 use axum::http::HeaderMap;
 use mana_sync_engine::model::UserId;
@@ -26,6 +27,7 @@ pub struct App {
     pub(crate) tokens: TokenVerifier,
     pub(crate) hub: Hub,
     pub(crate) nodes: Option<Nodes>,
+    pub(crate) turns: Turns,
     pub(crate) origins: Origins,
     pub(crate) socket_auth: Duration,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -74,6 +76,7 @@ impl App {
             log: running.log,
             memberships: identity.memberships,
             nodes,
+            turns: Turns::default(),
             tokens: identity.tokens,
             hub: running.hub,
             origins: settings.origins.clone(),

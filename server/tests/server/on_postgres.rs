@@ -62,6 +62,30 @@ async fn a_push_reaches_connections_to_the_other_server_also_after_the_database_
 }
 
 #[tokio::test]
+async fn somebody_whose_requests_all_wait_keeps_nobody_else_waiting() {
+    let database = Database::migrated().await;
+    let site = start(&database).await;
+    let (ada, bob) = (site.person("ada").await, site.person("bob").await);
+    ada.accept(&[task("t0")]).await;
+    let held = database.hold("SELECT 1 FROM streams WHERE stream = 'user:ada' FOR UPDATE").await;
+    let pushes: Vec<_> = (1..=40)
+        .map(|n| {
+            let ada = ada.clone();
+            tokio::spawn(async move { ada.push(&[task(&format!("t{n}"))]).await.status })
+        })
+        .collect();
+    for n in 0..20 {
+        bob.accept(&[task(&format!("b{n}"))]).await;
+    }
+    assert!(pushes.iter().all(|push| !push.is_finished()), "all that time they waited");
+    held.rollback().await.expect("released");
+    for push in pushes {
+        assert_eq!(push.await.expect("an answer"), 200);
+    }
+    assert_eq!(ada.tasks().await.len(), 41);
+}
+
+#[tokio::test]
 async fn what_was_accepted_is_there_after_a_restart() {
     let database = Database::migrated().await;
     let site = start(&database).await;

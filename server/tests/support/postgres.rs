@@ -160,6 +160,15 @@ impl Database {
         text
     }
 
+    /// A transaction of the superuser's that has run a statement and keeps what it locked.
+    pub async fn hold(&self, statement: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let pool = sqlx::PgPool::connect(&self.url(SUPERUSER).await).await.expect("a connection");
+        let mut transaction = pool.begin().await.expect("begins");
+        let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()));
+        statement.execute(&mut *transaction).await.expect("the statement runs");
+        transaction
+    }
+
     /// Runs statements in it as the superuser.
     pub async fn run(&self, statements: &str) {
         cluster().await.run(&self.name, statements).await;
