@@ -259,8 +259,9 @@ class OpenEngine extends ActorWriter implements Engine {
 
   async signOut(options?: WipeOptions): Promise<void> {
     const { wipe = false, force = false } = optionsArgument(options, 'The options of signOut');
-    if (wipe) await this.destroy({ force });
-    else this.close();
+    if (wipe) return this.destroy({ force });
+    this.vault.lock();
+    this.close();
   }
 
   close(): void {

@@ -596,10 +596,13 @@ export interface Conflicts {
   restore(conflict: Conflict): Promise<void>;
 }
 
-/** A value that came for a sealed field and is not the user's. It is stored, as on all devices, and not shown. */
+/** A value of a sealed field that is not the user's, or does not open. It is stored, as on all devices, and not shown. */
 export interface Integrity {
-  /** `forged_value`: its key is here and does not open it. `downgrade`: it is not sealed for its place, though the field was by then. */
-  readonly code: 'forged_value' | 'downgrade';
+  /**
+   * `forged_value`: its key is here and does not open it. `downgrade`: it is not sealed for its place, though the field was by then.
+   * `decrypt_failed`: read, it did not open with the keys that are here; told once for each field of a table.
+   */
+  readonly code: 'forged_value' | 'downgrade' | 'decrypt_failed';
   /** The table. */
   readonly table: string;
   /** The record. */
@@ -769,7 +772,7 @@ export interface Engine extends Writer {
    * or become plaintext, as the space's type says; edits that other devices made meanwhile follow it.
    */
   moveToSpace(table: string, id: string, spaceId: string): Write<string>;
-  /** Closes; with `wipe` also deletes the database. */
+  /** Locks the vault in all tabs and closes; with `wipe` also deletes the database. */
   signOut(options?: WipeOptions): Promise<void>;
   /** Closes: calls in flight end, later ones reject with `closed`. */
   close(): void;

@@ -105,7 +105,10 @@ export interface Vault {
    * the new key is of no use. Where the connection broke meanwhile (`details.begun`) it goes on by itself.
    */
   rotate(rotation: Rotation): Promise<void>;
-  /** Makes a code that opens the key: the code is for the person to keep, the rest for the app. */
+  /**
+   * Makes a code that opens the user's newest key: the code is for the person to keep, the rest for the app. `vault_locked` without
+   * the key, `key_outdated` with one that is not the newest.
+   */
   createRecoveryCode(): Promise<RecoveryUnlock>;
   /**
    * Wraps the user's newest key with a passphrase: what `unlock` takes as `wrapped`, for the app to keep. Takes about as long

@@ -28,6 +28,16 @@ test('the reader opens the values', async () => {
   await expect(reader.open(key, { ...example.place, field: 'notes' }, example.enc2)).rejects.toThrow();
 });
 
+test('the reader opens every envelope of the older app', async () => {
+  const path = new URL('../../crate/tests/vectors/older-app/field-envelopes.json', import.meta.url);
+  const { masterKeyHex, otherKeyHex, cases } = JSON.parse(readFileSync(path, 'utf8'));
+  expect(cases).toHaveLength(14);
+  for (const { plaintext, blob } of cases) {
+    expect(await reader.open(fromHex(masterKeyHex), example.place, blob)).toEqual(plaintext);
+    await expect(reader.open(fromHex(otherKeyHex), example.place, blob)).rejects.toThrow();
+  }
+});
+
 test('the reader opens the key with the recovery code, the passphrase and the newer key', async () => {
   expect(await reader.unwrapWithCode(example.recovery.code, example.recovery)).toEqual(key);
   const { passphrase, wrapped } = example.passphrase;

@@ -223,7 +223,7 @@ describe('users', () => {
   it('leave_with_or_without_their_data', async () => {
     const kept = await opened();
     await kept.engine.signOut();
-    expect(kept.world.instance.calls).toEqual([['close']]);
+    expect(kept.world.instance.calls).toEqual([['lock'], ['close']]);
     const wiped = await opened();
     await wiped.engine.signOut({ wipe: true, force: true });
     expect(wiped.world.instance.calls).toEqual([['destroy', true]]);

@@ -27,6 +27,7 @@ const pages = [
   'idle',
   'forged',
   'keys',
+  'lock-scan',
   'lost',
   'rows-of-all-kinds',
   'live-function',
@@ -165,6 +166,22 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     } finally {
       await context.close();
     }
+  });
+
+  it('no key, code or passphrase is left in memory once the vault is locked, the user signed out, or the engine closed', async () => {
+    const { complaints, there, left } = await outcomeOf(browser, `${server.url}lock-scan.html`, 120_000);
+    const ends = [
+      'locked',
+      'unlocked by the code, and locked',
+      'unlocked by the passphrase, and locked',
+      'unlocked by the passphrase without WebCrypto, and locked',
+      'signed out',
+      'signed out and closed',
+      'closed',
+    ];
+    assert.deepEqual(there, Object.fromEntries(ends.map((end) => [end, true])));
+    assert.deepEqual(left, each(ends, []));
+    assert.deepEqual(complaints, []);
   });
 
   it('what a server puts in place of a sealed value is told and not shown', async () => {

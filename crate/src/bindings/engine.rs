@@ -432,8 +432,12 @@ impl RawEngine {
         let (closed, name) = (Rc::clone(&self.closed), self.name.clone());
         let (signals, presence) = (Rc::clone(&self.signals), Rc::clone(&self.presence));
         super::promise_of(async move {
-            if let (Ok(engine), false) = (engine, force) {
-                refuse_unsent(engine.count_unsent().await.map_err(|e| thrown(&e))?)?;
+            if let Ok(engine) = engine {
+                if !force {
+                    refuse_unsent(engine.count_unsent().await.map_err(|e| thrown(&e))?)?;
+                }
+                // The other tabs lose this database, and have no use for its key.
+                engine.lock();
             }
             shut(&session, &closed, &signals, &presence);
             delete_database(&name, Rc::new(|_| {})).await.map_err(not_opened)?;

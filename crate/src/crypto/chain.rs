@@ -3,6 +3,7 @@
 //! A sealed key is an `enc:2` envelope around the key's bytes in base64, as a JSON text. It is a field of the user's
 //! keyring record (app `_mana`, table `keyring`, the user's id as record) named `key:` and the older key's name.
 
+use super::secret::cleanly;
 use super::{Error, Format, KeyName, Keyring, MasterKey, Place, Random, Unopened, base64};
 use crate::model::{AppId, FieldName, Malformed, RecordId, Stamp, TableName, UserId};
 use zeroize::Zeroizing;
@@ -87,7 +88,8 @@ impl Keyring {
         json.push(b'"');
         json.extend_from_slice(bytes.as_bytes());
         json.push(b'"');
-        self.seal_with(successor, Format::Two, &record.place(&field).associated_data(at), json, random)
+        let associated = record.place(&field).associated_data(at);
+        cleanly(|| self.seal_with(successor, Format::Two, &associated, json, random))
     }
 
     /// Opens a sealed key and adds it. [`Unopened::DoesNotOpen`] also when it is not the key that its field names, or was
@@ -99,7 +101,7 @@ impl Keyring {
         if envelope.key().is_none_or(|successor| successor <= named) {
             return Err(Unopened::DoesNotOpen);
         }
-        let json = self.open_json(&record.place(sealed.field), sealed.at, sealed.text)?;
+        let json = cleanly(|| self.open_json(&record.place(sealed.field), sealed.at, sealed.text))?;
         let key = key_of(&json).filter(|key| key.id() == named.id).ok_or(Unopened::DoesNotOpen)?;
         Ok(self.insert(named.generation, key))
     }

@@ -67,19 +67,6 @@ pub enum Unopened {
     NotJson,
 }
 
-impl Unopened {
-    /// The reason as a word, for the details of errors.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAnEnvelope => "not_an_envelope",
-            Self::UnknownKey => "unknown_key",
-            Self::DoesNotOpen => "does_not_open",
-            Self::NotJson => "not_json",
-        }
-    }
-}
-
 impl std::fmt::Display for Unopened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = match self {

@@ -59,8 +59,8 @@ fn check_filled(bytes: &[u8]) -> Result<(), Error> {
     if bytes.iter().all(|byte| *byte == 0) { Err(Error::RandomnessFailed) } else { Ok(()) }
 }
 
-/// Does work with keys, then overwrites the part of the stack it used: ciphers and hashes keep state there that is
-/// moved about without being overwritten.
+/// Does work with keys, then overwrites the part of the stack it used: ciphers and hashes keep state there, and copies of
+/// what they work on, that is moved about without being overwritten.
 #[inline(never)]
 pub fn cleanly<T>(work: impl FnOnce() -> T) -> T {
     let result = aside(work);

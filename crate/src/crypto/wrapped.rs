@@ -1,7 +1,7 @@
 //! A master key sealed for safekeeping, with a key that somebody derives from what a person knows.
 
 use super::cipher::{Cipher, IV_BYTES, TAG_BYTES};
-use super::secret::{KEY_BYTES, Random, Secret, random_bytes};
+use super::secret::{KEY_BYTES, Random, Secret, cleanly, random_bytes};
 use super::{Error, MasterKey, base64};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
@@ -23,7 +23,8 @@ impl WrapKey {
         let iv = random_bytes(random)?;
         let mut buffer = Vec::with_capacity(KEY_BYTES + TAG_BYTES);
         buffer.extend_from_slice(key.expose());
-        Cipher::new(self.0.expose()).seal(&iv, &[], &mut buffer);
+        // A cipher works on copies of what it seals and opens, and here that is a key.
+        cleanly(|| Cipher::new(self.0.expose()).seal(&iv, &[], &mut buffer));
         Ok(WrappedKey { iv, ciphertext: buffer })
     }
 
@@ -31,7 +32,7 @@ impl WrapKey {
     #[must_use]
     pub fn unwrap(&self, wrapped: &WrappedKey) -> Option<MasterKey> {
         let mut buffer = Zeroizing::new(wrapped.ciphertext.clone());
-        let opened = Cipher::new(self.0.expose()).open(&wrapped.iv, &[], &mut buffer);
+        let opened = cleanly(|| Cipher::new(self.0.expose()).open(&wrapped.iv, &[], &mut buffer));
         opened.then(|| MasterKey::from_bytes(&buffer).ok()).flatten()
     }
 }

@@ -293,12 +293,6 @@ impl From<crypto::Error> for Error {
     }
 }
 
-impl From<crypto::Unopened> for Error {
-    fn from(unopened: crypto::Unopened) -> Self {
-        Self::new(Kind::DecryptFailed, unopened.to_string()).with(json!({ "reason": unopened.as_str() }))
-    }
-}
-
 /// What fallible functions of the engine return.
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -103,7 +103,7 @@ pub enum Event {
     Status(Status),
     /// A local value lost.
     Conflict(Conflict),
-    /// A value came for a sealed field that is not the user's.
+    /// A value came for a sealed field that is not the user's, or one was read that does not open.
     Integrity {
         /// Why.
         code: Distrust,

@@ -217,7 +217,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             let row = S::Row::from_json(&row)?;
             let known = self.config().tables.get(&table).cloned();
             let row = match known.as_ref().and_then(|table| table.sync.as_ref()) {
-                Some(sync) => self.opened(sync, row),
+                Some(sync) => self.opened(&table, sync, row),
                 None => row,
             };
             Some(Existing { table, id, row })

@@ -24,6 +24,18 @@ impl KeyText {
         let bytes = Zeroizing::new(base64::decode(&self.0)?);
         MasterKey::from_bytes(&bytes).ok()
     }
+
+    /// The JSON of an object that is not empty with this key as one more field, `key`. It is written where it does not have to grow: what
+    /// it grew out of would be left in memory.
+    pub(super) fn within(&self, object: &str) -> Zeroizing<String> {
+        const FIELD: &str = ",\"key\":\"";
+        const END: &str = "\"}";
+        let mut text = Zeroizing::new(String::with_capacity(object.len() + FIELD.len() + self.0.len() + END.len()));
+        for part in [object.strip_suffix('}').unwrap_or(object), FIELD, self.0.as_str(), END] {
+            text.push_str(part);
+        }
+        text
+    }
 }
 
 impl fmt::Debug for KeyText {
@@ -35,12 +47,6 @@ impl fmt::Debug for KeyText {
 impl FromJson for KeyText {
     fn from_json(value: Value) -> Option<Self> {
         String::from_json(value).map(|text| Self(Zeroizing::new(text)))
-    }
-}
-
-impl From<KeyText> for Value {
-    fn from(key: KeyText) -> Self {
-        Self::from(key.0.as_str())
     }
 }
 
@@ -71,6 +77,7 @@ mod tests {
             assert!(KeyText::from_json(text.into()).is_some_and(|text| text.key().is_none()), "{text}");
         }
         let key = MasterKey::from_bytes(&[7; 32]).unwrap();
-        assert_eq!(KeyText::from_json(KeyText::of(&key).into()).and_then(|text| text.key()), Some(key));
+        let sent: Value = serde_json::from_str(&KeyText::of(&key).within("{\"user\":\"ada\"}")).unwrap();
+        assert_eq!(KeyText::from_json(sent["key"].clone()).and_then(|text| text.key()), Some(key));
     }
 }

@@ -7,6 +7,7 @@ use crate::model::{Fields, FromJson, Object, Origin, record};
 use crate::protocol::wire::Rejection;
 use crate::store::Key;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 /// A message; its `type` names the variant.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,42 +92,54 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
     }))
 }
 
-impl From<Message> for Value {
-    fn from(message: Message) -> Self {
-        let named = |name: &str| Object::new().with("type", name);
-        let json = match message {
-            Message::Commit(changes, logged) => {
+impl Message {
+    /// Its JSON, which is overwritten when it is dropped: it may hold a key.
+    pub fn into_text(self) -> Zeroizing<String> {
+        let (rest, key) = self.parts();
+        let text = Value::from(rest).to_string();
+        match key {
+            Some(key) => key.within(&text),
+            None => Zeroizing::new(text),
+        }
+    }
+
+    /// All of it but the key, and the key.
+    fn parts(self) -> (Object, Option<KeyText>) {
+        let rest = match self {
+            Self::Commit(changes, logged) => {
                 let changes = changes.into_iter().map(|one| {
                     let TableChange { table, op, origin, fields, keys } = one;
                     Touched { table, op, origin, fields, keys: keys_out(&keys) }
                 });
                 named("commit").with("changes", list(changes)).with("logged", logged)
             }
-            Message::Settled(oldest, refused, pending) => {
+            Self::Settled(oldest, refused, pending) => {
                 let refused = refused.into_iter().map(|(seq, rejection)| Refused { seq, rejection });
                 named("settled")
                     .with_any("oldest", oldest.into())
                     .with("refused", list(refused))
                     .with("pending", pending)
             }
-            Message::Status(status) => named("status")
+            Self::Status(status) => named("status")
                 .with("state", status.state)
                 .with("pending", status.pending)
                 .with_any("lastSyncedAt", status.last_synced_at.into())
                 .with_any("trouble", status.trouble.into()),
-            Message::StatusWanted => named("status-wanted"),
-            Message::SyncNow(id) => named("sync-now").with("id", id),
-            Message::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
-            Message::Keyring => named("keyring"),
-            Message::VaultUsed => named("vault-used"),
-            Message::VaultKey(user, key) => {
-                named("vault-key").with("user", user).with_any("key", key.map_or(Value::Null, Value::from))
-            }
-            Message::VaultKeyWanted(user) => named("vault-key-wanted").with("user", user),
-            Message::VaultKeyGiven(user, key) => named("vault-key-given").with("user", user).with("key", key),
+            Self::StatusWanted => named("status-wanted"),
+            Self::SyncNow(id) => named("sync-now").with("id", id),
+            Self::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
+            Self::Keyring => named("keyring"),
+            Self::VaultUsed => named("vault-used"),
+            Self::VaultKeyWanted(user) => named("vault-key-wanted").with("user", user),
+            Self::VaultKey(user, key) => return (named("vault-key").with("user", user), key),
+            Self::VaultKeyGiven(user, key) => return (named("vault-key-given").with("user", user), Some(key)),
         };
-        json.into()
+        (rest, None)
     }
+}
+
+fn named(name: &str) -> Object {
+    Object::new().with("type", name)
 }
 
 fn list(items: impl Iterator<Item = impl Into<Value>>) -> Vec<Value> {
@@ -206,7 +219,7 @@ mod tests {
             Message::VaultKeyGiven("ada".into(), KeyText::from_json("00ff".into()).unwrap()),
         ];
         for message in messages {
-            let text = Value::from(message.clone()).to_string();
+            let text = message.clone().into_text();
             assert_eq!(Message::from_json(serde_json::from_str(&text).unwrap()), Some(message));
         }
         assert_eq!(Message::from_json(serde_json::json!({ "type": "from-a-newer-tab" })), None);

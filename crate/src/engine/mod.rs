@@ -233,6 +233,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         tx.commit().await?;
         self.pending.set(pending);
         let before = self.config().user_id().to_owned();
+        if before != id && before != GUEST {
+            // Said while it is still known whose they are: the other tabs drop them, too.
+            self.emit(Event::VaultKey(None));
+        }
         self.config.borrow_mut().user = user;
         if before != id {
             // Keys and spaces were the former user's.

@@ -127,7 +127,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let sight = Sight::by_id(&self.config(), &info);
         let rows = tx.get_many(table, keys).await?;
         let shown = |row: S::Row| match &info.sync {
-            Some(sync) => self.opened(sync, row),
+            Some(sync) => self.opened(table, sync, row),
             None => row,
         };
         Ok(rows.into_iter().map(|row| row.filter(|row| sight.sees(row)).map(shown)).collect())

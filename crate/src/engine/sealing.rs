@@ -7,10 +7,10 @@
 use super::Engine;
 use super::config::Config;
 use super::error::Result;
-use super::events::{Conflict, Side};
+use super::events::{Conflict, Event, Side};
 use super::ports::Host;
 use super::query::Found;
-use super::shadow::Stands;
+use super::shadow::{Distrust, Stands};
 use super::stamps::stamp_of;
 use crate::crypto::{Envelope, Format, Place, Unopened};
 use crate::model::{
@@ -71,7 +71,7 @@ pub(super) fn at_place<T>(sync: &TableSync, id: &str, field: &str, act: impl FnO
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// The row as the app sees it: what is sealed is opened, and what cannot be opened now is marked.
-    pub(super) fn opened(&self, sync: &TableSync, row: S::Row) -> S::Row {
+    pub(super) fn opened(&self, table: &str, sync: &TableSync, row: S::Row) -> S::Row {
         if !is_row_sealed(&self.config(), sync, &row) {
             return row;
         }
@@ -88,7 +88,11 @@ impl<S: Store, H: Host> Engine<S, H> {
                     let at = stamp_of(&row, field).unwrap_or(Stamp::EPOCH);
                     match self.open_stored(sync, &id, field, at, &text) {
                         Err(Unopened::NotAnEnvelope) => continue,
-                        opened => opened.ok(),
+                        Err(_) => {
+                            self.tell_unreadable(table, &id, field);
+                            None
+                        }
+                        Ok(value) => Some(value),
                     }
                 }
             };
@@ -103,14 +107,23 @@ impl<S: Store, H: Host> Engine<S, H> {
         shown
     }
 
+    /// Tells the app of a value that the keys which are here do not open, once for each field of a table.
+    fn tell_unreadable(&self, table: &str, id: &str, field: &str) {
+        if self.is_locked() || self.is_outdated() || !self.vault.is_first_unreadable(table, field) {
+            return;
+        }
+        let (table, id, field) = (table.to_owned(), id.to_owned(), field.to_owned());
+        self.emit(Event::Integrity { code: Distrust::DecryptFailed, table, id, field, kept: None });
+    }
+
     /// The same of what a query found.
     pub(super) fn opened_found(&self, table: &str, found: Vec<Found<S::Row>>) -> Vec<Found<S::Row>> {
-        let table = self.config().table(table).ok();
-        let Some(sync) = table.as_ref().and_then(|table| table.sync.as_ref()).filter(|sync| !sync.sealed.is_empty())
+        let info = self.config().table(table).ok();
+        let Some(sync) = info.as_ref().and_then(|table| table.sync.as_ref()).filter(|sync| !sync.sealed.is_empty())
         else {
             return found;
         };
-        found.into_iter().map(|one| Found { row: one.row.map(|row| self.opened(sync, row)), ..one }).collect()
+        found.into_iter().map(|one| Found { row: one.row.map(|row| self.opened(table, sync, row)), ..one }).collect()
     }
 
     /// What a sealed text holds; `None` where no key here opens it.

@@ -17,9 +17,9 @@ use crate::model::FromJson;
 use crate::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use zeroize::Zeroizing;
 
 /// How long a follower waits for the leader to finish a `syncNow`, in milliseconds.
 const LEADER_LIMIT_MS: u64 = 60_000;
@@ -59,7 +59,11 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         let weak = Rc::downgrade(&session);
         engine.listen(move |event| with(&weak, |session| session.on_event(event)));
         let weak = Rc::downgrade(&session);
-        session.tabs.listen(Box::new(move |text| with(&weak, |session| session.on_text(&text))));
+        session.tabs.listen(Box::new(move |text| {
+            // It may hold the key.
+            let text = Zeroizing::new(text);
+            with(&weak, |session| session.on_text(&text));
+        }));
         if engine.wants_key() {
             session.post(Message::VaultKeyWanted(engine.config().user_id().to_owned()));
         }
@@ -297,7 +301,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     }
 
     fn post(&self, message: Message) {
-        self.tabs.post(&Value::from(message).to_string());
+        self.tabs.post(&message.into_text());
     }
 }
 

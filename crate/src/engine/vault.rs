@@ -38,6 +38,8 @@ pub struct Vault {
     locks: Cell<u64>,
     /// The app was asked for a rotation.
     asked_for_rotation: Cell<bool>,
+    /// Tables and fields in which something was read that these keys do not open.
+    unreadable: RefCell<Vec<(String, String)>>,
 }
 
 impl Vault {
@@ -75,6 +77,17 @@ impl Vault {
         self.next.take();
         self.outdated.set(false);
         self.charged.set(0);
+        self.unreadable.take();
+    }
+
+    /// Whether this is the first value of a field that the keys which are here do not open.
+    pub(super) fn is_first_unreadable(&self, table: &str, field: &str) -> bool {
+        let mut told = self.unreadable.borrow_mut();
+        let is_first = !told.iter().any(|(one, of)| one == table && of == field);
+        if is_first {
+            told.push((table.to_owned(), field.to_owned()));
+        }
+        is_first
     }
 
     /// Whether the app is to be asked for a rotation: once.
@@ -185,12 +198,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.emit(Event::VaultKey(None));
     }
 
-    /// A new recovery code, and the newest key wrapped with it.
+    /// A new recovery code, and the user's newest key wrapped with it.
     pub fn create_recovery_code(&self) -> Result<(RecoveryCode, WrappedKey)> {
-        let random = |bytes: &mut [u8]| self.host.random(bytes);
-        let code = RecoveryCode::generate(&random)?;
-        let wrapped = code.wrap(self.vault.ring().newest_key().ok_or_else(locked)?, &random)?;
-        Ok((code, wrapped))
+        self.wrap_key(|key, random| {
+            let code = RecoveryCode::generate(random)?;
+            let wrapped = code.wrap(key, random)?;
+            Ok((code, wrapped))
+        })
     }
 
     /// Has `wrap` wrap the user's newest key.

@@ -4,6 +4,7 @@
 
 mod example;
 mod moved;
+mod nonces;
 mod passphrases;
 mod ring;
 mod round_trips;
@@ -31,6 +32,11 @@ fn pbkdf2_gives_the_known_answers() {
 #[test]
 fn every_envelope_of_the_older_app_opens_with_its_key_only() {
     assert_eq!(vectors::older_app(), 14);
+}
+
+#[test]
+fn ten_thousand_values_are_sealed_as_every_build_seals_them_and_open_again() {
+    assert_eq!(vectors::generated::sealed_alike(), 10_000);
 }
 
 #[test]

@@ -1,24 +1,12 @@
 //! Keys, places and randomness of the tests; all of it follows from numbers.
 
+pub use crate::vectors::generated::random;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mana_sync_engine::crypto::{Envelope, Format, Keyring, MasterKey, Place};
 use mana_sync_engine::model::{AppId, FieldName, RecordId, Stamp, TableName};
 use serde_json::Value;
-use std::cell::Cell;
-
-/// Random bytes that follow from a number (`SplitMix64`).
-pub fn random(seed: u64) -> impl Fn(&mut [u8]) {
-    let state = Cell::new(seed);
-    move |bytes| {
-        for part in bytes.chunks_mut(8) {
-            state.set(state.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
-            let mixed = (state.get() ^ state.get() >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-            part.copy_from_slice(&(mixed ^ mixed >> 31).to_le_bytes()[..part.len()]);
-        }
-    }
-}
 
 pub fn key(seed: u64) -> MasterKey {
     MasterKey::generate(&random(seed)).unwrap()

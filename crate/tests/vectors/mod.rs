@@ -1,5 +1,7 @@
 //! Known answers, checked natively and in a browser.
 
+pub mod generated;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mana_sync_engine::crypto::{
@@ -114,6 +116,14 @@ pub fn older_app() -> usize {
         assert_eq!(Envelope::parse(blob).unwrap().to_text(), blob);
     }
     cases.len()
+}
+
+/// The older app's envelopes with what they hold, and its key.
+#[allow(dead_code, reason = "only browsers have something else that opens them")]
+pub fn older_app_cases() -> (Vec<u8>, Vec<(Value, String)>) {
+    let file: Value = serde_json::from_str(OLDER_APP).unwrap();
+    let case = |case: &Value| (case["plaintext"].clone(), case["blob"].as_str().unwrap().to_owned());
+    (bytes(&file, "masterKeyHex"), file["cases"].as_array().unwrap().iter().map(case).collect())
 }
 
 /// Unwraps the older app's master key with its recovery code.

@@ -46,10 +46,14 @@ pub struct Server {
     /// How often the log was asked.
     uses: Cell<u64>,
     on_push: RefCell<Option<PushHook>>,
+    on_pull: RefCell<Option<PullHook>>,
 }
 
 /// Hears of every push: the changes as sent, and what the server said of them.
 type PushHook = Box<dyn Fn(&[serde_json::Value], &PushAnswer)>;
+
+/// Bends the answer to a pull: its changes.
+type PullHook = Box<dyn Fn(&mut Vec<serde_json::Value>)>;
 
 impl Server {
     /// A server with an empty log.
@@ -69,6 +73,7 @@ impl Server {
             answers: Cell::new(0),
             uses: Cell::new(0),
             on_push: RefCell::default(),
+            on_pull: RefCell::default(),
         }
     }
 
@@ -91,6 +96,11 @@ impl Server {
     /// Calls `hook` with every push and its answer, in the moment the server works on it.
     pub fn on_push(&self, hook: impl Fn(&[serde_json::Value], &PushAnswer) + 'static) {
         *self.on_push.borrow_mut() = Some(Box::new(hook));
+    }
+
+    /// Calls `hook` with the changes of every pull, which it may change on their way.
+    pub fn on_pull(&self, hook: impl Fn(&mut Vec<serde_json::Value>) + 'static) {
+        *self.on_pull.borrow_mut() = Some(Box::new(hook));
     }
 
     /// Makes pages small.
@@ -149,9 +159,15 @@ impl Server {
     /// The newest key that a user's keyring names.
     #[must_use]
     pub fn newest_key(&self, user: &str) -> Option<KeyName> {
-        let facts = self.of_collections(user, &["_mana/keyring".to_owned()]);
+        let facts = self.keyring(user);
         let edits = facts.iter().flat_map(|change| change.fields.values());
         edits.filter_map(|edit| Envelope::parse(edit.value.as_str()?)?.key()).max()
+    }
+
+    /// Everything that the log holds of a user's keyring, in order.
+    #[must_use]
+    pub fn keyring(&self, user: &str) -> Vec<Change> {
+        self.of_collections(user, &["_mana/keyring".to_owned()])
     }
 
     /// Everything a user may read of these tables, in order.
@@ -294,7 +310,10 @@ impl Server {
             Err(PullError::Log(_)) => error(503, "busy", None),
             Ok(page) => {
                 let kept = page.changes.iter().filter(|change| !self.is_removed(change));
-                let changes = kept.map(Change::to_json).collect();
+                let mut changes = kept.map(Change::to_json).collect();
+                if let Some(hook) = &*self.on_pull.borrow() {
+                    hook(&mut changes);
+                }
                 let (cursor, has_more) = (page.cursor, page.has_more);
                 let (server_time, spaces_as_of) = (self.now(), self.now());
                 json(

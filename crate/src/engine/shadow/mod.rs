@@ -15,12 +15,14 @@ use crate::model::{SHADOW, Stamp, words};
 use crate::store::{Row, RowValue};
 
 words! {
-    /// Why a value that came for a sealed field is not taken for the user's.
+    /// Why a value of a sealed field is not taken for the user's, or not shown.
     pub enum Distrust {
         /// Its key is here and does not open it.
         ForgedValue = "forged_value",
         /// It is not sealed for its place, though the field was sealed by then.
         Downgrade = "downgrade",
+        /// Read, it did not open with the keys that were here.
+        DecryptFailed = "decrypt_failed",
     }
 }
 

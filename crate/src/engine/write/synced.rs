@@ -76,7 +76,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             let plan = match stored {
                 Some(row) if !is_deleted(&row) && only_new => Err(exists(target.name, &record.id)),
                 Some(row) if !is_deleted(&row) => {
-                    let shown = self.engine.opened(target.sync, row.clone());
+                    let shown = self.engine.opened(target.name, target.sync, row.clone());
                     self.plan_edits(target, record.id, (row, &shown), record.fields, true)
                 }
                 row => self.plan_insert(target, record, row),
@@ -133,7 +133,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     ) -> Result<Option<Plan<S::Row>>> {
         match stored {
             Some(row) if !is_deleted(&row) => {
-                let mut shown = self.engine.opened(target.sync, row.clone());
+                let mut shown = self.engine.opened(target.name, target.sync, row.clone());
                 if how == How::Restate {
                     shown = shown.shallow_copy();
                     for field in shadow::fields(&row) {

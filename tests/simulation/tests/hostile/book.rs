@@ -14,18 +14,29 @@ pub const SECRET: &str = "unheard-of marmalade";
 pub type Place = (&'static str, &'static str, &'static str);
 
 pub const TABLES: [&str; 2] = ["tasks", "settings"];
-pub const PLACES: [Place; 6] = [
+pub const PLACES: [Place; 7] = [
     ("tasks", "a", "title"),
     ("tasks", "a", "note"),
     ("tasks", "b", "title"),
     ("tasks", "b", "note"),
     ("settings", "a", "value"),
     ("settings", "b", "value"),
+    // What a guest may have written before.
+    ("tasks", "g", "title"),
 ];
 
 /// The sealed fields, with their tables.
 pub fn sealed() -> Vec<(&'static str, &'static str)> {
     vec![("tasks", "title"), ("tasks", "note"), ("settings", "value")]
+}
+
+/// What the keys that are here are good for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Vault {
+    Open,
+    /// They read, and tell nothing of what came.
+    Outdated,
+    Locked,
 }
 
 #[derive(Default)]
@@ -46,6 +57,11 @@ impl Book {
     /// Says which schedule this is, for people who read what went wrong.
     pub fn begin(&self, seed: u64) {
         self.seed.set(seed);
+    }
+
+    /// Nobody wrote that after all.
+    pub fn unwrite(&self, place: Place, words: &str) {
+        self.written.borrow_mut().get_mut(&place).and_then(|all| all.remove(words));
     }
 
     /// Words that nobody else writes.
@@ -75,6 +91,13 @@ impl Book {
         let said =
             change.fields.iter().map(|(name, edit)| (format!("{record}/{name}"), edit.at, edit.value.to_string()));
         self.made_up.borrow_mut().extend(said);
+    }
+
+    /// Whether these words are what is sealed in a place.
+    pub fn is_words(&self, place: Place, stored: &Value, words: &str) -> bool {
+        let at = stored["__fieldMeta"][place.2]["at"].as_str().and_then(|at| Stamp::parse(at).ok());
+        let opened = at.and_then(|at| open(place, at, stored[place.2].as_str()?));
+        opened.is_some_and(|opened| opened == words)
     }
 
     fn is_written(&self, place: Place, words: &str) -> bool {
@@ -108,12 +131,12 @@ impl Book {
     }
 
     /// What a device shows of a sealed field, with what it stores.
-    pub fn check_shown(&self, at: Spot, shown: &Value, stored: &Value, is_locked: bool) -> Result<(), String> {
+    pub fn check_shown(&self, at: Spot, shown: &Value, stored: &Value, vault: Vault) -> Result<(), String> {
         let place = at.1;
         let last = self.shown.borrow().get(&at).copied();
         let text = shown.as_str().unwrap_or_default();
         if text.contains(SECRET) {
-            if is_locked {
+            if vault == Vault::Locked {
                 return Err("the vault is locked".into());
             }
             if !self.is_written(place, text) {
@@ -129,7 +152,7 @@ impl Book {
         let is_sealed = shown["__sealed"] == true;
         let may_be = if is_sealed {
             // A key that is not here says nothing until it comes.
-            is_locked || last.is_none() || !is_under_the_key(stored)
+            vault != Vault::Open || last.is_none() || !is_under_the_key(stored)
         } else {
             let emptied = self.emptied.borrow().get(&place).copied();
             last.is_none_or(|last| shown.is_null() && emptied > Some(last))

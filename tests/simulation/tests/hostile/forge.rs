@@ -26,10 +26,7 @@ pub const KINDS: [&str; 13] = [
 pub fn made_up(random: &Random, known: &[Change], now: u64) -> Option<(&'static str, Value)> {
     let kind = *random.pick(&KINDS);
     let place = *random.pick(&PLACES);
-    let at = Stamp::at_ms(now - random.below(3_000)).to_string();
-    let event_id = format!("00000000-0000-7000-8000-{:012x}", random.next() >> 16);
-    let mut change = json!({ "eventId": event_id, "app": "todo", "schemaVersion": 1, "table": place.0, "id": place.1,
-        "op": "update", "at": at, "origin": "user", "visibility": "space" });
+    let Made { mut change, at } = frame(random, place, now);
     if kind == "deleted" {
         change["op"] = "delete".into();
         change["deletedAt"] = at.into();
@@ -45,7 +42,22 @@ pub fn made_up(random: &Random, known: &[Change], now: u64) -> Option<(&'static 
     Some((kind, change))
 }
 
-fn value(kind: &str, random: &Random, known: &[Change], place: Place) -> Option<Value> {
+/// A change in the making.
+pub struct Made {
+    pub change: Value,
+    pub at: String,
+}
+
+/// What every change of a place has.
+pub fn frame(random: &Random, place: Place, now: u64) -> Made {
+    let at = Stamp::at_ms(now - random.below(3_000)).to_string();
+    let event_id = format!("00000000-0000-7000-8000-{:012x}", random.next() >> 16);
+    let change = json!({ "eventId": event_id, "app": "todo", "schemaVersion": 1, "table": place.0, "id": place.1,
+        "op": "update", "at": at, "origin": "user", "visibility": "space" });
+    Made { change, at }
+}
+
+pub fn value(kind: &str, random: &Random, known: &[Change], place: Place) -> Option<Value> {
     let made_up = random.below(1_000_000);
     Some(match kind {
         "an older one under a new stamp" => picked(random, &envelopes(known, |of| of == place))?.into(),

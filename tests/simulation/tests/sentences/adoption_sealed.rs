@@ -148,3 +148,31 @@ fn what_is_too_large_to_be_sealed_stays_on_the_device_and_is_named() {
     assert_eq!((letters.len(), &letters[0]["code"]), (1, &json!("value_not_syncable")));
     assert!(!letters[0].to_string().contains("marmalade"));
 }
+
+#[test]
+fn what_a_server_said_in_plaintext_to_the_older_app_is_not_logged_as_the_users_own() {
+    let mut world = World::with(1, vec![setup()]);
+    world.server.set_spaces("ada", setup().spaces);
+    world.devices[0].unlock(7).expect("unlocked");
+    world.devices[0].add("tasks", json!({ "id": "t", "title": "on the server" })).expect("added");
+    world.converge("ada");
+    // By then the field is sealed, on all of ada's devices.
+    world.pass(700_000);
+    let at = "2026-01-01T00:11:00.000000Z";
+    let mut row = stamped("said", OLD, &json!({ "title": "made up", "due": "today" }));
+    for field in ["title", "due"] {
+        row["__fieldMeta"][field] = json!({ "at": at, "origin": "server-replay",
+            "actor": { "kind": "user", "principalId": "ada" } });
+    }
+    world.add(setup()).fill_as_older_app(&[("tasks", row)]);
+    let device = &world.devices[1];
+    device.open();
+    device.unlock(7).expect("unlocked");
+    world.pass(400_000);
+    let said = world.server.changes("ada", &["tasks"]);
+    let of_it: Vec<_> = said.iter().filter(|change| change.id.as_str() == "said").collect();
+    let names = |name: &str| of_it.iter().any(|change| change.fields.keys().any(|field| field.as_str() == name));
+    assert!(names("due"), "what is plain is told to a server that lost it");
+    assert!(!names("title"), "what is to be sealed is not, neither in plaintext nor as the user's: {of_it:?}");
+    assert_eq!(device.stored("tasks", "said")["title"], "made up");
+}

@@ -109,6 +109,7 @@ fn an_older_key_reads_what_it_can_says_so_and_seals_nothing() {
     let logged = other.logged().len();
     assert_eq!(code(other.update("tasks", "a", json!({ "title": "x" }))), "key_outdated");
     assert_eq!(code(other.rotate(9)), "key_outdated");
+    assert_eq!(code(other.engine().create_recovery_code()), "key_outdated", "it would open the older key only");
     assert_eq!(other.logged().len(), logged, "nothing was written");
     other.update("tasks", "a", json!({ "due": "today" })).expect("needs no key");
     // The same after a restart, with the older key once more, and with one that was never the user's.

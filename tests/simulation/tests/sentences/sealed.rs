@@ -152,6 +152,73 @@ fn a_key_is_in_all_tabs_until_it_is_locked_in_one() {
 }
 
 #[test]
+fn who_signs_out_in_one_tab_takes_the_key_from_all() {
+    let world = world();
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "t", "title": SECRET })).expect("added");
+    device.open_second().expect("opened");
+    world.pass(10);
+    let other = device.session_at(1).expect("open");
+    assert!(!other.engine().is_locked());
+    device.sign_out().expect("signed out");
+    world.pass(10);
+    assert!(other.engine().is_locked());
+    assert_eq!(code(device.add_in(1, "tasks", json!({ "id": "u", "title": SECRET }))), "vault_locked");
+    // A guest who signs in has no key to take away.
+    device.session_at(1).expect("open").engine().unlock(mana_simulation::calls::raw_key(7)).expect("unlocked");
+    device.sign_in("ada").expect("signed in");
+    world.pass(10);
+    assert!(!other.engine().is_locked());
+}
+
+#[test]
+fn what_does_not_open_is_told_once_for_each_field_and_breaks_no_other() {
+    let world = world();
+    let device = &world.devices[0];
+    for id in ["t", "u"] {
+        device.add("tasks", json!({ "id": id, "title": SECRET, "note": id, "due": "today" })).expect("added");
+    }
+    world.converge("ada");
+    device.close_all();
+    for id in ["t", "u"] {
+        let mut row = device.stored("tasks", id);
+        let text = row["title"].as_str().expect("sealed").to_owned();
+        row["title"] = changed(&text).into();
+        device.store_put("tasks", row);
+    }
+    device.open();
+    let told = || {
+        let of = |event: Event| match event {
+            Event::Integrity { code, table, field, kept, .. } => Some((code.as_str(), table, field, kept.is_some())),
+            _ => None,
+        };
+        device.take_events().into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(device, "tasks", "t")["note"]["__sealed"], true);
+    assert_eq!(told(), [], "without a key, nothing is known");
+    for _ in 0..2 {
+        device.unlock(7).expect("unlocked");
+        for _ in 0..2 {
+            let [t, u] = ["t", "u"].map(|id| shown(device, "tasks", id));
+            assert_eq!((&t["title"]["__sealed"], &u["title"]["__sealed"]), (&json!(true), &json!(true)));
+            assert_eq!((&t["note"], &u["note"], &u["due"]), (&json!("t"), &json!("u"), &json!("today")));
+        }
+        assert_eq!(
+            told(),
+            [("decrypt_failed", "tasks".to_owned(), "title".to_owned(), false)],
+            "and once for each key"
+        );
+    }
+}
+
+/// An envelope with a bit of its ciphertext changed.
+fn changed(text: &str) -> String {
+    let at = text.len() - 8;
+    let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+    format!("{}{other}{}", &text[..at], &text[at + 1..])
+}
+
+#[test]
 fn a_wrong_key_reads_nothing_and_destroys_nothing() {
     let world = world();
     let [one, other] = [&world.devices[0], &world.devices[1]];
