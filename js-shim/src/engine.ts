@@ -78,7 +78,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
         else if (name === 'spaces') live.rerun();
         events.emit(name as keyof EngineEvents, detail as never);
       }
-      if (name === 'versionchange') events.emit('closed', null);
+      if (name === 'versionchange') events.emitOnce('closed', null);
     },
     upgrade: upgrader(options, raw),
     died: (error) => live.died(error),
@@ -267,14 +267,14 @@ class OpenEngine extends ActorWriter implements Engine {
     if (this.#connection.closed) return;
     this.#live.close();
     this.#connection.close();
-    this.#events.emit('closed', null);
+    this.#events.emitOnce('closed', null);
   }
 
   async destroy(options?: { readonly force?: boolean }): Promise<void> {
     const { force = false } = optionsArgument(options, 'The options of destroy');
     await this.#connection.destroy(force);
     this.#live.close();
-    this.#events.emit('closed', null);
+    this.#events.emitOnce('closed', null);
   }
 }
 
