@@ -62,6 +62,10 @@ export function editRecord(
 function changesOf(row: Row, edit: Edit): [RawWriteKind, object][] {
   const draft = draftOf(row);
   const answer = noPromise(edit(draft), 'update');
+  return readArgument(() => writesFor(row, draft, answer));
+}
+
+function writesFor(row: Row, draft: Row, answer: unknown): [RawWriteKind, object][] {
   const changes = changesBetween(row, draft);
   const answered = typeof answer === 'object' && answer !== null && answer !== draft ? answer : {};
   // Without dots, names are paths, and one write is enough.

@@ -94,7 +94,7 @@ function plan(table: TableInfo, rows: Row[], change: unknown, waits: boolean): P
     const key = keyOfRow(table, row);
     const draft = draftOf(row);
     const context: Context = { value: draft, primKey: key };
-    if (noPromise(change.call(context, draft, context), 'modify') === false) continue;
+    if (noPromise(Reflect.apply(change, context, [draft, context]), 'modify') === false) continue;
     if (context.value === undefined || context.value === null) {
       made.deletes.push({ place, item: key });
       continue;
@@ -146,9 +146,9 @@ export function changesBetween(row: Row, draft: Row): Row {
 
 /** What the app's function answered; a promise would outlive the transaction. */
 export function noPromise<V>(answer: V, call: string): V {
-  if (answer instanceof Promise) {
+  if (readArgument(() => answer instanceof Promise)) {
     // It may well fail, too; the mistake is told once.
-    answer.catch(() => {});
+    (answer as Promise<unknown>).catch(() => {});
     throw invalidArgument(`The function given to ${call} must not be async.`);
   }
   return answer;
