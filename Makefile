@@ -30,7 +30,7 @@ test:
 
 test-all:
 	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 COMMITS=100000 PAIRS=2000 HOSTILE=5000 \
-		CHAINS=20000 EVERY_OPERATION=1 scripts/test
+		CHAINS=20000 OPENINGS=100000 EVERY_OPERATION=1 scripts/test
 
 # N: how many schedules; SEED: the first one, or with no N the only one; TRACE=1 says what happens in it.
 simulate:
