@@ -1,27 +1,32 @@
 /** Checks of what an app hands over, so that a wrong argument is refused by name and never half-understood. */
 
-import { invalidArgument } from './errors.js';
+import { invalidArgument, readArgument } from './errors.js';
 
 /** An object that is no array. */
 export function objectArgument<T>(value: T, what: string): T {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  if (typeof value === 'object' && value !== null && !isList(value)) return value;
   throw wrong(what, 'an object');
 }
 
-/** Options that may be left out. */
+/** Options that may be left out: a copy, which can be read without care. */
 export function optionsArgument<T extends object>(value: T | undefined, what: string): Partial<T> {
-  return value === undefined ? {} : objectArgument(value, what);
+  return value === undefined ? {} : readArgument(() => ({ ...objectArgument(value, what) }));
 }
 
 /** An array. */
 export function listArgument<I>(value: readonly I[], what: string): readonly I[] {
-  if (Array.isArray(value)) return value;
+  if (isList(value)) return value;
   throw wrong(what, 'an array');
+}
+
+/** Whether it is an array; of a revoked proxy nobody can tell. */
+export function isList(value: unknown): value is readonly unknown[] {
+  return readArgument(() => Array.isArray(value));
 }
 
 /** An array of strings. */
 export function textsArgument(value: readonly string[], what: string): string[] {
-  return listArgument(value, what).map((item) => textArgument(item, `Each item of ${what}`));
+  return readArgument(() => listArgument(value, what).map((item) => textArgument(item, `Each item of ${what}`)));
 }
 
 /** A string. */
@@ -50,6 +55,12 @@ export function functionArgument<F>(value: F, what: string): F {
 export function numberArgument(value: unknown, what: string): number {
   if (typeof value === 'number' && value >= 0) return value;
   throw wrong(what, 'a number from 0 on');
+}
+
+/** `true` or `false`. */
+export function flagArgument(value: unknown, what: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw wrong(what, 'true or false');
 }
 
 /** One of some words. */

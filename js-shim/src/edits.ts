@@ -6,6 +6,7 @@ import { requireRecord, reviveAll, storedFields, type TableInfo } from './fields
 import { changesBetween, draftOf, noPromise, requireRead } from './modify.js';
 import type { Outcome } from './outcome.js';
 import type { RawCounted, RawWriteKind } from './raw.js';
+import { refusalOf } from './refusals.js';
 
 type Row = Record<string, unknown>;
 
@@ -16,18 +17,23 @@ export type Changed = [unknown, Row];
 export type Edit = (row: Row) => unknown;
 
 /** Changes fields in a table with keys beside its rows, where a value that is no record may stand. */
-export function changeRecords(
+export async function changeRecords(
   access: Access,
   table: TableInfo,
   kind: RawWriteKind,
   items: Changed[],
   bulk: boolean,
 ): Promise<Outcome<RawCounted>> {
-  return access.atomically(table.name, async (inside) => {
+  const { value, whenSynced } = await access.atomically(table.name, async (inside) => {
     const keys = items.map(([key]) => key);
     for (const row of await inside.getMany(table.name, keys)) requireRecord(table, row);
-    return (await inside.write(kind, table.name, items, bulk)).value;
+    const written = inside.write(kind, table.name, items, bulk);
+    const refused = await refusalOf(written);
+    return refused ? { refused } : { counted: (await written).value };
   });
+  // Only now: what was not refused is saved.
+  if (!value.counted) throw value.refused;
+  return { value: value.counted, whenSynced };
 }
 
 /** Lets a function change a row; gives how many rows changed. */
@@ -56,6 +62,10 @@ export function editRecord(
 function changesOf(row: Row, edit: Edit): [RawWriteKind, object][] {
   const draft = draftOf(row);
   const answer = noPromise(edit(draft), 'update');
+  return readArgument(() => writesFor(row, draft, answer));
+}
+
+function writesFor(row: Row, draft: Row, answer: unknown): [RawWriteKind, object][] {
   const changes = changesBetween(row, draft);
   const answered = typeof answer === 'object' && answer !== null && answer !== draft ? answer : {};
   // Without dots, names are paths, and one write is enough.

@@ -2,7 +2,9 @@
 
 import { EngineAccess, syncWaiter } from './access.js';
 import {
+  flagArgument,
   functionArgument,
+  isList,
   numberArgument,
   objectArgument,
   optionsArgument,
@@ -59,7 +61,7 @@ const nobodys = { spaces: [], activeSpaceId: null };
 export async function openWith(loader: Loader, options: EngineOptions): Promise<Engine> {
   const raw = rawOptions(options);
   const events = new Emitter<EngineEvents>();
-  for (const [name, handler] of Object.entries(objectArgument(options.on ?? {}, 'on'))) {
+  for (const [name, handler] of readArgument(() => Object.entries(objectArgument(options.on ?? {}, 'on')))) {
     if (handler !== undefined) events.on(eventName(name), handler as (detail: unknown) => void);
   }
   const live = new LiveQueries();
@@ -78,7 +80,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
         else if (name === 'spaces') live.rerun();
         events.emit(name as keyof EngineEvents, detail as never);
       }
-      if (name === 'versionchange') events.emit('closed', null);
+      if (name === 'versionchange') events.emitOnce('closed', null);
     },
     upgrade: upgrader(options, raw),
     died: (error) => live.died(error),
@@ -179,7 +181,7 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   isLocked(row: object): boolean {
-    return isLocked(objectArgument(row, 'A row'));
+    return readArgument(() => isLocked(objectArgument(row, 'A row')));
   }
 
   on<Name extends keyof EngineEvents>(name: Name, handler: (detail: EngineEvents[Name]) => void): () => void {
@@ -187,7 +189,7 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   async setUser(user: User | null, options?: WipeOptions): Promise<void> {
-    const { wipe = false, force = false } = optionsArgument(options, 'The options of setUser');
+    const { wipe, force } = wipeArgument(options, 'The options of setUser');
     const next = readArgument(() => rawUser(user));
     try {
       await this.#connection.run((raw) => raw.setUser(next));
@@ -221,7 +223,8 @@ class OpenEngine extends ActorWriter implements Engine {
 
   async adoptGuestData(options?: AdoptGuestDataOptions): Promise<GuestData> {
     const { dryRun = false } = optionsArgument(options, 'The options of adoptGuestData');
-    const data = await this.#connection.run((raw) => raw.adoptGuestData(dryRun === true));
+    const isDry = flagArgument(dryRun, 'dryRun');
+    const data = await this.#connection.run((raw) => raw.adoptGuestData(isDry));
     for (const { table, row } of data.existing) revive(tableInfo(this.#connection.options, table), row);
     return data;
   }
@@ -232,7 +235,12 @@ class OpenEngine extends ActorWriter implements Engine {
 
   setVisibility(table: string, id: string, visibility: Visibility): Write<void> {
     return this.#written(
-      (raw) => raw.setVisibility(tableName(table), textArgument(id, 'The id of a record'), visibility),
+      (raw) =>
+        raw.setVisibility(
+          tableName(table),
+          textArgument(id, 'The id of a record'),
+          wordArgument(visibility, ['private', 'space'], 'A visibility'),
+        ),
       () => undefined,
     );
   }
@@ -258,7 +266,7 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   async signOut(options?: WipeOptions): Promise<void> {
-    const { wipe = false, force = false } = optionsArgument(options, 'The options of signOut');
+    const { wipe, force } = wipeArgument(options, 'The options of signOut');
     if (wipe) return this.destroy({ force });
     this.vault.lock();
     this.close();
@@ -268,14 +276,14 @@ class OpenEngine extends ActorWriter implements Engine {
     if (this.#connection.closed) return;
     this.#live.close();
     this.#connection.close();
-    this.#events.emit('closed', null);
+    this.#events.emitOnce('closed', null);
   }
 
   async destroy(options?: { readonly force?: boolean }): Promise<void> {
-    const { force = false } = optionsArgument(options, 'The options of destroy');
+    const { force } = wipeArgument(options, 'The options of destroy');
     await this.#connection.destroy(force);
     this.#live.close();
-    this.#events.emit('closed', null);
+    this.#events.emitOnce('closed', null);
   }
 }
 
@@ -290,8 +298,15 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
   };
 }
 
+/** What deletes data has to be said as it is meant. */
+function wipeArgument(options: WipeOptions | undefined, what: string): Required<WipeOptions> {
+  const { wipe = false, force = false } = optionsArgument(options, what);
+  return { wipe: flagArgument(wipe, 'wipe'), force: flagArgument(force, 'force') };
+}
+
 function tableNames(tables: unknown): string[] {
-  if (!Array.isArray(tables)) return [tableName(tables)];
-  if (tables.length === 0) throw invalidArgument('A transaction needs at least one table.');
-  return tables.map(tableName);
+  if (!isList(tables)) return [tableName(tables)];
+  const names = textsArgument(tables as string[], 'the tables of a transaction');
+  if (names.length === 0) throw invalidArgument('A transaction needs at least one table.');
+  return names;
 }

@@ -17,6 +17,7 @@ export function eventName<Name extends string>(name: Name): Name & keyof EngineE
 /** The handlers of an engine's events. */
 export class Emitter<Events extends object> {
   readonly #handlers = new Map<keyof Events, Set<Handler>>();
+  readonly #told = new Set<keyof Events>();
 
   /** Adds a handler and gives the function that takes it away. */
   on<Name extends keyof Events>(name: Name, handler: (detail: Events[Name]) => void): () => void {
@@ -31,6 +32,13 @@ export class Emitter<Events extends object> {
   /** Calls the handlers of that name. */
   emit<Name extends keyof Events>(name: Name, detail: Events[Name]): void {
     for (const handler of [...(this.#handlers.get(name) ?? [])]) guarded(handler as (detail: unknown) => void, detail);
+  }
+
+  /** The same for what happens once, however often it is noticed. */
+  emitOnce<Name extends keyof Events>(name: Name, detail: Events[Name]): void {
+    if (this.#told.has(name)) return;
+    this.#told.add(name);
+    this.emit(name, detail);
   }
 }
 

@@ -6,6 +6,7 @@ import { invalidArgument, ManaError, readArgument } from './errors.js';
 import { keyOfRow, storedFields, type TableInfo } from './fields.js';
 import { type Outcome, writePromise } from './outcome.js';
 import type { RawWriteKind } from './raw.js';
+import { refusalOf, refusals, requireNone } from './refusals.js';
 import type { Write } from './types.js';
 import { sealed } from './vault.js';
 
@@ -28,15 +29,21 @@ export function deleteRows(access: Access, table: TableInfo, read: ReadRows): Wr
   return overRows(access, table, read, (rows) => ({
     kind: 'update',
     updates: [],
-    deletes: rows.map((row) => keyOfRow(table, row)),
+    deletes: rows.map((row, place) => ({ place, item: keyOfRow(table, row) })),
   }));
+}
+
+/** What is written of the row at a place of the query. */
+interface Planned<I> {
+  readonly place: number;
+  readonly item: I;
 }
 
 interface Plan {
   /** By paths, as the app wrote them, or by the names of fields that a function changed. */
   readonly kind: 'update' | 'updateFields';
-  readonly updates: [unknown, Row][];
-  readonly deletes: unknown[];
+  readonly updates: Planned<[unknown, Row]>[];
+  readonly deletes: Planned<unknown>[];
 }
 
 function overRows(
@@ -49,51 +56,52 @@ function overRows(
     const { value, whenSynced } = await access.atomically(table.name, async (inside, waits) => {
       const rows = (await read(inside)) as Row[];
       const { kind, updates, deletes } = make(rows, waits);
-      const refused = await written(inside, kind, table, updates);
-      return { count: rows.length, refused: refused ?? (await written(inside, 'delete', table, deletes)) };
+      const refused = [
+        ...(await refusedOf(inside, kind, table, updates)),
+        ...(await refusedOf(inside, 'delete', table, deletes)),
+      ];
+      return { count: rows.length, refused };
     });
     // Only now: what was not refused is saved.
-    if (value.refused) throw value.refused;
+    requireNone(table.name, value.count, value.refused);
     return { value: value.count, whenSynced };
   };
   return writePromise(outcome());
 }
 
-/** Writes, and gives the error that names the refused rows. */
-async function written(
-  access: Access,
-  kind: RawWriteKind,
-  table: TableInfo,
-  items: unknown[],
-): Promise<ManaError | undefined> {
-  if (items.length === 0) return undefined;
-  try {
-    await access.write(kind, table.name, items, true);
-    return undefined;
-  } catch (error) {
-    if (error instanceof ManaError && error.code === 'bulk_failed') return error;
-    throw error;
-  }
+/** Writes, and gives the rows that were refused. */
+async function refusedOf(access: Access, kind: RawWriteKind, table: TableInfo, planned: Planned<unknown>[]) {
+  if (planned.length === 0) return [];
+  const items = planned.map(({ item }) => item);
+  const error = await refusalOf(access.write(kind, table.name, items, true));
+  return refusals(
+    error,
+    planned.map(({ place }) => place),
+  );
 }
 
 function plan(table: TableInfo, rows: Row[], change: unknown, waits: boolean): Plan {
   if (typeof change !== 'function') {
     const changes = readArgument(() => storedFields(table, change));
-    return { kind: 'update', updates: rows.map((row) => [keyOfRow(table, row), changes]), deletes: [] };
+    return {
+      kind: 'update',
+      updates: rows.map((row, place) => ({ place, item: [keyOfRow(table, row), changes] })),
+      deletes: [],
+    };
   }
   const made: Plan = { kind: 'updateFields', updates: [], deletes: [] };
-  for (const row of rows) {
+  for (const [place, row] of rows.entries()) {
     const key = keyOfRow(table, row);
     const draft = draftOf(row);
     const context: Context = { value: draft, primKey: key };
-    if (noPromise(change.call(context, draft, context), 'modify') === false) continue;
+    if (noPromise(Reflect.apply(change, context, [draft, context]), 'modify') === false) continue;
     if (context.value === undefined || context.value === null) {
-      made.deletes.push(key);
+      made.deletes.push({ place, item: key });
       continue;
     }
     const changes = readArgument(() => storedFields(table, changesOf(table, row, draft, context.value)));
     if (waits) requireRead(row, changes);
-    if (Object.keys(changes).length > 0) made.updates.push([key, changes]);
+    if (Object.keys(changes).length > 0) made.updates.push({ place, item: [key, changes] });
   }
   return made;
 }
@@ -138,9 +146,9 @@ export function changesBetween(row: Row, draft: Row): Row {
 
 /** What the app's function answered; a promise would outlive the transaction. */
 export function noPromise<V>(answer: V, call: string): V {
-  if (answer instanceof Promise) {
+  if (readArgument(() => answer instanceof Promise)) {
     // It may well fail, too; the mistake is told once.
-    answer.catch(() => {});
+    (answer as Promise<unknown>).catch(() => {});
     throw invalidArgument(`The function given to ${call} must not be async.`);
   }
   return answer;

@@ -27,7 +27,11 @@ export function rawOptions(options: EngineOptions): RawOptions {
 }
 
 /** The app's own ways to the network. */
-export function rawNetwork({ sync }: EngineOptions): RawNetwork {
+export function rawNetwork(options: EngineOptions): RawNetwork {
+  return readArgument(() => networkOf(options.sync));
+}
+
+function networkOf(sync: EngineOptions['sync']): RawNetwork {
   return {
     getToken: async (reason) => (await sync?.getToken({ reason })) ?? null,
     fetch: sync?.fetch ?? null,

@@ -1,8 +1,8 @@
 /** `Query<T>`: each call gives a new description; reading calls send it to the engine. */
 
 import type { Access } from './access.js';
-import { functionArgument } from './arguments.js';
-import { invalidArgument } from './errors.js';
+import { functionArgument, isList, textsArgument } from './arguments.js';
+import { invalidArgument, readArgument } from './errors.js';
 import { reviveAll, revivedKey, type TableInfo } from './fields.js';
 import { compareKeys, valueAt } from './keys.js';
 import { LiveView } from './live-view.js';
@@ -165,7 +165,8 @@ export class Rows<T> implements Readable<T> {
     const select = hasSteps(state)
       ? (found: Found<T>) => guardedView(state, found)
       : (found: Found<T>): readonly T[] => found.rows;
-    return new LiveView(this.#access.live(), this.#table, rawQuery(this.#table, state), select);
+    // Its text has to be made of the keys, which are the app's.
+    return readArgument(() => new LiveView(this.#access.live(), this.#table, rawQuery(this.#table, state), select));
   }
 
   async explain(): Promise<Explanation> {
@@ -234,8 +235,8 @@ export class TableQuery<T> extends Rows<T> implements Query<T> {
 
 /** The name of an index; fields of a compound one may be given as an array. */
 export function indexName(index: string | readonly string[]): string {
-  if (Array.isArray(index)) return `[${index.join('+')}]`;
   if (typeof index === 'string') return index;
+  if (isList(index)) return `[${textsArgument(index, 'the list that names an index').join('+')}]`;
   throw invalidArgument('An index is named by a string, or by an array of fields.');
 }
 

@@ -63,15 +63,15 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   where(criteria: Criteria<T>): Query<T>;
   where(index: string | readonly string[] | Criteria<T>): WhereClause<T, never> | Query<T> {
     if (isCriteria(index)) {
-      const fields = Object.keys(index);
+      const fields = readArgument(() => Object.entries(index));
       const [only] = fields;
       if (only === undefined) throw invalidArgument('where({}) names no field: use toCollection().');
       if (fields.length === 1) {
-        return new IndexClause<T, unknown>(this.#access, this.#info, only, everything).equals(index[only as never]);
+        return new IndexClause<T, unknown>(this.#access, this.#info, only[0], everything).equals(only[1]);
       }
       return new TableQuery<T>(this.#access, this.#info, {
         ...everything,
-        where: readArgument(() => criteria(this.#info, index)),
+        where: readArgument(() => criteria(this.#info, Object.fromEntries(fields))),
       });
     }
     return new IndexClause(this.#access, this.#info, indexName(index as string), everything);
@@ -147,7 +147,11 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
   }
 
   clear(options?: { readonly tombstones?: boolean }): Write<void> {
-    return this.#write(options?.tombstones === true ? 'clearToTombstones' : 'clear', () => [], nothing);
+    const outcome = async (): Promise<Outcome<void>> => {
+      const toTombstones = readArgument(() => options?.tombstones === true);
+      return this.#written(toTombstones ? 'clearToTombstones' : 'clear', () => [], nothing, false);
+    };
+    return writePromise(outcome());
   }
 
   #key(key: unknown): unknown {
@@ -182,14 +186,18 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     keysOrOptions: readonly Key[] | KeyOptions | undefined,
     options: KeyOptions | undefined,
   ): Write<never> {
-    const keys = Array.isArray(keysOrOptions) ? (keysOrOptions as readonly Key[]) : undefined;
-    const result = keysAs(keys ? options : ((keysOrOptions as KeyOptions | undefined) ?? options));
-    if (!keys) return this.#write(inbound, () => listArgument(rows, 'rows').map((row) => this.#row(row)), result, true);
-    const pairs = () => {
-      if (keys.length !== rows.length) throw invalidArgument('There must be one key for each row.');
-      return listArgument(rows, 'rows').map((row, at) => [this.#key(keys[at]), this.#row(row)]);
+    const outcome = async (): Promise<Outcome<never>> => {
+      const { keys, allKeys } = bulkOptions(keysOrOptions, options);
+      const result = allKeys ? everyKey : lastKey;
+      const list = listArgument(rows, 'rows');
+      if (!keys) return this.#written(inbound, () => list.map((row) => this.#row(row)), result, true);
+      const pairs = () => {
+        if (keys.length !== list.length) throw invalidArgument('There must be one key for each row.');
+        return list.map((row, at) => [this.#key(keys[at]), this.#row(row)]);
+      };
+      return this.#written(outbound, pairs, result, true);
     };
-    return this.#write(outbound, pairs, result, true);
+    return writePromise(outcome());
   }
 
   #write<V>(
@@ -198,10 +206,17 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     result: (written: RawCounted) => unknown,
     bulk = false,
   ): Write<V> {
-    // Async, so that an unusable argument rejects as the engine's own refusals do; the items are still read in this turn.
-    const outcome = async (): Promise<Outcome<V>> =>
-      mapped(this.#access.write(kind, this.name, readArgument(items), bulk), result as (written: RawCounted) => V);
-    return writePromise(outcome());
+    return writePromise(this.#written<V>(kind, items, result, bulk));
+  }
+
+  /** Async, so that an unusable argument rejects as the engine's own refusals do; the items are still read in this turn. */
+  async #written<V>(
+    kind: RawWriteKind,
+    items: () => unknown[],
+    result: (written: RawCounted) => unknown,
+    bulk: boolean,
+  ): Promise<Outcome<V>> {
+    return mapped(this.#access.write(kind, this.name, readArgument(items), bulk), result as (written: RawCounted) => V);
   }
 
   #change<V>(
@@ -227,8 +242,21 @@ function onlyKey(written: RawCounted): unknown {
   return written.keys[0];
 }
 
-function keysAs(options: KeyOptions | undefined): (written: RawCounted) => unknown {
-  return options?.allKeys ? (written) => written.keys : (written) => written.keys.at(-1);
+/** What follows the rows of a bulk call: keys, options, or both; read before anything is written. */
+function bulkOptions(keysOrOptions: readonly Key[] | KeyOptions | undefined, options: KeyOptions | undefined) {
+  return readArgument(() => {
+    const keys = Array.isArray(keysOrOptions) ? (keysOrOptions as readonly Key[]) : undefined;
+    const given = keys ? options : ((keysOrOptions as KeyOptions | undefined) ?? options);
+    return { keys, allKeys: Boolean(given?.allKeys) };
+  });
+}
+
+function everyKey(written: RawCounted): unknown {
+  return written.keys;
+}
+
+function lastKey(written: RawCounted): unknown {
+  return written.keys.at(-1);
 }
 
 function countOf(written: RawCounted): unknown {

@@ -2,7 +2,7 @@
 
 import { objectArgument } from './arguments.js';
 import type { Connection } from './connection.js';
-import { invalidArgument } from './errors.js';
+import { invalidArgument, readArgument } from './errors.js';
 import type { Instance } from './instance.js';
 import { ValueStore } from './store.js';
 import type { Store } from './types.js';
@@ -54,8 +54,9 @@ export class EngineVault implements Vault {
   }
 
   async unlock(by: RawKeyUnlock | RecoveryUnlock | PassphraseUnlock): Promise<void> {
-    const { passphrase } = objectArgument(by, 'What unlock takes') as Partial<PassphraseUnlock>;
-    const raw = typeof passphrase === 'string' ? { ...by, normalized: passphrase.normalize('NFKC') } : { ...by };
+    const given = readArgument(() => ({ ...objectArgument(by, 'What unlock takes') }));
+    const { passphrase } = given as Partial<PassphraseUnlock>;
+    const raw = typeof passphrase === 'string' ? { ...given, normalized: passphrase.normalize('NFKC') } : given;
     await this.#connection().run((instance) => instance.unlock(raw));
   }
 
@@ -69,10 +70,11 @@ export class EngineVault implements Vault {
   }
 
   async rotate(rotation: Rotation): Promise<void> {
-    const { newKey, persist } = rotation ?? {};
-    if (!(newKey instanceof Uint8Array) || typeof persist !== 'function') {
+    const { newKey, persist } = readArgument(() => {
+      const { newKey, persist } = rotation ?? {};
+      if (newKey instanceof Uint8Array && typeof persist === 'function') return { newKey, persist };
       throw invalidArgument('rotate takes a newKey of bytes and a function persist.');
-    }
+    });
     await this.#connection().run((raw) => raw.rotate(newKey, persist));
   }
 

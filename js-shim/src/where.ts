@@ -1,7 +1,7 @@
 /** The conditions of `where(…)`. */
 
 import type { Access } from './access.js';
-import { optionsArgument } from './arguments.js';
+import { isList, optionsArgument } from './arguments.js';
 import { invalidArgument, readArgument } from './errors.js';
 import type { TableInfo } from './fields.js';
 import { TableQuery } from './query.js';
@@ -55,10 +55,12 @@ export class IndexClause<T, K> implements WhereClause<T, K> {
     options?: { readonly includeLowers?: boolean; readonly includeUppers?: boolean },
   ): Query<T> {
     const { includeLowers = true, includeUppers = false } = optionsArgument(options, 'The options of inAnyRange');
-    if (!Array.isArray(ranges) || !ranges.every((range) => Array.isArray(range) && range.length === 2)) {
+    const bounds = readArgument(() => {
+      if (Array.isArray(ranges) && ranges.every((range) => Array.isArray(range) && range.length === 2))
+        return ranges.flat();
       throw invalidArgument('inAnyRange takes an array of pairs of keys.', { index: this.#index });
-    }
-    return this.#on('inAnyRange', ranges.flat(), [includeLowers, includeUppers]);
+    });
+    return this.#on('inAnyRange', bounds, [includeLowers, includeUppers]);
   }
 
   anyOf(...keys: readonly K[] | [readonly K[]]): Query<T> {
@@ -101,5 +103,5 @@ export class IndexClause<T, K> implements WhereClause<T, K> {
 
 /** Several keys are given one by one, or as one array. */
 function listed<K>(keys: readonly K[] | readonly [readonly K[]]): readonly K[] {
-  return keys.length === 1 && Array.isArray(keys[0]) ? keys[0] : (keys as readonly K[]);
+  return keys.length === 1 && isList(keys[0]) ? (keys[0] as readonly K[]) : (keys as readonly K[]);
 }

@@ -179,10 +179,44 @@ describe('modify', () => {
 
   it('saves_what_was_not_refused_and_then_names_the_rest', async () => {
     world.before = (_, call) => {
-      if (call === 'tx.write') throw rawError('bulk_failed', false, { failures: [], successCount: 2 });
+      const failures = [{ position: 0, key: 'b', code: 'read_only_space', message: 'theirs', details: null }];
+      if (call === 'tx.write') throw rawError('bulk_failed', false, { failures, successCount: 0 });
     };
-    const refused = tasks.toCollection().modify({ title: 'X' });
-    await expect(refused).rejects.toMatchObject({ code: 'bulk_failed', details: { successCount: 2 } });
+    const rows = await tasks.toCollection().primaryKeys();
+    const refused = tasks.toCollection().modify((row) => {
+      if (row.id !== 'b') return false;
+      row.title = 'X';
+      return true;
+    });
+    const failures = [{ position: rows.indexOf('b'), key: 'b', code: 'read_only_space' }];
+    const details = { failures, successCount: rows.length - 1 };
+    await expect(refused).rejects.toMatchObject({ code: 'bulk_failed', details });
+    expect(world.instance.transactions.at(-1)?.state).toBe('committed');
+  });
+
+  it('saves_what_was_not_refused_where_keys_are_beside_the_rows_too', async () => {
+    const failures = [{ position: 1, key: 2, code: 'already_exists', message: 'there', details: null }];
+    world.before = (_, call) => {
+      if (call === 'tx.write') throw rawError('bulk_failed', false, { failures, successCount: 1 });
+    };
+    const changes = { v: 1 };
+    const refused = engine.table('beside').bulkUpdate([1, 2].map((key) => ({ key, changes })));
+    await expect(refused).rejects.toMatchObject({ code: 'bulk_failed', details: { failures } });
+    expect(world.instance.transactions.at(-1)?.state).toBe('committed');
+  });
+
+  it('deletes_what_it_is_to_delete_though_a_change_is_refused', async () => {
+    const failures = [{ position: 0, key: 'b', code: 'read_only_space', message: 'theirs', details: null }];
+    let calls = 0;
+    world.before = (_, call) => {
+      if (call === 'tx.write' && ++calls === 1) throw rawError('bulk_failed', false, { failures, successCount: 0 });
+    };
+    const refused = tasks.toCollection().modify((row, context) => {
+      if (row.id === 'b') row.title = 'X';
+      else delete context.value;
+    });
+    await expect(refused).rejects.toMatchObject({ code: 'bulk_failed' });
+    expect(inTransaction()).toContainEqual(['delete', 'tasks', expect.arrayContaining(['a'])]);
     expect(world.instance.transactions.at(-1)?.state).toBe('committed');
   });
 

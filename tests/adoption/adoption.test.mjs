@@ -1,59 +1,41 @@
 // A database that the real Dexie made and filled is opened by the engine, synced with the real server, and opened by Dexie
 // again; in Chromium.
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { startBrowser } from '../support/chromium.mjs';
-import { packageDirectory, root } from '../support/places.mjs';
-import { serve } from '../support/serve.mjs';
-import { SyncServer } from '../support/sync-server.mjs';
-import { synced } from './page/schema.js';
+import { assertSentOnce, inserted, World } from './support.mjs';
 
 const records = 25;
-const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
+
+/** All that changes in the rows: what was missing in one of a time before spaces, and what came from the server. */
+const grownTogether = [
+  'settings/prefs.spaceId: "_personal:ada", now undefined',
+  'tasks/bare.authorId: undefined, now "ada"',
+  'tasks/bare.spaceId: undefined, now "_personal:ada"',
+  'tasks/bare.visibility: undefined, now "space"',
+  'tasks/edited.deletedAt: undefined, now null',
+  'tasks/edited.note: undefined, now "theirs"',
+];
 
 describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
-  let browser;
-  let directory;
-  let pages;
-  let server;
+  let world;
   let page;
   let made;
+  let layout;
   let adopted;
+  const adopt = () => page.evaluate((url) => globalThis.page.adopt(url), world.server.url);
 
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'mana-adoption-'));
-    await cp(join(root, 'tests/adoption/page'), directory, { recursive: true });
-    await cp(packageDirectory, join(directory, 'pkg'), { recursive: true });
-    await cp(join(root, 'node_modules/dexie/dist/dexie.mjs'), join(directory, 'dexie.js'));
-    await writeFile(join(directory, 'index.html'), html);
-    const connectTo = [];
-    pages = await serve(directory, { connectTo });
-    server = await SyncServer.start(new URL(pages.url).origin);
-    connectTo.push(server.url, server.url.replace('http', 'ws'));
-    await push(server, [
+    world = await World.start();
+    await world.push([
       inserted('tasks', 'edited', { title: 'on the server', note: 'theirs' }),
       inserted('tags', 'clash', { slug: 'home' }),
     ]);
-    browser = await startBrowser();
-    const context = await browser.newContext();
-    page = await context.newPage();
-    page.setDefaultTimeout(60_000);
-    page.on('pageerror', (error) => console.error(error));
-    await page.goto(pages.url);
-    await page.waitForFunction(() => 'page' in globalThis);
+    page = await world.tab();
     made = await page.evaluate((records) => globalThis.page.fill(records), records);
-    adopted = await page.evaluate((url) => globalThis.page.adopt(url), server.url);
+    layout = await page.evaluate(() => globalThis.page.layout());
+    adopted = await adopt();
   });
-  after(async () => {
-    await browser?.close();
-    await server?.remove();
-    await pages?.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  after(() => world?.stop());
 
   it('opens in place with every record', () => {
     assert.deepEqual(adopted.titles, [
@@ -68,6 +50,23 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
     assert.equal(adopted.due, '1969-07-20T20:17:40.000Z');
     assert.equal(adopted.drafts, 2);
     assert.notEqual(adopted.install, 'older-client');
+  });
+
+  it('keeps every field of every row', () => {
+    assert.deepEqual(changed(made, adopted.rows), grownTogether);
+  });
+
+  it('keeps every store and index as it was declared, and adds its own stores', async () => {
+    assert.ok(Object.keys(layout).length > 42 && layout.tags.indexes[0].unique && layout.tasks.indexes.length === 6);
+    assert.deepEqual(await page.evaluate(() => globalThis.page.layout()), grown(layout));
+  });
+
+  it('pulls everything from the beginning once, and never when it is opened again', async () => {
+    assert.equal(adopted.wholePulls, 1);
+    const again = await adopt();
+    assert.equal(again.wholePulls, 1);
+    assert.deepEqual(again.rows, adopted.rows);
+    assert.deepEqual(again.events, []);
   });
 
   it('tells the taking over, and its end', () => {
@@ -92,14 +91,8 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
   });
 
   it('has sent everything once', async () => {
-    const changes = await pulled(server);
-    const edits = changes.flatMap((change) =>
-      Object.entries({ ...change.data, ...change.fields }).map(([field, edit]) => {
-        const at = change.fields && field in change.fields ? edit.at : change.at;
-        return `${change.table}/${change.id}.${field} at ${at}`;
-      }),
-    );
-    assert.equal(new Set(edits).size, edits.length);
+    const changes = await world.pulled();
+    assertSentOnce(changes);
     const ids = new Set(changes.map(({ table, id }) => `${table}/${id}`));
     for (const id of ['orphan', 'made', 'edited', 'gone', 'ahead', 'mixed', 'before', 'bare'])
       assert.ok(ids.has(`tasks/${id}`), id);
@@ -113,8 +106,10 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
 
   it('can be opened by Dexie again, at the same version, with all records and indexes', async () => {
     const found = await page.evaluate(() => globalThis.page.comeBack());
-    assert.deepEqual(found.counts, made);
-    const { counts, ...rest } = found;
+    const { rows, ...rest } = found;
+    const due = 'tasks/made.due: Date 1969-07-20T20:17:40.000Z, now "1969-07-20T20:17:40.000Z"';
+    assert.deepEqual(changed(made, rows), [...grownTogether, due].sort());
+    assert.deepEqual(await page.evaluate(() => globalThis.page.layout()), grown(layout));
     assert.deepEqual(rest, {
       tagged: ['orphan'],
       city: ['edited'],
@@ -130,10 +125,11 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
   });
 
   it('is taken over again after the older app came back', async () => {
-    const again = await page.evaluate((url) => globalThis.page.adopt(url), server.url);
+    const again = await adopt();
+    assert.equal(again.wholePulls, 2, 'and everything pulled once more');
     assert.ok(again.titles.includes('written by the older app'));
     assert.equal(again.install, adopted.install);
-    assert.ok((await pulled(server)).some(({ id }) => id === 'again'));
+    assert.ok((await world.pulled()).some(({ id }) => id === 'again'));
   });
 
   it('upgrades its rows once, from one version to the next or not at all', async () => {
@@ -153,9 +149,7 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
     await page.evaluate((rows) => globalThis.page.fillForUpgrade(rows), rows);
     // Three times in the first step, and three times in the second.
     for (const after of [1, 100, 300, 601, 1, 100]) {
-      const doomed = await page.context().newPage();
-      await doomed.goto(pages.url);
-      await doomed.waitForFunction(() => 'page' in globalThis);
+      const doomed = await world.tab();
       const died = doomed.evaluate(() => globalThis.page.upgradeCounted()).catch(() => 'died');
       const reached = doomed.waitForFunction((after) => globalThis.upgraded >= after, after, { polling: 1 });
       await Promise.race([reached, died]);
@@ -170,45 +164,30 @@ describe('a database of an app on Dexie', { timeout: 300_000 }, () => {
   });
 });
 
-function inserted(table, id, values) {
-  const data = { ...values, authorId: 'ada', visibility: 'space', deletedAt: null };
-  const frame = {
-    eventId: randomUUID(),
-    app: 'todo',
-    schemaVersion: 1,
-    table,
-    id,
-    op: 'insert',
-    at: '2025-06-01T10:00:00.000Z',
-  };
-  return { ...frame, data, spaceId: '_personal:ada', visibility: 'space', origin: 'user' };
-}
-
-async function push(server, changes) {
-  const { rejected } = await ask(server, '/v2/push', { schemaVersion: 1, changes });
-  assert.deepEqual(rejected, []);
-}
-
-async function pulled(server) {
+/** Each field of each row that is not what it was. */
+function changed(before, after) {
   const changes = [];
-  for (let cursor, more = true; more; ) {
-    const page = await ask(server, '/v2/pull', { cursor, apps: { todo: synced }, limit: 1000 });
-    changes.push(...page.changes);
-    cursor = page.cursor;
-    more = page.hasMore;
+  for (const table of Object.keys({ ...before, ...after })) {
+    for (const id of Object.keys({ ...before[table], ...after[table] })) {
+      const [was, is] = [before[table]?.[id] ?? {}, after[table]?.[id] ?? {}];
+      const fields = Object.keys({ ...was, ...is }).filter((field) => is[field] !== was[field]);
+      changes.push(...fields.map((field) => `${table}/${id}.${field}: ${was[field]}, now ${is[field]}`));
+    }
   }
-  return changes;
+  return changes.sort();
 }
 
-async function ask(server, path, body) {
-  const { token } = await post(server, '/dev/login', { user: 'ada' });
-  return post(server, path, { protocol: 2, clientId: 'another.1', ...body }, token);
-}
-
-async function post(server, path, body, token) {
-  const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
-  const answer = await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
-  const json = await answer.json();
-  assert.ok(answer.ok, `${path} answered ${answer.status}: ${JSON.stringify(json)}`);
-  return json;
+/** The older app's stores with those that the engine adds. */
+function grown(layout) {
+  const index = (name, keyPath) => ({ name, keyPath, unique: false, multiEntry: false });
+  return {
+    ...layout,
+    _changeLog: { keyPath: 'seq', autoIncrement: true, indexes: ['appId', 'userId'].map((name) => index(name, name)) },
+    _engine: { keyPath: ['kind', 'key'], autoIncrement: false, indexes: [] },
+    _history: {
+      keyPath: 'seq',
+      autoIncrement: true,
+      indexes: [index('[table+id]', ['table', 'id']), index('at', 'at')],
+    },
+  };
 }

@@ -1,6 +1,7 @@
-// The engine's queries against Dexie's: random schemas, rows and chains, the same results in the same order.
+// The engine against Dexie: random schemas, rows and chains that read, the same results in the same order; and random writes,
+// the same answers and the same rows afterwards.
 //
-// CHAINS: how many (300); SEED: where they begin (1). The same ones by default: other ones may find something that Dexie
+// CHAINS: how many of each (300); SEED: where they begin (1). The same ones by default: other ones may find something that Dexie
 // does otherwise and nobody knew. A difference is printed with the seed and what is left of it after
 // rows and calls were taken away.
 import assert from 'node:assert/strict';
@@ -20,9 +21,9 @@ const perPage = 500;
 /** After so many differences a run gives up. */
 const enough = 20;
 const page =
-  '<!doctype html><link rel="icon" href="data:,"><output></output><script type="module" src="/compare.js"></script>';
+  '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/compare.js"></script><script type="module" src="/compare-writes.js"></script>';
 
-describe('queries as in Dexie', { timeout: 60_000 + chains * 200 }, () => {
+describe('as in Dexie', { timeout: 60_000 + chains * 400 }, () => {
   let browser;
   let directory;
   let server;
@@ -43,26 +44,34 @@ describe('queries as in Dexie', { timeout: 60_000 + chains * 200 }, () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it(`${chains} random chains from seed ${seed} on give the same results`, async () => {
+  it(`${chains} random chains from seed ${seed} on give the same results`, () => compared('compare'));
+
+  it(`${chains} random writes from seed ${seed} on are answered alike and leave the same rows`, () =>
+    compared('compareWrites'));
+
+  async function compared(which) {
     const differences = [];
     for (let done = 0; done < chains && differences.length < enough; done += perPage) {
-      differences.push(...(await compared(seed + done, Math.min(perPage, chains - done))));
+      differences.push(...(await found(which, seed + done, Math.min(perPage, chains - done))));
     }
     for (const difference of differences) console.log(JSON.stringify(difference));
     assert.equal(differences.length, 0, `repeat with SEED=${differences[0]?.seed} CHAINS=25`);
-  });
+  }
 
-  async function compared(from, count) {
+  async function found(which, from, count) {
     const context = await browser.newContext();
     try {
       const tab = await context.newPage();
       const complaints = [];
       tab.on('pageerror', (error) => complaints.push(String(error)));
       await tab.goto(server.url, { timeout: 30_000 });
-      await tab.waitForFunction(() => globalThis.compare !== undefined, undefined, { timeout: 30_000 });
-      const found = await tab.evaluate(([first, many]) => globalThis.compare(first, many), [from, count]);
+      await tab.waitForFunction(() => globalThis.compare && globalThis.compareWrites, undefined, { timeout: 30_000 });
+      const differences = await tab.evaluate(
+        ([name, first, many]) => globalThis[name](first, many),
+        [which, from, count],
+      );
       assert.deepEqual(complaints, []);
-      return found;
+      return differences;
     } finally {
       await context.close();
     }

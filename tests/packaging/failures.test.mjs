@@ -22,6 +22,7 @@ const pages = [
   'values',
   'change-events',
   'random-calls',
+  'random-queries',
   'sealed',
   'passphrase',
   'idle',
@@ -377,6 +378,17 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
     assert.equal(alike, true, 'another tab hears the same');
     assert.deepEqual(complaints, []);
   });
+
+  for (const seed of process.env.SEED ? [process.env.SEED] : [1, 2]) {
+    it(`queries and calls with arguments that nobody should pass are refused by a code (SEED=${seed})`, async (context) => {
+      const url = `${server.url}random-queries.html?seed=${seed}&calls=${process.env.CALLS ?? 300}`;
+      const { kinds, resolved, saved, complaints, ...outcome } = await outcomeOf(browser, url, 300_000);
+      context.diagnostic(`${resolved} resolved; ${kinds.join(' ')}`);
+      assert.deepEqual(outcome, { strays: [], works: 'works', seed: Number(seed) });
+      assert.ok(resolved > 60 && saved > 15 && kinds.length > 5, 'the calls reach something');
+      assert.deepEqual(complaints, []);
+    });
+  }
 
   for (const seed of process.env.SEED ? [process.env.SEED] : [1, 2, 3]) {
     it(`random calls, right and wrong, leave a working engine (SEED=${seed})`, async (context) => {

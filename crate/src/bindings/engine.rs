@@ -25,6 +25,14 @@ use zeroize::Zeroizing;
 type Presence = Option<Box<dyn LockGuard>>;
 type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTabs>;
 
+/// What the events of a database's connection concern.
+#[derive(Default)]
+struct Connected {
+    session: RefCell<Weak<BrowserSession>>,
+    /// Its database is gone, maybe before there was a session.
+    is_cut_off: Cell<bool>,
+}
+
 /// An open engine.
 #[wasm_bindgen]
 pub struct RawEngine {
@@ -54,14 +62,14 @@ impl RawEngine {
         let presence = tabs.share_lock("open").await;
         drop(turn);
         let on_store = Rc::clone(&tell);
-        let connected: Rc<RefCell<Weak<BrowserSession>>> = Rc::default();
-        let cut_off = Rc::clone(&connected);
+        let connected: Rc<Connected> = Rc::default();
+        let heard = Rc::clone(&connected);
         let store = IndexedDb::open(OpenOptions {
             name: parsed.name.clone(),
             version: parsed.schema.version,
             stores: parsed.all_stores()?,
             durability: parsed.durability(),
-            events: Rc::new(move |event| store_event(&on_store, &cut_off, event)),
+            events: Rc::new(move |event| store_event(&on_store, &heard, event)),
         });
         let store = store.await.map_err(not_opened)?;
         let engine = Engine::open(store, BrowserHost, config, first_tab).await.map_err(|e| thrown(&e))?;
@@ -88,7 +96,12 @@ impl RawEngine {
         marker.keep(engine.install_id(), engine.pending());
         let session = Session::new(&engine, network, tabs, listener(tell, marker, engine.install_id()));
         session.lock_after(convert::whole(parsed.vault_lock_after_ms, "vault.lockAfterMs")? as u64);
-        *connected.borrow_mut() = Rc::downgrade(&session);
+        *connected.session.borrow_mut() = Rc::downgrade(&session);
+        if connected.is_cut_off.get() {
+            session.close();
+            let message = "another tab with a newer version of the app took the database over: reload the page";
+            return Err(thrown(&Error::new(Kind::Closed, message)));
+        }
         let hurried = Rc::downgrade(&session);
         let signals = Signals::listen(move || {
             if let Some(session) = hurried.upgrade() {
@@ -534,12 +547,12 @@ fn teller(event: &Function) -> Teller {
     })
 }
 
-fn store_event(tell: &Teller, session: &RefCell<Weak<BrowserSession>>, event: StoreEvent) {
+fn store_event(tell: &Teller, connected: &Connected, event: StoreEvent) {
     if matches!(event, StoreEvent::VersionChange(_) | StoreEvent::Lost) {
-        // Without its database this tab can only be in the way of one that has it.
-        let session = session.borrow().upgrade();
+        connected.is_cut_off.set(true);
+        let session = connected.session.borrow().upgrade();
         if let Some(session) = session {
-            session.sync_stop();
+            session.cut_off();
         }
     }
     match event {

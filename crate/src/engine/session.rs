@@ -35,6 +35,8 @@ pub struct Session<S: Store, H: Host, T: Transport, B: Tabs> {
     leaders_status: RefCell<Status>,
     asked: RefCell<Vec<(String, oneshot::Sender<Result<()>>)>>,
     idle: idle::Idle,
+    /// The database is another tab's: this one never leads again.
+    cut_off: Cell<bool>,
 }
 
 impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
@@ -55,6 +57,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             leaders_status: RefCell::default(),
             asked: RefCell::default(),
             idle: idle::Idle::default(),
+            cut_off: Cell::new(false),
         });
         let weak = Rc::downgrade(&session);
         engine.listen(move |event| with(&weak, |session| session.on_event(event)));
@@ -77,7 +80,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
 
     /// Takes part in sync: leads it as soon as no other tab does.
     pub fn sync_start(self: &Rc<Self>) {
-        if self.driver.is_none() || self.wanted.replace(true) {
+        if self.driver.is_none() || self.cut_off.get() || self.wanted.replace(true) {
             return;
         }
         self.post(Message::StatusWanted);
@@ -127,6 +130,16 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             driver.stop();
         }
         self.leadership.borrow_mut().take();
+        for (_, sender) in self.asked.take() {
+            // The receiver is gone when nobody waits any more.
+            let _ = sender.send(Err(Error::new(Kind::Closed, "sync was stopped: call start")));
+        }
+    }
+
+    /// Takes no part in sync ever again: without its database this tab can only be in the way of one that has it.
+    pub fn cut_off(&self) {
+        self.cut_off.set(true);
+        self.sync_stop();
     }
 
     /// Pushes and pulls, here or through the leading tab; resolves when both have succeeded.

@@ -53,6 +53,11 @@ pub fn is_dead() -> bool {
     DEAD.get()
 }
 
+/// Whether a transaction has not finished.
+pub fn has_open_transaction() -> bool {
+    HELD.with_borrow(|held| held.values().any(|resource| matches!(resource, Resource::Transaction(_))))
+}
+
 /// Aborts every transaction that has not finished, as the panic hook does: nothing half-written is kept.
 pub fn abort_open_transactions() {
     each(|resource| {

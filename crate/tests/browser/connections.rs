@@ -26,8 +26,11 @@ async fn an_old_connection_closes_for_a_new_version_after_its_running_transactio
     let old = try_open(&name, 1, TASKS, &heard).await.expect("opens");
     let tx = old.begin(Mode::Write, &["tasks"]).expect("begins");
     tx.put("tasks", &row(&json!({ "id": "last" })), None).expect("puts");
-    let (new, saved) = join(open(&name, 2, TASKS), tx.commit()).await;
+    let told = Heard::new();
+    let (new, saved) = join(try_open(&name, 2, TASKS, &told), tx.commit()).await;
+    let new = new.expect("opens");
     saved.expect("the running transaction is saved");
+    assert!(told.all().iter().all(|event| *event == StoreEvent::Blocked), "it waited, or was faster");
     assert_eq!(heard.all(), [StoreEvent::VersionChange(Some(21))]);
     assert_eq!(old.begin(Mode::Read, &["tasks"]).err(), Some(StoreError::Closed));
     assert!(get(&new, "tasks", "last").await.is_some());

@@ -1,6 +1,7 @@
 // The older app: a database made, filled and read by Dexie.
 import Dexie from './dexie.js';
 import { own, synced, tables, version } from './schema.js';
+import { shownRow } from './shown.js';
 
 const early = '2025-06-01T10:00:00.000Z';
 const late = '2025-06-02T10:00:00.000Z';
@@ -142,15 +143,18 @@ export async function fill(name, records) {
   await db.table('_pendingChanges').bulkAdd(queue);
   await db.table('_syncMeta').add({ appId: 'todo', collection: 'tasks', lastSyncedAt: early });
   await db.table('_clientIdentity').add({ id: 'self', clientId: 'older-client' });
-  const counts = await count(db);
+  const rows = await all(db);
   db.close();
-  return counts;
+  return rows;
 }
 
-async function count(db) {
-  const counts = {};
-  for (const name of Object.keys(tables)) counts[name] = await db.table(name).count();
-  return counts;
+/** Every row of every table, by key, as Dexie reads it. */
+async function all(db) {
+  const found = {};
+  for (const name of Object.keys(tables)) {
+    found[name] = Object.fromEntries((await db.table(name).toArray()).map((row) => [row.id, shownRow(row)]));
+  }
+  return found;
 }
 
 /** The older app comes back: what it finds, through its indexes, and a write of its own. */
@@ -159,7 +163,7 @@ export async function comeBack(name) {
   await db.open();
   const ids = (rows) => rows.map((row) => row.id);
   const found = {
-    counts: await count(db),
+    rows: await all(db),
     tagged: ids(await db.table('tasks').where('tags').equals('a').toArray()),
     city: ids(await db.table('tasks').where('address.city').equals('Zug').toArray()),
     compound: ids(await db.table('tasks').where('[projectId+order]').equals(['p', 1]).toArray()),

@@ -1,9 +1,23 @@
 // What the page can be told to do: be the older app, or the app that has moved to the engine.
 import { comeBack, fill } from './older-app.js';
 import { openEngine } from './pkg/index.js';
-import { apps, declared, version } from './schema.js';
+import { apps, declared, tables, version } from './schema.js';
+import { layout, shownRow } from './shown.js';
 
 const name = 'mana';
+
+/** How often this page asked a server for everything from the beginning. */
+let wholePulls = 0;
+
+async function watchedFetch(input, init) {
+  if (new URL(input.url ?? input).pathname === '/v2/pull') {
+    const sent = new Response(init.body).body;
+    const isPacked = new Headers(init.headers).get('Content-Encoding') === 'gzip';
+    const { cursor } = await new Response(isPacked ? sent.pipeThrough(new DecompressionStream('gzip')) : sent).json();
+    if (!cursor) wholePulls += 1;
+  }
+  return fetch(input, init);
+}
 
 async function open(server) {
   const events = [];
@@ -13,7 +27,7 @@ async function open(server) {
     schema: { version, stores: declared },
     apps,
     user: { id: 'ada' },
-    sync: server ? { url: server, getToken: () => token(server) } : null,
+    sync: server ? { url: server, getToken: () => token(server), fetch: watchedFetch } : null,
     on: {
       adoption: note('adoption'),
       upgrade: note('upgrade'),
@@ -48,6 +62,7 @@ function raw(kind) {
 
 globalThis.page = {
   fill: (records) => fill(name, records),
+  layout: () => layout(name),
   comeBack: () => comeBack(name),
 
   /** Opens the engine on the older app's database, syncs until nothing is left, and tells what there is then. */
@@ -57,6 +72,11 @@ globalThis.page = {
     do await engine.sync.syncNow();
     while (engine.sync.status.current.pending > 0);
     const tasks = await engine.table('tasks').toArray();
+    const rows = {};
+    for (const table of Object.keys(tables)) {
+      const found = await engine.table(table).acrossSpaces().includeDeleted().toArray();
+      rows[table] = Object.fromEntries(found.map((row) => [row.id, shownRow(row)]));
+    }
     const due = (await engine.table('tasks').get('made')).due;
     const drafts = await engine.table('drafts').count();
     const install = (await raw('install'))[0].id;
@@ -66,6 +86,8 @@ globalThis.page = {
     return {
       events,
       pulling,
+      rows,
+      wholePulls,
       titles: tasks.map((row) => row.title).sort(),
       due: due?.toISOString?.() ?? String(due),
       drafts,

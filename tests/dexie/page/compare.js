@@ -1,17 +1,8 @@
 // Runs chains on Dexie and on the engine, and reports where they differ.
-import { Dexie } from './dexie.mjs';
-import { ManaError, openEngine } from './pkg/index.js';
+import { closePair, fill, isRefusal, openPair, queryOf, shown, text } from './pair.js';
 import { randomChain, randomFrom, randomWorld } from './random.js';
 
 const chainsPerWorld = 25;
-const engineFields = ['spaceId', 'authorId', 'visibility', 'deletedAt', 'updatedAt', '__fieldMeta', '_updatedAtIndex'];
-const tests = [
-  (row) => row.s === 1 || row.s === 'p',
-  (row) => typeof row.a === 'number',
-  (row) => (row.tags?.length ?? 0) > 1,
-  (row) => String(row.id).length % 2 === 0,
-];
-let databases = 0;
 
 /** Runs `count` chains from a seed on; gives the differences, each with what repeats it. */
 window.compare = async (seed, count) => {
@@ -20,7 +11,7 @@ window.compare = async (seed, count) => {
     const worldSeed = seed + done;
     const random = randomFrom(worldSeed);
     const world = randomWorld(random);
-    const pair = await open(world);
+    const pair = await openPair(world);
     await fill(pair, world.rows);
     for (let i = 0; i < Math.min(chainsPerWorld, count - done); i += 1) {
       const chain = randomChain(random, world);
@@ -29,40 +20,10 @@ window.compare = async (seed, count) => {
       differences.push({ seed: worldSeed, ...(await shrunk(pair, world, chain)) });
       await fill(pair, world.rows);
     }
-    await close(pair);
+    await closePair(pair);
   }
   return differences;
 };
-
-async function open(world) {
-  databases += 1;
-  const schema = [world.primary, ...world.indexes].join(', ');
-  const dexie = new Dexie(`dexie-${databases}`);
-  dexie.version(1).stores({ t: schema });
-  const engine = await openEngine({
-    name: `engine-${databases}`,
-    schema: { version: 1, stores: { t: schema } },
-    apps: world.synced ? { app: { tables: { t: {} } } } : {},
-    user: { id: 'u' },
-  });
-  return { dexie, engine, tables: [dexie.table('t'), engine.table('t')] };
-}
-
-async function fill({ dexie, engine, tables }, rows) {
-  const [ours, theirs] = [tables[1], tables[0]];
-  await dexie.table('t').clear();
-  // A synced table is not emptied: what is deleted stays as a tombstone.
-  const old = await ours.toCollection().primaryKeys();
-  await ours.bulkDelete(old);
-  await theirs.bulkPut(structuredClone(rows));
-  await ours.bulkPut(structuredClone(rows));
-  return engine;
-}
-
-async function close({ dexie, engine }) {
-  await dexie.delete();
-  await engine.destroy({ force: true });
-}
 
 async function both(pair, chain) {
   const [dexie, engine] = await Promise.all(pair.tables.map((table) => outcome(table, chain)));
@@ -77,20 +38,15 @@ async function outcome(table, chain) {
     const list = Array.isArray(result) ? result.map(shown) : [shown(result)];
     return JSON.stringify(united && chain.end !== 'sortBy' ? list.sort() : list);
   } catch (error) {
-    const refused = error instanceof ManaError || 'db' in table;
-    return refused ? 'refused' : `${error.stack}`;
+    return isRefusal(table, error) ? 'refused' : `${error.stack}`;
   }
 }
 
 async function run(table, chain) {
   // Dexie changes ranges that it is given.
   const { steps, end } = structuredClone(chain);
-  const query = steps.reduce((query, step) => {
-    if (step.criteria) return query.where(step.criteria);
-    if (step.where) return query[step.or ? 'or' : 'where'](step.where)[step.call](...step.args);
-    const args = step.test === undefined ? (step.args ?? []) : [tests[step.test], ...(step.args ?? [])];
-    return query[step.call](...args);
-  }, table);
+  // As many name an index of several fields by its name as by a list.
+  const query = queryOf(table, steps, (steps[0].args?.length ?? 0) % 2 === 1);
   const seen = [];
   switch (end) {
     case 'sortBy':
@@ -105,17 +61,6 @@ async function run(table, chain) {
     default:
       return query[end]();
   }
-}
-
-/** A value as a text: the engine's own fields left out, what JSON does not know by its kind. */
-function shown(value) {
-  if (value === undefined) return 'undefined';
-  if (value instanceof Date) return `Date ${value.getTime()}`;
-  if (value instanceof ArrayBuffer) return `bytes ${new Uint8Array(value)}`;
-  if (Array.isArray(value)) return `[${value.map(shown)}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const names = Object.keys(value).filter((name) => !engineFields.includes(name));
-  return `{${names.sort().map((name) => `${name}: ${shown(value[name])}`)}}`;
 }
 
 /** Takes away rows and calls as long as the two still differ. */
@@ -137,7 +82,6 @@ async function shrunk(pair, world, chain) {
   await fill(pair, rows);
   const { dexie, engine } = await both(pair, { ...chain, steps });
   const { synced, primary, indexes } = world;
-  const text = (value) => JSON.stringify(value, (_, part) => (part instanceof ArrayBuffer ? shown(part) : part));
   return {
     synced,
     schema: [primary, ...indexes].join(', '),
@@ -147,5 +91,3 @@ async function shrunk(pair, world, chain) {
     engine,
   };
 }
-
-document.querySelector('output').textContent = 'ready';

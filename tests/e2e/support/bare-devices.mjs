@@ -7,7 +7,8 @@ import { packageDirectory, root } from '../../support/places.mjs';
 import { serve } from '../../support/serve.mjs';
 import { SyncServer } from '../../support/sync-server.mjs';
 
-const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/vault.js"></script>';
+const html = (script) =>
+  `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/${script}"></script>`;
 
 export class BareDevices {
   server;
@@ -15,10 +16,11 @@ export class BareDevices {
   #directory;
   #pages;
 
-  static async start() {
+  /** @param {string} [script] what their pages run, of `tests/e2e/page` */
+  static async start(script = 'vault.js') {
     const devices = new BareDevices();
     try {
-      await devices.#start();
+      await devices.#start(script);
       return devices;
     } catch (error) {
       await devices.stop();
@@ -26,11 +28,11 @@ export class BareDevices {
     }
   }
 
-  async #start() {
+  async #start(script) {
     this.#directory = await mkdtemp(join(tmpdir(), 'mana-bare-'));
     await cp(join(root, 'tests/e2e/page'), this.#directory, { recursive: true });
     await cp(packageDirectory, join(this.#directory, 'pkg'), { recursive: true });
-    await writeFile(join(this.#directory, 'index.html'), html);
+    await writeFile(join(this.#directory, 'index.html'), html(script));
     const connectTo = [];
     this.#pages = await serve(this.#directory, { connectTo });
     this.server = await SyncServer.start(new URL(this.#pages.url).origin);
@@ -46,7 +48,7 @@ export class BareDevices {
   }
 
   /**
-   * A browser profile of its own; `told` calls its page (`tests/e2e/page/vault.js`), `restart` kills the page and opens another.
+   * A browser profile of its own; `told` calls its page, `restart` kills the page and opens another, `tab` opens one beside it.
    *
    * @param {(context: import('playwright-core').BrowserContext) => void} [watch] gets the profile before any page is open
    */
@@ -56,8 +58,14 @@ export class BareDevices {
     let page = await this.#load(context);
     return {
       context,
-      told: (method, ...given) =>
-        page.evaluate(([name, arguments_]) => globalThis.device[name](...arguments_), [method, given]),
+      get page() {
+        return page;
+      },
+      told: (...asked) => tell(page, ...asked),
+      tab: async () => {
+        const beside = await this.#load(context);
+        return { page: beside, told: (...asked) => tell(beside, ...asked) };
+      },
       restart: async () => {
         await page.close();
         page = await this.#load(context);
@@ -73,4 +81,9 @@ export class BareDevices {
     await page.waitForFunction(() => 'device' in globalThis);
     return page;
   }
+}
+
+/** Has a page do something and gives its answer. */
+function tell(page, method, ...given) {
+  return page.evaluate(([name, arguments_]) => globalThis.device[name](...arguments_), [method, given]);
 }

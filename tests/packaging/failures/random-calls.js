@@ -1,6 +1,7 @@
 // Hundreds of calls with right and wrong arguments, in random order and often at once: each resolves or rejects with a
 // ManaError, and afterwards everything works, and record and log agree.
 import { fresh, report, stored } from './common.js';
+import { deep, generator, revoked } from './hostile.js';
 import { ManaError } from './pkg/index.js';
 
 const seed = Number(new URLSearchParams(location.search).get('seed') ?? 1);
@@ -28,12 +29,6 @@ class Model {
     throw new Error('on the prototype');
   }
 }
-const revoked = () => {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-};
-const deep = (levels) => Array.from({ length: levels }).reduce((inner) => [inner], 1);
 const rejecting = new Proxy(
   {},
   {
@@ -280,15 +275,4 @@ function sorted(json) {
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner,
   );
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-function generator(start) {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

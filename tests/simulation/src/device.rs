@@ -6,7 +6,7 @@ use super::host::{SimHost, WallClock};
 use super::network::{Line, SimTransport};
 use super::random::Random;
 use super::setup::{Setup, all_stores, empty, of_older_app};
-use super::storage::{Power, SimStore, Transactions, Whose};
+use super::storage::{Power, SimStore, Transactions, Trouble, Whose};
 use super::tabs::{Profile, TabOf};
 use mana_sync_engine::engine::{Engine, Event, Result, Session};
 use mana_sync_engine::store::memory::Changed;
@@ -70,6 +70,8 @@ pub struct Device {
     pub(super) key: Rc<Cell<Option<u8>>>,
     /// After how many operations the next tab dies.
     doomed: Cell<Option<u64>>,
+    /// After how many operations the next tab meets which trouble.
+    troubled: Cell<Option<(u64, Trouble)>>,
     pub(super) events: Rc<RefCell<Vec<(Owner, Event)>>>,
 }
 
@@ -92,6 +94,7 @@ impl Device {
             number,
             key: Rc::default(),
             doomed: Cell::default(),
+            troubled: Cell::default(),
             events: Rc::default(),
         };
         device.listen_to_commits();
@@ -166,6 +169,12 @@ impl Device {
         opened.is_some()
     }
 
+    /// Opens the first tab, whose database does something else than it was asked after so many operations.
+    pub fn open_troubled(&self, operations: u64, trouble: Trouble) -> Result<()> {
+        self.troubled.set(Some((operations, trouble)));
+        self.open_at(0)
+    }
+
     /// Gives the database the content of an older app on Dexie, which the engine has never opened.
     pub fn fill_as_older_app(&self, rows: &[(&str, Value)]) {
         *self.memory.borrow_mut() = of_older_app(&self.setup.borrow());
@@ -219,6 +228,7 @@ impl Device {
         self.owners.set(owner);
         let power = Power::new(owner, &self.executor, &self.profile);
         self.doomed.take().into_iter().for_each(|operations| power.fail_after(operations));
+        self.troubled.take().into_iter().for_each(|(operations, trouble)| power.trouble_after(operations, trouble));
         let store = SimStore::new(self.memory.borrow().clone(), power.clone(), &self.transactions);
         let host = SimHost::new(&self.executor, owner, &self.clock, self.random.fork());
         let is_first = self.tabs.borrow().iter().flatten().all(|tab| tab.power.is_out());

@@ -16,6 +16,7 @@ pub mod host;
 pub mod ledger;
 pub mod model;
 pub mod network;
+pub mod older_app;
 pub mod oracle;
 pub mod place;
 pub mod random;

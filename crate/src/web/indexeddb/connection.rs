@@ -4,13 +4,15 @@ use super::error::store_error;
 use super::transaction::IndexedDbTransaction;
 use crate::model::{IndexSpec, OrderedMap};
 use crate::store::{Mode, Store, StoreError};
-use crate::web::registry::{Registration, Resource};
+use crate::web::host::sleep;
+use crate::web::registry::{self, Registration, Resource};
 use crate::web::{JsRow, js};
 use js_sys::{Array, Function, Object, Reflect};
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{Event, IdbDatabase, IdbTransaction, IdbVersionChangeEvent};
 
 /// When a write counts as stored.
@@ -165,15 +167,27 @@ impl Store for IndexedDb {
 fn on_event(db: IdbDatabase, state: Rc<Cell<State>>, events: OnStoreEvent) -> Closure<dyn Fn(Event)> {
     Closure::new(move |event: Event| {
         if let Some(change) = event.dyn_ref::<IdbVersionChangeEvent>() {
-            // Running transactions finish; the other tab goes on after them.
             state.set(State::Closed);
-            db.close();
+            make_way(&db);
             events(StoreEvent::VersionChange(change.new_version().map(version_of)));
         } else {
             state.set(State::Lost);
             events(StoreEvent::Lost);
         }
     })
+}
+
+/// Closes for another tab: running transactions finish, and the other one goes on after them. While some run, the connection
+/// is closed only after the event: else Chromium, unlike the standard, does not tell the other tab that it is blocked.
+fn make_way(db: &IdbDatabase) {
+    if !registry::has_open_transaction() {
+        return db.close();
+    }
+    let db = db.clone();
+    spawn_local(async move {
+        sleep(0).await;
+        db.close();
+    });
 }
 
 /// Versions are whole numbers that IndexedDB keeps as doubles.

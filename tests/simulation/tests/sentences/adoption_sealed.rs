@@ -1,7 +1,7 @@
 //! What an older app left in plaintext in fields that are to be sealed never reaches the server like that.
 
-use super::adoption::{LATER, OLD, queued, stamped};
 use super::sealed::{SECRET, setup, shown};
+use mana_simulation::older_app::{LATER, OLD, queued, stamped};
 use mana_simulation::{Device, World};
 use mana_sync_engine::crypto::Envelope;
 use serde_json::{Value, json};

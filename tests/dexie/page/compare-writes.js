@@ -1,0 +1,119 @@
+// Runs writes on Dexie and on the engine; reports where their answers or the tables' contents differ.
+import { closePair, fill, isRefusal, openPair, queryOf, shown, text } from './pair.js';
+import { randomFrom } from './random.js';
+import { edits, randomWrite, writtenWorld } from './random-writes.js';
+
+const writesPerWorld = 25;
+/** After so many the table begins anew, so that enough is there to meet. */
+const writesPerFill = 5;
+
+/** Runs `count` writes from a seed on; gives the differences, each with what repeats it. */
+window.compareWrites = async (seed, count) => {
+  const differences = [];
+  for (let done = 0; done < count; done += writesPerWorld) {
+    const worldSeed = seed + done;
+    const random = randomFrom(worldSeed);
+    const world = writtenWorld(random);
+    let pair = await openPair(world);
+    for (let i = 0; i < Math.min(writesPerWorld, count - done); i += 1) {
+      if (i % writesPerFill === 0) await fill(pair, world.rows, world.keys);
+      const before = await contents(pair.tables[0], world);
+      const write = randomWrite(random, world);
+      const found = await both(pair, world, write);
+      if (found.same) continue;
+      await closePair(pair);
+      differences.push({ seed: worldSeed, ...(await shrunk(world, before, write)) });
+      // Generators of keys may have gone different ways.
+      pair = await openPair(world);
+      await fill(pair, world.rows, world.keys);
+    }
+    await closePair(pair);
+  }
+  return differences;
+};
+
+async function both(pair, world, write) {
+  const [dexie, engine] = await Promise.all(
+    pair.tables.map(async (table) => {
+      const answered = await answer(pair, table, world, write);
+      const { rows, keys } = await contents(table, world);
+      return [answered, ...rows.map((row, at) => (keys ? `${keys[at]}: ` : '') + shown(row))];
+    }),
+  );
+  return { same: JSON.stringify(dexie) === JSON.stringify(engine), dexie, engine };
+}
+
+/** All rows, with their keys where these are beside them. */
+async function contents(table, { keys }) {
+  const rows = await table.toCollection().toArray();
+  return { rows, ...(keys && { keys: await table.toCollection().primaryKeys() }) };
+}
+
+/** What a write gives, as a text: its value, or that it was refused, with the places that were. */
+async function answer(pair, table, world, write) {
+  const { steps, call, end, args, edit, within } = structuredClone(write);
+  const given = edit === undefined ? args : [edits[edit]];
+  const act = (on) => (call ? on[call](...given) : queryOf(on, steps)[end](...given));
+  try {
+    const value = await (within ? inTransaction(pair, table, act, within === 'caught') : act(table));
+    if (value === undefined || isOwnCount(world, call)) return 'done';
+    // Dexie says whether the row was there, the engine whether it was made.
+    return shown(call === 'upsert' && 'db' in table ? !value : value);
+  } catch (error) {
+    return isRefusal(table, error) || edit !== undefined ? `refused ${refused(error, !call)}` : `${error.stack}`;
+  }
+}
+
+/** Writes in a transaction; where it catches what is refused, the rest of it is saved. */
+async function inTransaction({ dexie, engine }, table, act, catches) {
+  let caught;
+  const body = (on) =>
+    act(on).catch((error) => {
+      if (!catches) throw error;
+      caught = error;
+    });
+  const value = await ('db' in table
+    ? dexie.transaction('rw', table, () => body(table))
+    : engine.transaction('rw', 't', (tx) => body(tx.table('t'))));
+  if (caught) throw caught;
+  return value;
+}
+
+/** Tables that sync do not count rows in which nothing differs. */
+function isOwnCount({ synced }, call) {
+  return synced && (call === 'update' || call === 'bulkUpdate');
+}
+
+/** What an error says of a call with several rows: of a query's how many were done, of a list's which were not. */
+function refused({ failures, failuresByPos, code, details, successCount }, isQuery) {
+  if (failuresByPos) return `at ${Object.keys(failuresByPos)}`;
+  // Dexie's `update` is a query, too.
+  if (failures) return isQuery ? `all but ${successCount}` : '';
+  if (code !== 'bulk_failed') return '';
+  return isQuery ? `all but ${details.successCount}` : `at ${details.failures.map(({ position }) => position)}`;
+}
+
+/** Takes away rows as long as the two still differ. */
+async function shrunk(world, { rows, keys }, write) {
+  const pair = await openPair(world);
+  const tried = (places) => {
+    const at = (list) => list && places.map((place) => list[place]);
+    return fill(pair, at(rows), at(keys)).then(() => both(pair, world, write));
+  };
+  let places = rows.map((_, at) => at);
+  for (let at = rows.length - 1; at >= 0; at -= 1) {
+    const fewer = places.filter((place) => place !== at);
+    if (!(await tried(fewer)).same) places = fewer;
+  }
+  const { dexie, engine } = await tried(places);
+  await closePair(pair);
+  const { synced, primary, indexes } = world;
+  return {
+    synced,
+    schema: [primary, ...indexes].join(', '),
+    write: text(write),
+    rows: places.map((place) => (keys ? `${keys[place]}: ` : '') + shown(rows[place])),
+    dexie,
+    engine,
+  };
+}

@@ -1,0 +1,51 @@
+// A tab that syncs a list of notes and keeps what `change` events tell it.
+import { openEngine } from './pkg/index.js';
+
+let engine;
+const heard = [];
+
+async function token(server) {
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
+  return (await answer.json()).token;
+}
+
+/** Whether this tab asked the server for anything: only the one that leads does. */
+globalThis.asked = false;
+function watchedFetch(input, init) {
+  globalThis.asked = true;
+  return fetch(input, init);
+}
+
+globalThis.heard = heard;
+globalThis.device = {
+  async open(server) {
+    engine = await openEngine({
+      name: 'changes',
+      schema: { version: 1, stores: { notes: 'id', tags: 'id' } },
+      apps: { diary: { tables: { notes: {}, tags: {} } } },
+      user: { id: 'ada' },
+      sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
+      on: { change: (changes) => heard.push(...changes) },
+    });
+  },
+
+  /** Calls a method of a table, and has the server know of it. */
+  async write(table, call, ...given) {
+    await engine.table(table)[call](...given).synced;
+  },
+
+  /** Several rows of several tables in one transaction. */
+  async together() {
+    await engine.transaction('rw', ['notes', 'tags'], async (tx) => {
+      await tx.table('notes').update('a', { title: 'A3' });
+      await tx.table('notes').update('b', { done: true });
+      await tx.table('tags').add({ id: 't', name: 'home' });
+    }).synced;
+  },
+
+  sync: () => engine.sync.syncNow(),
+  read: (table, id) => engine.table(table).get(id),
+  asked: () => globalThis.asked,
+  clear: () => heard.splice(0),
+};
