@@ -178,6 +178,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       'unlocked by the passphrase without WebCrypto, and locked',
       'signed out',
       'signed out and closed',
+      'destroyed',
       'closed',
     ];
     assert.deepEqual(there, Object.fromEntries(ends.map((end) => [end, true])));

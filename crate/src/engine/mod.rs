@@ -234,8 +234,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.set(pending);
         let before = self.config().user_id().to_owned();
         if before != id && before != GUEST {
-            // Said while it is still known whose they are: the other tabs drop them, too.
-            self.emit(Event::VaultKey(None));
+            // Said while it is still known whose it is.
+            self.lock_elsewhere();
         }
         self.config.borrow_mut().user = user;
         if before != id {

@@ -195,6 +195,11 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Locks the vault in this tab and tells the others. What was decrypted is dropped: live queries run again.
     pub fn lock(self: &Rc<Self>) {
         self.drop_keys();
+        self.lock_elsewhere();
+    }
+
+    /// Has the other tabs lock the user's vault.
+    pub fn lock_elsewhere(&self) {
         self.emit(Event::VaultKey(None));
     }
 

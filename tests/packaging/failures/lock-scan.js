@@ -109,6 +109,10 @@ await gone('signed out and closed', async ({ one, other }) => {
   await one.signOut();
   await until(() => other.vault.state.current === 'locked');
 });
+await gone('destroyed', async ({ one, other }) => {
+  await one.destroy({ force: true });
+  await until(() => other.vault.state.current === 'locked');
+});
 await gone('closed', async ({ one, other }) => {
   one.close();
   other.close();

@@ -2,11 +2,11 @@
 import { hex } from './traces.js';
 
 const memories = [];
-const { Instance } = WebAssembly;
-WebAssembly.Instance = (...given) => {
-  const instance = new Instance(...given);
-  if (instance.exports.memory) memories.push(instance.exports.memory);
-  return instance;
+WebAssembly.Instance = class extends WebAssembly.Instance {
+  constructor(...given) {
+    super(...given);
+    if (this.exports.memory) memories.push(this.exports.memory);
+  }
 };
 
 const base64 = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/=*$/, '');
