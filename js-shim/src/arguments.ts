@@ -13,6 +13,13 @@ export function optionsArgument<T extends object>(value: T | undefined, what: st
   return value === undefined ? {} : readArgument(() => ({ ...objectArgument(value, what) }));
 }
 
+/** Options that may be left out, each `true` or `false`: what deletes data has to be said as it is meant. */
+export function flagsArgument<T extends object>(value: T | undefined, what: string): Partial<T> {
+  const flags = optionsArgument(value, what);
+  if (Object.values(flags).every((flag) => flag === undefined || typeof flag === 'boolean')) return flags;
+  throw wrong(what, 'true or false');
+}
+
 /** An array. */
 export function listArgument<I>(value: readonly I[], what: string): readonly I[] {
   if (isList(value)) return value;
@@ -55,12 +62,6 @@ export function functionArgument<F>(value: F, what: string): F {
 export function numberArgument(value: unknown, what: string): number {
   if (typeof value === 'number' && value >= 0) return value;
   throw wrong(what, 'a number from 0 on');
-}
-
-/** `true` or `false`. */
-export function flagArgument(value: unknown, what: string): boolean {
-  if (typeof value === 'boolean') return value;
-  throw wrong(what, 'true or false');
 }
 
 /** One of some words. */

@@ -28,12 +28,11 @@ export async function changeRecords(
     const keys = items.map(([key]) => key);
     for (const row of await inside.getMany(table.name, keys)) requireRecord(table, row);
     const written = inside.write(kind, table.name, items, bulk);
-    const refused = await refusalOf(written);
-    return refused ? { refused } : { counted: (await written).value };
+    return { refused: await refusalOf(written), written };
   });
   // Only now: what was not refused is saved.
-  if (!value.counted) throw value.refused;
-  return { value: value.counted, whenSynced };
+  if (value.refused) throw value.refused;
+  return { value: (await value.written).value, whenSynced };
 }
 
 /** Lets a function change a row; gives how many rows changed. */

@@ -2,7 +2,7 @@
 
 import { EngineAccess, syncWaiter } from './access.js';
 import {
-  flagArgument,
+  flagsArgument,
   functionArgument,
   isList,
   numberArgument,
@@ -189,7 +189,7 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   async setUser(user: User | null, options?: WipeOptions): Promise<void> {
-    const { wipe, force } = wipeArgument(options, 'The options of setUser');
+    const { wipe = false, force = false } = flagsArgument(options, 'The options of setUser');
     const next = readArgument(() => rawUser(user));
     try {
       await this.#connection.run((raw) => raw.setUser(next));
@@ -222,9 +222,8 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   async adoptGuestData(options?: AdoptGuestDataOptions): Promise<GuestData> {
-    const { dryRun = false } = optionsArgument(options, 'The options of adoptGuestData');
-    const isDry = flagArgument(dryRun, 'dryRun');
-    const data = await this.#connection.run((raw) => raw.adoptGuestData(isDry));
+    const { dryRun = false } = flagsArgument(options, 'The options of adoptGuestData');
+    const data = await this.#connection.run((raw) => raw.adoptGuestData(dryRun));
     for (const { table, row } of data.existing) revive(tableInfo(this.#connection.options, table), row);
     return data;
   }
@@ -266,7 +265,7 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   async signOut(options?: WipeOptions): Promise<void> {
-    const { wipe, force } = wipeArgument(options, 'The options of signOut');
+    const { wipe = false, force = false } = flagsArgument(options, 'The options of signOut');
     if (wipe) return this.destroy({ force });
     this.vault.lock();
     this.close();
@@ -280,7 +279,7 @@ class OpenEngine extends ActorWriter implements Engine {
   }
 
   async destroy(options?: { readonly force?: boolean }): Promise<void> {
-    const { force } = wipeArgument(options, 'The options of destroy');
+    const { force = false } = flagsArgument(options, 'The options of destroy');
     await this.#connection.destroy(force);
     this.#live.close();
     this.#events.emitOnce('closed', null);
@@ -296,12 +295,6 @@ function upgrader({ schema }: EngineOptions, raw: RawOptions): ConnectionHandler
       schema.upgrades?.[version]?.({ table: (name) => new AccessTable(access, tableName(name)), abort }),
     );
   };
-}
-
-/** What deletes data has to be said as it is meant. */
-function wipeArgument(options: WipeOptions | undefined, what: string): Required<WipeOptions> {
-  const { wipe = false, force = false } = optionsArgument(options, what);
-  return { wipe: flagArgument(wipe, 'wipe'), force: flagArgument(force, 'force') };
 }
 
 function tableNames(tables: unknown): string[] {

@@ -6,7 +6,7 @@ import { invalidArgument, ManaError, readArgument } from './errors.js';
 import { keyOfRow, storedFields, type TableInfo } from './fields.js';
 import { type Outcome, writePromise } from './outcome.js';
 import type { RawWriteKind } from './raw.js';
-import { refusalOf, refusals, requireNone } from './refusals.js';
+import { type Refusal, refusalOf, requireNone } from './refusals.js';
 import type { Write } from './types.js';
 import { sealed } from './vault.js';
 
@@ -29,15 +29,12 @@ export function deleteRows(access: Access, table: TableInfo, read: ReadRows): Wr
   return overRows(access, table, read, (rows) => ({
     kind: 'update',
     updates: [],
-    deletes: rows.map((row, place) => ({ place, item: keyOfRow(table, row) })),
+    deletes: rows.map((row, place) => [place, keyOfRow(table, row)]),
   }));
 }
 
 /** What is written of the row at a place of the query. */
-interface Planned<I> {
-  readonly place: number;
-  readonly item: I;
-}
+type Planned<I> = [place: number, item: I];
 
 interface Plan {
   /** By paths, as the app wrote them, or by the names of fields that a function changed. */
@@ -56,11 +53,8 @@ function overRows(
     const { value, whenSynced } = await access.atomically(table.name, async (inside, waits) => {
       const rows = (await read(inside)) as Row[];
       const { kind, updates, deletes } = make(rows, waits);
-      const refused = [
-        ...(await refusedOf(inside, kind, table, updates)),
-        ...(await refusedOf(inside, 'delete', table, deletes)),
-      ];
-      return { count: rows.length, refused };
+      const refused = await written(inside, kind, table, updates);
+      return { count: rows.length, refused: [...refused, ...(await written(inside, 'delete', table, deletes))] };
     });
     // Only now: what was not refused is saved.
     requireNone(table.name, value.count, value.refused);
@@ -69,15 +63,18 @@ function overRows(
   return writePromise(outcome());
 }
 
-/** Writes, and gives the rows that were refused. */
-async function refusedOf(access: Access, kind: RawWriteKind, table: TableInfo, planned: Planned<unknown>[]) {
+/** Writes, and gives the rows that were refused, by their places in the query. */
+async function written(
+  access: Access,
+  kind: RawWriteKind,
+  table: TableInfo,
+  planned: Planned<unknown>[],
+): Promise<Refusal[]> {
   if (planned.length === 0) return [];
-  const items = planned.map(({ item }) => item);
+  const items = planned.map(([, item]) => item);
   const error = await refusalOf(access.write(kind, table.name, items, true));
-  return refusals(
-    error,
-    planned.map(({ place }) => place),
-  );
+  const failures = (error?.details?.failures ?? []) as Refusal[];
+  return failures.map((failure) => ({ ...failure, position: planned[failure.position]?.[0] as number }));
 }
 
 function plan(table: TableInfo, rows: Row[], change: unknown, waits: boolean): Plan {
@@ -85,7 +82,7 @@ function plan(table: TableInfo, rows: Row[], change: unknown, waits: boolean): P
     const changes = readArgument(() => storedFields(table, change));
     return {
       kind: 'update',
-      updates: rows.map((row, place) => ({ place, item: [keyOfRow(table, row), changes] })),
+      updates: rows.map((row, place) => [place, [keyOfRow(table, row), changes]]),
       deletes: [],
     };
   }
@@ -96,12 +93,12 @@ function plan(table: TableInfo, rows: Row[], change: unknown, waits: boolean): P
     const context: Context = { value: draft, primKey: key };
     if (noPromise(Reflect.apply(change, context, [draft, context]), 'modify') === false) continue;
     if (context.value === undefined || context.value === null) {
-      made.deletes.push({ place, item: key });
+      made.deletes.push([place, key]);
       continue;
     }
     const changes = readArgument(() => storedFields(table, changesOf(table, row, draft, context.value)));
     if (waits) requireRead(row, changes);
-    if (Object.keys(changes).length > 0) made.updates.push({ place, item: [key, changes] });
+    if (Object.keys(changes).length > 0) made.updates.push([place, [key, changes]]);
   }
   return made;
 }

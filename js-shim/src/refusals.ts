@@ -3,7 +3,7 @@
 import { ManaError } from './errors.js';
 
 /** A row that was refused: its place in the call, and its own error. */
-interface Refusal {
+export interface Refusal {
   readonly position: number;
   readonly message: string;
 }
@@ -19,17 +19,10 @@ export async function refusalOf(write: Promise<unknown>): Promise<ManaError | un
   }
 }
 
-/** The rows that such an error names, where the write had those of the call that stood at `places`. */
-export function refusals(error: ManaError | undefined, places: readonly number[]): Refusal[] {
-  const failures = (error?.details?.failures ?? []) as Refusal[];
-  return failures.map((failure) => ({ ...failure, position: places[failure.position] as number }));
-}
-
-/** Fails as a call over `count` rows of a table does, some of which were refused in one or several writes. */
-export function requireNone(table: string, count: number, refused: Refusal[]): void {
-  const failures = refused.sort((a, b) => a.position - b.position);
-  const [first] = failures;
+/** Fails where rows were refused in one or several writes of a call over `count` rows. */
+export function requireNone(table: string, count: number, failures: Refusal[]): void {
+  const [first] = failures.sort((a, b) => a.position - b.position);
   if (!first) return;
-  const text = `${failures.length} of ${count} records of ${table} were not written, the others were; the first of them, at position ${first.position}: ${first.message}`;
+  const text = `${failures.length} of ${count} records of ${table} were not written, the others were; the first of them: ${first.message}`;
   throw new ManaError('bulk_failed', text, { details: { table, failures, successCount: count - failures.length } });
 }

@@ -91,7 +91,9 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       // for sealed fields was looked at and guests' records were taken into accounts, and 582,000 before keys were wrapped with
       // passphrases, the own space got its name, and the keyring was read where a wrong clock needs it: it has to go down again.
       { limit: 588_000, parts: ['engine.wasm'] },
-      { limit: 15_000, parts: ['index.js', './glue.js'] },
+      // The aim is 14,000. The limit was 15,000 before whatever an app passes was read with care, and the refused rows of a query
+      // were named by their places.
+      { limit: 15_500, parts: ['index.js', './glue.js'] },
       { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
     ];
     for (const { limit, parts } of limits) {
