@@ -93,13 +93,6 @@ impl Book {
         self.made_up.borrow_mut().extend(said);
     }
 
-    /// Whether these words are what is sealed in a place.
-    pub fn is_words(&self, place: Place, stored: &Value, words: &str) -> bool {
-        let at = stored["__fieldMeta"][place.2]["at"].as_str().and_then(|at| Stamp::parse(at).ok());
-        let opened = at.and_then(|at| open(place, at, stored[place.2].as_str()?));
-        opened.is_some_and(|opened| opened == words)
-    }
-
     fn is_written(&self, place: Place, words: &str) -> bool {
         self.written.borrow().get(&place).is_some_and(|all| all.contains_key(words))
     }
@@ -159,6 +152,13 @@ impl Book {
         };
         if may_be { Ok(()) } else { Err(format!("in {place:?}, where the user's words have been shown")) }
     }
+}
+
+/// Whether these words are what is sealed in a place.
+pub fn holds(place: Place, stored: &Value, words: &str) -> bool {
+    let at = stored["__fieldMeta"][place.2]["at"].as_str().and_then(|at| Stamp::parse(at).ok());
+    let opened = at.and_then(|at| open(place, at, stored[place.2].as_str()?));
+    opened.is_some_and(|opened| opened == words)
 }
 
 fn ring() -> Keyring {

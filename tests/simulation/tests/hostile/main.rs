@@ -34,9 +34,11 @@ struct Hostile {
     /// Of which values devices told that they are not the user's: the device, the place, and when they say they were written.
     told: BTreeSet<(usize, String, String)>,
     /// What the next answers to pulls contain beside what the log has, and how many of them still do.
-    slipped_in: Rc<RefCell<Vec<(usize, Vec<Value>)>>>,
+    slipped_in: SlippedIn,
     counts: BTreeMap<&'static str, u64>,
 }
+
+type SlippedIn = Rc<RefCell<Vec<(usize, Vec<Value>)>>>;
 
 /// How writes may be refused while a server says what it likes of spaces and keys.
 const REFUSALS: [&str; 6] =
@@ -76,7 +78,7 @@ impl Hostile {
         let pushed = Rc::clone(&book);
         world.server.on_push(move |changes, _| changes.iter().for_each(|change| pushed.check_pushed(change)));
         world.server.set_spaces("ada", honest_spaces());
-        let slipped_in: Rc<RefCell<Vec<(usize, Vec<Value>)>>> = Rc::default();
+        let slipped_in = SlippedIn::default();
         let slips = Rc::clone(&slipped_in);
         world.server.on_pull(move |changes| {
             slips.borrow_mut().retain_mut(|(left, lie)| {
@@ -226,7 +228,7 @@ impl Hostile {
         }
         let adopted = device.adopt_guest_data().is_ok_and(|data| data.adopted == 1);
         let stored = device.stored(place.0, place.1);
-        if adopted && self.book.is_words(place, &stored, &words) {
+        if adopted && book::holds(place, &stored, &words) {
             let at = stored["__fieldMeta"][place.2]["at"].as_str().expect("a stamp").to_owned();
             self.book.stamp(place, &words, &at);
             self.count("adopted");

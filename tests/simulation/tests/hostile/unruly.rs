@@ -114,7 +114,7 @@ pub fn spaces(random: &Random) -> Vec<Space> {
     let kinds = ["personal", "family", "team"];
     let named = [("home", 800), ("club", 700), ("strange", 300)];
     let listed = named.iter().filter(|(_, permille)| random.chance(*permille));
-    listed.map(|(id, _)| space(id, *random.pick(&kinds))).collect()
+    listed.map(|(id, _)| space(id, random.pick::<&str>(&kinds))).collect()
 }
 
 /// A space of the user's.
