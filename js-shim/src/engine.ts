@@ -92,7 +92,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     },
   });
   parts.connection = connection;
-  if (raw.vaultLockAfterMs > 0) vault.watchUse();
+  if (raw.vaultIdleLockMs > 0) vault.watchUse();
   live.attach(connection);
   try {
     if (raw.sync) sync.start();

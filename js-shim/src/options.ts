@@ -53,7 +53,7 @@ function filledIn(options: EngineOptions): RawOptions {
     durability: wordArgument(durability ?? 'relaxed', ['relaxed', 'strict'], 'durability'),
     encryption: encryption ? rawEncryption(encryption) : null,
     vaultWaitMs: numberArgument(objectArgument(vault ?? {}, 'vault').waitMs ?? 2_000, 'vault.waitMs'),
-    vaultLockAfterMs: numberArgument(vault?.lockAfterMs ?? 0, 'vault.lockAfterMs'),
+    vaultIdleLockMs: numberArgument(vault?.idleLockMs ?? 0, 'vault.idleLockMs'),
   };
 }
 

@@ -24,7 +24,7 @@ export interface RawOptions {
   encryption: RawEncryption | null;
   vaultWaitMs: number;
   /** 0: never. */
-  vaultLockAfterMs: number;
+  vaultIdleLockMs: number;
 }
 
 export interface RawEncryption {

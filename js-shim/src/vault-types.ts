@@ -32,7 +32,7 @@ export interface VaultOptions {
    * Locks the vault in all tabs when nobody has written anything, pressed a key or used a pointer in any of them for so
    * long, in ms. Never when left out.
    */
-  readonly lockAfterMs?: number;
+  readonly idleLockMs?: number;
 }
 
 /** By the key itself: 32 bytes. */

@@ -31,7 +31,7 @@ describe('opening', () => {
       durability: 'relaxed',
       encryption: null,
       vaultWaitMs: 2_000,
-      vaultLockAfterMs: 0,
+      vaultIdleLockMs: 0,
     });
   });
 

@@ -178,8 +178,8 @@ it('is_told_after_how_long_a_vault_that_nobody_uses_is_locked', async () => {
     removeEventListener: (name: string) => listeners.delete(name),
   };
   vi.stubGlobal('document', page);
-  const { world, engine } = await opened({ vault: { lockAfterMs: 60_000 } });
-  expect(world.instance.options.vaultLockAfterMs).toBe(60_000);
+  const { world, engine } = await opened({ vault: { idleLockMs: 60_000 } });
+  expect(world.instance.options.vaultIdleLockMs).toBe(60_000);
   listeners.get('keydown')?.();
   expect(world.instance.callsOf('vaultUsed')).toHaveLength(1);
   engine.close();

@@ -159,6 +159,8 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       await context.clock.fastForward('40:00');
       await all((tab) => tab.evaluate(() => globalThis.edit()));
       await context.clock.fastForward('40:00');
+      await all((tab) => tab.evaluate(() => globalThis.show()));
+      await context.clock.fastForward('40:00');
       assert.deepEqual(await all((tab) => tab.evaluate(() => globalThis.edit())), [1, 1]);
       await context.clock.fastForward('01:01:00');
       await shows('locked');

@@ -94,7 +94,7 @@ impl RawEngine {
         }
         marker.keep(engine.install_id(), engine.pending());
         let session = Session::new(&engine, network, tabs, listener(tell, marker, engine.install_id()));
-        session.lock_after(convert::whole(parsed.vault_lock_after_ms, "vault.lockAfterMs")? as u64);
+        session.lock_after(convert::whole(parsed.vault_idle_lock_ms, "vault.idleLockMs")? as u64);
         *connected.session.borrow_mut() = Rc::downgrade(&session);
         if connected.is_cut_off.get() {
             session.close();
@@ -382,6 +382,7 @@ impl RawEngine {
     /// Writes the local value of a conflict back, as a new edit.
     #[wasm_bindgen(js_name = restoreConflict)]
     pub fn restore_conflict(&self, conflict: JsValue) -> Promise {
+        self.vault_used();
         self.promise(move |engine| async move {
             let text = |key: &str| convert::get(&conflict, key).as_string();
             let (Some(table), Some(id), Some(field)) = (text("table"), text("id"), text("field")) else {

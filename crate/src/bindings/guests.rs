@@ -13,6 +13,7 @@ impl RawEngine {
     #[wasm_bindgen(js_name = adoptGuestData)]
     pub fn adopt_guest_data(&self, dry: bool) -> Promise {
         let (session, wait_ms) = (Rc::clone(&self.session), self.vault_wait_ms);
+        self.vault_used();
         self.promise(move |engine| async move {
             let data = if dry { engine.guest_data().await } else { session.adopt_guest_data(wait_ms).await };
             data.map(|data| convert::guest_data(&data)).map_err(|error| thrown(&error))

@@ -30,7 +30,7 @@ record! {
         /// Milliseconds.
         pub vault_wait_ms: f64 = "vaultWaitMs",
         /// Milliseconds; 0 is never.
-        pub vault_lock_after_ms: f64 = "vaultLockAfterMs",
+        pub vault_idle_lock_ms: f64 = "vaultIdleLockMs",
     }
 }
 

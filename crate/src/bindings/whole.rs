@@ -16,6 +16,7 @@ impl RawEngine {
     #[wasm_bindgen(js_name = setVisibility)]
     pub fn set_visibility(&self, table: String, id: String, visibility: String) -> Promise {
         let wait_ms = self.vault_wait_ms;
+        self.vault_used();
         self.promise(move |engine| async move {
             if !matches!(visibility.as_str(), "private" | "space") {
                 return Err(invalid("a record's visibility is 'private' or 'space'"));
@@ -30,6 +31,7 @@ impl RawEngine {
     #[wasm_bindgen(js_name = moveToSpace)]
     pub fn move_to_space(&self, table: String, id: String, space: String) -> Promise {
         let wait_ms = self.vault_wait_ms;
+        self.vault_used();
         self.promise(move |engine| async move {
             let space = options::space_id(&space)?;
             let moved = with_the_key(&engine, wait_ms, || engine.move_to_space(&table, &id, &space)).await;

@@ -6,7 +6,7 @@ const engine = await openEngine({
   ...options,
   name: 'failures-idle',
   encryption: { fields: { tasks: ['title'] }, format: 2 },
-  vault: { waitMs: 0, lockAfterMs: 3_600_000 },
+  vault: { waitMs: 0, idleLockMs: 3_600_000 },
 });
 const tasks = engine.table('tasks');
 
@@ -18,4 +18,6 @@ globalThis.unlock = async () => {
 };
 /** A write of the kind that reads first: in a transaction. */
 globalThis.edit = () => tasks.update('a', (task) => ({ edits: task.edits + 1, title: `${task.title}!` }));
+/** A call about a whole record; what comes of it does not matter here. */
+globalThis.show = () => engine.setVisibility('tasks', 'a', 'space').catch(() => undefined);
 globalThis.isLocked = async () => engine.isLocked(await tasks.get('a'));
