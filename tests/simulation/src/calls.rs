@@ -232,11 +232,27 @@ impl Device {
     /// The rows a query over a whole table gives.
     #[must_use]
     pub fn rows(&self, table: &str) -> Vec<Value> {
+        self.try_rows(table).expect("the table is there")
+    }
+
+    /// The same where it may fail.
+    pub fn try_rows(&self, table: &str) -> Result<Vec<Value>> {
         let engine = self.engine();
         let query = Query { table: table.to_owned(), across_spaces: true, ..Query::default() };
-        let read = self.call(async move { engine.read(&query).await });
-        let rows: Vec<JsonRow> = read.expect("the tab lives").expect("the table is there");
-        rows.into_iter().map(|row| Value::Object(row.to_map())).collect()
+        let read = self.call(async move { engine.read(&query).await }).expect("the tab lives");
+        read.map(|rows| rows.into_iter().map(|row| Value::Object(row.to_map())).collect())
+    }
+
+    /// How many rows a table has, and a record by its id.
+    pub fn try_look(&self, table: &str, id: &str) -> Result<(usize, Option<Value>)> {
+        let (engine, key) = (self.engine(), Key::text(id));
+        let (query, table) = (Query { table: table.to_owned(), ..Query::default() }, table.to_owned());
+        let looked = self.call(async move {
+            let found = engine.get_many(&table, &[key]).await?;
+            Ok((engine.count(&query).await?, found.into_iter().next().flatten()))
+        });
+        let (count, row): (usize, Option<JsonRow>) = looked.expect("the tab lives")?;
+        Ok((count, row.map(|row| Value::Object(row.to_map()))))
     }
 
     /// A record as stored, tombstones too; `null` when there is none.

@@ -4,7 +4,7 @@
 
 use mana_simulation::storage::Trouble;
 use mana_simulation::{Setup, World, oracle};
-use mana_sync_engine::engine::{Kind, Result, Written};
+use mana_sync_engine::engine::{Error, Kind, Result, Written};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,20 +25,36 @@ impl Told {
                 self.saved.insert(id.to_owned(), title);
             }
             Err(error) => {
-                let codes: &[Kind] = match trouble {
-                    // A connection may go after the commit: nobody knows.
-                    Trouble::Lost => &[Kind::ConnectionLost, Kind::Closed],
-                    Trouble::Abort => &[Kind::TransactionAborted],
-                    Trouble::Quota => &[Kind::QuotaExceeded],
-                    Trouble::Undefined => &[Kind::Internal],
-                    Trouble::Blocked | Trouble::Slow => &[],
-                };
-                assert!(codes.contains(&error.kind()), "{trouble:?}: {error}");
+                check_code(trouble, &error);
                 if trouble == Trouble::Lost {
                     self.unsure.entry(id.to_owned()).or_default().push(title);
                 }
             }
         }
+    }
+
+    /// Reads what is there: all of it, or none of it and a code.
+    fn read(&self, world: &World, id: &str, trouble: Trouble) {
+        let device = &world.devices[0];
+        let title = |rows: &[Value], id: &str| rows.iter().find(|row| row["id"] == id).map(|row| row["title"].clone());
+        match device.try_rows("tasks") {
+            Ok(rows) => self.saved.iter().for_each(|(id, saved)| self.agrees(id, saved, title(&rows, id), trouble)),
+            Err(error) => check_code(trouble, &error),
+        }
+        match device.try_look("tasks", id) {
+            Ok((count, row)) => {
+                assert!(count >= self.saved.len(), "{trouble:?}: {count} rows");
+                let title = row.map(|row| row["title"].clone());
+                self.saved.get(id).into_iter().for_each(|saved| self.agrees(id, saved, title.clone(), trouble));
+            }
+            Err(error) => check_code(trouble, &error),
+        }
+    }
+
+    fn agrees(&self, id: &str, saved: &Value, read: Option<Value>, trouble: Trouble) {
+        let others = self.unsure.get(id);
+        let may = read.as_ref().is_some_and(|is| is == saved || others.is_some_and(|titles| titles.contains(is)));
+        assert!(may, "{trouble:?}: {id} was saved as {saved} and read as {read:?}");
     }
 
     fn check(&self, world: &World, trouble: Trouble) {
@@ -56,6 +72,19 @@ impl Told {
     }
 }
 
+/// A call that meets trouble is refused by the code of that trouble, and by no other.
+fn check_code(trouble: Trouble, error: &Error) {
+    let codes: &[Kind] = match trouble {
+        // A connection may go after the commit: nobody knows.
+        Trouble::Lost => &[Kind::ConnectionLost, Kind::Closed],
+        Trouble::Abort => &[Kind::TransactionAborted],
+        Trouble::Quota => &[Kind::QuotaExceeded],
+        Trouble::Undefined => &[Kind::Internal],
+        Trouble::Blocked | Trouble::Slow => &[],
+    };
+    assert!(codes.contains(&error.kind()), "{trouble:?}: {error}");
+}
+
 /// Writes on one device while another does, and both sync.
 fn script(world: &World, trouble: Trouble) -> Told {
     let (device, other) = (&world.devices[0], &world.devices[1]);
@@ -69,10 +98,14 @@ fn script(world: &World, trouble: Trouble) -> Told {
         told.note(&id, json!("edited"), trouble, device.update("tasks", &id, json!({ "title": "edited" })));
         let note = device.update("tasks", &id, json!({ "note": round }));
         assert!(note.is_ok() || trouble.is_error(), "{trouble:?}: {note:?}");
+        if !device.power().is_lost() {
+            told.read(world, &id, trouble);
+        }
         if device.power().is_lost() {
             device.restart();
         }
         world.pass(2_000);
+        told.read(world, &id, trouble);
     }
     told
 }
