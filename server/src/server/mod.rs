@@ -97,7 +97,10 @@ impl Server {
             tracing::warn!("some requests did not finish in time");
             self.task.abort();
         }
-        self.log.close().await;
+        // A database that is gone gives no connection back.
+        if tokio::time::timeout(FINISHING, self.log.close()).await.is_err() {
+            tracing::warn!("the database did not take its leave in time");
+        }
         if let Some(database) = self.database.take() {
             database.close().await;
         }
