@@ -1,5 +1,7 @@
 //! Sentences about queries: what they find, and by which index.
 
+mod model;
+
 use super::explain::{Explanation, explain};
 use super::plan::plan;
 use super::run::{self, Want};
