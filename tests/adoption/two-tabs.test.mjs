@@ -1,4 +1,4 @@
-// Two tabs open the older app's database at once: one of them takes it over, and nothing of it is doubled.
+// Several tabs open an older database at once: one of them takes it over, or upgrades it, and nothing of it is doubled.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { assertSentOnce, World } from './support.mjs';
@@ -36,6 +36,26 @@ it('two tabs that open the old database at once adopt it once', { timeout: 120_0
       Object.entries(both[0].rows).map(([table, rows]) => [table, Object.keys(rows)]),
       Object.entries(made).map(([table, rows]) => [table, Object.keys(rows)]),
     );
+  } finally {
+    await world.stop();
+  }
+});
+
+it('of three tabs that open a newer version at once, one upgrades the rows', { timeout: 120_000 }, async () => {
+  const world = await World.start();
+  try {
+    const rows = 200;
+    const tabs = [await world.tab(), await world.tab(), await world.tab()];
+    await tabs[0].evaluate((rows) => globalThis.page.fillForUpgrade(rows), rows);
+    const all = await Promise.all(tabs.map((tab) => tab.evaluate(() => globalThis.page.upgradeCounted())));
+    for (const { counts } of all) assert.deepEqual(counts, Array(rows).fill(2));
+    assert.equal(
+      sum(all, ({ upgraded }) => upgraded),
+      2 * rows,
+      'each step ran in one of them',
+    );
+    assert.equal(new Set(all[0].edits).size, 2 * rows);
+    assert.equal(all[0].edits.length, 2 * rows);
   } finally {
     await world.stop();
   }
