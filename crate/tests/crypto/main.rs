@@ -2,6 +2,7 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+mod errors;
 mod example;
 mod moved;
 mod nonces;
