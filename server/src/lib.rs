@@ -24,6 +24,8 @@ pub mod hub;
 #[cfg(feature = "service")]
 pub mod members;
 #[cfg(feature = "service")]
+pub mod metrics;
+#[cfg(feature = "service")]
 pub mod nodes;
 #[cfg(feature = "service")]
 pub mod server;

@@ -44,6 +44,15 @@ impl StoredLog {
         }
     }
 
+    /// Asks the database for nothing.
+    pub async fn ping(&self) -> Result<(), LogError> {
+        match self {
+            Self::Sqlite(log) => sqlx::query("SELECT 1").execute(log.store().readers()).await.map(drop)?,
+            Self::Postgres(log) => sqlx::query("SELECT 1").execute(log.store().pool()).await.map(drop)?,
+        }
+        Ok(())
+    }
+
     /// Closes the connections that are the log's own; an SQLite database belongs to whoever opened it.
     pub async fn close(&self) {
         match self {

@@ -22,11 +22,13 @@ impl ServiceKey {
         self.0.clone()
     }
 
-    /// Whether a request carries the key. Their digests are compared: how long that takes says nothing about the key.
+    /// Whether a request carries the key, as `X-Service-Key` or as a bearer token. Their digests are compared: how long that takes says nothing about the key.
     #[must_use]
     pub fn is_sent(&self, headers: &HeaderMap) -> bool {
-        let digest = |key: &HeaderValue| Sha256::digest(key.as_bytes());
-        headers.get("x-service-key").is_some_and(|sent| digest(sent) == digest(&self.0))
+        let own = Sha256::digest(self.0.as_bytes());
+        let named = headers.get("x-service-key").map(HeaderValue::as_bytes);
+        let token = super::bearer(headers).map(str::as_bytes);
+        named.or(token).is_some_and(|sent| Sha256::digest(sent) == own)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod body;
 mod internal;
+mod observe;
 mod origin;
 mod pull;
 mod push;
@@ -18,6 +19,7 @@ use crate::server::AppState;
 use axum::body::Body;
 use axum::extract::MatchedPath;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -36,6 +38,8 @@ const PREFLIGHT: Duration = Duration::from_mins(10);
 pub fn router(app: AppState) -> Router {
     let mut router = Router::new()
         .route("/health", get(health))
+        .route("/ready", get(observe::ready))
+        .route("/metrics", get(observe::metrics))
         .route("/v2/push", post(push::push))
         .route("/v2/pull", post(pull::pull))
         .route("/internal/spaces-changed", post(internal::spaces_changed))
@@ -52,6 +56,7 @@ pub fn router(app: AppState) -> Router {
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::count))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .with_state(app)
 }

@@ -33,6 +33,7 @@ pub(super) async fn pull(
     let turn = app.turns.take(&pull.caller.user).await?;
     let page = app.log.pull(&pull).await?;
     drop(turn);
+    app.metrics.served(page.changes.len());
     Ok(Json(PullAnswer {
         protocol: PROTOCOL,
         changes: page.changes.iter().map(Change::to_json).collect(),

@@ -53,6 +53,7 @@ pub(super) async fn push(
         let spaces = app.memberships.spaces_of(&identity.user).await?.spaces;
         outcome = after(outcome, store(&app, push(spaces)).await?);
     }
+    app.metrics.pushed(outcome.accepted.len(), outcome.rejected.len());
     tracing::debug!(accepted = outcome.accepted.len(), rejected = outcome.rejected.len(), "pushed");
     Ok(Json(PushAnswer {
         protocol: PROTOCOL,

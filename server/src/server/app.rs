@@ -10,6 +10,7 @@ use crate::hub::Hub;
 use crate::log::sqlite::Database;
 use crate::log::{LogError, News};
 use crate::members::{MembershipService, Memberships, Recent};
+use crate::metrics::Metrics;
 use crate::nodes::{Message, Nodes};
 use crate::stored::StoredLog;
 use crate::turns::Turns;
@@ -28,6 +29,7 @@ pub struct App {
     pub(crate) hub: Hub,
     pub(crate) nodes: Option<Nodes>,
     pub(crate) turns: Turns,
+    pub(crate) metrics: Metrics,
     pub(crate) origins: Origins,
     pub(crate) socket_auth: Duration,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -77,6 +79,7 @@ impl App {
             memberships: identity.memberships,
             nodes,
             turns: Turns::default(),
+            metrics: Metrics::default(),
             tokens: identity.tokens,
             hub: running.hub,
             origins: settings.origins.clone(),

@@ -1,11 +1,13 @@
 //! What browsers ask: health, origins, preflights.
 
-use crate::support::Site;
+use crate::support::{Site, answer, client, task, task_in};
+use mana_sync::auth::ServiceKey;
 use mana_sync::http::Origins;
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
+use serde_json::json;
 
 async fn preflight(url: &str, path: &str, origin: &str) -> Response {
-    Client::new()
+    client()
         .request(Method::OPTIONS, format!("{url}{path}"))
         .header("origin", origin)
         .header("access-control-request-method", "POST")
@@ -22,7 +24,7 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 #[tokio::test]
 async fn health_names_the_protocol_and_is_never_cached() {
     let site = Site::start().await;
-    let response = Client::new().get(format!("{}/health", site.url())).send().await.unwrap();
+    let response = client().get(format!("{}/health", site.url())).send().await.unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "cache-control")), (200, "no-store"));
     let body: serde_json::Value = response.json().await.unwrap();
     assert_eq!((&body["status"], &body["service"], &body["protocol"]), (&"ok".into(), &"mana-sync".into(), &2.into()));
@@ -54,11 +56,38 @@ async fn listed_origins_are_taken_exactly_and_answers_vary_by_origin() {
     ] {
         let response = preflight(&site.url(), "/v2/pull", origin).await;
         assert_eq!(header(&response, "access-control-allow-origin"), allowed, "{origin}");
-        let request = Client::new().post(format!("{}/v2/pull", site.url())).header("origin", origin);
+        let request = client().post(format!("{}/v2/pull", site.url())).header("origin", origin);
         let response = request.send().await.unwrap();
         assert_eq!(header(&response, "access-control-allow-origin"), allowed, "{origin}, also on errors");
         assert!(header(&response, "vary").contains("origin"));
         assert!(header(&response, "access-control-expose-headers").contains("retry-after"));
         assert_eq!(header(&response, "access-control-allow-credentials"), "");
     }
+}
+
+#[tokio::test]
+async fn who_watches_over_servers_learns_whether_they_work_and_what_they_did_and_nothing_of_people() {
+    let site = Site::start_with(|settings| settings.service_key = ServiceKey::new("watching")).await;
+    let ada = site.person("ada-lovelace").await;
+    ada.accept(&[task("t1"), task("t2")]).await;
+    ada.push(&[task_in("elsewhere", "t3")]).await;
+    assert_eq!(ada.tasks().await.len(), 2);
+    ada.post("/no/such/ada-lovelace", json!({})).await;
+    let ready = answer(ada.http.get(format!("{}/ready", site.url()))).await.unwrap();
+    assert_eq!((ready.status.as_u16(), &ready.body["status"]), (200, &json!("ready")));
+    let metrics = |key: &str| ada.http.get(format!("{}/metrics", site.url())).bearer_auth(key).send();
+    assert_eq!(metrics("guessing").await.unwrap().status(), 401);
+    let text = metrics("watching").await.unwrap().text().await.unwrap();
+    for line in [
+        "mana_sync_changes_total{direction=\"accepted\"} 2",
+        "mana_sync_changes_total{direction=\"rejected\"} 1",
+        "mana_sync_changes_total{direction=\"served\"} 2",
+        "mana_sync_connections 0",
+        "mana_sync_requests_total{route=\"/v2/push\",method=\"POST\",status=\"200\"} 2",
+        "mana_sync_requests_total{route=\"none\",method=\"POST\",status=\"404\"} 1",
+        "mana_sync_request_duration_seconds_count{route=\"/v2/pull\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    assert!(!text.contains("lovelace") && !text.contains("elsewhere"), "{text}");
 }

@@ -77,6 +77,14 @@ impl SqliteLog {
     }
 }
 
+impl SqliteLog {
+    /// The connections that only read, for what is no part of the log.
+    #[must_use]
+    pub fn readers(&self) -> &SqlitePool {
+        &self.database.readers
+    }
+}
+
 impl ChangeLog for SqliteLog {
     type Snapshot = SqliteSnapshot;
     type Transaction = SqliteTransaction;
