@@ -75,10 +75,14 @@ pub struct Args {
 }
 
 /// What to do instead of serving.
+#[expect(clippy::doc_markdown, reason = "these comments are the help text, which is not Markdown")]
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Command {
     /// Make or upgrade the tables, grants and row security of a PostgreSQL database, in one transaction; then end.
     Migrate,
+    /// Say whether row security holds the role of DATABASE_URL, as a server asks before it starts; status 1 where it does
+    /// not.
+    CheckRls,
 }
 
 /// What a command line asks for.
@@ -88,6 +92,8 @@ pub enum Task {
     Serve(Box<Settings>),
     /// Migrate the PostgreSQL database at this URL.
     Migrate(String),
+    /// Say whether a server could start on the PostgreSQL database at this URL.
+    CheckRls(String),
 }
 
 /// How long a socket may take to authenticate.
@@ -100,10 +106,11 @@ impl Args {
     pub fn task(self) -> Result<Task, String> {
         match self.command {
             None => self.settings().map(|settings| Task::Serve(Box::new(settings))),
-            Some(Command::Migrate) if is_postgres(&self.database_url) => Ok(Task::Migrate(self.database_url)),
-            Some(Command::Migrate) => {
-                Err("DATABASE_URL must be postgres://… with the owner's role: SQLite needs no migration".to_owned())
+            Some(_) if !is_postgres(&self.database_url) => {
+                Err("DATABASE_URL must be postgres://…: SQLite needs no migration and has no row security".to_owned())
             }
+            Some(Command::Migrate) => Ok(Task::Migrate(self.database_url)),
+            Some(Command::CheckRls) => Ok(Task::CheckRls(self.database_url)),
         }
     }
 
@@ -174,12 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn only_postgres_is_migrated() {
+    fn only_postgres_is_migrated_and_checked() {
         let task = |args: &[&str]| Args::try_parse_from(args).unwrap().task();
         let url = "postgres://owner@localhost/mana";
         assert!(matches!(task(&["mana-sync", "migrate", "--database-url", url]), Ok(Task::Migrate(of)) if of == url));
         assert!(matches!(task(&["mana-sync", "--database-url", url, "migrate"]), Ok(Task::Migrate(of)) if of == url));
         assert!(task(&["mana-sync", "migrate", "--database-url", "sqlite://log.db"]).is_err());
+        assert!(
+            matches!(task(&["mana-sync", "check-rls", "--database-url", url]), Ok(Task::CheckRls(of)) if of == url)
+        );
+        assert!(task(&["mana-sync", "check-rls", "--database-url", "sqlite://log.db"]).is_err());
         assert!(matches!(task(&["mana-sync", "--dev", "--database-url", "sqlite://log.db"]), Ok(Task::Serve(_))));
     }
 

@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use mana_sync::clock;
 use mana_sync::config::{Args, Task};
-use mana_sync::log::postgres::migrate;
+use mana_sync::log::postgres::{PostgresLog, migrate};
 use mana_sync::server::{Server, Settings};
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             Task::Migrate(url) => {
                 runtime.block_on(migrate(&url, &clock::randomness())).map_err(|error| error.to_string())
             }
+            Task::CheckRls(url) => runtime.block_on(check_rls(&url)),
         }
     });
     match done {
@@ -29,6 +30,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn check_rls(url: &str) -> Result<(), String> {
+    let log = PostgresLog::open(url).await.map_err(|error| error.to_string())?;
+    log.close().await;
+    println!("row security holds this role: a server may start with it");
+    Ok(())
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {

@@ -71,20 +71,31 @@ async fn a_migration_that_fails_leaves_nothing() {
     database.run("DO $$ BEGIN ASSERT to_regclass('sync_changes') IS NULL; END $$").await;
 }
 
+/// Runs a command of the program on a database; whether it succeeded and what it said.
+fn command(name: &str, url: &str) -> (bool, String) {
+    let mana_sync = Command::new(env!("CARGO_BIN_EXE_mana-sync")).arg(name).env("DATABASE_URL", url).output();
+    let output = mana_sync.expect("the command runs");
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
 #[tokio::test]
-async fn the_command_migrates_and_says_what_is_wrong_without_the_password() {
+async fn the_commands_migrate_and_check_and_say_what_is_wrong_without_the_password() {
     let database = Database::empty().await;
-    let run = |url: String| {
-        let mana_sync = Command::new(env!("CARGO_BIN_EXE_mana-sync")).arg("migrate").env("DATABASE_URL", url).output();
-        let output = mana_sync.expect("the command runs");
-        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    };
-    let (done, said) = run(database.url(MIGRATOR).await);
+    let (server, migrator) = (database.url(SERVER).await, database.url(MIGRATOR).await);
+    let (checked, said) = command("check-rls", &server);
+    assert!(!checked && said.contains("run mana-sync migrate"), "{said}");
+    let (done, said) = command("migrate", &migrator);
     assert!(done, "{said}");
-    assert!(PostgresLog::open(&database.url(SERVER).await).await.is_ok());
+    assert!(PostgresLog::open(&server).await.is_ok());
+    let (checked, said) = command("check-rls", &server);
+    assert!(checked, "{said}");
+    let (checked, said) = command("check-rls", &migrator);
+    assert!(!checked && said.contains("row security"), "{said}");
     for url in ["sqlite://x.db", "postgres://ada:se-cret@127.0.0.1:1/nowhere", "postgres://ada:se-cret@[/x"] {
-        let (done, said) = run(url.to_owned());
-        assert!(!done && said.contains("mana-sync: ") && !said.contains("se-cret"), "{said}");
+        for name in ["migrate", "check-rls"] {
+            let (done, said) = command(name, url);
+            assert!(!done && said.contains("mana-sync: ") && !said.contains("se-cret"), "{said}");
+        }
     }
 }
 
