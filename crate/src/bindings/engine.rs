@@ -20,7 +20,6 @@ use std::future::Future;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use zeroize::Zeroizing;
 
 type Presence = Option<Box<dyn LockGuard>>;
 type BrowserSession = Session<IndexedDb, BrowserHost, BrowserNetwork, BrowserTabs>;
@@ -356,8 +355,8 @@ impl RawEngine {
 
     /// The key wrapped with a passphrase, which is in the form NFKC: `{ kdf, iterations, salt, iv, ciphertext }`.
     #[wasm_bindgen(js_name = createPassphraseWrap)]
-    pub fn create_passphrase_wrap(&self, normalized: String) -> Promise {
-        let normalized = Zeroizing::new(normalized);
+    pub fn create_passphrase_wrap(&self, normalized: &JsValue) -> Promise {
+        let normalized = super::vault::text_of(normalized).unwrap_or_default();
         self.promise(|engine| async move {
             let wrapped = super::vault::passphrase_wrap(&engine, &normalized).await.map_err(|e| thrown(&e))?;
             Ok(convert::json_out(&wrapped.to_json()))

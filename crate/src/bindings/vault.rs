@@ -7,14 +7,14 @@ use crate::crypto::{ITERATIONS, MasterKey, Passphrase, PassphraseWrapped, Recove
 use crate::engine::{Error, NewKey, Unlock};
 use crate::store::RowValue;
 use crate::web::subtle::pbkdf2;
-use js_sys::{Function, Promise, Uint8Array};
+use js_sys::{Function, JsString, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use zeroize::Zeroizing;
 
 /// Reads `{ rawKey }`, `{ recoveryCode, recoveryWrappedMk, recoveryIv }` or `{ passphrase, normalized, wrapped }`.
 pub fn unlock_of(with: &JsValue) -> Result<Unlock, JsValue> {
-    let text = |name: &str| get(with, name).as_string().map(Zeroizing::new);
+    let text = |name: &str| text_of(&get(with, name));
     let refused = |error: crate::crypto::Error| thrown(&Error::from(error));
     let raw = get(with, "rawKey");
     if raw.has_type::<Uint8Array>() {
@@ -33,6 +33,17 @@ pub fn unlock_of(with: &JsValue) -> Result<Unlock, JsValue> {
     };
     let wrapped = get(with, "wrapped").to_json().map_err(|malformed| thrown(&malformed.into()))?;
     Ok(Unlock::Passphrase { typed, normalized, wrapped: PassphraseWrapped::parse(wrapped).map_err(refused)? })
+}
+
+/// A text that may be secret, read to where it is overwritten. What the glue reads of a text that is not ASCII is moved about,
+/// and what it grew out of is left in memory.
+pub fn text_of(value: &JsValue) -> Option<Zeroizing<String>> {
+    /// Most bytes in which UTF-8 writes a unit of UTF-16.
+    const MOST_BYTES: usize = 3;
+    let units = value.dyn_ref::<JsString>()?;
+    let mut text = Zeroizing::new(String::with_capacity(units.length() as usize * MOST_BYTES));
+    text.extend(char::decode_utf16(units.iter()).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    Some(text)
 }
 
 /// A way to unlock, with a passphrase's key derived by the browser where it can.

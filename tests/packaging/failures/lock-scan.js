@@ -5,7 +5,7 @@ import { bytesOf, found, textOf } from './memory.js';
 import { openEngine } from './pkg/index.js';
 
 const encryption = { fields: { tasks: ['title'], notes: ['text'] }, format: 2 };
-const passphrase = 'battery of 4711 horses, stapled';
+const passphrase = 'battery of 4711 horses, stäpled';
 const outcome = { there: {}, left: {} };
 let opened = 0;
 
