@@ -101,7 +101,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             let visibility = said.or(before).map(Visibility::from).unwrap_or_default();
             // Whoever made and deleted the record before does not decide who sees this one.
             let is_shared = !config.is_own_space(&space) && visibility == Visibility::Space;
-            if is_shared && config.is_own_space(&wanted) {
+            if is_shared && config.wire_space(&wanted) != config.wire_space(&space) {
                 return Err(of_another_space(&record.id, &space));
             }
             config.check_writable_space(&space)?;
@@ -168,8 +168,8 @@ impl<S: Store, H: Host> Writer<S, H> {
 
 fn of_another_space(id: &str, space: &str) -> Error {
     let message = format!(
-        "a deleted record of the space {space} had the id {id}, and this one belongs to the user alone: take another id; \
-         nothing was written"
+        "a deleted record of the space {space} had the id {id}, and this one is of another space: take another id; nothing \
+         was written"
     );
     Error::new(Kind::ImmutableField, message).with(json!({ "field": SPACE_ID }))
 }
