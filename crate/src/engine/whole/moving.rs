@@ -115,6 +115,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut fields = OrderedMap::new();
         for mut plain in self.plain_fields(sync, id.as_str(), stored)? {
             let name = plain.name.as_str();
+            if is && sync.sealed.contains(name) && self.is_foreign(sync, stored, (id.as_str(), name)) {
+                continue;
+            }
             match name {
                 MOVED_TO | SHARE_PROOF => continue,
                 VISIBILITY => plain.value = target.visibility.as_str().into(),
