@@ -104,3 +104,22 @@ fn a_record_said_to_be_everybodys_arrives_sealed_in_another_shared_space() {
     assert_eq!(device.stored("tasks", &id)["spaceId"], "team");
     assert_private(device, &id);
 }
+
+#[test]
+fn an_edit_of_a_record_said_to_be_everybodys_is_stamped_anew_once_the_key_is_here() {
+    for offset in [-86_400_000, 86_400_000] {
+        let world = flipped();
+        let device = &world.devices[0];
+        device.line.set_online(false);
+        device.clock.jump(offset);
+        device.update("tasks", "p", json!({ "title": format!("{SECRET} again") })).expect("updated");
+        device.lock();
+        device.line.set_online(true);
+        world.pass(60_000);
+        device.unlock(7).expect("unlocked");
+        assert_eq!(shown(device, "tasks", "p")["title"], format!("{SECRET} again"), "off by {offset} ms");
+        world.pass(60_000);
+        assert_eq!(shown(device, "tasks", "p")["title"], format!("{SECRET} again"), "off by {offset} ms");
+        assert!(device.logged().is_empty() && !traces(device).contains("marmalade"));
+    }
+}
