@@ -143,6 +143,9 @@ impl Known {
 
     /// Takes up a fact of this device's own, however many versions of it others have shown.
     fn take_own(&mut self, fact: Fact) {
+        if fact.name.starts_with(uses::FACT) {
+            self.facts.retain(|known| known.name != fact.name);
+        }
         if !self.merge(fact.clone()) && !self.facts.contains(&fact) {
             self.facts.push(fact);
         }
