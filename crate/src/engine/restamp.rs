@@ -11,7 +11,9 @@ use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
 use super::{Engine, Touched, keyring, rebase, rows, sealing, vault};
 use crate::crypto::{Envelope, Format};
-use crate::model::{DELETED_AT, OrderedMap, OrderedSet, Origin, SHARE_PROOF, Stamp, TableSync, VISIBILITY, Visibility};
+use crate::model::{
+    DELETED_AT, OWN, OrderedMap, OrderedSet, Origin, SHARE_PROOF, Stamp, TableSync, VISIBILITY, Visibility,
+};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -57,7 +59,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             let mut row = old.clone();
             plan.row(&mut row);
             if row != old {
-                self.reseal(&old, &mut row, &mut resealed)?;
+                self.reseal(&tx, &old, &mut row, &mut resealed).await?;
                 self.rename_rewritten(&old, &mut row);
                 rewritten.push(row);
             }
@@ -102,16 +104,17 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// What is sealed is bound to its stamp: values of a row whose stamps moved are sealed anew. Fails with
     /// [`Kind::VaultLocked`](super::Kind::VaultLocked) while their key is not here; they wait for it.
-    fn reseal(&self, old: &LogRow, new: &mut LogRow, resealed: &mut Resealed) -> Result<()> {
+    async fn reseal(&self, tx: &S::Tx, old: &LogRow, new: &mut LogRow, resealed: &mut Resealed) -> Result<()> {
         let app = old.app_id.clone();
         for (was, change) in old.changes.iter().zip(&mut new.changes) {
-            let Some(table) = self.config().local_table(&app, was.table()).map(|(_, table)| Rc::clone(table)) else {
-                continue;
-            };
+            let local =
+                self.config().local_table(&app, was.table()).map(|(name, table)| (name.to_owned(), Rc::clone(table)));
+            let Some((name, table)) = local else { continue };
             let Some(sync) = table.sync.as_ref().filter(|sync| !sync.sealed.is_empty()) else { continue };
+            let is_own = self.is_change_own(tx, (&name, sync), change).await?;
             for field in &sync.sealed {
                 if let (Some(from), Some(to)) = (was.stamp_of(field, old.at), change.stamp_of(field, new.at)) {
-                    self.reseal_field(sync, change, (field, from, to), resealed)?;
+                    self.reseal_field(sync, change, (field, from, to), is_own, resealed)?;
                 }
                 change.rename_before(field, resealed);
             }
@@ -151,9 +154,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         sync: &TableSync,
         change: &mut LoggedChange,
         (field, from, to): Move<'_>,
+        is_own: bool,
         resealed: &mut Resealed,
     ) -> Result<()> {
-        let (id, is_own) = (change.id().to_owned(), self.is_change_sealed(sync, change));
+        let id = change.id().to_owned();
         let Some(text) = change.value_of_mut(field).filter(|_| from != to) else { return Ok(()) };
         let Some(envelope) = text.as_str().filter(|text| is_bound(text)).map(str::to_owned) else { return Ok(()) };
         let Some(value) = self.open_text(sync, &id, field, from, &envelope) else {
@@ -164,6 +168,24 @@ impl<S: Store, H: Host> Engine<S, H> {
         *text = Value::from(sealed.as_str());
         resealed.insert(envelope, sealed);
         Ok(())
+    }
+
+    /// Whether what does not open in a logged change is sealed, and no text that looks so: by what the change says, or,
+    /// while the newest key is not here, because its record was the user's alone once, whatever is said of it since.
+    async fn is_change_own(
+        &self,
+        tx: &S::Tx,
+        (table, sync): (&str, &TableSync),
+        change: &LoggedChange,
+    ) -> Result<bool> {
+        if self.is_change_sealed(sync, change) {
+            return Ok(true);
+        }
+        if !self.is_locked() && !self.is_outdated() {
+            return Ok(false);
+        }
+        let stored = tx.get(table, &Key::text(change.id())).await?;
+        Ok(stored.is_some_and(|row| row.get(OWN).is_some()))
     }
 
     /// Whether registered fields of a logged change's record are sealed, as the change says.

@@ -78,6 +78,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let id = row.text(ID).unwrap_or_default();
         let has_shadow = row.get(SHADOW).is_some();
         let mut shown: Option<S::Row> = None;
+        if self.is_shown_private(sync, &row) {
+            shown.get_or_insert_with(|| row.shallow_copy()).set_word(VISIBILITY, Visibility::Private.as_str());
+        }
         for field in &sync.sealed {
             let stands = if has_shadow { self.stands(sync, &row, &id, field) } else { None };
             let value = match stands {
@@ -190,6 +193,27 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (id, at) = (row.text(ID).unwrap_or_default(), stamp_of(row, VISIBILITY).unwrap_or(Stamp::EPOCH));
         let said = row.text(SHARE_PROOF).and_then(|proof| self.open_text(sync, &id, SHARE_PROOF, at, &proof));
         said != Some(Value::from(Visibility::Space.as_str()))
+    }
+
+    /// Who may see a record, as far as this device believes it: nobody without the key makes everybody's what is kept
+    /// sealed in a shared space.
+    pub(super) fn believed_visibility(&self, sync: &TableSync, row: &S::Row) -> Visibility {
+        let is_shared = |space: String| !self.config().is_own_space(&space);
+        let is_hidden =
+            sync.scope == Scope::Space && row.text(SPACE_ID).is_some_and(is_shared) && self.is_kept_sealed(sync, row);
+        if is_hidden { Visibility::Private } else { visibility_of(row) }
+    }
+
+    /// Whether a record is said to be everybody's, and that is not believed.
+    pub(super) fn is_said_shared(&self, sync: &TableSync, row: &S::Row) -> bool {
+        visibility_of(row) == Visibility::Space && self.believed_visibility(sync, row) == Visibility::Private
+    }
+
+    /// Whether such a record is shown as its author's alone. One that brings a proof is shown as it says until the key is
+    /// here to tell: else what was shared would seem to be private whenever the vault is locked.
+    fn is_shown_private(&self, sync: &TableSync, row: &S::Row) -> bool {
+        let waits = row.text(SHARE_PROOF).is_some() && (self.is_locked() || self.is_outdated());
+        !waits && self.is_said_shared(sync, row)
     }
 
     /// A conflict as the app sees it, in the record `row`; `None` where both sides turn out to be the same. What cannot

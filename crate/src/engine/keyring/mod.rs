@@ -143,6 +143,9 @@ impl Known {
 
     /// Takes up a fact of this device's own, however many versions of it others have shown.
     fn take_own(&mut self, fact: Fact) {
+        if fact.name.starts_with(uses::FACT) {
+            self.facts.retain(|known| known.name != fact.name);
+        }
         if !self.merge(fact.clone()) && !self.facts.contains(&fact) {
             self.facts.push(fact);
         }
@@ -174,16 +177,22 @@ async fn tell<Tx: Transaction>(tx: &Tx, user: &str, facts: Vec<Fact>, event_id: 
     Ok(known)
 }
 
-/// Logs everything the record says once more: the server has lost some of it.
-pub(super) async fn tell_again<Tx: Transaction>(tx: &Tx, user: &str, event_id: String) -> Result<usize> {
-    let mut facts = Known::read(tx, user).await?.facts;
-    // One change has one value per field.
-    facts.dedup_by(|later, earlier| later.name == earlier.name);
-    if facts.is_empty() {
-        return Ok(0);
+/// Logs everything the record says once more: the server has lost some of it. One change has one value per field, so each
+/// further version of a fact, which a server may have shown beside the real one, goes into a further change. `fresh` gives
+/// their ids. Gives how many they are.
+pub(super) async fn tell_again<Tx: Transaction>(tx: &Tx, user: &str, fresh: impl Fn() -> String) -> Result<usize> {
+    let mut changes: Vec<Vec<Fact>> = Vec::new();
+    for fact in Known::read(tx, user).await?.facts {
+        let holds = |facts: &[Fact]| facts.iter().any(|known| known.name == fact.name);
+        match changes.iter_mut().find(|facts| !holds(facts)) {
+            Some(facts) => facts.push(fact),
+            None => changes.push(vec![fact]),
+        }
     }
-    log(tx, user, &facts, event_id).await?;
-    Ok(1)
+    for facts in &changes {
+        log(tx, user, facts, fresh()).await?;
+    }
+    Ok(changes.len())
 }
 
 /// Logs facts as one insert: it is never merged with others, and keeps its id. Their stamps are part of what is sealed,

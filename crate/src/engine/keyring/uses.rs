@@ -10,6 +10,7 @@ use crate::engine::events::Event;
 use crate::engine::ports::Host;
 use crate::engine::{Engine, epoch, rows};
 use crate::model::{FieldName, Stamp, record};
+use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Store, Transaction};
 use serde_json::Value;
 use std::rc::Rc;
@@ -47,6 +48,14 @@ pub fn key_of(name: &str) -> Option<&str> {
 pub fn tell_again<Tx: Transaction>(tx: &Tx, user: &str, key: &str, known: &Known) -> Result<()> {
     let Some((_, counted)) = known.uses.iter().find(|(id, _)| id == key) else { return Ok(()) };
     rows::write(tx, USES, &row_name(user, key), Uses { told: 0, ..*counted })
+}
+
+/// When a count of this name was told last. What is stamped too far ahead of `now`, corrected time in ms, no device of the
+/// user's told, and no clock follows it. Keys are learned all the same, whatever the clock says.
+fn told_before(known: &Known, name: &str, now: u64) -> Option<Stamp> {
+    let latest = now.saturating_add(MAX_PULL_AHEAD_MS);
+    let told = known.facts.iter().filter(|fact| fact.name == name).map(|fact| fact.at);
+    told.filter(|at| at.ms() <= latest).max()
 }
 
 /// The counts of a user, by key id.
@@ -112,8 +121,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let is_due = counted.count / TOLD > counted.told / TOLD && self.config().format == Format::Two;
         if is_due && epoch.offset.is_some() && self.vault.check_sealing().is_ok() {
             let name = format!("{FACT}{}:{id}", self.install_id());
-            let before = known.facts.iter().filter(|fact| fact.name == name).map(|fact| fact.at).max();
-            let at = self.clock.borrow_mut().tick(Some(&epoch), self.host.now_ms(), before);
+            let now_ms = self.host.now_ms();
+            let before = told_before(&known, &name, epoch.now_ms(now_ms));
+            let at = self.clock.borrow_mut().tick(Some(&epoch), now_ms, before);
             let fact = self.sealed_fact(name, at, &counted.count.into())?;
             super::tell(&tx, &user, vec![fact], epoch::fresh_id(&self.host)).await?;
             counted.told = counted.count;
@@ -135,5 +145,27 @@ impl<S: Store, H: Host> Engine<S, H> {
         let random = |bytes: &mut [u8]| self.host.random(bytes);
         let value = self.vault.ring().seal(Format::Two, &record.place(&field), at, value, &random)?;
         Ok(Fact { name, value, at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEALED: &str = "enc:2:0001b856b0b4.oKGio6Slpqeoqaqr.xF8O7vkIndpAcu7/WZmst2jeZdwYGxyqSA==";
+
+    #[test]
+    fn no_clock_follows_a_count_of_the_far_future() {
+        let (now, name) = (1_767_225_600_000, "used:a:b856b0b4");
+        let fact = |ms| Fact { name: name.to_owned(), value: SEALED.to_owned(), at: Stamp::at_ms(ms) };
+        let mut known = Known::default();
+        known.merge(fact(now + MAX_PULL_AHEAD_MS));
+        assert_eq!(told_before(&known, name, now), Some(Stamp::at_ms(now + MAX_PULL_AHEAD_MS)));
+        known.merge(fact(253_000_000_000_000));
+        assert_eq!(told_before(&known, name, now), None);
+        // What this device tells then stands, and takes the place of it.
+        known.take_own(fact(now));
+        assert_eq!(told_before(&known, name, now), Some(Stamp::at_ms(now)));
+        assert_eq!(known.facts, [fact(now)]);
     }
 }

@@ -188,7 +188,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
             ending.row(&tx, table, sync, shadow::standing(row), engine)?;
         }
     }
-    let told = keyring::tell_again(&tx, &user, epoch::fresh_id(&engine.host)).await?;
+    let told = keyring::tell_again(&tx, &user, || epoch::fresh_id(&engine.host)).await?;
     let (relogged, letters) = (ending.relogged.len(), ending.letters.len());
     let logged = relogged + told;
     if logged > 0 {

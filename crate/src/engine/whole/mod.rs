@@ -17,7 +17,7 @@ use super::outbox::{LogRow, LoggedChange};
 use super::ports::Host;
 use super::prepare::{MAX_VALUE_BYTES, is_deleted, too_large};
 use super::sealing::{is_envelope_text, is_row_sealed};
-use super::shadow::Stands;
+use super::shadow::{Stands, Verdict};
 use super::stamps::{FieldMeta, Mark, json_of, mark_parts, stamp_of};
 use super::write::Written;
 use super::{Engine, GUEST, Touched, shadow, vault};
@@ -92,6 +92,13 @@ impl<S: Store, H: Host> Engine<S, H> {
             }
         }
         Ok(fields)
+    }
+
+    /// Whether what a field of a sealed record says is nobody's, so that it is not sealed as the user's anywhere else: it
+    /// stays where it is.
+    fn is_foreign(&self, sync: &TableSync, row: &S::Row, (id, field): (&str, &str)) -> bool {
+        let is_bad = || matches!(self.judge(sync, row, (id, field), None), Verdict::Bad(_));
+        self.stands(sync, row, id, field).is_none() && is_bad()
     }
 
     fn unopened(&self, id: &str, field: &str) -> Error {

@@ -61,9 +61,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         if self.config().wire_space(&from) == self.config().wire_space(&space) {
             return done(&record);
         }
-        let visibility = visibility_of(live(there.clone()).as_ref().unwrap_or(&stored));
+        if is_row_sealed(&self.config(), sync, &stored) {
+            self.vault.check_sealing()?;
+        }
+        let visibility = self.believed_visibility(sync, live(there.clone()).as_ref().unwrap_or(&stored));
         // Whoever put a record there that all can read does not have a private one read by all.
-        if visibility_of(&stored) == Visibility::Private && visibility == Visibility::Space {
+        if self.believed_visibility(sync, &stored) == Visibility::Private && visibility == Visibility::Space {
             return Err(taken(table, new_id.as_str()));
         }
         let target = Target { id: new_id, space, row: there, visibility };
@@ -112,6 +115,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut fields = OrderedMap::new();
         for mut plain in self.plain_fields(sync, id.as_str(), stored)? {
             let name = plain.name.as_str();
+            if is && sync.sealed.contains(name) && self.is_foreign(sync, stored, (id.as_str(), name)) {
+                continue;
+            }
             match name {
                 MOVED_TO | SHARE_PROOF => continue,
                 VISIBILITY => plain.value = target.visibility.as_str().into(),

@@ -95,10 +95,13 @@ impl<S: Store, H: Host> Writer<S, H> {
             // What was the user's alone stays so, whatever others say of it since, unless the app says otherwise.
             let private = tombstone.as_ref().filter(is_own).map(|_| Visibility::Private.as_str().to_owned());
             let before = private.or_else(|| tombstone.as_ref().and_then(|row| row.text(VISIBILITY)));
-            let visibility = data.text(VISIBILITY).or(before).map(Visibility::from).unwrap_or_default();
+            // A word that others put there is not the app's, though the app says it again.
+            let is_repeated = tombstone.as_ref().is_some_and(|row| self.engine.is_said_shared(target.sync, row));
+            let said = data.text(VISIBILITY).filter(|_| !is_repeated);
+            let visibility = said.or(before).map(Visibility::from).unwrap_or_default();
             // Whoever made and deleted the record before does not decide who sees this one.
             let is_shared = !config.is_own_space(&space) && visibility == Visibility::Space;
-            if is_shared && config.is_own_space(&wanted) {
+            if is_shared && config.wire_space(&wanted) != config.wire_space(&space) {
                 return Err(of_another_space(&record.id, &space));
             }
             config.check_writable_space(&space)?;
@@ -165,8 +168,8 @@ impl<S: Store, H: Host> Writer<S, H> {
 
 fn of_another_space(id: &str, space: &str) -> Error {
     let message = format!(
-        "a deleted record of the space {space} had the id {id}, and this one belongs to the user alone: take another id; \
-         nothing was written"
+        "a deleted record of the space {space} had the id {id}, and this one is of another space: take another id; nothing \
+         was written"
     );
     Error::new(Kind::ImmutableField, message).with(json!({ "field": SPACE_ID }))
 }

@@ -110,3 +110,28 @@ fn what_a_server_says_of_a_record_that_has_moved_is_not_sealed_where_it_is_now()
         assert!(!is_sealed(&device.stored("tasks", &id)["note"]), "and is nobody's");
     }
 }
+
+#[test]
+fn what_a_server_puts_into_an_empty_field_is_not_sealed_where_the_record_is_moved_to() {
+    let world = family();
+    let one = &world.devices[0];
+    add_private(one);
+    settle(&world);
+    world.pass(600_000);
+    let at = "2026-01-01T00:07:00.000000Z";
+    world.server.push_as(
+        "ada",
+        &[json!({ "eventId": "00000000-0000-7000-8000-000000000077", "app": "todo", "schemaVersion": 1,
+            "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
+            "visibility": "private", "fields": { "note": { "value": "made up", "at": at } } })],
+    );
+    settle(&world);
+    assert_eq!(one.stored("tasks", "p")["note"], "made up", "it came");
+    let id = one.move_to_space("tasks", "p", "home").expect("moved");
+    settle(&world);
+    for device in &world.devices[..2] {
+        assert_eq!(shown(device, "tasks", &id)["title"], SECRET);
+        assert!(!is_sealed(&device.stored("tasks", &id)["note"]), "{}", device.stored("tasks", &id));
+        assert_eq!(device.stored("tasks", "p")["note"], "made up", "it stays where it was");
+    }
+}

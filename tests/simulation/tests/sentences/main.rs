@@ -7,6 +7,7 @@ mod bad_input;
 mod bulk;
 mod clocks;
 mod crashes;
+mod forged_visibility;
 mod fork;
 mod guests;
 mod late;

@@ -288,6 +288,45 @@ fn a_server_from_a_backup_is_told_of_the_keys_again() {
 }
 
 #[test]
+fn a_server_from_a_backup_is_told_of_every_version_of_a_fact_again() {
+    let world = filled();
+    let [one, other] = [&world.devices[0], &world.devices[1]];
+    let backup = world.server.backup();
+    one.rotate(8).expect("rotated");
+    settle(&world);
+    other.unlock(8).expect("unlocked");
+    // Garbage is shown after the real one, and something else between the two.
+    let keyring = world.server.keyring("ada");
+    let held = keyring.iter().flat_map(|change| &change.fields).find(|(name, _)| name.as_str().starts_with("key:"));
+    let (name, value) = held.map(|(name, edit)| (name.as_str().to_owned(), edit.value.clone())).expect("a key");
+    let fact = |number: u64, name: &str, value: &Value| {
+        let at = format!("2026-01-01T00:00:{number:02}.000000Z");
+        json!({ "eventId": format!("00000000-0000-7000-8000-{number:012}"), "app": "_mana", "schemaVersion": 1,
+            "table": "keyring", "id": "ada", "op": "insert", "at": at, "origin": "user", "visibility": "space",
+            "fields": { name: { "value": value, "at": at } } })
+    };
+    world.server.push_as("ada", &[fact(1, "sealed:todo/other/title", &value), fact(2, &name, &value)]);
+    settle(&world);
+    world.server.restore(&backup);
+    settle(&world);
+    let versions = world.server.keyring("ada");
+    let versions = versions.iter().filter(|change| change.fields.keys().any(|field| field.as_str() == name));
+    assert!(versions.count() >= 2, "one for each");
+    let mut world = world;
+    let fresh = world.add(setup());
+    fresh.open();
+    fresh.unlock(8).expect("unlocked");
+    assert!(world.devices[..2].iter().all(reads_all));
+    settle(&world);
+    let fresh = &world.devices[2];
+    assert!(reads_all(fresh));
+    let facts = fresh.engine_rows("keyring")[0]["facts"].clone();
+    let real =
+        facts.as_array().into_iter().flatten().filter(|fact| fact["name"] == json!(name) && fact["value"] == value);
+    assert!(real.count() >= 2, "{facts}");
+}
+
+#[test]
 fn taking_away_what_is_still_in_plaintext_takes_the_key() {
     let world = World::with(1, vec![Setup { sealed: Vec::new(), ..setup() }]);
     world.server.set_spaces("ada", setup().spaces);

@@ -107,6 +107,13 @@ fn a_tombstone_in_a_shared_space_does_not_draw_a_record_of_ones_own_there() {
         assert_eq!(code(device.add("tasks", record)), "immutable_field");
     }
     assert_no_trace(device);
+    // Nor does it draw one of another shared space there.
+    let spaces = vec![space("home", "personal"), space("club", "family"), space("team", "family")];
+    world.server.set_spaces("ada", spaces.clone());
+    device.set_spaces(spaces).expect("set");
+    let of_team = json!({ "id": "journal-1", "title": SECRET, "spaceId": "team" });
+    assert_eq!(code(device.add("tasks", of_team)), "immutable_field");
+    assert_no_trace(device);
 }
 
 #[test]
