@@ -26,8 +26,8 @@ mod take_over;
 pub(super) use letter::Letter;
 pub use take_over::{EPOCH, take_over};
 
-use super::error::Result;
 use super::config::Upgrading;
+use super::error::Result;
 use super::{Config, rows};
 use crate::model::record;
 use crate::store::{ENGINE, Mode, Scan, Store, StoreError, Transaction};
