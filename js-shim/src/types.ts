@@ -43,8 +43,9 @@ export interface Schema {
   /**
    * What to do with the rows when the database comes to a version, by version. Each runs once for a database, whatever
    * tabs are open, in one transaction over all tables: the data are of the version before, or of this one. A new database
-   * needs none. As in every transaction, only its own calls are awaited. What it writes to tables that sync is logged as
-   * made by the app.
+   * needs none. As in every transaction, only its own calls are awaited. It sees every row, whoever is signed in and
+   * whoever the row belongs to. What it writes to tables that sync is logged as made by the app, where the user may write
+   * it; else it changes what is stored on this device.
    */
   readonly upgrades?: Readonly<Record<number, (tx: Transaction) => Promise<void> | void>>;
 }

@@ -4,9 +4,9 @@ use super::error::thrown;
 use super::options::Schema;
 use super::transaction::{Inner, RawTx, SharedEngine};
 use crate::engine::ports::Tabs;
-use crate::engine::{Error, Kind, Writer};
+use crate::engine::{Error, Kind, Upgrade};
 use crate::model::sort;
-use crate::web::{BrowserTabs, describe};
+use crate::web::{BrowserHost, BrowserTabs, IndexedDb, describe};
 use js_sys::{Function, Promise};
 use serde_json::json;
 use std::rc::Rc;
@@ -31,9 +31,10 @@ pub async fn run(
     let mut versions = schema.upgrades.clone();
     versions.retain(|version| (from + 1..=schema.version).contains(version));
     sort(&mut versions);
+    let upgrade = Upgrade::begin(engine).await.map_err(|e| thrown(&e))?;
     for (step, version) in versions.iter().enumerate() {
         tell(*version, step, versions.len());
-        one(engine, *version, run).await?;
+        one(engine, &upgrade, *version, run).await?;
         if reached().await? < *version {
             let message = format!("the upgrade to version {version} ended without its transaction");
             return Err(failed(*version, &message));
@@ -46,8 +47,13 @@ pub async fn run(
     Ok(())
 }
 
-async fn one(engine: &SharedEngine, version: u32, run: &Function) -> Result<(), JsValue> {
-    let writer = Writer::begin_upgrade(engine, version).await.map_err(|e| thrown(&e))?;
+async fn one(
+    engine: &SharedEngine,
+    upgrade: &Upgrade<IndexedDb, BrowserHost>,
+    version: u32,
+    run: &Function,
+) -> Result<(), JsValue> {
+    let writer = upgrade.to(version).await.map_err(|e| thrown(&e))?;
     let tx = RawTx::new(Rc::clone(engine), Inner::Write(Rc::new(writer)));
     let promise = run.call2(&JsValue::UNDEFINED, &JsValue::from_f64(f64::from(version)), &tx.into());
     let ended = match promise.map(JsCast::dyn_into::<Promise>) {

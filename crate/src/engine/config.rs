@@ -34,6 +34,17 @@ pub struct User {
     pub display_name: Option<String>,
 }
 
+/// Whose rows an upgrade of the data may find: how far the adoption of an older app's database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrading {
+    /// Found: the rows are the older app's still.
+    Found,
+    /// A full pull is under way, whose end logs what did not come.
+    Pulling,
+    /// There is none, or it is done.
+    Settled,
+}
+
 /// Everything the app has set.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -51,6 +62,8 @@ pub struct Config {
     pub active_space: Option<SpaceId>,
     /// How values are sealed.
     pub format: Format,
+    /// Set while upgrades of the data run, which reach every row.
+    pub upgrading: Option<Upgrading>,
 }
 
 impl Config {
@@ -86,6 +99,7 @@ impl Config {
             lists_spaces: false,
             active_space: None,
             format: Format::Two,
+            upgrading: None,
         })
     }
 
@@ -155,6 +169,13 @@ impl Config {
     pub fn is_own_space(&self, stored: &str) -> bool {
         stored == self.personal_alias()
             || self.spaces.iter().any(|space| space.id.as_str() == stored && space.is_personal())
+    }
+
+    /// Whether it is certain who reads what lies in a space, as stored.
+    #[must_use]
+    pub fn knows_space(&self, stored: &str) -> bool {
+        let is_told = |space: &Space| space.id.as_str() == stored && space.kind.is_some();
+        self.is_own_space(stored) || self.spaces.iter().any(is_told)
     }
 
     /// The space new records go to, as records keep it.

@@ -44,6 +44,7 @@ mod write;
 pub use adopt::Adoption;
 pub use apply::{Applied, Merged, Page, Reason, merge_into};
 pub use config::{Config, GUEST, Table, User};
+pub use data_version::Upgrade;
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
 pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};

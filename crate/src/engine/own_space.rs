@@ -7,7 +7,7 @@
 use super::config::{Config, Table};
 use super::error::Result;
 use super::rows;
-use crate::model::{ID, SPACE_ID, Scope, record};
+use crate::model::{ID, SPACE_ID, Scope, Space, SpaceId, record};
 use crate::store::{ENGINE, Key, KeyRange, Mode, Row, RowValue, Scan, Store, Transaction};
 
 /// Kind of the row that says under which id a user's own space is stored, by user.
@@ -19,6 +19,14 @@ record! {
     struct Stored {
         id: String = "id",
     }
+}
+
+/// The user's own space, as it was named last.
+pub async fn known<S: Store>(store: &S, user: &str) -> Result<Option<Space>> {
+    let tx = store.begin(Mode::Read, &[ENGINE])?;
+    let stored: Option<Stored> = rows::read(&tx, OWN_SPACE, user).await?;
+    let id = stored.and_then(|stored| SpaceId::parse(stored.id).ok());
+    Ok(id.map(|id| Space { id, kind: Some(Space::PERSONAL.to_owned()), role: None }))
 }
 
 /// Stores what lies in the user's own space under its real id, where the app has named it. Gives whether there was anything

@@ -6,7 +6,9 @@ use super::host::SimHost;
 use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
-use mana_sync_engine::engine::{Engine, Error, Event, GuestData, Query, Result, Unlock, Write, Writer, Written};
+use mana_sync_engine::engine::{
+    Engine, Error, Event, GuestData, Query, Result, Unlock, Upgrade, Write, Writer, Written,
+};
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
@@ -121,6 +123,33 @@ impl Device {
                 told(session.rotate(new, keep).await);
             }),
         );
+    }
+
+    /// Brings the data to a version as an app's upgrade does: what `change` makes of each row that a query over one of the
+    /// tables gives is written over it.
+    pub fn upgrade(
+        &self,
+        version: u32,
+        tables: &[&str],
+        change: impl Fn(&Value) -> Value + 'static,
+    ) -> Result<Written> {
+        let engine = self.engine();
+        let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
+        let upgrading = async move {
+            let upgrade = Upgrade::begin(&engine).await?;
+            let writer = upgrade.to(version).await?;
+            for table in tables {
+                let query = Query { table: table.clone(), ..Query::default() };
+                let rows: Vec<JsonRow> = writer.read(async |tx| engine.read_in(tx, &query).await).await?;
+                let changed = rows.into_iter().map(|row| Value::Object(row.to_map())).map(|shown| {
+                    let id = shown["id"].as_str().expect("an id");
+                    (Key::text(id), row(change(&shown)))
+                });
+                writer.write(&table, Write::Update(changed.collect())).await?;
+            }
+            writer.commit().await
+        };
+        self.call(upgrading).expect("the tab lives")
     }
 
     /// Signs a user in on a guest's database.

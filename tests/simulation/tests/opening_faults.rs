@@ -7,7 +7,7 @@ use mana_simulation::older_app::{check_sent_once, prepared, values};
 use mana_simulation::place::NEWER;
 use mana_simulation::storage::Trouble;
 use mana_simulation::{Device, Setup, World, oracle};
-use mana_sync_engine::engine::{Kind, Result, Write, Writer};
+use mana_sync_engine::engine::{Kind, Result, Upgrade, Write};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
 
@@ -168,7 +168,8 @@ fn upgrade(world: &World, device: &Device) -> Result<()> {
         if engine.data_version().await?.is_none_or(|version| version >= 2) {
             return Ok(());
         }
-        let writer = Writer::begin_upgrade(&engine, 2).await?;
+        let upgrade = Upgrade::begin(&engine).await?;
+        let writer = upgrade.to(2).await?;
         for (key, count) in counts {
             let Value::Object(changes) = json!({ "n": count + 1 }) else { unreachable!("it is an object") };
             writer.write("tasks", Write::Update(vec![(key, JsonRow::from(changes))])).await?;

@@ -26,6 +26,7 @@ mod take_over;
 pub(super) use letter::Letter;
 pub use take_over::{EPOCH, take_over};
 
+use super::config::Upgrading;
 use super::error::Result;
 use super::{Config, rows};
 use crate::model::record;
@@ -116,6 +117,16 @@ async fn has_rows<Tx: Transaction>(tx: &Tx, store: &str) -> Result<bool> {
 /// How far the adoption is; `None`: this database was the engine's from the beginning.
 pub async fn state<Tx: Transaction>(tx: &Tx) -> Result<Option<Adoption>> {
     rows::read(tx, ADOPTION, "").await
+}
+
+/// What of it an upgrade of the data finds.
+pub async fn upgrading<Tx: Transaction>(tx: &Tx) -> Result<Upgrading> {
+    let phase = state(tx).await?.map(|adoption| adoption.phase);
+    Ok(match phase.as_deref() {
+        Some(FOUND) => Upgrading::Found,
+        Some(PULLING) => Upgrading::Pulling,
+        _ => Upgrading::Settled,
+    })
 }
 
 /// Notes, in the transaction that ends the full pull, what it came to.

@@ -6,7 +6,7 @@
 use super::clamp::Stamps;
 use super::queue::time_of;
 use crate::engine::Config;
-use crate::engine::stamps::{Mark, stamp_of};
+use crate::engine::stamps::{Mark, origin_of, stamp_of};
 use crate::model::{
     AUTHOR_ID, Actor, DELETED_AT, FIELD_META, ID, Malformed, OrderedMap, Origin, SPACE_ID, Scope, Stamp, TableSync,
     UPDATED_AT, UPDATED_AT_INDEX, USER_ID, VISIBILITY, Visibility, is_hidden,
@@ -161,10 +161,18 @@ impl<R: Row> Conversion<'_, R> {
     /// How old an unstamped field is. In a record whose edits were stamped it was never edited, so it is as old as the
     /// record.
     fn age(&self) -> Stamp {
-        let stamped = [FIELD_META, FIELD_TIMESTAMPS].iter().any(|map| self.old.get(map).is_some());
+        let stamped = self.old.get(FIELD_TIMESTAMPS).is_some() || self.has_marks();
         let edited = self.old.get(UPDATED_AT).filter(|_| !stamped);
         let times = [edited, self.old.get("createdAt")];
         times.iter().flatten().find_map(time_of).unwrap_or(Stamp::EPOCH)
+    }
+
+    /// Whether it has marks that say when it was edited: not those alone that an upgrade made before it was taken over.
+    fn has_marks(&self) -> bool {
+        let Some(meta) = self.old.get(FIELD_META).and_then(|meta| meta.as_row()) else { return false };
+        let names = meta.names();
+        let migration = Some(Origin::Migration.as_str().to_owned());
+        names.is_empty() || names.iter().any(|name| origin_of(self.old, name) != migration)
     }
 
     /// A tombstone's `deletedAt` is the stamp of its deletion, as the change in the log says it.

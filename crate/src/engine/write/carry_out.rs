@@ -1,10 +1,10 @@
 //! Carrying out plans: one stamp for all of them, the records put, their changes kept for the log.
 
 use super::plan::{Act, Flip, Plan, Target};
+use super::saying::{Saying, keep_stamps};
 use super::seal::check_sealed_size;
 use super::{Open, Value, Writer};
 use crate::engine::Touched;
-use crate::engine::config::GUEST;
 use crate::engine::error::Result;
 use crate::engine::log::{Logged, LoggedEdit, Payload};
 use crate::engine::ports::Host;
@@ -49,7 +49,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         plan: Plan<S::Row>,
         marking: &mut Marking<S::Row>,
     ) -> Result<()> {
-        let is_own = self.is_sealed(target.sync, &plan);
+        let saying = self.saying(plan.stored.as_ref());
+        let is_own = saying == Saying::Logged && self.is_sealed(target.sync, &plan);
         let releases = self.releases(target.sync, &plan);
         let at = marking.mark.at;
         let Plan { id, stored, act } = self.seal(target.sync, plan, at)?;
@@ -81,7 +82,11 @@ impl<S: Store, H: Host> Writer<S, H> {
         if is_own || releases {
             mark_own(&mut row);
         }
-        self.log(open, target.sync, &id, &row, at, payload);
+        match (saying, &stored) {
+            (Saying::Logged, _) => self.log(open, target.sync, &id, &row, at, payload),
+            (Saying::Silent, Some(stored)) => keep_stamps(&mut row, stored),
+            (Saying::Stamped | Saying::Silent, _) => {}
+        }
         open.put(target.name, &row);
         let (table, key) = (target.name.to_owned(), Key::Text(id));
         open.touched.push(Touched { table, key, old: stored, new: Some(row), fields });
@@ -89,10 +94,6 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 
     fn log(&self, open: &mut Open<S>, sync: &TableSync, id: &str, row: &S::Row, at: Stamp, payload: Payload<S::Row>) {
-        let config = self.engine.config();
-        if config.user_id() == GUEST {
-            return;
-        }
         if let Payload::Update(edits) = payload {
             let earlier = open.logged.last_of(sync, id);
             if let Some(earlier) = earlier.filter(|logged| logged.takes_updates(at)) {

@@ -4,6 +4,7 @@ mod carry_out;
 mod outcome;
 mod plan;
 mod purge;
+mod saying;
 mod seal;
 mod synced;
 

@@ -3,7 +3,6 @@
 use super::synced::NewRecord;
 use super::{Value, Writer};
 use crate::engine::error::{Error, Kind, Result};
-use crate::engine::guests::is_anothers;
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, check_seals, differences, newest_stamp};
 use crate::engine::stamps::stamp_of;
@@ -147,22 +146,6 @@ impl<S: Store, H: Host> Writer<S, H> {
             self.check_access(&stored)?;
         }
         Ok(Plan { id, stored: Some(stored), act: Act::Edit(edits) })
-    }
-
-    /// Refuses records of spaces the user may not write to, and of other users of this database (a guest is one).
-    pub(super) fn check_access(&self, row: &S::Row) -> Result<()> {
-        let config = self.engine.config();
-        // In a record of a space the field is the app's own.
-        let owner = row.text(USER_ID).filter(|_| row.text(SPACE_ID).is_none());
-        if let Some(owner) = owner.filter(|owner| owner != config.user_id()) {
-            let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
-            return Err(Error::new(Kind::OtherUser, message));
-        }
-        if is_anothers(&config, row) {
-            let message = "the record is a guest's until it is taken over: call adoptGuestData; nothing was written";
-            return Err(Error::new(Kind::OtherUser, message));
-        }
-        row.text(SPACE_ID).map_or(Ok(()), |space| config.check_writable_space(&space))
     }
 }
 

@@ -22,5 +22,6 @@ mod sealed_attacks;
 mod shadows;
 mod spaces;
 mod two_devices;
+mod upgrades;
 mod visibility;
 mod writes;
