@@ -33,7 +33,7 @@ export function guardedView<T>(state: QueryState, found: Found<T>): readonly T[]
 }
 
 /** Rows of each branch after those before it, each once; what stood before an `or` is about all rows found by then. */
-function unite<T>(state: QueryState, { rows, branches = [], primaryKeys = [] }: Found<T>): number[] {
+function unite<T>(state: QueryState, { rows, branches = [], primaryKeys = [], ranks = [] }: Found<T>): number[] {
   const places = rows.map((_, place) => place);
   let united: number[] = [];
   for (const [at, branch] of [...state.earlier, undefined].entries()) {
@@ -44,6 +44,10 @@ function unite<T>(state: QueryState, { rows, branches = [], primaryKeys = [] }: 
     });
     if (at > 0 && branch?.reverse) united.reverse();
     if (branch) united = through(branch.steps, branch, united, rows);
+  }
+  if (state.order !== null) {
+    const rank = (place: number) => ranks[place] ?? Number.NaN;
+    united = united.filter((place) => rank(place) >= 0).sort((a, b) => rank(a) - rank(b));
   }
   return state.reverse ? united.reverse() : united;
 }

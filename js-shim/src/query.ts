@@ -185,7 +185,8 @@ export class Rows<T> implements Readable<T> {
       rows,
       keys: want.keys ?? false,
       primaryKeys: want.primaryKeys || query.apart,
-      branches: query.apart,
+      branches: state.earlier.length > 0,
+      apart: query.apart,
     };
     const found = await this.#access.find(query, parts);
     return { ...found, rows: reviveAll(this.#table, found.rows ?? []) as T[] };
@@ -198,7 +199,9 @@ export class Rows<T> implements Readable<T> {
   }
 
   #key(found: Found<T>, place: number): never {
-    return revivedKey(this.#table, this.#state.where.index, found.keys?.[place]) as never;
+    const { earlier } = this.#state;
+    const { where } = earlier[found.branches?.[place] ?? earlier.length] ?? this.#state;
+    return revivedKey(this.#table, where.index, found.keys?.[place]) as never;
   }
 
   #step(step: Step): Query<T> {

@@ -130,12 +130,16 @@ export interface RawWant {
   keys: boolean;
   primaryKeys: boolean;
   branches: boolean;
+  /** Branch by branch, each as its index lists it, with the ranks in the query's order. */
+  apart: boolean;
 }
 
 /** What tells rows of several branches apart. */
 export interface RawApart {
   readonly primaryKeys?: readonly unknown[];
   readonly branches?: readonly number[];
+  /** Their places in the order that was asked for; `null` for what is left out of it. */
+  readonly ranks?: readonly (number | null)[];
 }
 
 /** A list for each part that was wanted. */
@@ -223,6 +227,8 @@ export interface RawTx {
   explain(query: RawQuery): RawExplanation;
   count(query: RawQuery): Promise<number>;
   write(kind: RawWriteKind, table: string, items: unknown[], bulk: boolean): Promise<RawCounted>;
+  /** `call` is called when the transaction is aborted because its code awaits something else; must not throw. */
+  onAbandoned(call: () => void): void;
   commit(): Promise<RawWritten>;
   abort(): void;
 }

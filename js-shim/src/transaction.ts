@@ -37,12 +37,14 @@ class TransactionAccess implements Access {
   readonly #raw: RawTx;
   readonly #calls = new Set<Promise<unknown>>();
   #outcome: Promise<Outcome<unknown>> | undefined;
+  readonly #abandoned: Promise<void>;
   #over = false;
   #aborted = false;
 
   constructor(scope: Scope, raw: RawTx) {
     this.#scope = scope;
     this.#raw = raw;
+    this.#abandoned = new Promise((resolve) => raw.onAbandoned(resolve));
   }
 
   run<V>(body: Body<V>): Promise<Outcome<V>> {
@@ -76,13 +78,14 @@ class TransactionAccess implements Access {
   }
 
   async write(kind: RawWriteKind, table: string, items: unknown[], bulk = false): Promise<Outcome<RawCounted>> {
-    const value = await this.#call(`${table}.${callName(kind, bulk)}`, (raw) => raw.write(kind, table, items, bulk));
-    return { value, whenSynced: () => this.#whenSynced() };
+    const call = `${table}.${callName(kind, bulk)}`;
+    const value = await this.#call(call, (raw) => raw.write(kind, table, items, bulk));
+    return { value, whenSynced: () => this.#whenSynced(call) };
   }
 
-  async atomically<V>(_table: string, body: (access: Access, waits: boolean) => Promise<V>): Promise<Outcome<V>> {
+  async atomically<V>(table: string, body: (access: Access, waits: boolean) => Promise<V>): Promise<Outcome<V>> {
     const value = await this.#tracked(body(this, false));
-    return { value, whenSynced: () => this.#whenSynced() };
+    return { value, whenSynced: () => this.#whenSynced(table) };
   }
 
   live(): never {
@@ -111,9 +114,9 @@ class TransactionAccess implements Access {
 
   #call<T>(name: string, work: (raw: RawTx) => Promise<T>): Promise<T> {
     if (this.#aborted) return Promise.reject(aborted());
-    if (this.#over) return Promise.reject(over(name));
+    if (this.#over) return Promise.reject(late(name));
     const named = (error: unknown): never => {
-      throw error instanceof ManaError && error.code === 'transaction_inactive' ? over(name, error) : error;
+      throw error instanceof ManaError && error.code === 'transaction_inactive' ? late(name, error) : error;
     };
     return this.#tracked(this.#scope.instance.track(() => work(this.#raw))).catch(named);
   }
@@ -146,8 +149,12 @@ class TransactionAccess implements Access {
     }
   }
 
-  async #whenSynced(): Promise<void> {
-    await (await this.#outcome)?.whenSynced();
+  /** Its own code waits in vain: nothing is saved before it returns. The transaction is then aborted, and this rejects. */
+  async #whenSynced(call: string): Promise<void> {
+    const unsaved = this.#abandoned.then(() => {
+      throw over(`The synced of ${call}`, 'is awaited when the transaction is done. Nothing was saved.');
+    });
+    await (await Promise.race([this.#outcome, unsaved]))?.whenSynced();
   }
 }
 
@@ -156,9 +163,12 @@ function aborted(cause?: unknown): ManaError {
   return new ManaError('transaction_aborted', 'The transaction was aborted; nothing was saved.', { cause });
 }
 
-function over(call: string, cause?: ManaError): ManaError {
-  const why = cause ? `: ${cause.message}` : '.';
-  return new ManaError('transaction_inactive', `${call} was called after its transaction had ended${why}`, {
+function late(call: string, cause?: ManaError): ManaError {
+  return over(call, `was called after its transaction had ended${cause ? `: ${cause.message}` : '.'}`, cause);
+}
+
+function over(call: string, what: string, cause?: ManaError): ManaError {
+  return new ManaError('transaction_inactive', `${call} ${what}`, {
     details: { call },
     retryable: true,
     cause,

@@ -473,7 +473,10 @@ export interface Table<T extends object = Record<string, unknown>, K = PrimaryKe
 
 /** Resolves when the write is saved on this device. */
 export interface Write<V> extends Promise<V> {
-  /** Resolves when the server has it; at once for what does not sync. Rejects with `rejected` when the server refuses it. */
+  /**
+   * Resolves when the server has it; at once for what does not sync. Rejects with `rejected` when the server refuses it. For a write
+   * in a transaction it comes after that: awaited inside, it rejects with `transaction_inactive`, and nothing is saved.
+   */
   readonly synced: Promise<void>;
 }
 

@@ -244,6 +244,19 @@ describe('lists that end, and lists of several places', () => {
     expect(seen).toEqual(['bc']);
     stop();
   });
+
+  it('come_in_the_order_that_was_asked_for_when_they_were_united', async () => {
+    // The index of the first place lists c before a; d has no key in the order.
+    world.planted = { primaryKeys: ['a', 'b', 'c', 'd'], branches: [0, 0, 1, 1], ranks: [2, 0, 1, null] };
+    const passing = tasks
+      .where('projectId')
+      .equals('p')
+      .filter(() => true);
+    const query = passing.or('title').above('b').orderBy('dueDate');
+    expect(ids(await query.toArray())).toBe('bca');
+    expect(ids(await query.reverse().limit(2).toArray())).toBe('ac');
+    expect(lastFind()).toMatchObject({ order: 'dueDate', apart: true });
+  });
 });
 
 describe('keys', () => {
@@ -261,6 +274,16 @@ describe('keys', () => {
     expect(await tasks.orderBy('dueDate').uniqueKeys()).toEqual([new Date('2026-01-01'), 'soon']);
     world.planted = { keys: [['s', '2026-01-01T00:00:00.000Z']] };
     expect((await tasks.orderBy('[spaceId+dueDate]').limit(1).keys())[0]).toEqual(['s', new Date('2026-01-01')]);
+  });
+
+  it('of_several_places_are_those_of_their_own_index', async () => {
+    const text = '2026-01-01T00:00:00.000Z';
+    world.planted = { keys: [text, text, 'x'], branches: [0, 1, 0] };
+    const query = tasks.where('title').equals(text).or('dueDate').above(new Date(0));
+    expect(await query.keys()).toEqual([text, new Date(text), 'x']);
+    expect(world.instance.callsOf('find').at(-1)?.[1]).toMatchObject({ branches: true, apart: false });
+    const other = tasks.where('dueDate').above(new Date(0)).or('title').equals(text);
+    expect(await other.keys()).toEqual([new Date(text), text, 'x']);
   });
 
   it('are_counted_by_limits_of_unique_ones', async () => {

@@ -242,6 +242,8 @@ export class InstanceDouble implements RawEngine {
 export class TxDouble implements RawTx {
   readonly writes: [RawWriteKind, string, unknown[]][] = [];
   state: 'open' | 'committed' | 'aborted' = 'open';
+  /** What the module calls when the code of the transaction awaits something else. */
+  abandon = (): void => undefined;
   readonly #instance: InstanceDouble;
 
   constructor(instance: InstanceDouble) {
@@ -268,6 +270,9 @@ export class TxDouble implements RawTx {
     this.writes.push([kind, table, items]);
     return this.#instance.later(() => ({ keys: keysOf(kind, items), count: items.length, created: 0 }));
   }
+  onAbandoned(call: () => void): void {
+    this.abandon = call;
+  }
   commit() {
     this.state = 'committed';
     return this.#instance.later(() => {
@@ -289,7 +294,7 @@ export class World implements Loader {
   /** Called before each opening of the database. */
   opening: ((host: RawHost) => void) | undefined;
   /** Parts of answers beside the rows. */
-  planted: Pick<RawFound, 'keys' | 'primaryKeys' | 'branches'> = {};
+  planted: Omit<RawFound, 'rows'> = {};
   /** Whether a locked vault is unlocked before a write gives up. */
   unlocks = false;
   /** No promise of any instance settles. */

@@ -201,6 +201,20 @@ describe('synced', () => {
     await done.synced;
     expect(world.instance.callsOf('whenSynced')).toEqual([[9], [9]]);
   });
+
+  it('rejects_when_its_own_transaction_waits_for_it', async () => {
+    const refused: unknown[] = [];
+    const done = engine.transaction('rw', ['tasks'], async (tx) => {
+      const write = tx.table('tasks').put({ id: 'a' });
+      await write;
+      setTimeout(() => world.instance.transactions.at(-1)?.abandon());
+      await write.synced.catch((error) => refused.push(error));
+      throw refused[0];
+    });
+    const message = 'The synced of tasks.put is awaited when the transaction is done. Nothing was saved.';
+    await expect(done).rejects.toMatchObject({ code: 'transaction_inactive', message });
+    expect(refused).toHaveLength(1);
+  });
 });
 
 describe('update with a function', () => {

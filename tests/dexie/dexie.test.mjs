@@ -1,5 +1,5 @@
 // The engine against Dexie: random schemas, rows and chains that read, the same results in the same order; and random writes,
-// the same answers and the same rows afterwards.
+// the same answers and the same rows afterwards; and random queries of several places, with an order and without.
 //
 // CHAINS: how many of each (300); SEED: where they begin (1). The same ones by default: other ones may find something that Dexie
 // does otherwise and nobody knew. A difference is printed with the seed and what is left of it after
@@ -21,7 +21,7 @@ const perPage = 500;
 /** After so many differences a run gives up. */
 const enough = 20;
 const page =
-  '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/compare.js"></script><script type="module" src="/compare-writes.js"></script>';
+  '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/compare.js"></script><script type="module" src="/compare-writes.js"></script><script type="module" src="/compare-order.js"></script>';
 
 describe('as in Dexie', { timeout: 60_000 + chains * 400 }, () => {
   let browser;
@@ -49,6 +49,9 @@ describe('as in Dexie', { timeout: 60_000 + chains * 400 }, () => {
   it(`${chains} random writes from seed ${seed} on are answered alike and leave the same rows`, () =>
     compared('compareWrites'));
 
+  it(`${chains} random queries with or from seed ${seed} on give the same rows in the order that is asked for`, () =>
+    compared('compareOrder'));
+
   async function compared(which) {
     const differences = [];
     for (let done = 0; done < chains && differences.length < enough; done += perPage) {
@@ -65,7 +68,7 @@ describe('as in Dexie', { timeout: 60_000 + chains * 400 }, () => {
       const complaints = [];
       tab.on('pageerror', (error) => complaints.push(String(error)));
       await tab.goto(server.url, { timeout: 30_000 });
-      await tab.waitForFunction(() => globalThis.compare && globalThis.compareWrites, undefined, { timeout: 30_000 });
+      await tab.waitForFunction((name) => globalThis[name], which, { timeout: 30_000 });
       const differences = await tab.evaluate(
         ([name, first, many]) => globalThis[name](first, many),
         [which, from, count],

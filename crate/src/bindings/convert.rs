@@ -144,7 +144,13 @@ fn window(value: &JsValue) -> Result<(usize, Option<usize>), JsValue> {
 /// What of a query's answer is wanted, from a `RawWant`.
 pub fn want(value: &JsValue) -> Want {
     let wants = |name| get(value, name).is_truthy();
-    Want { rows: wants("rows"), keys: wants("keys"), primary: wants("primaryKeys"), branches: wants("branches") }
+    Want {
+        rows: wants("rows"),
+        keys: wants("keys"),
+        primary: wants("primaryKeys"),
+        branches: wants("branches"),
+        apart: wants("apart"),
+    }
 }
 
 /// What was found, as `RawFound`: one list for each part that was wanted.
@@ -160,6 +166,9 @@ pub fn found(found: Vec<Found<JsRow>>, want: Want) -> JsValue {
     }
     if want.branches {
         part("branches", found.iter().map(|one| count(one.branch)).collect());
+    }
+    if want.apart {
+        part("ranks", found.iter().map(|one| one.rank.map_or(JsValue::NULL, count)).collect());
     }
     if want.rows {
         set(&out, "rows", &found_rows(found));

@@ -213,7 +213,7 @@ impl RawEngine {
     pub fn subscribe(&self, query: &JsValue, callback: Function) -> Result<u32, JsValue> {
         // Rows of branches that functions of the app choose from have to be told apart.
         let apart = convert::get(query, "apart").is_truthy();
-        let want = Want { primary: apart, branches: apart, ..Want::ROWS };
+        let want = Want { primary: apart, branches: apart, apart, ..Want::ROWS };
         let subscribed = self.engine()?.subscribe(convert::query(query)?, want, move |result| {
             let (found, error) = match result {
                 Ok(found) => (convert::found(found, want), JsValue::UNDEFINED),

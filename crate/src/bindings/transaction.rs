@@ -6,7 +6,7 @@ use crate::engine::ports::Host;
 use crate::engine::{Engine, Error, Found, Kind, Want, Writer};
 use crate::store::{Mode, Store};
 use crate::web::{BrowserHost, IndexedDb};
-use js_sys::Promise;
+use js_sys::{Function, Promise};
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
@@ -42,11 +42,12 @@ impl Inner {
 pub struct RawTx {
     engine: SharedEngine,
     inner: RefCell<Option<Inner>>,
+    abandoned: Rc<RefCell<Option<Function>>>,
 }
 
 impl RawTx {
     pub(super) fn new(engine: SharedEngine, inner: Inner) -> Self {
-        Self { engine, inner: RefCell::new(Some(inner)) }
+        Self { engine, inner: RefCell::new(Some(inner)), abandoned: Rc::default() }
     }
 
     /// A promise of what `task` makes of the transaction, which is aborted if its caller then awaits anything else.
@@ -57,7 +58,7 @@ impl RawTx {
         let Some(inner) = self.inner.borrow().clone() else { return Promise::reject(&over()) };
         let engine = Rc::clone(&self.engine);
         let task = Box::pin(task(Rc::clone(&engine), inner.clone()));
-        super::started(Box::pin(watched(engine, inner, task)))
+        super::started(Box::pin(watched(engine, inner, Rc::clone(&self.abandoned), task)))
     }
 }
 
@@ -122,6 +123,12 @@ impl RawTx {
         })
     }
 
+    /// Has `call` called when the transaction is aborted because its code awaits something else.
+    #[wasm_bindgen(js_name = onAbandoned)]
+    pub fn on_abandoned(&self, call: Function) {
+        self.abandoned.replace(Some(call));
+    }
+
     /// Ends the transaction; resolves when all of it is stored.
     pub fn commit(&self) -> Promise {
         #[cfg(feature = "planted-faults")]
@@ -145,10 +152,21 @@ impl RawTx {
     }
 }
 
-async fn watched(engine: SharedEngine, inner: Inner, task: super::Task) -> Result<JsValue, JsValue> {
+async fn watched(
+    engine: SharedEngine,
+    inner: Inner,
+    abandoned: Rc<RefCell<Option<Function>>>,
+    task: super::Task,
+) -> Result<JsValue, JsValue> {
     let result = task.await;
     if let Inner::Write(writer) = inner {
-        engine.host().spawn(Box::pin(async move { writer.watch().await }));
+        engine.host().spawn(Box::pin(async move {
+            let call = if writer.watch().await { abandoned.take() } else { None };
+            if let Some(call) = call {
+                // The shim's, which does not throw.
+                let _ = call.call0(&JsValue::UNDEFINED);
+            }
+        }));
     }
     result
 }

@@ -5,6 +5,7 @@
 
 mod kept;
 
+use super::config::Config;
 use super::events::TableChange;
 use super::ports::Host;
 use super::query::{Found, Query, Want};
@@ -23,6 +24,8 @@ pub type Subscription = u32;
 
 struct LiveQuery<R> {
     query: Query,
+    /// The same as it was read last, with spaces named as records name them.
+    read: Query,
     want: Want,
     spec: StoreSpec,
     callback: Callback<R>,
@@ -52,7 +55,7 @@ impl<R: Row> Live<R> {
     /// see.
     pub fn mark(&self, touched: &[Touched<R>], sight: impl Fn(&Query) -> Option<Sight>) {
         for live in self.queries.borrow_mut().values_mut() {
-            if !live.dirty && touched.iter().any(|record| live.query.concerns(&live.spec, record)) {
+            if !live.dirty && touched.iter().any(|record| live.read.concerns(&live.spec, record)) {
                 live.follow(touched, sight(&live.query));
             }
         }
@@ -63,7 +66,7 @@ impl<R: Row> Live<R> {
         for live in self.queries.borrow_mut().values_mut() {
             let concerned = changes.iter().filter(|change| change.table == live.query.table);
             live.dirty =
-                live.dirty || concerned.flat_map(|change| &change.keys).any(|key| live.query.may_list(&live.spec, key));
+                live.dirty || concerned.flat_map(|change| &change.keys).any(|key| live.read.may_list(&live.spec, key));
         }
     }
 
@@ -78,7 +81,7 @@ impl<R: Row> Live<R> {
     }
 
     /// The queries to call back, all to be read when one of them has to be.
-    fn take_due(&self) -> Due<R> {
+    fn take_due(&self, config: &Config) -> Due<R> {
         let mut queries = self.queries.borrow_mut();
         let reads = queries.values().any(|live| live.dirty);
         let due = queries.iter_mut().filter(|(_, live)| live.dirty || live.followed);
@@ -88,7 +91,8 @@ impl<R: Row> Live<R> {
         }
         let due = due.map(|(id, live)| {
             (live.dirty, live.followed, live.kept) = (false, false, None);
-            Reading { id: *id, query: live.query.clone(), want: live.want }
+            live.read = live.query.stored(config).into_owned();
+            Reading { id: *id, query: live.read.clone(), want: live.want }
         });
         Due::Read(due.collect())
     }
@@ -150,7 +154,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let id = self.live.last.get() + 1;
         self.live.last.set(id);
         let callback = Rc::new(callback);
-        let live = LiveQuery { query, want, spec, callback, dirty: true, kept: None, followed: false };
+        let live =
+            LiveQuery { read: query.clone(), query, want, spec, callback, dirty: true, kept: None, followed: false };
         self.live.queries.borrow_mut().insert(id, live);
         schedule(self);
         Ok(id)
@@ -163,7 +168,8 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     async fn flush(&self) {
         loop {
-            match self.live.take_due() {
+            let due = self.live.take_due(&self.config());
+            match due {
                 Due::Followed(due) if due.is_empty() => {
                     self.live.flushing.set(false);
                     return;

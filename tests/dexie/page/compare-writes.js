@@ -1,7 +1,7 @@
 // Runs writes on Dexie and on the engine; reports where their answers or the tables' contents differ.
 import { closePair, fill, isRefusal, openPair, queryOf, shown, text } from './pair.js';
 import { randomFrom } from './random.js';
-import { edits, randomWrite, writtenWorld } from './random-writes.js';
+import { edits, ofTheApp, randomWrite, writtenWorld } from './random-writes.js';
 
 const writesPerWorld = 25;
 /** After so many the table begins anew, so that enough is there to meet. */
@@ -52,7 +52,7 @@ async function contents(table, { keys }) {
 /** What a write gives, as a text: its value, or that it was refused, with the places that were. */
 async function answer(pair, table, world, write) {
   const { steps, call, end, args, edit, within } = structuredClone(write);
-  const given = edit === undefined ? args : [edits[edit]];
+  const given = edit === undefined ? args : [...args, edits[edit]];
   const act = (on) => (call ? on[call](...given) : queryOf(on, steps)[end](...given));
   try {
     const value = await (within ? inTransaction(pair, table, act, within === 'caught') : act(table));
@@ -60,7 +60,7 @@ async function answer(pair, table, world, write) {
     // Dexie says whether the row was there, the engine whether it was made.
     return shown(call === 'upsert' && 'db' in table ? !value : value);
   } catch (error) {
-    return isRefusal(table, error) || edit !== undefined ? `refused ${refused(error, !call)}` : `${error.stack}`;
+    return isRefusal(table, error) || error === ofTheApp ? `refused ${refused(error, !call)}` : `${error.stack}`;
   }
 }
 

@@ -9,6 +9,8 @@ const tests = [
   (row) => (row.tags?.length ?? 0) > 1,
   (row) => String(row.id).length % 2 === 0,
 ];
+/** What the engine says where it failed itself. */
+const failures = ['internal', 'engine_panicked', 'connection_lost'];
 let databases = 0;
 
 /** Opens a world's table twice: `tables` are Dexie's and the engine's. */
@@ -57,7 +59,7 @@ function nameOf({ where, or }, listed) {
 
 /** Whether a library may fail so: with an error of its own, whose words are nobody's promise. */
 export function isRefusal(table, error) {
-  return error instanceof ManaError || 'db' in table;
+  return 'db' in table || (error instanceof ManaError && !failures.includes(error.code));
 }
 
 /** A value as a text: the engine's own fields left out, what JSON does not know by its kind. */

@@ -46,7 +46,7 @@ function queryCall(random, world) {
   const sure = steps.filter(({ call }) => call !== 'until');
   if (random.chance(0.25) && !isWhole(sure)) return { steps: sure, end: 'delete', args: [] };
   if (random.chance(0.5)) return { steps: sure, end: 'modify', args: [changes(random, world)] };
-  return { steps: sure, end: 'modify', edit: random.below(edits.length) };
+  return { steps: sure, end: 'modify', args: [], edit: random.below(edits.length) };
 }
 
 /** Of a whole index Dexie deletes also the rows that are not in it. */
@@ -67,6 +67,9 @@ function changes(random, world) {
 function plain({ synced }) {
   return synced ? values.filter((value) => value !== null) : [...values, new Date(5), new Uint8Array([3]).buffer];
 }
+
+/** What one of them throws. */
+export const ofTheApp = new Error('of the app');
 
 /** What functions given to `modify` do with a row. */
 export const edits = [
@@ -103,9 +106,11 @@ export const edits = [
   },
   (row) => {
     row.s = 'thrown';
-    if (row.d === 'b') throw new Error('of the app');
+    if (row.d === 'b') throw ofTheApp;
   },
 ];
+/** Those that need nothing but the row, as for `update`. */
+const plainEdits = [0, 1, 2, 8];
 
 function tableCall(random, world) {
   const beside = isBeside(world);
@@ -126,6 +131,9 @@ function tableCall(random, world) {
     'upsert',
     'delete',
     'bulkDelete',
+    'get',
+    'bulkGet',
+    'clear',
   ]);
   switch (call) {
     case 'add':
@@ -136,8 +144,13 @@ function tableCall(random, world) {
       const rows = random.some(6, row);
       return { call, args: [rows, ...keys(rows.length), ...(random.chance(0.4) ? [{ allKeys: true }] : [])] };
     }
+    case 'get':
+      return { call, args: [random.chance(0.5) ? key() : (criteria(random, world) ?? key())] };
+    case 'clear':
+      return { call, args: world.synced ? [{ tombstones: true }] : [] };
     case 'update':
     case 'upsert':
+      if (call === 'update' && random.chance(0.4)) return { call, args: [key()], edit: random.pick(plainEdits) };
       return { call, args: [key(), changes(random, world)] };
     case 'bulkUpdate':
       // Of two items with one key Dexie forgets the first.
@@ -150,6 +163,12 @@ function tableCall(random, world) {
     default:
       return { call, args: [random.some(4, key)] };
   }
+}
+
+/** A field that has an index of its own, so that both take the first of the same rows. */
+function criteria(random, { indexes }) {
+  const fields = ['a', 'b', 'c'].filter((field) => indexes.includes(field));
+  return fields.length > 0 ? { [random.pick(fields)]: random.pick([-1, 0, 1, 2, 'a', 'Ab', 'b']) } : undefined;
 }
 
 function unlike(keys) {

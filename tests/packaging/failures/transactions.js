@@ -45,6 +45,12 @@ outcome.readOnly = await codeOf(
 outcome.outOfScope = await codeOf(
   engine.transaction('rw', ['tasks'], (tx) => tx.table('notes').put({ id: 'i', text: 'never' })),
 );
+let synced;
+const waitsForItself = engine.transaction('rw', ['tasks'], async (tx) => {
+  synced = tx.table('tasks').put({ id: 'j', title: 'never' }).synced;
+  await synced;
+});
+outcome.waitsForItself = [await codeOf(waitsForItself), await codeOf(synced)];
 await Promise.all(Array.from({ length: 20 }, countUp));
 outcome.together = (await engine.table('tasks').get('a')).count;
 outcome.kept = await recordsAndLog(name);

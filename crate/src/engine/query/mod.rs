@@ -8,6 +8,7 @@ mod explain;
 mod fold;
 mod indexes;
 mod listing;
+mod own_space;
 pub(super) mod plan;
 mod ranges;
 pub(super) mod run;
@@ -119,7 +120,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// The same, with rows as they are stored.
     pub(super) async fn find_stored_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
         let (table, sight) = self.plan_of(query)?;
-        let plan = plan::plan(&table, &sight, query)?;
+        let query = query.stored(&self.config());
+        let plan = plan::plan(&table, &sight, &query)?;
         run::find(tx, &table, &sight, &plan, want).await
     }
 
@@ -133,14 +135,16 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// How many rows a query has, in a transaction. No row is read where nothing has to be looked at in one.
     pub async fn count_in(&self, tx: &S::Tx, query: &Query) -> Result<usize> {
         let (table, sight) = self.plan_of(query)?;
-        let plan = plan::plan(&table, &sight, query)?;
+        let query = query.stored(&self.config());
+        let plan = plan::plan(&table, &sight, &query)?;
         run::count(tx, &table, &sight, &plan).await
     }
 
     /// How a query is answered, and why so.
     pub fn explain(&self, query: &Query) -> Result<Explanation> {
         let (table, sight) = self.plan_of(query)?;
-        Ok(explain::explain(&sight, &plan::plan(&table, &sight, query)?))
+        let query = query.stored(&self.config());
+        Ok(explain::explain(&sight, &plan::plan(&table, &sight, &query)?))
     }
 
     /// The table and what of it the query sees; an error where the query cannot be answered.

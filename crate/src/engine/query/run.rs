@@ -4,7 +4,7 @@ use super::plan::{Plan, Step};
 use crate::engine::config::Table;
 use crate::engine::error::Result;
 use crate::engine::read::Sight;
-use crate::model::{OrderedSet, StoreSpec, sort_by};
+use crate::model::{KeyPath, OrderedSet, StoreSpec, sort_by};
 use crate::store::{Key, KeyRange, Row, Scan, Transaction, key_at};
 use futures_util::future::join_all;
 
@@ -18,15 +18,18 @@ pub struct Want {
     pub keys: bool,
     /// The primary keys.
     pub primary: bool,
-    /// What each branch finds, one after the other: rows that several find come several times.
+    /// Which branch found it.
     pub branches: bool,
+    /// What each branch finds, one after the other as its index lists them: rows that several find come several times.
+    /// What the query orders by is told of each.
+    pub apart: bool,
 }
 
 impl Want {
     /// Rows alone.
-    pub const ROWS: Self = Self { rows: true, keys: false, primary: false, branches: false };
+    pub const ROWS: Self = Self { rows: true, keys: false, primary: false, branches: false, apart: false };
     /// Primary keys alone.
-    pub const PRIMARY: Self = Self { rows: false, keys: false, primary: true, branches: false };
+    pub const PRIMARY: Self = Self { rows: false, keys: false, primary: true, branches: false, apart: false };
 }
 
 /// What a query found; each part is there where it was wanted, and may be where it was not.
@@ -40,12 +43,14 @@ pub struct Found<R> {
     pub primary: Option<Key>,
     /// The branch that found it.
     pub branch: usize,
+    /// Of what comes apart, its place in the order the query asks for; `None`: it has no key there.
+    pub rank: Option<usize>,
 }
 
 impl<R> Found<R> {
     /// A row alone.
     pub fn row(row: R) -> Self {
-        Self { row: Some(row), key: None, primary: None, branch: 0 }
+        Self { row: Some(row), key: None, primary: None, branch: 0, rank: None }
     }
 }
 
@@ -65,8 +70,9 @@ pub async fn find<Tx: Transaction>(
     plan: &Plan<'_>,
     want: Want,
 ) -> Result<Vec<Found<Tx::Row>>> {
-    let once = plan.distinct && !want.branches;
-    let read = Want { rows: want.rows || plan.sort.is_some(), primary: want.primary || once, ..want };
+    let once = plan.distinct && !want.apart;
+    let sorts = plan.sort.is_some();
+    let read = Want { rows: want.rows || sorts, primary: want.primary || once || sorts, ..want };
     let reading = Reading { tx, store: &table.spec, sight, want: read };
     let mut found = Vec::new();
     for (branch, step) in plan.steps.iter().enumerate() {
@@ -78,19 +84,29 @@ pub async fn find<Tx: Transaction>(
         found.retain(|found| found.primary.clone().is_none_or(|key| seen.insert(key)));
     }
     if let Some(path) = &plan.sort {
-        let keyed = found.into_iter().filter_map(|one| {
-            let row = one.row.as_ref()?;
-            let primary = table.spec.primary.key_path.as_ref().and_then(|path| key_at(row, path));
-            Some(((key_at(row, path)?, primary), one))
-        });
-        let mut keyed: Vec<_> = keyed.collect();
-        sort_by(&mut keyed, |(a, _), (b, _)| a.cmp(b));
-        found = keyed.into_iter().map(|(_, one)| one).collect();
+        let order = order_by(path, &found);
+        if want.apart {
+            order.into_iter().enumerate().for_each(|(rank, place)| found[place].rank = Some(rank));
+        } else {
+            let mut places: Vec<_> = found.into_iter().map(Some).collect();
+            found = order.into_iter().filter_map(|place| places[place].take()).collect();
+        }
     }
     if plan.reverse {
         found.reverse();
     }
     Ok(found.into_iter().skip(plan.offset).take(plan.limit.unwrap_or(usize::MAX)).collect())
+}
+
+/// The places of what has a key, by that and then by the primary key.
+fn order_by<R: Row>(path: &KeyPath, found: &[Found<R>]) -> Vec<usize> {
+    let keyed = found.iter().enumerate().filter_map(|(place, one)| {
+        let key = key_at(one.row.as_ref()?, path)?;
+        Some((key, one.primary.clone(), place))
+    });
+    let mut keyed: Vec<_> = keyed.collect();
+    sort_by(&mut keyed, Ord::cmp);
+    keyed.into_iter().map(|(.., place)| place).collect()
 }
 
 /// Counts what a plan finds.
@@ -194,6 +210,7 @@ impl<Tx: Transaction> Reading<'_, Tx> {
             primary: Some(entry.primary),
             row: entry.row,
             branch: 0,
+            rank: None,
         };
         Ok(entries.into_iter().map(found).collect())
     }
@@ -209,6 +226,7 @@ impl<Tx: Transaction> Reading<'_, Tx> {
             primary: primary.and_then(|path| key_at(&row, path)),
             row: Some(row),
             branch: 0,
+            rank: None,
         };
         Ok(rows.into_iter().map(found).collect())
     }

@@ -9,8 +9,8 @@ use super::{Branch, Condition, Query};
 use crate::engine::config::{Config, Table, User};
 use crate::engine::read::Sight;
 use crate::engine::{Kind, Touched};
-use crate::model::{AppId, OrderedSet, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId};
-use crate::store::{JsonRow, Key, MemoryStore, Mode, Row, Store, Transaction};
+use crate::model::{AppId, KeyPath, OrderedSet, Scope, Space, SpaceId, StoreSpec, TableName, TableSync, UserId};
+use crate::store::{JsonRow, Key, MemoryStore, Mode, Row, Store, Transaction, key_at};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -217,8 +217,12 @@ fn rows_of_several_branches_come_once_and_in_the_order_of_the_branches() {
     assert_eq!(world.ids(&either), "rqs");
     assert_eq!(world.ids(&Query { reverse: true, limit: Some(2), ..either.clone() }), "sq");
     assert_eq!(world.ids(&ordered(either.clone(), "c")), "qrs");
-    let apart = world.find(&either, Want { branches: true, ..Want::PRIMARY });
-    assert_eq!(apart.iter().map(|one| one.branch).collect::<Vec<_>>(), [0, 1, 1, 1]);
+    let branches = |apart| -> Vec<_> {
+        let found = world.find(&either, Want { branches: true, apart, ..Want::PRIMARY });
+        found.iter().map(|one| one.branch).collect()
+    };
+    assert_eq!(branches(false), [0, 1, 1]);
+    assert_eq!(branches(true), [0, 1, 1, 1], "each what it finds");
     assert!(world.explain(&either).distinct);
 }
 
@@ -297,4 +301,56 @@ fn a_commit_concerns_the_queries_that_list_its_record_before_or_after() {
     let ids = of(on(":id", "above", vec![Key::text("q")]));
     assert!(!ids.may_list(&spec, &Key::text("p")) && ids.may_list(&spec, &Key::text("r")));
     assert!(ids.may_list(&spec, &Key::List(vec![])), "keys that are not known may be any");
+}
+
+#[test]
+fn branches_apart_come_as_their_indexes_list_them_with_their_ranks_in_the_order() {
+    let world = World::local(&rows());
+    let either = Query {
+        branches: vec![on("a", "equals", vec![number(1.0)]), on("b", "aboveOrEqual", vec![number(1.0)])],
+        ..of(Branch::default())
+    };
+    let apart = Want { branches: true, apart: true, ..Want::ROWS };
+    let found = world.find(&ordered(either, "d"), apart).into_iter();
+    let found = found.map(|one| (one.row.and_then(|row| row.text("id")).unwrap(), one.branch, one.rank));
+    // Without a `d` they have no rank, and are there all the same.
+    let expected = [("p", 0, Some(0)), ("q", 0, None), ("s", 0, None), ("r", 1, Some(2)), ("p", 1, Some(1))];
+    assert_eq!(found.collect::<Vec<_>>(), expected.map(|(id, branch, rank)| (id.to_owned(), branch, rank)));
+}
+
+#[test]
+fn rows_of_equal_keys_come_by_primary_key_also_where_that_is_beside_them() {
+    let spec = StoreSpec::parse("t", ", a").unwrap();
+    let store = MemoryStore::new([spec.clone()]);
+    let tx = store.begin(Mode::Write, &["t"]).unwrap();
+    for (key, a) in [(1.0, 9), (2.0, 8), (3.0, 7)] {
+        tx.put("t", &JsonRow::from_json(&json!({ "a": a, "d": 1 })).unwrap(), Some(&number(key))).unwrap();
+    }
+    tx.commit().now_or_never().unwrap().unwrap();
+    let world = World { config: Config::new("db", vec![spec], []).unwrap(), store };
+    let found = world.find(&ordered(of(Branch::on("a", Condition::All)), "d"), Want::ROWS).into_iter();
+    let found: Vec<_> = found.filter_map(|one| key_at(&one.row?, &KeyPath::Single("a".into()))).collect();
+    assert_eq!(found, [9.0, 8.0, 7.0].map(number));
+}
+
+#[test]
+fn the_name_of_the_users_own_space_finds_what_is_stored_under_its_id() {
+    let row = |id: &str, space: &str, c: i32| json!({ "id": id, "spaceId": space, "c": c });
+    let world = World::synced("mine", &[row("p", "mine", 1), row("q", "s", 1), row("r", "mine", 2)]);
+    let alias = || Key::text("_personal:u");
+    let pair = |c| Key::List(vec![alias(), number(c)]);
+    let found = |branch: Branch| {
+        let query = Query { across_spaces: true, ..of(branch) };
+        world.ids(&query.stored(&world.config))
+    };
+    assert_eq!(found(on("spaceId", "equals", vec![alias()])), "pr");
+    assert_eq!(found(on("spaceId", "anyOf", vec![Key::text("s"), alias()])), "prq");
+    assert_eq!(found(on("spaceId", "noneOf", vec![alias()])), "q");
+    assert_eq!(found(on("spaceId", "startsWith", vec![alias()])), "", "is about texts");
+    assert_eq!(found(on("[spaceId+c]", "equals", vec![pair(2.0)])), "r");
+    assert_eq!(found(on("[spaceId+c]", "between", vec![pair(1.0), pair(2.0)])), "p");
+    let both = Branch::equal([("spaceId".to_owned(), alias()), ("c".to_owned(), number(1.0))]);
+    assert_eq!(found(both), "p");
+    let local = Query::of("t", on("spaceId", "equals", vec![alias()]));
+    assert_eq!(*local.stored(&World::local(&[]).config), local, "in local tables it is the app's own field");
 }

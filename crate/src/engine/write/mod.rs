@@ -300,8 +300,8 @@ impl<S: Store, H: Host> Writer<S, H> {
 
     /// Aborts the transaction if nothing is asked of it in its next turn. For transactions an app's own code drives,
     /// after each of its calls: code that awaits anything else would let IndexedDB commit the records without their
-    /// log.
-    pub async fn watch(&self) {
+    /// log. Gives whether it did.
+    pub async fn watch(&self) -> bool {
         let seen = self.steps.get();
         let pulse = self.open.lock().await.as_ref().map(|open| open.tx.pulse());
         if let Some(pulse) = pulse {
@@ -309,8 +309,10 @@ impl<S: Store, H: Host> Writer<S, H> {
             if self.steps.get() == seen && self.under_way.get() == 0 {
                 self.abandoned.set(true);
                 self.abort().await;
+                return true;
             }
         }
+        false
     }
 }
 

@@ -4,15 +4,39 @@ use super::sealed::{setup, space};
 use super::visibility::{family, settle};
 use mana_simulation::calls::{code, row};
 use mana_simulation::{Device, Setup, World};
-use mana_sync_engine::engine::{Event, Kept, Write};
+use mana_sync_engine::engine::{Branch, Event, Kept, Query, Want, Write};
 use mana_sync_engine::model::Space;
 use mana_sync_engine::store::Key;
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 fn viewer(role: &str) -> Vec<Space> {
     let mut club = space("club", "family");
     club.role = Some(role.to_owned());
     vec![space("home", "personal"), club]
+}
+
+#[test]
+fn a_live_query_by_the_name_of_the_own_space_follows_its_rows() {
+    let mut world = World::new(4);
+    world.add(Setup { spaces: vec![space("home", "personal")], ..Setup::of("ada") }).open();
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "t", "title": "a" })).expect("added");
+    assert_eq!(device.stored("tasks", "t")["spaceId"], "home");
+    let fields = [("id", "t"), ("spaceId", "_personal:ada")].map(|(field, key)| (field.to_owned(), Key::text(key)));
+    let query = Query::of("tasks", Branch::equal(fields));
+    let seen: Rc<RefCell<Vec<Value>>> = Rc::default();
+    let told = Rc::clone(&seen);
+    let subscribed = device.engine().subscribe(query, Want::ROWS, move |found| {
+        let rows = found.expect("found").into_iter().filter_map(|one| one.row);
+        told.borrow_mut().extend(rows.map(|row| row.to_map()["title"].clone()));
+    });
+    subscribed.expect("subscribed");
+    world.pass(1_000);
+    device.update("tasks", "t", json!({ "title": "b" })).expect("updated");
+    world.pass(1_000);
+    assert_eq!(*seen.borrow(), [json!("a"), json!("b")]);
 }
 
 #[test]

@@ -262,7 +262,7 @@ fn results_whose_rows_depend_on_one_another_are_not_kept() {
     assert!(!kept(on(tagged())));
     assert!(!kept(Query { branches: vec![tagged(), Branch::default()], ..all() }));
     let table = world.config.table("t").expect("there");
-    let apart = Want { branches: true, ..Want::ROWS };
+    let apart = Want { apart: true, ..Want::ROWS };
     assert!(Kept::<JsonRow>::of(&table, &world.sight(&all()), &all(), apart, Vec::new()).is_none());
     let local = world.config.table("own").expect("there");
     let own = Query { table: "own".to_owned(), ..Query::default() };
