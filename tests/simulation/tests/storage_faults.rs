@@ -36,24 +36,26 @@ impl Told {
     /// Reads what is there: all of it, or none of it and a code.
     fn read(&self, world: &World, id: &str, trouble: Trouble) {
         let device = &world.devices[0];
-        let title = |rows: &[Value], id: &str| rows.iter().find(|row| row["id"] == id).map(|row| row["title"].clone());
+        let find = |rows: &[Value], id: &str| rows.iter().find(|row| row["id"] == id).map(|row| row["title"].clone());
         match device.try_rows("tasks") {
-            Ok(rows) => self.saved.iter().for_each(|(id, saved)| self.agrees(id, saved, title(&rows, id), trouble)),
+            Ok(rows) => {
+                self.saved.iter().for_each(|(id, saved)| self.agrees(id, saved, find(&rows, id).as_ref(), trouble))
+            }
             Err(error) => check_code(trouble, &error),
         }
         match device.try_look("tasks", id) {
             Ok((count, row)) => {
                 assert!(count >= self.saved.len(), "{trouble:?}: {count} rows");
                 let title = row.map(|row| row["title"].clone());
-                self.saved.get(id).into_iter().for_each(|saved| self.agrees(id, saved, title.clone(), trouble));
+                self.saved.get(id).into_iter().for_each(|saved| self.agrees(id, saved, title.as_ref(), trouble));
             }
             Err(error) => check_code(trouble, &error),
         }
     }
 
-    fn agrees(&self, id: &str, saved: &Value, read: Option<Value>, trouble: Trouble) {
+    fn agrees(&self, id: &str, saved: &Value, read: Option<&Value>, trouble: Trouble) {
         let others = self.unsure.get(id);
-        let may = read.as_ref().is_some_and(|is| is == saved || others.is_some_and(|titles| titles.contains(is)));
+        let may = read.is_some_and(|is| is == saved || others.is_some_and(|titles| titles.contains(is)));
         assert!(may, "{trouble:?}: {id} was saved as {saved} and read as {read:?}");
     }
 
