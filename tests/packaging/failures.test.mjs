@@ -252,6 +252,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       caught: 'value_not_syncable',
       readOnly: 'read_only_transaction',
       outOfScope: 'unknown_table',
+      waitsForItself: ['transaction_inactive', 'transaction_inactive'],
       together: 20,
       parallel: 12,
       drafts: 13,
@@ -375,6 +376,7 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       ['tasks restore user b deletedAt'],
       ['tasks delete user b '],
       ['drafts insert user 1 ', 'drafts update user 1 text,when', 'tasks update user a title'],
+      ['drafts update user 1 text'],
       ['drafts delete user 1 '],
     ]);
     assert.ok(here.flat().every((change) => change.here));

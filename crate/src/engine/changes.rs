@@ -5,24 +5,60 @@ use super::config::Config;
 use super::events::{ChangeOp, TableChange};
 use super::prepare::is_deleted;
 use crate::model::{OrderedMap, Origin, is_hidden};
-use crate::store::{Row, RowValue};
+use crate::store::{Key, Row, RowValue};
 
-/// The changes of a commit, in the order in which they were made; records that changed alike stand together.
+/// What is grouped: by the record's key, or by changed fields.
+type Group<'a> = (&'a str, ChangeOp, Option<&'a Key>, &'a [String]);
+
+/// The changes of a commit, in the order in which they were made; records that changed alike stand together. A record that
+/// changed in the same way several times is one of them, with all fields.
 pub fn of_commit<R: Row>(touched: &[Touched<R>], origin: Origin, config: &Config) -> Vec<TableChange> {
+    let records = each_once(touched, config);
     let mut changes: Vec<TableChange> = Vec::new();
-    let mut places: OrderedMap<(&str, ChangeOp, &[String]), usize> = OrderedMap::new();
+    let mut places: OrderedMap<Group<'_>, usize> = OrderedMap::new();
+    for (table, op, key, fields) in &records {
+        let place = *places.entry((table, *op, None, fields)).or_insert(changes.len());
+        if place == changes.len() {
+            let (table, fields) = ((*table).to_owned(), fields.clone());
+            changes.push(TableChange { table, op: *op, origin, fields, keys: Vec::new() });
+        }
+        changes[place].keys.push((*key).clone());
+    }
+    changes
+}
+
+fn each_once<'a, R: Row>(touched: &'a [Touched<R>], config: &Config) -> Vec<(&'a str, ChangeOp, &'a Key, Vec<String>)> {
+    let mut records: Vec<(&str, ChangeOp, &Key, Vec<String>)> = Vec::new();
+    let mut places: OrderedMap<Group<'a>, usize> = OrderedMap::new();
     for record in touched {
         let synced = config.tables.get(&record.table).is_some_and(|table| table.sync.is_some());
         let op = op_of(record, synced);
-        let fields = if matches!(op, ChangeOp::Update | ChangeOp::Restore) { &record.fields[..] } else { &[] };
-        let place = *places.entry((&record.table, op, fields)).or_insert(changes.len());
-        if place == changes.len() {
-            let (table, fields) = (record.table.clone(), fields.to_vec());
-            changes.push(TableChange { table, op, origin, fields, keys: Vec::new() });
+        if !synced && op == ChangeOp::Update && is_as_before(record) {
+            continue;
         }
-        changes[place].keys.push(record.key.clone());
+        let place = *places.entry((&record.table, op, Some(&record.key), &[])).or_insert(records.len());
+        if place == records.len() {
+            records.push((&record.table, op, &record.key, Vec::new()));
+        }
+        if matches!(op, ChangeOp::Update | ChangeOp::Restore) {
+            let known = &mut records[place].3;
+            for field in &record.fields {
+                if !known.contains(field) {
+                    known.push(field.clone());
+                }
+            }
+        }
     }
-    changes
+    records
+}
+
+/// Whether nothing differs. What has no fields, as a Blob, may be another one; of hidden fields nothing is known.
+fn is_as_before<R: Row>(record: &Touched<R>) -> bool {
+    let is_known = |row: &R| {
+        let names = row.names();
+        !names.is_empty() && !names.iter().any(|name| is_hidden(name))
+    };
+    record.fields.is_empty() && [&record.old, &record.new].into_iter().flatten().all(is_known)
 }
 
 fn op_of<R: Row>(record: &Touched<R>, synced: bool) -> ChangeOp {
@@ -60,7 +96,7 @@ fn alike<V: RowValue>(old: Option<V>, new: Option<V>) -> bool {
 mod tests {
     use super::*;
     use crate::model::StoreSpec;
-    use crate::store::{JsonRow, Key};
+    use crate::store::JsonRow;
     use serde_json::{Value, json};
 
     fn touched(key: &str, old: Option<&Value>, new: Option<&Value>, fields: &[&str]) -> Touched<JsonRow> {
@@ -86,6 +122,22 @@ mod tests {
             .collect();
         let expected = [("insert", "", 2), ("update", "x", 1), ("delete", "", 1), ("update", "y", 1)];
         assert_eq!(said, expected.map(|(op, fields, count)| (op, fields.to_owned(), count)));
+    }
+
+    #[test]
+    fn a_record_is_named_once_for_each_way_it_changed() {
+        let config = Config::new("db", vec![StoreSpec::parse("t", "id").unwrap()], []).unwrap();
+        let (a, b, none) = (json!({ "x": 1 }), json!({ "x": 2 }), json!({}));
+        let all = [
+            touched("1", Some(&a), Some(&b), &["x"]),
+            touched("1", Some(&b), Some(&a), &["y", "x"]),
+            touched("2", Some(&a), Some(&a), &[]),
+            touched("3", Some(&none), Some(&none), &[]),
+        ];
+        let changes = of_commit(&all, Origin::User, &config);
+        let said: Vec<_> = changes.iter().map(|change| (change.fields.join(","), change.keys.clone())).collect();
+        // What has no fields may be a Blob in the place of another.
+        assert_eq!(said, [("x,y".to_owned(), vec![Key::text("1")]), (String::new(), vec![Key::text("3")])]);
     }
 
     #[test]

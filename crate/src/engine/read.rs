@@ -6,7 +6,7 @@ use super::guests::is_guests;
 use super::ports::Host;
 use super::prepare::{is_deleted, is_purged};
 use super::{Engine, log_json};
-use crate::model::{AUTHOR_ID, SPACE_ID, Scope, USER_ID, VISIBILITY};
+use crate::model::{AUTHOR_ID, SPACE_ID, Scope, USER_ID, VISIBILITY, Visibility};
 use crate::store::{CHANGE_LOG, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::{Value, json};
 
@@ -114,13 +114,18 @@ impl Sight {
     }
 
     fn sees_private<R: Row>(&self, row: &R) -> bool {
-        row.get(VISIBILITY).is_none_or(|visibility| !visibility.is_word("private")) || self.is_own(row, AUTHOR_ID)
+        !is_private(row) || self.is_own(row, AUTHOR_ID)
     }
 
     /// Whether `field` names the user, or nobody.
     fn is_own<R: Row>(&self, row: &R, field: &str) -> bool {
         row.get(field).is_none_or(|user| user.is_word(&self.user) || user.as_text().is_none())
     }
+}
+
+/// Whether only its author sees the row.
+pub(super) fn is_private<R: Row>(row: &R) -> bool {
+    row.get(VISIBILITY).is_some_and(|visibility| visibility.is_word(Visibility::Private.as_str()))
 }
 
 impl<S: Store, H: Host> Engine<S, H> {

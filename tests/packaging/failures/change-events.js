@@ -32,8 +32,12 @@ await engine
     tx.abort();
   })
   .catch(() => {});
+await engine.table('drafts').put({ id: 1, text: 'two', when: new Date(0) });
+await engine.transaction('rw', 'drafts', async (tx) => {
+  for (const text of ['three', 'four']) await tx.table('drafts').update(1, { text });
+});
 await engine.table('drafts').clear();
-await until(() => heard.there.length === heard.here.length && heard.here.length >= 8);
+await until(() => heard.there.length === heard.here.length && heard.here.length >= 9);
 const alike = heard.there.every((commit, at) =>
   commit.every((change, one) => JSON.stringify({ ...change, here: true }) === JSON.stringify(heard.here[at][one])),
 );

@@ -39,7 +39,9 @@ impl Told {
         let find = |rows: &[Value], id: &str| rows.iter().find(|row| row["id"] == id).map(|row| row["title"].clone());
         match device.try_rows("tasks") {
             Ok(rows) => {
-                self.saved.iter().for_each(|(id, saved)| self.agrees(id, saved, find(&rows, id).as_ref(), trouble))
+                for (id, saved) in &self.saved {
+                    self.agrees(id, saved, find(&rows, id).as_ref(), trouble);
+                }
             }
             Err(error) => check_code(trouble, &error),
         }

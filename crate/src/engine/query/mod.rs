@@ -26,6 +26,7 @@ use super::read::Sight;
 use super::{Engine, config::Table};
 use crate::store::{Key, Mode, Store};
 use serde_json::json;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// A query that names everything it depends on, so that equal queries can be told.
@@ -119,8 +120,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// The same, with rows as they are stored.
     pub(super) async fn find_stored_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
-        let (table, sight) = self.plan_of(query)?;
-        let query = query.stored(&self.config());
+        let (table, sight, query) = self.plan_of(query)?;
         let plan = plan::plan(&table, &sight, &query)?;
         run::find(tx, &table, &sight, &plan, want).await
     }
@@ -134,25 +134,24 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// How many rows a query has, in a transaction. No row is read where nothing has to be looked at in one.
     pub async fn count_in(&self, tx: &S::Tx, query: &Query) -> Result<usize> {
-        let (table, sight) = self.plan_of(query)?;
-        let query = query.stored(&self.config());
+        let (table, sight, query) = self.plan_of(query)?;
         let plan = plan::plan(&table, &sight, &query)?;
         run::count(tx, &table, &sight, &plan).await
     }
 
     /// How a query is answered, and why so.
     pub fn explain(&self, query: &Query) -> Result<Explanation> {
-        let (table, sight) = self.plan_of(query)?;
-        let query = query.stored(&self.config());
+        let (table, sight, query) = self.plan_of(query)?;
         Ok(explain::explain(&sight, &plan::plan(&table, &sight, &query)?))
     }
 
-    /// The table and what of it the query sees; an error where the query cannot be answered.
-    fn plan_of(&self, query: &Query) -> Result<(Rc<Table>, Sight)> {
+    /// The table, what of it the query sees, and the query as rows answer it; an error where it cannot be answered.
+    fn plan_of<'q>(&self, query: &'q Query) -> Result<(Rc<Table>, Sight, Cow<'q, Query>)> {
         let (table, sight) = self.sight_of(query)?;
         check_sealed(&table, query)?;
-        plan::plan(&table, &sight, query)?;
-        Ok((table, sight))
+        let query = query.stored(&self.config());
+        plan::plan(&table, &sight, &query)?;
+        Ok((table, sight, query))
     }
 
     /// The table, and what of it the query may see now.

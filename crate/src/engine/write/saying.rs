@@ -6,6 +6,7 @@ use crate::engine::config::Upgrading;
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::guests::{is_anothers, is_guests};
 use crate::engine::ports::Host;
+use crate::engine::read::is_private;
 use crate::engine::sealing::visibility_of;
 use crate::model::{AUTHOR_ID, FIELD_META, SPACE_ID, UPDATED_AT_INDEX, USER_ID, Visibility};
 use crate::store::{Row, Store};
@@ -46,20 +47,25 @@ impl<S: Store, H: Host> Writer<S, H> {
         if self.engine.config().upgrading.is_some() { Ok(()) } else { self.access(row) }
     }
 
-    /// Refuses records of spaces the user may not write to, and of other users of this database (a guest is one).
+    /// Refuses records of spaces the user may not write to, of other users of this database (a guest is one), and private
+    /// ones of other members.
     fn access(&self, row: &S::Row) -> Result<()> {
         let config = self.engine.config();
-        // In a record of a space the field is the app's own.
-        let owner = row.text(USER_ID).filter(|_| row.text(SPACE_ID).is_none());
-        if let Some(owner) = owner.filter(|owner| owner != config.user_id()) {
-            let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
-            return Err(Error::new(Kind::OtherUser, message));
-        }
+        // In a record of a space the field is the app's own; what is private there is its author's.
+        let space = row.text(SPACE_ID);
+        let owner = match &space {
+            None => row.text(USER_ID),
+            Some(_) => row.text(AUTHOR_ID).filter(|_| is_private(row)),
+        };
         if is_anothers(&config, row) {
             let message = "the record is a guest's until it is taken over: call adoptGuestData; nothing was written";
             return Err(Error::new(Kind::OtherUser, message));
         }
-        row.text(SPACE_ID).map_or(Ok(()), |space| config.check_writable_space(&space))
+        if let Some(owner) = owner.filter(|owner| owner != config.user_id()) {
+            let message = format!("the record belongs to {owner}, who is not signed in now; nothing was written");
+            return Err(Error::new(Kind::OtherUser, message));
+        }
+        space.map_or(Ok(()), |space| config.check_writable_space(&space))
     }
 }
 

@@ -58,6 +58,28 @@ fn a_user_does_not_write_over_what_a_guest_left() {
 }
 
 #[test]
+fn a_private_record_of_another_member_is_not_written_over() {
+    let mut world = World::new(3);
+    let club = Space { id: SpaceId::parse("club").expect("an id"), kind: Some("family".to_owned()), role: None };
+    world.add(Setup { spaces: vec![club], ..Setup::of("ada") });
+    let device = &world.devices[0];
+    device.open();
+    device.add("tasks", json!({ "id": "p", "title": "a", "spaceId": "club", "visibility": "private" })).expect("added");
+    let mut planted = device.stored("tasks", "p");
+    device.update("tasks", "p", json!({ "title": "b" })).expect("her own");
+    device.close();
+    planted["authorId"] = json!("bob");
+    planted["id"] = json!("q");
+    device.store_put("tasks", planted.clone());
+    device.open();
+    let logged = device.logged().len();
+    assert_eq!(code(device.update("tasks", "q", json!({ "title": "mine" }))), "other_user");
+    assert_eq!(code(device.put("tasks", json!({ "id": "q", "title": "mine" }))), "other_user");
+    assert_eq!(code(device.delete("tasks", "q")), "other_user");
+    assert_eq!((device.stored("tasks", "q"), device.logged().len()), (planted, logged));
+}
+
+#[test]
 fn a_guest_neither_sees_nor_changes_what_the_owner_left() {
     let world = World::of_ada(1);
     let device = &world.devices[0];
