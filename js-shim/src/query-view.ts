@@ -46,7 +46,7 @@ function unite<T>(state: QueryState, { rows, branches = [], primaryKeys = [], ra
     if (branch) united = through(branch.steps, branch, united, rows);
   }
   if (state.order !== null) {
-    const rank = (place: number) => ranks[place] ?? Number.NaN;
+    const rank = (place: number) => ranks[place] ?? -1;
     united = united.filter((place) => rank(place) >= 0).sort((a, b) => rank(a) - rank(b));
   }
   return state.reverse ? united.reverse() : united;

@@ -199,8 +199,7 @@ export class Rows<T> implements Readable<T> {
   }
 
   #key(found: Found<T>, place: number): never {
-    const { earlier } = this.#state;
-    const { where } = earlier[found.branches?.[place] ?? earlier.length] ?? this.#state;
+    const { where } = this.#state.earlier[found.branches?.[place] ?? -1] ?? this.#state;
     return revivedKey(this.#table, where.index, found.keys?.[place]) as never;
   }
 

@@ -114,9 +114,9 @@ class TransactionAccess implements Access {
 
   #call<T>(name: string, work: (raw: RawTx) => Promise<T>): Promise<T> {
     if (this.#aborted) return Promise.reject(aborted());
-    if (this.#over) return Promise.reject(late(name));
+    if (this.#over) return Promise.reject(over(name));
     const named = (error: unknown): never => {
-      throw error instanceof ManaError && error.code === 'transaction_inactive' ? late(name, error) : error;
+      throw error instanceof ManaError && error.code === 'transaction_inactive' ? over(name, error) : error;
     };
     return this.#tracked(this.#scope.instance.track(() => work(this.#raw))).catch(named);
   }
@@ -151,10 +151,9 @@ class TransactionAccess implements Access {
 
   /** Its own code waits in vain: nothing is saved before it returns. The transaction is then aborted, and this rejects. */
   async #whenSynced(call: string): Promise<void> {
-    const unsaved = this.#abandoned.then(() => {
-      throw over(`The synced of ${call}`, 'is awaited when the transaction is done. Nothing was saved.');
-    });
-    await (await Promise.race([this.#outcome, unsaved]))?.whenSynced();
+    const outcome = await Promise.race([this.#outcome, this.#abandoned]);
+    if (!outcome) throw over(`${call}().synced`);
+    await outcome.whenSynced();
   }
 }
 
@@ -163,12 +162,9 @@ function aborted(cause?: unknown): ManaError {
   return new ManaError('transaction_aborted', 'The transaction was aborted; nothing was saved.', { cause });
 }
 
-function late(call: string, cause?: ManaError): ManaError {
-  return over(call, `was called after its transaction had ended${cause ? `: ${cause.message}` : '.'}`, cause);
-}
-
-function over(call: string, what: string, cause?: ManaError): ManaError {
-  return new ManaError('transaction_inactive', `${call} ${what}`, {
+function over(call: string, cause?: ManaError): ManaError {
+  const why = cause ? `: ${cause.message}` : '.';
+  return new ManaError('transaction_inactive', `${call} was called after its transaction had ended${why}`, {
     details: { call },
     retryable: true,
     cause,

@@ -211,8 +211,8 @@ describe('synced', () => {
       await write.synced.catch((error) => refused.push(error));
       throw refused[0];
     });
-    const message = 'The synced of tasks.put is awaited when the transaction is done. Nothing was saved.';
-    await expect(done).rejects.toMatchObject({ code: 'transaction_inactive', message });
+    const details = { call: 'tasks.put().synced' };
+    await expect(done).rejects.toMatchObject({ code: 'transaction_inactive', details });
     expect(refused).toHaveLength(1);
   });
 });
