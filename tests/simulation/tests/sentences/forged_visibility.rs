@@ -56,16 +56,16 @@ fn assert_private(device: &Device, id: &str) {
 fn a_record_said_to_be_everybodys_is_shown_as_its_authors_alone() {
     let world = flipped();
     let device = &world.devices[0];
-    let word = || shown(device, "tasks", "p")["visibility"].clone();
-    assert_eq!(word(), "private");
+    let told = || shown(device, "tasks", "p")["visibility"].clone();
+    assert_eq!(told(), "private");
     device.lock();
-    assert_eq!(word(), "private", "nor is it without the key");
+    assert_eq!(told(), "private", "nor is it without the key");
     device.unlock(7).expect("unlocked");
     // Its author may say so.
     device.set_visibility("tasks", "p", Visibility::Space).expect("set");
-    assert_eq!(word(), "space");
+    assert_eq!(told(), "space");
     device.lock();
-    assert_eq!(word(), "space", "what was said is not taken back by locking");
+    assert_eq!(told(), "space", "what was said is not taken back by locking");
 }
 
 #[test]
