@@ -90,11 +90,12 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       // kept up to date and fields sealed, 466,000 before records moved between spaces and spaces were left, 545,000 before what comes
       // for sealed fields was looked at and guests' records were taken into accounts, and 582,000 before keys were wrapped with
       // passphrases, the own space got its name, and the keyring was read where a wrong clock needs it, and 588,000 before codes and
-      // passphrases were overwritten and old tabs made way: it has to go down again.
-      { limit: 590_000, parts: ['engine.wasm'] },
+      // passphrases were overwritten and old tabs made way, and 590,000 before upgrades reached every row and united rows were
+      // ordered: it has to go down again.
+      { limit: 595_000, parts: ['engine.wasm'] },
       // The aim is 14,000. The limit was 15,000 before whatever an app passes was read with care, and the refused rows of a query
-      // were named by their places.
-      { limit: 15_500, parts: ['index.js', './glue.js'] },
+      // were named by their places, and 15,500 before united rows were ordered after functions.
+      { limit: 15_600, parts: ['index.js', './glue.js'] },
       { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
     ];
     for (const { limit, parts } of limits) {
