@@ -134,8 +134,8 @@ fn taken(key: &JsValue) -> MasterKey {
 
 /// What a cipher makes of a key, in JavaScript: the parts of it in which no byte is alike in all keys.
 fn schedule(key: &JsValue) -> JsValue {
-    let raw: [u8; 32] = bytes(key).try_into().unwrap();
-    let raw = Zeroizing::new(raw);
+    let mut raw = Zeroizing::new([0; 32]);
+    key.unchecked_ref::<Uint8Array>().copy_to(raw.as_mut_slice());
     let cipher = Box::new(Aes256Gcm::new((&*raw).into()));
     let memory: JsValue = Reflect::get(&wasm_bindgen::memory(), &"buffer".into()).unwrap();
     let copied = "(memory, at, length) => {
@@ -147,7 +147,7 @@ fn schedule(key: &JsValue) -> JsValue {
         return Uint8Array.from(parts.slice(0, 32));
     }";
     let at = std::ptr::from_ref(&*cipher).addr();
-    call(copied, &[&memory, &(at as f64).into(), &(size_of::<Aes256Gcm>() as f64).into()])
+    call(copied, &[&memory, &at.into(), &size_of::<Aes256Gcm>().into()])
 }
 
 fn names() -> (AppId, TableName, RecordId, FieldName) {
