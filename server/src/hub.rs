@@ -1,9 +1,10 @@
 //! Who is connected and what they want to hear of: nudges go from a push to every open socket they concern.
 
+use crate::lock::hold;
 use crate::log::{Collection, StreamId};
 use mana_sync_engine::model::{AppId, SpaceId, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 /// What a connection is told.
@@ -101,8 +102,7 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
-        // Nothing is left half-changed where a holder could panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        hold(&self.0)
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod lock;
 pub mod log;
 
 #[cfg(feature = "service")]

@@ -1,8 +1,9 @@
 //! Turns at the log: one person's requests, however many, leave room for everybody else's.
 
+use crate::lock::hold;
 use mana_sync_engine::model::UserId;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -63,8 +64,7 @@ impl Turns {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Line>> {
-        // Nothing is left half-changed where a holder could panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        hold(&self.0)
     }
 }
 

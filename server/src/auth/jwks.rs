@@ -1,6 +1,7 @@
 //! The identity provider's public keys (RFC 7517), fetched when they are needed and kept.
 
 use super::Unverified;
+use crate::lock::hold;
 use crate::upstream::Upstream;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +9,7 @@ use jsonwebtoken::DecodingKey;
 use reqwest::Url;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub struct PublishedKeys {
     upstream: Upstream,
     address: Url,
-    known: RwLock<Option<Arc<Known>>>,
+    known: std::sync::Mutex<Option<Arc<Known>>>,
     /// When the provider was asked last; held while it is.
     asked: Mutex<Option<Instant>>,
 }
@@ -55,7 +56,7 @@ impl PublishedKeys {
     /// The keys at `address`; nothing is fetched yet.
     #[must_use]
     pub fn new(upstream: Upstream, address: Url) -> Self {
-        Self { upstream, address, known: RwLock::default(), asked: Mutex::default() }
+        Self { upstream, address, known: std::sync::Mutex::default(), asked: Mutex::default() }
     }
 
     /// The key of this id. One that is not known is looked up.
@@ -68,7 +69,7 @@ impl PublishedKeys {
     }
 
     fn known(&self) -> Option<Arc<Known>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = hold(&self.known).clone();
         known.filter(|known| known.since.elapsed() < USABLE)
     }
 
@@ -90,7 +91,7 @@ impl PublishedKeys {
             Ok(set) => {
                 let keys = set.keys.into_iter().filter_map(decoding_key).collect();
                 let known = Arc::new(Known { keys, since: Instant::now() });
-                *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+                *hold(&self.known) = Some(known);
             }
             Err(error) => tracing::warn!(%error, "the identity provider's keys cannot be looked up"),
         }

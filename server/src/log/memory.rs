@@ -5,9 +5,10 @@ use super::{
     Caller, ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot,
     Span, StreamId, StreamState, Tag, Transaction, is_visible,
 };
+use crate::lock::hold;
 use mana_sync_engine::model::{EventId, UserId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::OwnedMutexGuard;
 
 #[derive(Clone, Default)]
@@ -64,8 +65,7 @@ impl MemoryLog {
     }
 
     fn present(&self) -> Arc<State> {
-        // The state is only ever replaced whole, so it is sound even where a holder of the lock panicked.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        hold(&self.state).clone()
     }
 }
 
@@ -191,7 +191,7 @@ impl Transaction for MemoryTransaction {
 
     async fn commit(self) -> Result<(), LogError> {
         drop(self.base);
-        let mut shared = self.log.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = hold(&self.log.state);
         let state = Arc::make_mut(&mut shared);
         for row in self.rows {
             state.events.insert((row.user.clone(), row.change.event_id.clone()), row.hash);

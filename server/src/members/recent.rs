@@ -1,9 +1,10 @@
 //! Memberships kept for half a minute.
 
 use super::{Lookup, Memberships, SpaceList, Unavailable};
+use crate::lock::hold;
 use mana_sync_engine::model::UserId;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,15 +32,10 @@ impl<M: Memberships> Recent<M> {
         Self { source, lasting, known: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        // Nothing is left half-changed where a holder could panic.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn ask(&self, user: &UserId) -> Result<SpaceList, Unavailable> {
-        let (asked, forgotten) = (Instant::now(), self.lock().forgotten);
+        let (asked, forgotten) = (Instant::now(), hold(&self.known).forgotten);
         let list = self.source.spaces_of(user).await?;
-        let mut known = self.lock();
+        let mut known = hold(&self.known);
         if known.forgotten == forgotten {
             if known.lists.len() >= MOST {
                 known.lists.retain(|_, (_, since)| since.elapsed() < self.lasting);
@@ -58,7 +54,7 @@ impl<M: Memberships> Memberships for Recent<M> {
     }
 
     fn recent_spaces_of<'a>(&'a self, user: &'a UserId) -> Lookup<'a> {
-        let kept = self.lock().lists.get(user).filter(|(_, since)| since.elapsed() < self.lasting).cloned();
+        let kept = hold(&self.known).lists.get(user).filter(|(_, since)| since.elapsed() < self.lasting).cloned();
         Box::pin(async move {
             match kept {
                 Some((list, _)) => Ok(list),
@@ -68,7 +64,7 @@ impl<M: Memberships> Memberships for Recent<M> {
     }
 
     fn forget(&self, users: &[UserId]) {
-        let mut known = self.lock();
+        let mut known = hold(&self.known);
         known.forgotten += 1;
         for user in users {
             known.lists.remove(user);
