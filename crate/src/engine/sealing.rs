@@ -223,8 +223,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Whether such a record is shown as its author's alone. One that brings a proof is shown as it says until the key is
     /// here to tell: else what was shared would seem to be private whenever the vault is locked.
     fn is_shown_private(&self, sync: &TableSync, row: &S::Row) -> bool {
-        let waits = row.text(SHARE_PROOF).is_some() && (self.is_locked() || self.is_outdated());
-        !waits && self.is_said_shared(sync, row)
+        let waits = || (self.is_locked() || self.is_outdated()) && row.text(SHARE_PROOF).is_some();
+        self.is_said_shared(sync, row) && !waits()
     }
 
     /// A conflict as the app sees it, in the record `row`; `None` where both sides turn out to be the same. What cannot

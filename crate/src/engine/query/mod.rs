@@ -95,7 +95,7 @@ impl Query {
 impl<S: Store, H: Host> Engine<S, H> {
     /// Runs a query.
     pub async fn read(&self, query: &Query) -> Result<Vec<S::Row>> {
-        self.plan_of(query)?;
+        self.check(query)?;
         let tx = self.store.begin(Mode::Read, &[&query.table])?;
         self.read_in(&tx, query).await
     }
@@ -108,7 +108,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// Runs a query, for rows and keys.
     pub async fn find(&self, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
-        self.plan_of(query)?;
+        self.check(query)?;
         let tx = self.store.begin(Mode::Read, &[&query.table])?;
         self.find_in(&tx, query, want).await
     }
@@ -120,37 +120,43 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// The same, with rows as they are stored.
     pub(super) async fn find_stored_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
-        let (table, sight, query) = self.plan_of(query)?;
+        let (table, sight, query) = self.prepared(query)?;
         let plan = plan::plan(&table, &sight, &query)?;
         run::find(tx, &table, &sight, &plan, want).await
     }
 
     /// How many rows a query has.
     pub async fn count(&self, query: &Query) -> Result<usize> {
-        self.plan_of(query)?;
+        self.check(query)?;
         let tx = self.store.begin(Mode::Read, &[&query.table])?;
         self.count_in(&tx, query).await
     }
 
     /// How many rows a query has, in a transaction. No row is read where nothing has to be looked at in one.
     pub async fn count_in(&self, tx: &S::Tx, query: &Query) -> Result<usize> {
-        let (table, sight, query) = self.plan_of(query)?;
+        let (table, sight, query) = self.prepared(query)?;
         let plan = plan::plan(&table, &sight, &query)?;
         run::count(tx, &table, &sight, &plan).await
     }
 
     /// How a query is answered, and why so.
     pub fn explain(&self, query: &Query) -> Result<Explanation> {
-        let (table, sight, query) = self.plan_of(query)?;
+        let (table, sight, query) = self.prepared(query)?;
         Ok(explain::explain(&sight, &plan::plan(&table, &sight, &query)?))
     }
 
-    /// The table, what of it the query sees, and the query as rows answer it; an error where it cannot be answered.
-    fn plan_of<'q>(&self, query: &'q Query) -> Result<(Rc<Table>, Sight, Cow<'q, Query>)> {
+    /// Fails where the query cannot be answered.
+    fn check(&self, query: &Query) -> Result<()> {
+        let (table, sight, query) = self.prepared(query)?;
+        plan::plan(&table, &sight, &query)?;
+        Ok(())
+    }
+
+    /// What a plan is made of: the table, what of it the query sees, and the query as rows answer it.
+    fn prepared<'q>(&self, query: &'q Query) -> Result<(Rc<Table>, Sight, Cow<'q, Query>)> {
         let (table, sight) = self.sight_of(query)?;
         check_sealed(&table, query)?;
         let query = query.stored(&self.config());
-        plan::plan(&table, &sight, &query)?;
         Ok((table, sight, query))
     }
 
