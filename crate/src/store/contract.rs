@@ -9,7 +9,7 @@ mod many;
 mod program;
 
 pub use dice::program;
-pub use program::{Program, run as run_program};
+pub use program::{Program, compare_with_memory, run as run_program};
 
 /// How many programs (of the seeds from 0) every store answers alike.
 pub const PROGRAMS: u64 = 125;

@@ -2,7 +2,7 @@
 //! the simulation runs on is held to what browsers do.
 
 use super::{json_of, row};
-use crate::store::{Entry, Key, KeyRange, Mode, Offered, Row, Scan, Store, StoreError, Transaction};
+use crate::store::{Entry, Key, KeyRange, MemoryStore, Mode, Offered, Row, Scan, Store, StoreError, Transaction};
 use serde_json::{Value, json};
 
 /// Transactions, one after the other, on the stores of [`super::tables`].
@@ -69,6 +69,15 @@ pub async fn run<S: Store>(store: &S, program: &Program) -> Vec<Value> {
         answers.push(contents(store).await);
     }
     answers
+}
+
+/// Runs a program on an empty store, and on the memory store: both answer alike. `of` names it where they do not.
+pub async fn compare_with_memory<S: Store>(store: &S, program: &Program, of: u64) {
+    let wanted = run(&MemoryStore::new(super::tables()), program).await;
+    let found = run(store, program).await;
+    for (step, (wanted, found)) in wanted.iter().zip(&found).enumerate() {
+        assert_eq!(found, wanted, "program {of}, answer {step}: {program:?}");
+    }
 }
 
 async fn contents<S: Store>(store: &S) -> Value {
