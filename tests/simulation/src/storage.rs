@@ -5,6 +5,7 @@
 
 use super::executor::{Executor, Owner};
 use super::tabs::Profile;
+use mana_sync_engine::engine::Kind;
 use mana_sync_engine::model::IndexSpec;
 use mana_sync_engine::store::{
     CHANGE_LOG, Entry, JsonRow, Key, KeyRange, MemoryStore, Mode, Offered, Scan, Store, StoreError, Transaction,
@@ -61,6 +62,19 @@ impl Trouble {
     #[must_use]
     pub fn is_error(self) -> bool {
         self.error().is_some()
+    }
+
+    /// What calls of the engine say of it; of one that only takes long, nothing.
+    #[must_use]
+    pub fn codes(self) -> &'static [Kind] {
+        match self {
+            // A connection may go after the commit: nobody knows.
+            Self::Lost => &[Kind::ConnectionLost, Kind::Closed],
+            Self::Abort => &[Kind::TransactionAborted],
+            Self::Quota => &[Kind::QuotaExceeded],
+            Self::Undefined => &[Kind::Internal],
+            Self::Blocked | Self::Slow => &[],
+        }
     }
 
     /// What the call says, where the trouble is an error.

@@ -7,7 +7,7 @@ use mana_simulation::older_app::{check_sent_once, prepared, values};
 use mana_simulation::place::NEWER;
 use mana_simulation::storage::Trouble;
 use mana_simulation::{Device, Setup, World, oracle};
-use mana_sync_engine::engine::{Kind, Result, Upgrade, Write};
+use mana_sync_engine::engine::{Result, Upgrade, Write};
 use mana_sync_engine::store::{JsonRow, Key};
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl Case {
         let world = (self.world)();
         let device = &world.devices[self.device];
         if let Err(error) = self.run(&world, device.open_troubled(operation, trouble)) {
-            assert!(codes(trouble).contains(&error.kind()), "{trouble:?} at {operation}: {error}");
+            assert!(trouble.codes().contains(&error.kind()), "{trouble:?} at {operation}: {error}");
         }
         world.pass(5_000);
         let met = device.power_at(0).is_none_or(|power| power.met_trouble());
@@ -79,17 +79,6 @@ type Values = std::collections::BTreeMap<(String, String), std::collections::BTr
 
 fn wanted() -> u64 {
     std::env::var("OPENINGS").map_or(8, |text| text.parse().expect("a number"))
-}
-
-/// What opening may say of a trouble; of one that only takes long, nothing.
-fn codes(trouble: Trouble) -> &'static [Kind] {
-    match trouble {
-        Trouble::Lost => &[Kind::ConnectionLost, Kind::Closed],
-        Trouble::Abort => &[Kind::TransactionAborted],
-        Trouble::Quota => &[Kind::QuotaExceeded],
-        Trouble::Undefined => &[Kind::Internal],
-        Trouble::Blocked | Trouble::Slow => &[],
-    }
 }
 
 /// A device whose tab was closed with changes that the server does not have.

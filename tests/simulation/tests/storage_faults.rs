@@ -4,7 +4,7 @@
 
 use mana_simulation::storage::Trouble;
 use mana_simulation::{Setup, World, oracle};
-use mana_sync_engine::engine::{Error, Kind, Result, Written};
+use mana_sync_engine::engine::{Error, Result, Written};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -78,15 +78,7 @@ impl Told {
 
 /// A call that meets trouble is refused by the code of that trouble, and by no other.
 fn check_code(trouble: Trouble, error: &Error) {
-    let codes: &[Kind] = match trouble {
-        // A connection may go after the commit: nobody knows.
-        Trouble::Lost => &[Kind::ConnectionLost, Kind::Closed],
-        Trouble::Abort => &[Kind::TransactionAborted],
-        Trouble::Quota => &[Kind::QuotaExceeded],
-        Trouble::Undefined => &[Kind::Internal],
-        Trouble::Blocked | Trouble::Slow => &[],
-    };
-    assert!(codes.contains(&error.kind()), "{trouble:?}: {error}");
+    assert!(trouble.codes().contains(&error.kind()), "{trouble:?}: {error}");
 }
 
 /// Writes on one device while another does, and both sync.

@@ -23,6 +23,18 @@ fn add_private(device: &Device) {
     device.add("tasks", private).expect("added");
 }
 
+/// The server puts plaintext into a sealed field of that record, and devices hear of it.
+fn put_made_up_note(world: &World) {
+    let at = "2026-01-01T00:07:00.000000Z";
+    world.server.push_as(
+        "ada",
+        &[json!({ "eventId": "00000000-0000-7000-8000-000000000077", "app": "todo", "schemaVersion": 1,
+            "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
+            "visibility": "private", "fields": { "note": { "value": "made up", "at": at } } })],
+    );
+    settle(world);
+}
+
 #[test]
 fn what_its_author_shared_is_told_again_to_a_server_that_lost_it() {
     let world = family();
@@ -95,14 +107,7 @@ fn what_a_server_says_of_a_record_that_has_moved_is_not_sealed_where_it_is_now()
     settle(&world);
     let id = one.move_to_space("tasks", "p", "home").expect("moved");
     settle(&world);
-    let at = "2026-01-01T00:07:00.000000Z";
-    world.server.push_as(
-        "ada",
-        &[json!({ "eventId": "00000000-0000-7000-8000-000000000077", "app": "todo", "schemaVersion": 1,
-            "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
-            "visibility": "private", "fields": { "note": { "value": "made up", "at": at } } })],
-    );
-    settle(&world);
+    put_made_up_note(&world);
     for device in &world.devices[..2] {
         assert_eq!(device.stored("tasks", "p")["note"], "made up", "it came");
         assert_eq!(shown(device, "tasks", &id)["title"], SECRET);
@@ -118,14 +123,7 @@ fn what_a_server_puts_into_an_empty_field_is_not_sealed_where_the_record_is_move
     add_private(one);
     settle(&world);
     world.pass(600_000);
-    let at = "2026-01-01T00:07:00.000000Z";
-    world.server.push_as(
-        "ada",
-        &[json!({ "eventId": "00000000-0000-7000-8000-000000000077", "app": "todo", "schemaVersion": 1,
-            "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
-            "visibility": "private", "fields": { "note": { "value": "made up", "at": at } } })],
-    );
-    settle(&world);
+    put_made_up_note(&world);
     assert_eq!(one.stored("tasks", "p")["note"], "made up", "it came");
     let id = one.move_to_space("tasks", "p", "home").expect("moved");
     settle(&world);

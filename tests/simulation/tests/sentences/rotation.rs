@@ -4,6 +4,7 @@
 use super::sealed::{SECRET, setup, shown, space, traces, world};
 use mana_simulation::calls::code;
 use mana_simulation::{Device, Setup, World};
+use mana_sync::log::memory::MemoryLog;
 use mana_sync_engine::crypto::Envelope;
 use mana_sync_engine::engine::{Event, Kind};
 use serde_json::{Value, json};
@@ -269,14 +270,19 @@ fn a_vault_that_nobody_uses_is_locked_in_all_tabs() {
     assert!(sessions.iter().all(|session| session.engine().is_locked()), "and so again");
 }
 
+/// Devices of a user whose key was changed since the server's backup was made.
+fn rotated_since_a_backup() -> (World, MemoryLog) {
+    let world = filled();
+    let backup = world.server.backup();
+    world.devices[0].rotate(8).expect("rotated");
+    settle(&world);
+    world.devices[1].unlock(8).expect("unlocked");
+    (world, backup)
+}
+
 #[test]
 fn a_server_from_a_backup_is_told_of_the_keys_again() {
-    let world = filled();
-    let [one, other] = [&world.devices[0], &world.devices[1]];
-    let backup = world.server.backup();
-    one.rotate(8).expect("rotated");
-    settle(&world);
-    other.unlock(8).expect("unlocked");
+    let (world, backup) = rotated_since_a_backup();
     world.server.restore(&backup);
     settle(&world);
     let mut world = world;
@@ -289,12 +295,7 @@ fn a_server_from_a_backup_is_told_of_the_keys_again() {
 
 #[test]
 fn a_server_from_a_backup_is_told_of_every_version_of_a_fact_again() {
-    let world = filled();
-    let [one, other] = [&world.devices[0], &world.devices[1]];
-    let backup = world.server.backup();
-    one.rotate(8).expect("rotated");
-    settle(&world);
-    other.unlock(8).expect("unlocked");
+    let (world, backup) = rotated_since_a_backup();
     // Garbage is shown after the real one, and something else between the two.
     let keyring = world.server.keyring("ada");
     let held = keyring.iter().flat_map(|change| &change.fields).find(|(name, _)| name.as_str().starts_with("key:"));
