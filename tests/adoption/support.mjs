@@ -1,55 +1,41 @@
 // What the tests of adoption share: pages with the older app and the engine, a real server, and another device's requests.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBrowser } from '../support/chromium.mjs';
-import { packageDirectory, root } from '../support/places.mjs';
-import { serve } from '../support/serve.mjs';
-import { SyncServer } from '../support/sync-server.mjs';
+import { root } from '../support/places.mjs';
+import { Site, started } from '../support/site.mjs';
 import { synced } from './page/schema.js';
 
 const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
 
 /** A browser profile, the pages it opens, and a server that has seen nothing yet. */
 export class World {
-  server;
   #browser;
   #context;
-  #directory;
-  #pages;
+  #site;
 
-  static async start() {
-    const world = new World();
-    try {
-      await world.#start();
-      return world;
-    } catch (error) {
-      await world.stop();
-      throw error;
-    }
+  static start() {
+    return started(new World());
   }
 
-  async #start() {
-    this.#directory = await mkdtemp(join(tmpdir(), 'mana-adoption-'));
-    await cp(join(root, 'tests/adoption/page'), this.#directory, { recursive: true });
-    await cp(packageDirectory, join(this.#directory, 'pkg'), { recursive: true });
-    await cp(join(root, 'node_modules/dexie/dist/dexie.mjs'), join(this.#directory, 'dexie.js'));
-    await writeFile(join(this.#directory, 'index.html'), html);
-    const connectTo = [];
-    this.#pages = await serve(this.#directory, { connectTo });
-    this.server = await SyncServer.start(new URL(this.#pages.url).origin);
-    connectTo.push(this.server.url, this.server.url.replace('http', 'ws'));
+  async start() {
+    this.#site = await Site.start('tests/adoption/page', async (directory) => {
+      await cp(join(root, 'node_modules/dexie/dist/dexie.mjs'), join(directory, 'dexie.js'));
+      await writeFile(join(directory, 'index.html'), html);
+    });
     this.#browser = await startBrowser();
     this.#context = await this.#browser.newContext();
   }
 
+  get server() {
+    return this.#site.server;
+  }
+
   async stop() {
     await this.#browser?.close();
-    await this.server?.remove();
-    await this.#pages?.close();
-    if (this.#directory) await rm(this.#directory, { recursive: true, force: true });
+    await this.#site?.stop();
   }
 
   /** A tab of the profile. */
@@ -57,7 +43,7 @@ export class World {
     const page = await this.#context.newPage();
     page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => console.error(error));
-    await page.goto(this.#pages.url);
+    await page.goto(this.#site.url);
     await page.waitForFunction(() => 'page' in globalThis);
     return page;
   }

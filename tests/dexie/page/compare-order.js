@@ -1,20 +1,17 @@
 // Runs united queries with and without an order: the order changes how rows come, and never which.
 import { closePair, fill, isRefusal, openPair, queryOf, shown, text } from './pair.js';
-import { randomChain, randomFrom, randomWorld } from './random.js';
+import { randomChain, randomWorld, worldsFrom } from './random.js';
 
-const chainsPerWorld = 25;
 const orders = ['a', 'b', 'c', 'd', 'n.x', 'u', ':id'];
 
 /** Runs `count` chains with `or` from a seed on; gives the differences, each with what repeats it. */
 window.compareOrder = async (seed, count) => {
   const differences = [];
-  for (let done = 0; done < count; done += chainsPerWorld) {
-    const worldSeed = seed + done;
-    const random = randomFrom(worldSeed);
+  for (const { seed: worldSeed, random, runs } of worldsFrom(seed, count)) {
     const world = randomWorld(random);
     const pair = await openPair(world);
     await fill(pair, world.rows);
-    for (let i = 0; i < Math.min(chainsPerWorld, count - done); i += 1) {
+    for (let i = 0; i < runs; i += 1) {
       const steps = unitedSteps(random, world);
       const order = { by: random.pick(orders), reverse: random.chance(0.4), page: random.chance(0.4) };
       const found = await both(pair.tables[1], steps, order);

@@ -1,21 +1,18 @@
 // Runs writes on Dexie and on the engine; reports where their answers or the tables' contents differ.
 import { closePair, fill, isRefusal, openPair, queryOf, shown, text } from './pair.js';
-import { randomFrom } from './random.js';
+import { worldsFrom } from './random.js';
 import { edits, ofTheApp, randomWrite, writtenWorld } from './random-writes.js';
 
-const writesPerWorld = 25;
 /** After so many the table begins anew, so that enough is there to meet. */
 const writesPerFill = 5;
 
 /** Runs `count` writes from a seed on; gives the differences, each with what repeats it. */
 window.compareWrites = async (seed, count) => {
   const differences = [];
-  for (let done = 0; done < count; done += writesPerWorld) {
-    const worldSeed = seed + done;
-    const random = randomFrom(worldSeed);
+  for (const { seed: worldSeed, random, runs } of worldsFrom(seed, count)) {
     const world = writtenWorld(random);
     let pair = await openPair(world);
-    for (let i = 0; i < Math.min(writesPerWorld, count - done); i += 1) {
+    for (let i = 0; i < runs; i += 1) {
       if (i % writesPerFill === 0) await fill(pair, world.rows, world.keys);
       const before = await contents(pair.tables[0], world);
       const write = randomWrite(random, world);

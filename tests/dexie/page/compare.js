@@ -1,19 +1,15 @@
 // Runs chains on Dexie and on the engine, and reports where they differ.
 import { closePair, fill, isRefusal, openPair, queryOf, shown, text } from './pair.js';
-import { randomChain, randomFrom, randomWorld } from './random.js';
-
-const chainsPerWorld = 25;
+import { randomChain, randomWorld, worldsFrom } from './random.js';
 
 /** Runs `count` chains from a seed on; gives the differences, each with what repeats it. */
 window.compare = async (seed, count) => {
   const differences = [];
-  for (let done = 0; done < count; done += chainsPerWorld) {
-    const worldSeed = seed + done;
-    const random = randomFrom(worldSeed);
+  for (const { seed: worldSeed, random, runs } of worldsFrom(seed, count)) {
     const world = randomWorld(random);
     const pair = await openPair(world);
     await fill(pair, world.rows);
-    for (let i = 0; i < Math.min(chainsPerWorld, count - done); i += 1) {
+    for (let i = 0; i < runs; i += 1) {
       const chain = randomChain(random, world);
       const found = await both(pair, chain);
       if (found.same) continue;

@@ -1,7 +1,7 @@
 // Random schemas, rows and chains, the same for the same seed.
 
 /** A generator of numbers from 0 to 1 (mulberry32), with what is made of them. */
-export function randomFrom(seed) {
+function randomFrom(seed) {
   let state = seed >>> 0;
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -16,6 +16,16 @@ export function randomFrom(seed) {
     pick: (items) => items[below(items.length)],
     some: (most, make) => Array.from({ length: below(most + 1) }, make),
   };
+}
+
+/** How many runs are made in one world. */
+const perWorld = 25;
+
+/** The worlds of `count` runs from a seed on: each its seed, its numbers, and how many of the runs are made in it. */
+export function* worldsFrom(seed, count) {
+  for (let done = 0; done < count; done += perWorld) {
+    yield { seed: seed + done, random: randomFrom(seed + done), runs: Math.min(perWorld, count - done) };
+  }
 }
 
 const json = [-1, 0, 1, 2, 3.5, '', 'a', 'A', 'ab', 'Ab', 'aB', 'b', 'é'];

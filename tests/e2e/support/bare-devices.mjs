@@ -1,50 +1,35 @@
 // Browser profiles with the package and no app around it, each told what to do by a test, and the real server they share.
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBrowser } from '../../support/chromium.mjs';
-import { packageDirectory, root } from '../../support/places.mjs';
-import { serve } from '../../support/serve.mjs';
-import { SyncServer } from '../../support/sync-server.mjs';
+import { Site, started } from '../../support/site.mjs';
 
 const html = (script) =>
   `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/${script}"></script>`;
 
 export class BareDevices {
-  server;
   #browser;
-  #directory;
-  #pages;
+  #site;
 
   /** @param {string} [script] what their pages run, of `tests/e2e/page` */
-  static async start(script = 'vault.js') {
-    const devices = new BareDevices();
-    try {
-      await devices.#start(script);
-      return devices;
-    } catch (error) {
-      await devices.stop();
-      throw error;
-    }
+  static start(script = 'vault.js') {
+    return started(new BareDevices(), script);
   }
 
-  async #start(script) {
-    this.#directory = await mkdtemp(join(tmpdir(), 'mana-bare-'));
-    await cp(join(root, 'tests/e2e/page'), this.#directory, { recursive: true });
-    await cp(packageDirectory, join(this.#directory, 'pkg'), { recursive: true });
-    await writeFile(join(this.#directory, 'index.html'), html(script));
-    const connectTo = [];
-    this.#pages = await serve(this.#directory, { connectTo });
-    this.server = await SyncServer.start(new URL(this.#pages.url).origin);
-    connectTo.push(this.server.url, this.server.url.replace('http', 'ws'));
+  async start(script) {
+    this.#site = await Site.start('tests/e2e/page', (directory) =>
+      writeFile(join(directory, 'index.html'), html(script)),
+    );
     this.#browser = await startBrowser();
+  }
+
+  get server() {
+    return this.#site.server;
   }
 
   async stop() {
     await this.#browser?.close();
-    await this.server?.remove();
-    await this.#pages?.close();
-    if (this.#directory) await rm(this.#directory, { recursive: true, force: true });
+    await this.#site?.stop();
   }
 
   /**
@@ -77,7 +62,7 @@ export class BareDevices {
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => console.error(error));
-    await page.goto(this.#pages.url);
+    await page.goto(this.#site.url);
     await page.waitForFunction(() => 'device' in globalThis);
     return page;
   }

@@ -1,0 +1,61 @@
+// The package in pages of a test's own, and the real server that they talk to.
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageDirectory, root } from './places.mjs';
+import { serve } from './serve.mjs';
+import { SyncServer } from './sync-server.mjs';
+
+export class Site {
+  /** @type {SyncServer} */
+  server;
+  #directory;
+  #pages;
+
+  /**
+   * @param {string} pages where they are, from the root of the project
+   * @param {(directory: string) => Promise<void>} [add] puts more beside them
+   */
+  static start(pages, add) {
+    return started(new Site(), pages, add);
+  }
+
+  async start(pages, add) {
+    this.#directory = await mkdtemp(join(tmpdir(), 'mana-site-'));
+    await cp(join(root, pages), this.#directory, { recursive: true });
+    await cp(packageDirectory, join(this.#directory, 'pkg'), { recursive: true });
+    await add?.(this.#directory);
+    const connectTo = [];
+    this.#pages = await serve(this.#directory, { connectTo });
+    this.server = await SyncServer.start(new URL(this.url).origin);
+    connectTo.push(this.server.url, this.server.url.replace('http', 'ws'));
+  }
+
+  /** The address of the pages. */
+  get url() {
+    return this.#pages.url;
+  }
+
+  async stop() {
+    await this.server?.remove();
+    await this.#pages?.close();
+    if (this.#directory) await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Starts what has `start` and `stop`; where the start fails, what was begun is stopped.
+ *
+ * @template {{ start(...given: unknown[]): Promise<void>; stop(): Promise<void> }} T
+ * @param {T} world
+ * @param {unknown[]} given what `start` takes
+ */
+export async function started(world, ...given) {
+  try {
+    await world.start(...given);
+    return world;
+  } catch (error) {
+    await world.stop();
+    throw error;
+  }
+}
