@@ -77,14 +77,18 @@ impl<S: Store, H: Host> Engine<S, H> {
         let decided = stamp_of(row, VISIBILITY).unwrap_or(Stamp::EPOCH).next();
         let mut fields = OrderedMap::new();
         for mut plain in self.plain_fields(sync, id.as_str(), row)? {
-            // Who made it is no edit: the first insert said so.
-            let is_author = plain.name.as_str() == AUTHOR_ID;
-            let at = if is_author { plain.at } else { plain.at.next() };
-            if plain.name.as_str() == VISIBILITY {
-                plain.value = to.as_str().into();
+            let name = plain.name.as_str();
+            // What a server made up stays as it came, as where a record moves.
+            if was && is && sync.sealed.contains(name) && self.is_foreign(sync, row, (id.as_str(), name)) {
+                continue;
             }
-            if plain.name.as_str() == SHARE_PROOF && to == Visibility::Private {
-                plain.value = Value::Null;
+            // Who made it is no edit: the first insert said so.
+            let is_author = name == AUTHOR_ID;
+            let at = if is_author { plain.at } else { plain.at.next() };
+            match name {
+                VISIBILITY => plain.value = to.as_str().into(),
+                SHARE_PROOF if to == Visibility::Private => plain.value = Value::Null,
+                _ => {}
             }
             let value = if is { self.resealed(sync, id.as_str(), &plain, at)? } else { plain.value };
             fields.insert(plain.name, Edit { value, at, prev: (!is_author).then_some(plain.at) });

@@ -4,6 +4,7 @@
 use super::sealed::{SECRET, setup, shown};
 use super::visibility::{bobs, family, is_sealed, settle};
 use mana_simulation::{Device, Setup, World};
+use mana_sync_engine::engine::Page;
 use mana_sync_engine::model::Visibility;
 use serde_json::{Value, json};
 
@@ -21,6 +22,17 @@ fn titles(world: &World, id: &str) -> Vec<Value> {
 fn add_private(device: &Device) {
     let private = json!({ "id": "p", "title": SECRET, "spaceId": "club", "visibility": "private" });
     device.add("tasks", private).expect("added");
+}
+
+/// The first device is told that everybody sees that record, as only a dishonest server would.
+fn say_shared(world: &World) {
+    let at = "2026-01-01T00:08:00.000000Z";
+    let change = json!({ "eventId": "00000000-0000-7000-8000-000000000078", "app": "todo", "schemaVersion": 1,
+        "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
+        "visibility": "space", "fields": { "visibility": { "value": "space", "at": at } } });
+    let (engine, page) = (world.devices[0].engine(), Page { changes: vec![change], ..Page::default() });
+    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
+    applied.expect("no wait").expect("applied").expect("the clock is known");
 }
 
 /// The server puts plaintext into a sealed field of that record, and devices hear of it.
@@ -131,5 +143,25 @@ fn what_a_server_puts_into_an_empty_field_is_not_sealed_where_the_record_is_move
         assert_eq!(shown(device, "tasks", &id)["title"], SECRET);
         assert!(!is_sealed(&device.stored("tasks", &id)["note"]), "{}", device.stored("tasks", &id));
         assert_eq!(device.stored("tasks", "p")["note"], "made up", "it stays where it was");
+    }
+}
+
+#[test]
+fn what_a_server_puts_into_an_empty_field_is_not_sealed_when_its_lie_about_who_sees_the_record_is_undone() {
+    let world = family();
+    let one = &world.devices[0];
+    add_private(one);
+    settle(&world);
+    world.pass(600_000);
+    put_made_up_note(&world);
+    say_shared(&world);
+    assert_eq!(one.stored("tasks", "p")["note"], "made up", "it came");
+    assert_eq!(one.stored("tasks", "p")["visibility"], "space", "and the device stores what is said");
+    one.set_visibility("tasks", "p", Visibility::Private).expect("set");
+    settle(&world);
+    for device in &world.devices[..2] {
+        let stored = device.stored("tasks", "p");
+        assert_eq!((&stored["visibility"], &stored["note"]), (&json!("private"), &json!("made up")), "{stored}");
+        assert_eq!(shown(device, "tasks", "p")["title"], SECRET);
     }
 }
