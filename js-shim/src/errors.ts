@@ -119,6 +119,23 @@ export function readArgument<T>(read: () => T): T {
   }
 }
 
+/** What a call is answered with whose transaction has ended; `cause`: how the engine says so. */
+export function transactionInactive(call: string, cause?: unknown): ManaError {
+  const why = cause ? `: ${messageOf(cause)}` : '.';
+  const text = `${call} was called after its transaction had ended${why}`;
+  return new ManaError('transaction_inactive', text, { details: { call }, retryable: true, cause });
+}
+
+/** Does the work of a public call: where it finds its transaction ended, the error names that call, not one it is made of. */
+export async function namedAs<V>(call: string, work: () => Promise<V>): Promise<V> {
+  try {
+    return await work();
+  } catch (error) {
+    const isInner = error instanceof ManaError && error.code === 'transaction_inactive' && error.details?.call;
+    throw isInner ? transactionInactive(call, error.cause) : error;
+  }
+}
+
 /** What every call in flight, and every later call of that instance, is answered with after a panic. */
 export function enginePanicked(message: string): ManaError {
   const text = `The engine stopped (${message}) and is being replaced; nothing half-written was saved. Repeat the call.`;

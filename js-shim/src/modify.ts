@@ -2,7 +2,7 @@
 
 import type { Access } from './access.js';
 import { equal } from './equality.js';
-import { invalidArgument, ManaError, readArgument } from './errors.js';
+import { invalidArgument, ManaError, namedAs, readArgument } from './errors.js';
 import { keyOfRow, storedFields, type TableInfo } from './fields.js';
 import { type Outcome, writePromise } from './outcome.js';
 import type { RawWriteKind } from './raw.js';
@@ -21,12 +21,12 @@ interface Context {
 
 /** Changes the rows that `read` finds; gives how many it found. */
 export function modifyRows(access: Access, table: TableInfo, read: ReadRows, change: unknown): Write<number> {
-  return overRows(access, table, read, (rows, waits) => plan(table, rows, change, waits));
+  return overRows('modify', access, table, read, (rows, waits) => plan(table, rows, change, waits));
 }
 
 /** Deletes the rows that `read` finds; gives how many it found. */
 export function deleteRows(access: Access, table: TableInfo, read: ReadRows): Write<number> {
-  return overRows(access, table, read, (rows) => ({
+  return overRows('delete', access, table, read, (rows) => ({
     kind: 'update',
     updates: [],
     deletes: rows.map((row, place) => [place, keyOfRow(table, row)]),
@@ -44,6 +44,7 @@ interface Plan {
 }
 
 function overRows(
+  call: 'modify' | 'delete',
   access: Access,
   table: TableInfo,
   read: ReadRows,
@@ -60,7 +61,7 @@ function overRows(
     requireNone(table.name, value.count, value.refused);
     return { value: value.count, whenSynced };
   };
-  return writePromise(outcome());
+  return writePromise(namedAs(`${table.name}.${call}`, outcome));
 }
 
 /** Writes, and gives the rows that were refused, by their places in the query. */

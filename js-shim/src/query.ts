@@ -2,7 +2,7 @@
 
 import type { Access } from './access.js';
 import { functionArgument, isList, textsArgument } from './arguments.js';
-import { invalidArgument, readArgument } from './errors.js';
+import { invalidArgument, namedAs, readArgument } from './errors.js';
 import { reviveAll, revivedKey, type TableInfo } from './fields.js';
 import { compareKeys, valueAt } from './keys.js';
 import { LiveView } from './live-view.js';
@@ -93,36 +93,38 @@ export class Rows<T> implements Readable<T> {
     return this.#with({ acrossSpaces: true });
   }
 
-  async first(): Promise<T | undefined> {
-    const rows = await this.limit(1).toArray();
-    return rows[0];
+  first(): Promise<T | undefined> {
+    return this.#named('first', async () => (await this.limit(1).toArray())[0]);
   }
 
   last(): Promise<T | undefined> {
-    return this.reverse().first();
+    return this.#named('last', () => this.reverse().first());
   }
 
-  async count(): Promise<number> {
-    if (hasSteps(this.#state)) return (await this.toArray()).length;
-    return this.#access.count(rawQuery(this.#table, this.#state));
+  count(): Promise<number> {
+    return this.#named('count', async () => {
+      if (hasSteps(this.#state)) return (await this.toArray()).length;
+      return this.#access.count(rawQuery(this.#table, this.#state));
+    });
   }
 
   async toArray(): Promise<T[]> {
-    if (hasSteps(this.#state)) return [...view(this.#state, await this.#find({ rows: true }))];
+    if (hasSteps(this.#state)) return [...view(this.#state, await this.#find('toArray', { rows: true }))];
     const rows = await this.#access.read(rawQuery(this.#table, this.#state));
     return reviveAll(this.#table, rows) as T[];
   }
 
   async sortBy(path: string): Promise<T[]> {
     if (typeof path !== 'string') throw invalidArgument('sortBy takes the name of a field.', { path });
-    const rows = (await this.toArray()).map((row) => ({ row, key: valueAt(row, path) }));
+    const found = await this.#named('sortBy', () => this.toArray());
+    const rows = found.map((row) => ({ row, key: valueAt(row, path) }));
     const sign = this.#state.reverse ? -1 : 1;
     return rows.sort((a, b) => sign * compareKeys(a.key, b.key)).map(({ row }) => row);
   }
 
   async each(run: (row: T, entry: Entry) => void): Promise<void> {
     functionArgument(run, 'What each calls');
-    const found = await this.#find({ rows: true, keys: true, primaryKeys: true });
+    const found = await this.#find('each', { rows: true, keys: true, primaryKeys: true });
     for (const place of this.#places(found)) {
       run(found.rows[place] as T, { key: this.#key(found, place), primaryKey: found.primaryKeys?.[place] as never });
     }
@@ -130,7 +132,7 @@ export class Rows<T> implements Readable<T> {
 
   async eachKey(run: (key: never, entry: Entry) => void): Promise<void> {
     functionArgument(run, 'What eachKey calls');
-    const found = await this.#find({ keys: true, primaryKeys: true });
+    const found = await this.#find('eachKey', { keys: true, primaryKeys: true });
     for (const place of this.#places(found)) {
       const key = this.#key(found, place);
       run(key as never, { key, primaryKey: found.primaryKeys?.[place] as never });
@@ -138,13 +140,13 @@ export class Rows<T> implements Readable<T> {
   }
 
   async keys(): Promise<never[]> {
-    const found = await this.#find({ keys: true });
+    const found = await this.#find('keys', { keys: true });
     return this.#places(found).map((place) => this.#key(found, place) as never);
   }
 
   async uniqueKeys(): Promise<never[]> {
     const state = { ...this.#state, offset: 0, limit: null };
-    const found = await this.#find({ keys: true }, state);
+    const found = await this.#find('uniqueKeys', { keys: true }, state);
     const unique = new Map<string, number>();
     for (const place of this.#places(found, state)) {
       const text = JSON.stringify(encodedKey(found.keys?.[place]));
@@ -156,7 +158,7 @@ export class Rows<T> implements Readable<T> {
   }
 
   async primaryKeys(): Promise<never[]> {
-    const found = await this.#find({ primaryKeys: true });
+    const found = await this.#find('primaryKeys', { primaryKeys: true });
     return this.#places(found).map((place) => found.primaryKeys?.[place] as never);
   }
 
@@ -178,7 +180,7 @@ export class Rows<T> implements Readable<T> {
   }
 
   /** What the engine finds, with dates revived; with functions of the app always with rows. */
-  async #find(want: Partial<RawWant>, state: QueryState = this.#state): Promise<Found<T>> {
+  async #find(call: string, want: Partial<RawWant>, state: QueryState = this.#state): Promise<Found<T>> {
     const query = rawQuery(this.#table, state);
     const rows = want.rows || hasSteps(state);
     const parts = {
@@ -188,8 +190,12 @@ export class Rows<T> implements Readable<T> {
       branches: state.earlier.length > 0,
       apart: query.apart,
     };
-    const found = await this.#access.find(query, parts);
+    const found = await this.#named(call, () => this.#access.find(query, parts));
     return { ...found, rows: reviveAll(this.#table, found.rows ?? []) as T[] };
+  }
+
+  #named<V>(call: string, work: () => Promise<V>): Promise<V> {
+    return namedAs(`${this.#table.name}.${call}`, work);
   }
 
   /** The places of the result in what was found. */

@@ -4,12 +4,13 @@ import type { Access } from './access.js';
 import { listArgument } from './arguments.js';
 import { type Changed, changeRecords, type Edit, editRecord } from './edits.js';
 import { isPlain } from './equality.js';
-import { invalidArgument, readArgument } from './errors.js';
+import { invalidArgument, namedAs, readArgument } from './errors.js';
 import { reviveAll, storedFields, storedKey, storedRow, type TableInfo } from './fields.js';
 import { mapped, type Outcome, writePromise } from './outcome.js';
 import { indexName, Rows, TableQuery } from './query.js';
 import { criteria, everything, wholeIndex } from './query-state.js';
 import type { RawCounted, RawWriteKind } from './raw.js';
+import { callName } from './transaction.js';
 import type {
   Changes,
   CompoundIndex,
@@ -44,16 +45,20 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
     this.#info = info;
   }
 
-  async get(key: K | Criteria<T>): Promise<T | undefined> {
-    if (isCriteria(key)) return this.where(key as Criteria<T>).first();
-    const [row] = await this.bulkGet([key as K]);
-    return row;
+  get(key: K | Criteria<T>): Promise<T | undefined> {
+    return this.#named('get', async () => {
+      if (isCriteria(key)) return this.where(key as Criteria<T>).first();
+      const [row] = await this.bulkGet([key as K]);
+      return row;
+    });
   }
 
-  async bulkGet(keys: readonly K[]): Promise<(T | undefined)[]> {
-    const stored = readArgument(() => listArgument(keys, 'keys').map((key) => this.#key(key)));
-    const rows = await this.#access.getMany(this.name, stored);
-    return reviveAll(this.#info, rows) as (T | undefined)[];
+  bulkGet(keys: readonly K[]): Promise<(T | undefined)[]> {
+    return this.#named('bulkGet', async () => {
+      const stored = readArgument(() => listArgument(keys, 'keys').map((key) => this.#key(key)));
+      const rows = await this.#access.getMany(this.name, stored);
+      return reviveAll(this.#info, rows) as (T | undefined)[];
+    });
   }
 
   where<F extends IndexName<T>>(index: F): WhereClause<T, IndexKey<T, F>>;
@@ -118,7 +123,8 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
 
   update(key: K, changes: Changes<T> | ((row: T) => FieldChanges<T> | undefined)): Write<number> {
     if (typeof changes !== 'function') return this.#change('update', () => [this.#changed(key, changes)], countOf);
-    return writePromise(editRecord(this.#access, this.#info, () => this.#key(key), changes as Edit));
+    const edited = () => editRecord(this.#access, this.#info, () => this.#key(key), changes as Edit);
+    return writePromise(this.#named('update', edited));
   }
 
   bulkUpdate(items: readonly { readonly key: K; readonly changes: Changes<T> }[]): Write<number> {
@@ -230,7 +236,11 @@ export class AccessTable<T extends object, K> extends Rows<T> implements Table<T
       const written = changeRecords(this.#access, this.#info, kind, readArgument(items), bulk);
       return mapped(written, result as (written: RawCounted) => V);
     };
-    return writePromise(outcome());
+    return writePromise(this.#named(callName(kind, bulk), outcome));
+  }
+
+  #named<V>(call: string, work: () => Promise<V>): Promise<V> {
+    return namedAs(`${this.name}.${call}`, work);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Transactions: saved when their body returns, undone when it throws. */
 
 import { type Access, syncWaiter } from './access.js';
-import { invalidArgument, ManaError } from './errors.js';
+import { invalidArgument, ManaError, transactionInactive } from './errors.js';
 import type { TableInfo } from './fields.js';
 import type { Instance } from './instance.js';
 import type { Outcome } from './outcome.js';
@@ -114,9 +114,11 @@ class TransactionAccess implements Access {
 
   #call<T>(name: string, work: (raw: RawTx) => Promise<T>): Promise<T> {
     if (this.#aborted) return Promise.reject(aborted());
-    if (this.#over) return Promise.reject(over(name));
+    if (this.#over) return Promise.reject(transactionInactive(name));
     const named = (error: unknown): never => {
-      throw error instanceof ManaError && error.code === 'transaction_inactive' ? over(name, error) : error;
+      throw error instanceof ManaError && error.code === 'transaction_inactive'
+        ? transactionInactive(name, error)
+        : error;
     };
     return this.#tracked(this.#scope.instance.track(() => work(this.#raw))).catch(named);
   }
@@ -152,7 +154,7 @@ class TransactionAccess implements Access {
   /** Its own code waits in vain: nothing is saved before it returns. The transaction is then aborted, and this rejects. */
   async #whenSynced(call: string): Promise<void> {
     const outcome = await Promise.race([this.#outcome, this.#abandoned]);
-    if (!outcome) throw over(`${call}().synced`);
+    if (!outcome) throw transactionInactive(`${call}().synced`);
     await outcome.whenSynced();
   }
 }
@@ -162,17 +164,8 @@ function aborted(cause?: unknown): ManaError {
   return new ManaError('transaction_aborted', 'The transaction was aborted; nothing was saved.', { cause });
 }
 
-function over(call: string, cause?: ManaError): ManaError {
-  const why = cause ? `: ${cause.message}` : '.';
-  return new ManaError('transaction_inactive', `${call} was called after its transaction had ended${why}`, {
-    details: { call },
-    retryable: true,
-    cause,
-  });
-}
-
 /** The public name of a write. */
-function callName(kind: RawWriteKind, bulk: boolean): string {
+export function callName(kind: RawWriteKind, bulk: boolean): string {
   const name = kind.replace(/At$|Fields$|ToTombstones$/, '');
   return bulk ? `bulk${name.charAt(0).toUpperCase()}${name.slice(1)}` : name;
 }

@@ -251,24 +251,32 @@ export class TxDouble implements RawTx {
   }
 
   getMany(table: string, keys: unknown[]) {
+    this.#called('getMany', [table, keys]);
     return this.#instance.later(() => this.#instance.world.get(table, keys));
   }
   read(query: RawQuery) {
+    this.#called('read', [query]);
     return this.#instance.later(() => this.#instance.world.rows(query));
   }
   find(query: RawQuery, want: RawWant) {
+    this.#called('find', [query, want]);
     return this.#instance.later(() => this.#instance.world.found(query, want));
   }
   explain(query: RawQuery) {
+    this.#called('explain', [query]);
     return this.#instance.explain(query);
   }
   count(query: RawQuery) {
+    this.#called('count', [query]);
     return this.#instance.later(() => this.#instance.world.rows(query).length);
   }
   write(kind: RawWriteKind, table: string, items: unknown[]): Promise<RawCounted> {
-    this.#instance.world.before?.(this.#instance, 'tx.write', [kind, table, items]);
+    this.#called('write', [kind, table, items]);
     this.writes.push([kind, table, items]);
     return this.#instance.later(() => ({ keys: keysOf(kind, items), count: items.length, created: 0 }));
+  }
+  #called(call: string, args: unknown[]): void {
+    this.#instance.world.before?.(this.#instance, `tx.${call}`, args);
   }
   onAbandoned(call: () => void): void {
     this.abandon = call;
