@@ -2,6 +2,10 @@
 # shellcheck shell=bash
 logs="$target/suite-logs"
 summary=()
+failures=()
+# Of this script's last run; there when something failed.
+failures_file="$logs/failures-of-${0##*/}.txt"
+rm -f "$failures_file"
 passed=0
 failed=0
 
@@ -45,11 +49,24 @@ timed() {
 	fi
 	took=$((SECONDS - begun))
 	((code == 0)) || [[ -n ${VERBOSE:-} ]] || show_failure "$log"
+	((code == 0)) || note_failure "$name"
 }
 
 show_failure() {
 	tail -n "${FAILURE_LINES:-120}" "$1" | sed 's/^/   | /'
 	say "   (all of it: $1)"
+}
+
+# Notes which tests failed and their first words, for the end: what follows a failure may be longer than anybody scrolls back.
+note_failure() {
+	failures+=("== $1 failed, its log says:"$'\n'"$(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
+		/^✖ failing tests:/        { listed = 1; next }
+		listed && /^✖ /            { left = 12 }
+		/^test .*(FAILED|FAIL)$/    { left = 1 }
+		/^ *FAIL  /                { left = 8 }
+		/panicked at/              { left = 5 }
+		/^(error|npm error|make)/  { if (left < 1) left = 1 }
+		left-- > 0' | head -n 60)")
 }
 
 account() {
@@ -75,5 +92,6 @@ finish() {
 	say ''
 	printf '%s\n' "${summary[@]}"
 	say "$passed passed, $failed failed"
+	((${#failures[@]} == 0)) || printf '%s\n' '' "${failures[@]}" | tee "$failures_file"
 	((failed == 0))
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Milliseconds a start or an orderly end may take. */
-const patience = 15_000;
+const patience = 60_000;
 
 export class SyncServer {
   /** Its address, the same after every start. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 /** Milliseconds for what has no bar of its own. */
-const patience = 10_000;
+const patience = 60_000;
 
 /** What the browser itself says about servers that are not there or answer nonsense. */
 const networkNoise = /Failed to load resource|WebSocket connection to .* failed/;

@@ -5,7 +5,7 @@ import { after, afterEach, before, beforeEach, it } from 'node:test';
 import { BareDevices } from '../support/bare-devices.mjs';
 
 /** Milliseconds that one test may take. */
-const timeout = 60_000;
+const timeout = 240_000;
 
 let devices;
 let old;
