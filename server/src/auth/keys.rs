@@ -67,6 +67,7 @@ impl KeyPair {
 mod tests {
     use super::*;
     use crate::auth::{TokenVerifier, Unverified};
+    use ed25519_dalek::Signer as _;
 
     const ISSUER: Issuer = Issuer { name: "issuer", audience: "audience" };
 
@@ -97,7 +98,7 @@ mod tests {
         let kid = pair.public().0;
         let with_header = |value: Value| format!("{}.{}.{}", encode(value), parts[1], parts[2]);
         let other_claims = encode(json!({ "sub": "bob", "iss": "issuer", "aud": "audience", "exp": now() + 60 }));
-        let forgeries = [
+        let mut forgeries = vec![
             String::new(),
             "a.b.c".to_owned(),
             format!("{}.{}.", encode(json!({ "alg": "none", "kid": kid })), parts[1]),
@@ -112,10 +113,53 @@ mod tests {
             token(&pair, Issuer { audience: "other", ..ISSUER }, now(), 60),
             token(&pair, Issuer { name: "other", ..ISSUER }, now(), 60),
             token(&pair, ISSUER, now() - 120, 60),
+            format!("{good}."),
+            format!("{good}.{}", parts[2]),
+            format!("{good}="),
+            format!("{good}A"),
+            format!(" {good}"),
+            good.replace('-', "+").replace('_', "/") + "+",
+            format!("{}..{}", parts[0], parts[2]),
+            format!(".{}.{}", parts[1], parts[2]),
+            // The signature with the order of the group added to its scalar says the same of the same message.
+            format!("{}.{}.{}", parts[0], parts[1], plus_order(parts[2])),
         ];
+        for algorithm in ["none", "None", "NONE", "HS256", "HS512", "ES256", "PS256", "EdDSA ", "Ed448", ""] {
+            forgeries.push(with_header(json!({ "alg": algorithm, "kid": kid })));
+        }
+        for id in [json!(null), json!(1), json!([kid]), json!(""), json!(format!("{kid} ")), json!("A".repeat(100_000))]
+        {
+            forgeries.push(with_header(json!({ "alg": "EdDSA", "kid": id })));
+        }
+        // Keys that a token brings along are nobody's.
+        let stranger = KeyPair::from_seed([2; 32]);
+        let key = &stranger.jwks()["keys"][0];
+        for brought in
+            [json!({ "jwk": key }), json!({ "jku": "https://evil.test/jwks" }), json!({ "x5u": "https://evil.test" })]
+        {
+            let mut header = json!({ "alg": "EdDSA", "kid": kid });
+            header.as_object_mut().unwrap().extend(brought.as_object().unwrap().clone());
+            let signed = format!("{}.{}", encode(header), parts[1]);
+            let signature = SigningKey::from_bytes(&[2; 32]).sign(signed.as_bytes());
+            forgeries.push(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes())));
+        }
+        assert!(forgeries.len() >= 40);
         for forgery in &forgeries {
             assert_eq!(verifier.verify(forgery).await, Err(Unverified::Bad), "{forgery}");
         }
+    }
+
+    /// A signature `(R, S)` as `(R, S + L)`, L being the order of the group (RFC 8032, 5.1).
+    fn plus_order(signature: &str) -> String {
+        let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let order = [0x5cf5_d3ed_u32, 0x5812_631a, 0xa2f7_9cd6, 0x14de_f9de, 0, 0, 0, 0x1000_0000];
+        let mut carry = 0u64;
+        for (word, add) in bytes[32..].chunks_exact_mut(4).zip(order) {
+            let sum = u64::from(u32::from_le_bytes(word.try_into().unwrap())) + u64::from(add) + carry;
+            word.copy_from_slice(&u32::try_from(sum & 0xffff_ffff).unwrap().to_le_bytes());
+            carry = sum >> 32;
+        }
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     #[tokio::test]
@@ -130,6 +174,28 @@ mod tests {
             let mut partial = whole.clone();
             partial.as_object_mut().unwrap().remove(claim);
             assert_eq!(verifier.verify(&sign(&partial)).await, Err(Unverified::Bad), "{claim}");
+        }
+        let odd = [
+            ("sub", json!("")),
+            ("sub", json!(7)),
+            ("sub", json!(["ada"])),
+            ("sub", json!("a\u{0}b")),
+            ("sub", json!("a".repeat(10_000))),
+            ("exp", json!("2099-01-01")),
+            ("exp", json!((now() + 60).to_string())),
+            ("exp", json!(-1)),
+            ("exp", json!(null)),
+            ("exp", json!(true)),
+            ("nbf", json!(now() + 600)),
+            ("iss", json!("issuer ")),
+            ("iss", json!(["other"])),
+            ("aud", json!(["other", "Audience"])),
+            ("aud", json!({})),
+        ];
+        for (claim, value) in odd {
+            let mut other = whole.clone();
+            other[claim] = value;
+            assert_eq!(verifier.verify(&sign(&other)).await, Err(Unverified::Bad), "{claim} {}", other[claim]);
         }
     }
 }

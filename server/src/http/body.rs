@@ -1,16 +1,14 @@
 //! Reading request bodies: JSON only, gzip or plain, limited while they are read.
 
 use crate::error::ApiError;
+use crate::server::{App, AppState};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt as _;
 use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
-/// How long a client may take to send a body.
-const SENDING: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is read and thrown away. A client that is still sending when the connection
 /// closes may never see the answer, and would try again for ever.
 const DISCARD_BYTES: usize = 8 * MAX_BODY_BYTES;
@@ -18,11 +16,11 @@ const DISCARD_BYTES: usize = 8 * MAX_BODY_BYTES;
 /// A JSON body of known shape.
 pub struct Input<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for Input<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        parse(&read(request).await?).map(Self)
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        parse(&read(request, app).await?).map(Self)
     }
 }
 
@@ -35,10 +33,10 @@ pub fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiErr
 }
 
 /// The body of a request that must be JSON, of at most [`MAX_BODY_BYTES`] after decompression.
-pub async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
+pub async fn read(request: Request, app: &App) -> Result<Vec<u8>, ApiError> {
     let (parts, body) = request.into_parts();
     check_headers(&parts.headers)?;
-    match tokio::time::timeout(SENDING, collect(body)).await {
+    match tokio::time::timeout(app.patience.body, collect(body)).await {
         Ok(bytes) => bytes,
         Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body did not come in time")),
     }

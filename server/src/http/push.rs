@@ -32,7 +32,7 @@ pub(super) async fn push(
     identity: Identity,
     request: Request,
 ) -> Result<Json<PushAnswer>, ApiError> {
-    let bytes = body::read(request).await?;
+    let bytes = body::read(request, &app).await?;
     let body: PushBody<'_> = body::parse(&bytes)?;
     check_protocol(body.protocol)?;
     if body.changes.len() > MAX_ACCEPTED_PUSH {

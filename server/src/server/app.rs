@@ -1,7 +1,7 @@
 //! What the handlers of all requests share.
 
 use super::StartError;
-use super::settings::{Identities, Services, Settings};
+use super::settings::{Identities, Patience, Services, Settings};
 use crate::auth::{PublishedKeys, ServiceKey, TokenVerifier};
 use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::error::ApiError;
@@ -32,6 +32,7 @@ pub struct App {
     pub(crate) metrics: Metrics,
     pub(crate) origins: Origins,
     pub(crate) socket_auth: Duration,
+    pub(crate) patience: Patience,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) service_key: Option<ServiceKey>,
     pub(crate) dev: Option<DevIdentity>,
@@ -84,6 +85,7 @@ impl App {
             hub: running.hub,
             origins: settings.origins.clone(),
             socket_auth: settings.socket_auth,
+            patience: settings.patience,
             stopping: running.stopping,
             service_key: settings.service_key.clone(),
             dev: identity.dev,

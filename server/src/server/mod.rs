@@ -1,17 +1,17 @@
 //! Starting and stopping the server, in a process of its own or inside a test.
 
 mod app;
+mod serve;
 mod settings;
 
 pub use app::{App, AppState};
-pub use settings::{Identities, Services, Settings};
+pub use settings::{Identities, Patience, Services, Settings};
 
 use crate::http::router;
 use crate::hub::Hub;
 use crate::log::LogError;
 use crate::log::sqlite::Database;
 use crate::stored::StoredLog;
-use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Server {
         let listen = |error| StartError::Listen(settings.listen, error);
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let task = tokio::spawn(serve(listener, app, stopping));
+        let task = tokio::spawn(serve::serve(listener, router(app), settings.patience, stopping));
         Ok(Self { address, log, database, hub, stop, in_use, task })
     }
 
@@ -111,17 +111,5 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         self.task.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, app: AppState, mut stopping: watch::Receiver<bool>) {
-    // Nudges are small and should not wait for company.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let stopped = async move {
-        // An error means that the server was dropped, which is the same.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    if let Err(error) = axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await {
-        tracing::error!(%error, "the server ended");
     }
 }

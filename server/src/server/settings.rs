@@ -52,6 +52,25 @@ pub struct Settings {
     pub service_key: Option<ServiceKey>,
     /// How long a socket may take to say who it is.
     pub socket_auth: Duration,
+    /// How long connections are waited for.
+    pub patience: Patience,
+}
+
+/// How long connections are waited for before they are ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the head of a request, the first or the next one.
+    pub silence: Duration,
+    /// For the whole body of a request.
+    pub body: Duration,
+    /// For any byte of an answer to be taken.
+    pub deafness: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(30), body: Duration::from_secs(30), deafness: Duration::from_mins(1) }
+    }
 }
 
 impl Settings {
@@ -67,6 +86,7 @@ impl Settings {
             identities: Identities::Dev,
             service_key: None,
             socket_auth: Duration::from_secs(10),
+            patience: Patience::default(),
         }
     }
 

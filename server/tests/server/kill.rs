@@ -16,13 +16,13 @@ const BATCH: usize = 5;
 const PUSHES: usize = 12;
 
 /// A server process; it never outlives its test.
-struct Program {
+pub struct Program {
     child: Child,
     url: String,
 }
 
 impl Program {
-    fn start(folder: &Path) -> Self {
+    pub fn start(folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mana-sync"))
             .arg("--dev")
             .env("PORT", "0")
@@ -35,6 +35,14 @@ impl Program {
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
         let url = line.trim().strip_prefix("mana-sync listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
         Self { child, url }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn kill(&mut self) {
