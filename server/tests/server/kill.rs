@@ -1,6 +1,11 @@
-//! The real program, killed in the middle of pushes: what was acknowledged is there afterwards, whole.
+//! The real program, killed in the middle of pushes: what was acknowledged is there afterwards, whole, and every reader gets
+//! it once.
 
-use crate::support::{DATABASE, Person, answer, push_body, task};
+use crate::figures::{figure, stopwatch};
+use crate::postgres::{Database, SERVER};
+use crate::services::{KEY, provider};
+use crate::support::{DATABASE, Person, Site, answer, push_body, task};
+use mana_sync::dev::ISSUER;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-const KILLS: usize = 6;
 const WRITERS: usize = 4;
 const BATCH: usize = 5;
 /// Acknowledged pushes before each kill.
@@ -23,13 +27,32 @@ pub struct Program {
 
 impl Program {
     pub fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mana-sync"))
-            .arg("--dev")
-            .env("PORT", "0")
-            .env("DATABASE_URL", format!("sqlite://{}", folder.join(DATABASE).display()))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let database = format!("sqlite://{}", folder.join(DATABASE).display());
+        Self::run(&["--dev"], &[("DATABASE_URL", &database)])
+    }
+
+    /// One that serves what lies in PostgreSQL, to the people of another server.
+    fn on_postgres(database: &str, provider: &Site) -> Self {
+        let (url, jwks) = (provider.url(), format!("{}/dev/jwks", provider.url()));
+        Self::run(
+            &[],
+            &[
+                ("DATABASE_URL", database),
+                ("JWKS_URL", &jwks),
+                ("TOKEN_ISSUER", ISSUER.name),
+                ("TOKEN_AUDIENCE", ISSUER.audience),
+                ("MANA_AUTH_URL", &url),
+                ("MANA_SERVICE_KEY", KEY),
+                ("CORS_ORIGINS", "https://app.example"),
+                ("HOST", "127.0.0.1"),
+            ],
+        )
+    }
+
+    fn run(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mana-sync"));
+        command.args(args).env("PORT", "0").envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.take().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
@@ -87,14 +110,15 @@ fn events(changes: &[Value]) -> BTreeSet<String> {
     changes.iter().map(|change| change["eventId"].as_str().unwrap().to_owned()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_has_lost_nothing_it_acknowledged_and_kept_no_half_push() {
-    let folder = tempfile::tempdir().unwrap();
+/// Kills a server again and again while it is pushed to; `ada` is who pushes.
+async fn kill_and_look(start: impl Fn() -> Program, ada: impl AsyncFn(&str) -> Person) {
+    let (kills, seconds) = (usize::try_from(figure("SERVER_KILLS", 30)).expect("a number"), stopwatch());
     let mut acknowledged = BTreeSet::new();
     let mut unanswered = Vec::new();
-    for _ in 0..KILLS {
-        let mut program = Program::start(folder.path());
-        let person = Person::sign_in(&program.url, "ada").await;
+    let (mut cursor, mut read) = (None, BTreeSet::new());
+    for _ in 0..kills {
+        let mut program = start();
+        let person = ada(&program.url).await;
         let enough = Arc::new((AtomicUsize::new(0), Notify::new()));
         let writers: Vec<_> = (0..WRITERS).map(|w| tokio::spawn(write(person.clone(), w, enough.clone()))).collect();
         enough.1.notified().await;
@@ -104,18 +128,39 @@ async fn a_killed_server_has_lost_nothing_it_acknowledged_and_kept_no_half_push(
             acknowledged.extend(ledger.acknowledged.iter().flat_map(|batch| events(batch)));
             unanswered.extend(ledger.sent.into_iter().skip(ledger.acknowledged.len()));
         }
-        let program = Program::start(folder.path());
-        let person = Person::sign_in(&program.url, "ada").await;
+        let program = start();
+        let person = ada(&program.url).await;
         let (changes, _) = person.read_on(None, &["tasks"], 1000).await;
         let stored = events(&changes);
         assert_eq!(stored.len(), changes.len(), "nothing comes twice");
+        // Somebody who reads on from where they were misses nothing and gets nothing again.
+        let (more, next) = person.read_on(cursor, &["tasks"], 100).await;
+        assert!(more.iter().all(|change| read.insert(change["eventId"].as_str().unwrap().to_owned())));
+        assert_eq!(read, stored);
+        cursor = Some(next);
         assert!(acknowledged.is_subset(&stored), "nothing acknowledged is lost");
         for batch in &unanswered {
             let found = events(batch).intersection(&stored).count();
             assert!(found == 0 || found == BATCH, "a push is stored whole or not at all, not {found} of {BATCH}");
         }
     }
-    assert!(acknowledged.len() >= KILLS * PUSHES * BATCH && !unanswered.is_empty());
+    assert!(acknowledged.len() >= kills * PUSHES * BATCH && !unanswered.is_empty());
+    let (kept, cut) = (acknowledged.len(), unanswered.len());
+    println!("{kills} kills: {kept} acknowledged changes are there, {cut} pushes were cut off, {:.0} s", seconds());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_has_lost_nothing_it_acknowledged_and_kept_no_half_push() {
+    let folder = tempfile::tempdir().unwrap();
+    kill_and_look(|| Program::start(folder.path()), async |url| Person::sign_in(url, "ada").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_has_one_whose_log_lies_in_postgresql() {
+    let (database, provider) = (Database::migrated().await, provider().await);
+    let (address, ada) = (database.url(SERVER).await, provider.person("ada").await);
+    let here = async |url: &str| Person { url: url.to_owned(), http: crate::support::client(), ..ada.clone() };
+    kill_and_look(|| Program::on_postgres(&address, &provider), here).await;
 }
 
 #[test]

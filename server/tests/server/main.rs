@@ -1,9 +1,12 @@
 //! The server over real sockets: each test starts its own on a free port with a database of its own.
 
 mod bad_input;
+#[path = "../support/figures.rs"]
+mod figures;
 mod hostile_http;
 mod identity;
 mod kill;
+mod memberships;
 mod on_postgres;
 mod poison;
 #[path = "../support/postgres.rs"]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const KEY: &str = "between services";
+pub const KEY: &str = "between services";
 
 /// The other services, and a server that asks them.
 struct Town {
@@ -24,7 +24,7 @@ struct Town {
     site: Site,
 }
 
-fn services(provider: &str, memberships: &str) -> impl FnOnce(&mut Settings) + use<> {
+pub fn services(provider: &str, memberships: &str) -> impl FnOnce(&mut Settings) + use<> {
     let url = |text: String| text.parse().expect("an address");
     let identities = Identities::Services(Box::new(Services {
         jwks: url(format!("{provider}/dev/jwks")),
@@ -39,7 +39,7 @@ fn services(provider: &str, memberships: &str) -> impl FnOnce(&mut Settings) + u
     }
 }
 
-async fn provider() -> Site {
+pub async fn provider() -> Site {
     Site::start_with(|settings| settings.service_key = ServiceKey::new(KEY)).await
 }
 
