@@ -1,9 +1,9 @@
-//! A rotation of a thousand records that is killed at its storage operations, at every second one by a power cut that takes
+//! A rotation of many records that is killed at its storage operations, at every second one by a power cut that takes
 //! the last commits along: with the key that the app kept, everything is read at once and, once all is sealed anew, on the
 //! device and on a fresh one.
 //!
 //! `ROTATIONS`: at how many of its operations it is killed, evenly spread; more than it has are all of them. Where it is not
-//! set, a shorter rotation is killed at a few.
+//! set, a shorter rotation is killed at a few. `RECORDS`: how many records there are; without it 1,000, or 120 for the shorter one.
 
 use mana_simulation::calls::row;
 use mana_simulation::{Device, Setup, World};
@@ -19,7 +19,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How many records there are: more than a page, or a thousand.
 fn records() -> usize {
-    if std::env::var("ROTATIONS").is_ok() { 1_000 } else { 120 }
+    let given = std::env::var("RECORDS").ok().map(|text| text.parse().expect("a number"));
+    given.unwrap_or(if std::env::var("ROTATIONS").is_ok() { 1_000 } else { 120 })
 }
 
 /// The bytes of the former key and of the new one.
@@ -42,7 +43,7 @@ fn filled() -> World {
     let device = &world.devices[0];
     device.keep_journal();
     device.unlock(KEYS[0]).expect("unlocked");
-    let task = |n: usize| row(json!({ "id": format!("{n:04}"), "title": title(n) }));
+    let task = |n: usize| row(json!({ "id": format!("{n:05}"), "title": title(n) }));
     device.transact(vec![("tasks", Write::Add((0..records()).map(task).collect()))]).expect("added");
     world.pass(70_000);
     assert!(device.logged().is_empty());
