@@ -2,7 +2,7 @@
 
 use crate::auth::ServiceKey;
 use crate::http::Origins;
-use crate::server::{Identities, Services, Settings};
+use crate::server::{Identities, LiveTimes, Services, Settings};
 use crate::upstream::address;
 use clap::{ArgAction, Parser, Subcommand};
 use mana_sync_engine::model::AppId;
@@ -143,6 +143,7 @@ impl Args {
             identities,
             service_key: service_key.transpose()?,
             socket_auth: SOCKET_AUTH,
+            live: LiveTimes::default(),
         })
     }
 

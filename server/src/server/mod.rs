@@ -1,17 +1,18 @@
 //! Starting and stopping the server, in a process of its own or inside a test.
 
 mod app;
+mod listener;
 mod settings;
 
 pub use app::{App, AppState};
-pub use settings::{Identities, Services, Settings};
+pub use settings::{Identities, LiveTimes, Services, Settings};
 
 use crate::http::router;
 use crate::hub::Hub;
 use crate::log::LogError;
 use crate::log::sqlite::Database;
 use crate::stored::StoredLog;
-use axum::serve::ListenerExt as _;
+use listener::Patient;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,7 @@ impl Server {
         let listen = |error| StartError::Listen(settings.listen, error);
         let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let listener = Patient::new(listener, settings.live.stalled);
         let task = tokio::spawn(serve(listener, app, stopping));
         Ok(Self { address, log, database, hub, stop, in_use, task })
     }
@@ -80,7 +82,7 @@ impl Server {
         self.address
     }
 
-    /// How many sockets are open and signed in.
+    /// How many sockets and streams are open and signed in.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.hub.len()
@@ -114,9 +116,7 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: TcpListener, app: AppState, mut stopping: watch::Receiver<bool>) {
-    // Nudges are small and should not wait for company.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+async fn serve(listener: Patient, app: AppState, mut stopping: watch::Receiver<bool>) {
     let stopped = async move {
         // An error means that the server was dropped, which is the same.
         let _ = stopping.wait_for(|stop| *stop).await;

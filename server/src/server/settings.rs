@@ -52,6 +52,25 @@ pub struct Settings {
     pub service_key: Option<ServiceKey>,
     /// How long a socket may take to say who it is.
     pub socket_auth: Duration,
+    /// The times of connections that stay open.
+    pub live: LiveTimes,
+}
+
+/// The times of connections that stay open.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveTimes {
+    /// How often a stream says that it is still there.
+    pub heartbeat: Duration,
+    /// How often a stream looks by itself for changes, and asks whether its person is still in their spaces.
+    pub recheck: Duration,
+    /// How long a connection may take nothing of what is sent to it.
+    pub stalled: Duration,
+}
+
+impl Default for LiveTimes {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(20), recheck: Duration::from_secs(30), stalled: Duration::from_secs(30) }
+    }
 }
 
 impl Settings {
@@ -67,6 +86,7 @@ impl Settings {
             identities: Identities::Dev,
             service_key: None,
             socket_auth: Duration::from_secs(10),
+            live: LiveTimes::default(),
         }
     }
 
