@@ -2,7 +2,7 @@
 
 use crate::auth::ServiceKey;
 use crate::http::Origins;
-use crate::server::{Identities, Patience, Services, Settings};
+use crate::server::{Identities, LiveTimes, Patience, Services, Settings};
 use crate::upstream::address;
 use clap::{ArgAction, Parser, Subcommand};
 use mana_sync_engine::model::AppId;
@@ -144,6 +144,7 @@ impl Args {
             service_key: service_key.transpose()?,
             socket_auth: SOCKET_AUTH,
             patience: Patience::default(),
+            live: LiveTimes::default(),
         })
     }
 

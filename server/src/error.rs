@@ -71,11 +71,16 @@ impl ApiError {
     }
 }
 
+impl From<&ApiError> for ErrorAnswer {
+    fn from(error: &ApiError) -> Self {
+        let (code, message) = (error.code.to_owned(), error.message.clone());
+        Self { protocol: PROTOCOL, code, message, reason: error.reason }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let answer =
-            ErrorAnswer { protocol: PROTOCOL, code: self.code.to_owned(), message: self.message, reason: self.reason };
-        let mut response = (self.status, Json(answer)).into_response();
+        let mut response = (self.status, Json(ErrorAnswer::from(&self))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {

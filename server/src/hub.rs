@@ -6,6 +6,7 @@ use mana_sync_engine::model::{AppId, SpaceId, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// What a connection is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,27 @@ pub enum Nudge {
     },
     /// The person's memberships changed.
     SpacesChanged,
+}
+
+/// What of its person's news a connection hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interest {
+    /// All of it.
+    Everything,
+    /// That of one app.
+    App(AppId),
+    /// That of these tables.
+    Tables(BTreeSet<Collection>),
+}
+
+impl Interest {
+    fn has(&self, collection: &Collection) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::App(app) => collection.app == *app,
+            Self::Tables(tables) => tables.contains(collection),
+        }
+    }
 }
 
 /// Nudges a connection may be behind before it counts as dead. It pulls after reconnecting, so none is missed.
@@ -37,9 +59,11 @@ struct Connections {
 
 struct Connection {
     user: UserId,
-    app: Option<AppId>,
+    interest: Interest,
     spaces: BTreeSet<SpaceId>,
     sender: mpsc::Sender<Nudge>,
+    /// Whether one nudge says as much as many: who reads the log itself needs to know only that it has to.
+    looks_itself: bool,
 }
 
 /// An open connection's place in the hub; leaving the hub is dropping it.
@@ -50,16 +74,27 @@ pub struct Subscription {
 }
 
 impl Hub {
-    /// Adds a connection of `user` that hears of one app, or of all; of what is the person's own at once, of spaces
-    /// after [`Subscription::set_spaces`].
+    /// Adds a connection of `user` that is told every nudge; of what is the person's own at once, of spaces after
+    /// [`Subscription::set_spaces`]. One that does not take them is dropped.
     #[must_use]
-    pub fn subscribe(&self, user: UserId, app: Option<AppId>) -> Subscription {
-        let (sender, receiver) = mpsc::channel(BACKLOG);
+    pub fn subscribe(&self, user: UserId, interest: Interest) -> Subscription {
+        self.add(user, interest, false)
+    }
+
+    /// Adds a connection that reads the log by itself once it is told that there is something: however much there is,
+    /// one nudge waits for it, so that it takes no more memory when it is slow and need not be dropped.
+    #[must_use]
+    pub fn follow(&self, user: UserId, tables: BTreeSet<Collection>) -> Subscription {
+        self.add(user, Interest::Tables(tables), true)
+    }
+
+    fn add(&self, user: UserId, interest: Interest, looks_itself: bool) -> Subscription {
+        let (sender, receiver) = mpsc::channel(if looks_itself { 1 } else { BACKLOG });
         let mut connections = self.lock();
         connections.next += 1;
         let id = connections.next;
         connections.by_stream.entry(StreamId::User(user.clone())).or_default().insert(id);
-        connections.open.insert(id, Connection { user, app, spaces: BTreeSet::new(), sender });
+        connections.open.insert(id, Connection { user, interest, spaces: BTreeSet::new(), sender, looks_itself });
         drop(connections);
         Subscription { hub: self.clone(), id, receiver }
     }
@@ -108,22 +143,23 @@ impl Hub {
 
 impl Connections {
     fn tell(&mut self, id: u64, tables: BTreeSet<&Collection>) {
+        let Some(open) = self.open.get(&id) else { return };
         let mut by_app: BTreeMap<&AppId, Vec<String>> = BTreeMap::new();
-        for collection in tables {
+        for collection in tables.into_iter().filter(|collection| open.interest.has(collection)) {
             by_app.entry(&collection.app).or_default().push(collection.table.to_string());
         }
         for (app, tables) in by_app {
-            let wanted = self.open.get(&id).is_some_and(|open| open.app.as_ref().is_none_or(|only| only == app));
-            if wanted {
-                self.send(id, Nudge::Available { app: app.clone(), tables });
-            }
+            self.send(id, Nudge::Available { app: app.clone(), tables });
         }
     }
 
     /// A connection that does not take its nudges is dropped rather than waited for.
     fn send(&mut self, id: u64, nudge: Nudge) {
-        if self.open.get(&id).is_some_and(|open| open.sender.try_send(nudge).is_err()) {
-            self.remove(id);
+        let Some(open) = self.open.get(&id) else { return };
+        match open.sender.try_send(nudge) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) if open.looks_itself => {}
+            Err(_) => self.remove(id),
         }
     }
 
@@ -172,70 +208,4 @@ impl Drop for Subscription {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn news(stream: &str, tables: &[&str]) -> BTreeMap<StreamId, BTreeSet<Collection>> {
-        let tables = tables.iter().map(|table| Collection::try_from((*table).to_owned()).unwrap());
-        BTreeMap::from([(StreamId::try_from(stream.to_owned()).unwrap(), tables.collect())])
-    }
-
-    fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_space_is_heard_by_those_who_are_in_it_now() {
-        let hub = Hub::default();
-        let family = BTreeSet::from([SpaceId::parse("family").unwrap()]);
-        let mut ada = hub.subscribe(user("ada"), None);
-        let mut bob = hub.subscribe(user("bob"), None);
-        ada.set_spaces(family.clone());
-        bob.set_spaces(family);
-        bob.set_spaces(BTreeSet::new());
-        hub.publish(&news("space:family", &["todo/tasks", "notes/notes"]));
-        hub.publish(&news("user:bob", &["todo/tags"]));
-        let apps = [ada.next().await, ada.next().await].map(|nudge| match nudge {
-            Some(Nudge::Available { app, .. }) => app.to_string(),
-            _ => String::new(),
-        });
-        assert_eq!(apps, ["notes", "todo"]);
-        let own = Nudge::Available { app: AppId::parse("todo").unwrap(), tables: vec!["tags".into()] };
-        assert_eq!(bob.next().await, Some(own));
-    }
-
-    #[tokio::test]
-    async fn a_connection_of_one_app_hears_of_no_other() {
-        let hub = Hub::default();
-        let mut ada = hub.subscribe(user("ada"), Some(AppId::parse("todo").unwrap()));
-        hub.publish(&news("user:ada", &["notes/notes"]));
-        hub.spaces_changed(&[user("ada")]);
-        assert_eq!(ada.next().await, Some(Nudge::SpacesChanged));
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_stops_reading_is_dropped_and_the_others_are_not() {
-        let hub = Hub::default();
-        let mut slow = hub.subscribe(user("ada"), None);
-        let mut quick = hub.subscribe(user("ada"), None);
-        for _ in 0..=BACKLOG {
-            hub.publish(&news("user:ada", &["todo/tasks"]));
-            assert!(quick.next().await.is_some());
-        }
-        assert_eq!(hub.len(), 1);
-        let mut heard = 0;
-        while slow.next().await.is_some() {
-            heard += 1;
-        }
-        assert_eq!(heard, BACKLOG);
-    }
-
-    #[test]
-    fn nothing_is_left_of_connections_that_are_gone() {
-        let hub = Hub::default();
-        for _ in 0..1000 {
-            hub.subscribe(user("ada"), None).set_spaces(BTreeSet::from([SpaceId::parse("family").unwrap()]));
-        }
-        assert!(hub.is_empty() && hub.lock().by_stream.is_empty());
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ pub use jwks::PublishedKeys;
 pub use keys::{IssuedToken, KeyPair};
 pub use service_key::ServiceKey;
 
+use crate::clock;
 use crate::error::ApiError;
 use crate::server::AppState;
 use axum::extract::FromRequestParts;
@@ -17,6 +18,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use mana_sync_engine::model::UserId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A person whose token was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,15 @@ pub struct Identity {
     pub user: UserId,
     /// When the token ends, in seconds since 1970.
     pub expires: u64,
+}
+
+impl Identity {
+    /// When the token ends, on the clock that timers use.
+    #[must_use]
+    pub fn ends(&self) -> Instant {
+        let left_ms = self.expires.saturating_mul(1000).saturating_sub(clock::now().ms());
+        Instant::now() + Duration::from_millis(left_ms.min(u64::from(u32::MAX)))
+    }
 }
 
 /// What a token of one's own says.

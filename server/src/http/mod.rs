@@ -1,12 +1,14 @@
 //! The routes of protocol 2, and what holds for all of them: typed errors, exact origins, limited bodies.
 
 mod body;
+mod feed;
 mod internal;
 mod observe;
 mod origin;
 mod pull;
 mod push;
 mod segment;
+mod stream;
 mod ws;
 
 pub use body::Input;
@@ -18,7 +20,7 @@ use crate::error::ApiError;
 use crate::server::AppState;
 use axum::body::Body;
 use axum::extract::MatchedPath;
-use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -33,6 +35,8 @@ use tower_http::trace::TraceLayer;
 
 /// How long a browser may remember a preflight's answer.
 const PREFLIGHT: Duration = Duration::from_mins(10);
+/// How a client of a stream says where it was cut off.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// All routes of the server.
 pub fn router(app: AppState) -> Router {
@@ -42,6 +46,7 @@ pub fn router(app: AppState) -> Router {
         .route("/metrics", get(observe::metrics))
         .route("/v2/push", post(push::push))
         .route("/v2/pull", post(pull::pull))
+        .route("/v2/stream", get(stream::get).post(stream::post))
         .route("/internal/spaces-changed", post(internal::spaces_changed))
         .route("/ws", get(ws::all_apps))
         .route("/ws/{app}", get(ws::one_app));
@@ -76,7 +81,7 @@ fn cors(app: &AppState) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allow(origin)))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING, LAST_EVENT_ID])
         .expose_headers([header::RETRY_AFTER])
         .max_age(PREFLIGHT)
 }

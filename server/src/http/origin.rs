@@ -1,6 +1,7 @@
 //! Which web origins may use the server: exact spellings, for requests and sockets alike.
 
-use axum::http::HeaderValue;
+use crate::error::ApiError;
+use axum::http::{HeaderMap, HeaderValue, header};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -19,6 +20,15 @@ impl Origins {
     pub fn parse(list: &str) -> Self {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         Self::Exactly(Arc::new(entries.map(str::to_owned).collect()))
+    }
+
+    /// Refuses a request of a page that may not use the server. Browsers always say where a page comes from; a client
+    /// without an origin is no page.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        match headers.get(header::ORIGIN) {
+            Some(origin) if !self.allow(origin) => Err(ApiError::forbidden("this origin may not connect")),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a page of this origin may use the server.

@@ -6,10 +6,11 @@ use crate::auth::Identity;
 use crate::clock;
 use crate::error::ApiError;
 use crate::log::{Caller, Collection, Pull};
-use crate::server::AppState;
+use crate::members::SpaceList;
+use crate::server::{App, AppState};
 use axum::Json;
 use axum::extract::State;
-use mana_sync_engine::model::Change;
+use mana_sync_engine::model::{AppId, Change, UserId};
 use mana_sync_engine::protocol::limits::{MAX_PAGE, MAX_PULL_TABLES};
 use mana_sync_engine::protocol::wire::{PROTOCOL, PullAnswer, PullRequest};
 use std::collections::BTreeSet;
@@ -19,35 +20,65 @@ pub(super) async fn pull(
     identity: Identity,
     Input(request): Input<PullRequest>,
 ) -> Result<Json<PullAnswer>, ApiError> {
-    check_protocol(request.protocol)?;
-    if !(1..=MAX_PAGE).contains(&request.limit) {
+    let wanted = Wanted::of(request)?;
+    let list = app.memberships.recent_spaces_of(&identity.user).await?;
+    Ok(Json(wanted.page(&app, &identity.user, list).await?))
+}
+
+/// What a client asks for, within the limits.
+pub(super) struct Wanted {
+    pub cursor: Option<String>,
+    pub receipt: Option<String>,
+    pub tables: BTreeSet<Collection>,
+    pub limit: usize,
+}
+
+impl Wanted {
+    pub fn of(request: PullRequest) -> Result<Self, ApiError> {
+        check_protocol(request.protocol)?;
+        let tables = tables(&request);
+        check_limits(request.limit, &tables)?;
+        Ok(Self { cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit })
+    }
+
+    /// One page for this person, who is in these spaces.
+    pub async fn page(&self, app: &App, user: &UserId, list: SpaceList) -> Result<PullAnswer, ApiError> {
+        let pull = Pull {
+            caller: Caller { user: user.clone(), spaces: list.spaces.clone() },
+            cursor: self.cursor.clone(),
+            receipt: self.receipt.clone(),
+            tables: self.tables.clone(),
+            limit: self.limit,
+        };
+        let turn = app.turns.take(user).await?;
+        let page = app.log.pull(&pull).await?;
+        drop(turn);
+        app.metrics.served(page.changes.len());
+        Ok(PullAnswer {
+            protocol: PROTOCOL,
+            changes: page.changes.iter().map(Change::to_json).collect(),
+            cursor: page.cursor,
+            has_more: page.has_more,
+            server_time: clock::now(),
+            spaces: list.spaces,
+            spaces_as_of: list.as_of,
+        })
+    }
+}
+
+pub(super) fn check_limits(limit: usize, tables: &BTreeSet<Collection>) -> Result<(), ApiError> {
+    if !(1..=MAX_PAGE).contains(&limit) {
         return Err(ApiError::invalid(format!("limit: must be 1 to {MAX_PAGE}")));
     }
-    let tables = tables(&request);
     if tables.len() > MAX_PULL_TABLES {
         return Err(ApiError::invalid(format!("apps: may name {MAX_PULL_TABLES} tables together")));
     }
-    let list = app.memberships.recent_spaces_of(&identity.user).await?;
-    let caller = Caller { user: identity.user, spaces: list.spaces.clone() };
-    let pull = Pull { caller, cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit };
-    let turn = app.turns.take(&pull.caller.user).await?;
-    let page = app.log.pull(&pull).await?;
-    drop(turn);
-    app.metrics.served(page.changes.len());
-    Ok(Json(PullAnswer {
-        protocol: PROTOCOL,
-        changes: page.changes.iter().map(Change::to_json).collect(),
-        cursor: page.cursor,
-        has_more: page.has_more,
-        server_time: clock::now(),
-        spaces: list.spaces,
-        spaces_as_of: list.as_of,
-    }))
+    Ok(())
 }
 
 fn tables(request: &PullRequest) -> BTreeSet<Collection> {
-    let of_app = |(app, tables): (&_, &Vec<_>)| {
-        let app: mana_sync_engine::model::AppId = Clone::clone(app);
+    let of_app = |(app, tables): (&AppId, &Vec<_>)| {
+        let app = app.clone();
         tables.iter().map(move |table| Collection { app: app.clone(), table: Clone::clone(table) }).collect::<Vec<_>>()
     };
     request.apps.iter().flat_map(of_app).collect()

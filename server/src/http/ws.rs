@@ -1,20 +1,18 @@
 //! `GET /ws` and `GET /ws/{app}`: one person's connection that is told when there is something to pull.
 
 use crate::auth::{Identity, Unverified};
-use crate::clock;
 use crate::error::ApiError;
 use crate::http::Segment;
-use crate::hub::{Nudge, Subscription};
+use crate::hub::{Interest, Nudge, Subscription};
 use crate::server::{App, AppState};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use mana_sync_engine::model::AppId;
 use mana_sync_engine::protocol::wire::{ClientFrame, ServerFrame};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Largest frame of a client; tokens are a few hundred bytes.
@@ -29,7 +27,7 @@ const SENDING: Duration = Duration::from_secs(10);
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 pub(super) async fn all_apps(app: State<AppState>, headers: HeaderMap, up: Upgrade) -> Result<Response, ApiError> {
-    accept(app.0, &headers, up, None)
+    accept(app.0, &headers, up, Interest::Everything)
 }
 
 pub(super) async fn one_app(
@@ -38,21 +36,18 @@ pub(super) async fn one_app(
     headers: HeaderMap,
     up: Upgrade,
 ) -> Result<Response, ApiError> {
-    accept(app.0, &headers, up, Some(only))
+    accept(app.0, &headers, up, Interest::App(only))
 }
 
-fn accept(app: AppState, headers: &HeaderMap, up: Upgrade, only: Option<AppId>) -> Result<Response, ApiError> {
-    // Browsers always say where a page comes from; a client without an origin is no page.
-    if headers.get(header::ORIGIN).is_some_and(|origin| !app.origins.allow(origin)) {
-        return Err(ApiError::forbidden("this origin may not connect"));
-    }
+fn accept(app: AppState, headers: &HeaderMap, up: Upgrade, interest: Interest) -> Result<Response, ApiError> {
+    app.origins.check(headers)?;
     let up = up.map_err(|_| {
         ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this path takes WebSocket connections")
     })?;
     let up = up.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
     Ok(up.on_upgrade(move |socket| async move {
         let mut connection = Connection { app: &app, socket, heard: Instant::now() };
-        let end = connection.run(only).await;
+        let end = connection.run(interest).await;
         connection.close(end).await;
     }))
 }
@@ -74,28 +69,27 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    async fn run(&mut self, only: Option<AppId>) -> End {
-        match self.serve(only).await {
+    async fn run(&mut self, interest: Interest) -> End {
+        match self.serve(interest).await {
             Ok(()) => End::Gone,
             Err(end) => end,
         }
     }
 
-    async fn serve(&mut self, only: Option<AppId>) -> Result<(), End> {
+    async fn serve(&mut self, interest: Interest) -> Result<(), End> {
         let mut identity = self.authenticate().await?;
-        let mut nudges = self.app.hub.subscribe(identity.user.clone(), only);
+        let mut nudges = self.app.hub.subscribe(identity.user.clone(), interest);
         self.listen_to_spaces(&identity, &nudges).await?;
         // Only now: who reads after this frame misses nothing.
         self.send(&ServerFrame::AuthOk).await?;
-        let mut stopping = self.app.stopping.clone();
         let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             tokio::select! {
                 frame = self.socket.recv() => self.receive(frame, &mut identity).await?,
                 nudge = nudges.next() => self.tell(nudge, &identity, &nudges).await?,
-                () = sleep_until(end_of(&identity)) => return Err(End::Refused("token_expired")),
+                () = sleep_until(identity.ends()) => return Err(End::Refused("token_expired")),
                 _ = heartbeat.tick() => self.beat().await?,
-                () = stopped(&mut stopping) => return Err(End::Stopping),
+                () = self.app.stopped() => return Err(End::Stopping),
             }
         }
     }
@@ -103,12 +97,11 @@ impl Connection<'_> {
     /// Waits for the token, and not for longer than it may take: a connection that says nothing ends by this timer.
     async fn authenticate(&mut self) -> Result<Identity, End> {
         let deadline = Instant::now() + self.app.socket_auth;
-        let mut stopping = self.app.stopping.clone();
         loop {
             let frame = tokio::select! {
                 frame = self.socket.recv() => frame,
                 () = sleep_until(deadline) => return Err(End::Refused("auth_timeout")),
-                () = stopped(&mut stopping) => return Err(End::Stopping),
+                () = self.app.stopped() => return Err(End::Stopping),
             };
             match self.client_frame(frame)? {
                 Some(ClientFrame::Auth { token }) => {
@@ -167,7 +160,7 @@ impl Connection<'_> {
     async fn listen_to_spaces(&mut self, identity: &Identity, nudges: &Subscription) -> Result<(), End> {
         let list = self.app.memberships.recent_spaces_of(&identity.user).await;
         let list = list.map_err(|_| End::Refused("memberships_unavailable"))?;
-        nudges.set_spaces(list.spaces.into_iter().filter(|space| !space.is_personal()).map(|space| space.id).collect());
+        nudges.set_spaces(list.shared());
         Ok(())
     }
 
@@ -202,18 +195,6 @@ impl Connection<'_> {
         };
         let _ = self.transmit(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
     }
-}
-
-/// Waits until the server stops.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server was dropped, which is the same.
-    drop(stopping.wait_for(|stop| *stop).await);
-}
-
-/// The moment a token ends, on the clock that timers use.
-fn end_of(identity: &Identity) -> Instant {
-    let left_ms = identity.expires.saturating_mul(1000).saturating_sub(clock::now().ms());
-    Instant::now() + Duration::from_millis(left_ms.min(u64::from(u32::MAX)))
 }
 
 async fn verify(app: &App, token: &str) -> Result<Identity, End> {

@@ -6,7 +6,8 @@ mod service;
 pub use recent::Recent;
 pub use service::MembershipService;
 
-use mana_sync_engine::model::{Space, Stamp, UserId};
+use mana_sync_engine::model::{Space, SpaceId, Stamp, UserId};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 /// A person's spaces.
@@ -16,6 +17,14 @@ pub struct SpaceList {
     pub spaces: Vec<Space>,
     /// When the service was asked.
     pub as_of: Stamp,
+}
+
+impl SpaceList {
+    /// The ids of those that are not the person's own.
+    #[must_use]
+    pub fn shared(&self) -> BTreeSet<SpaceId> {
+        self.spaces.iter().filter(|space| !space.is_personal()).map(|space| space.id.clone()).collect()
+    }
 }
 
 /// Memberships cannot be looked up; nothing may be concluded from that. The text is for the server's log.

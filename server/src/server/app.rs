@@ -1,7 +1,7 @@
 //! What the handlers of all requests share.
 
 use super::StartError;
-use super::settings::{Identities, Patience, Services, Settings};
+use super::settings::{Identities, LiveTimes, Patience, Services, Settings};
 use crate::auth::{PublishedKeys, ServiceKey, TokenVerifier};
 use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::error::ApiError;
@@ -33,6 +33,7 @@ pub struct App {
     pub(crate) origins: Origins,
     pub(crate) socket_auth: Duration,
     pub(crate) patience: Patience,
+    pub(crate) live: LiveTimes,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) service_key: Option<ServiceKey>,
     pub(crate) dev: Option<DevIdentity>,
@@ -86,6 +87,7 @@ impl App {
             origins: settings.origins.clone(),
             socket_auth: settings.socket_auth,
             patience: settings.patience,
+            live: settings.live,
             stopping: running.stopping,
             service_key: settings.service_key.clone(),
             dev: identity.dev,
@@ -107,6 +109,12 @@ impl App {
         if let Some(nodes) = self.nodes.as_ref().filter(|_| !news.is_empty()) {
             nodes.tell(Message { news: news.clone(), ..Message::default() });
         }
+    }
+
+    /// Waits until the server stops.
+    pub(crate) async fn stopped(&self) {
+        // An error means that the server was dropped, which is the same.
+        drop(self.stopping.clone().wait_for(|stop| *stop).await);
     }
 
     /// These people's memberships changed.

@@ -5,7 +5,7 @@ mod serve;
 mod settings;
 
 pub use app::{App, AppState};
-pub use settings::{Identities, Patience, Services, Settings};
+pub use settings::{Identities, LiveTimes, Patience, Services, Settings};
 
 use crate::http::router;
 use crate::hub::Hub;
@@ -80,7 +80,7 @@ impl Server {
         self.address
     }
 
-    /// How many sockets are open and signed in.
+    /// How many sockets and streams are open and signed in.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.hub.len()

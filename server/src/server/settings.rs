@@ -54,6 +54,8 @@ pub struct Settings {
     pub socket_auth: Duration,
     /// How long connections are waited for.
     pub patience: Patience,
+    /// The times of connections that stay open.
+    pub live: LiveTimes,
 }
 
 /// How long connections are waited for before they are ended.
@@ -69,7 +71,23 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { silence: Duration::from_secs(30), body: Duration::from_secs(30), deafness: Duration::from_mins(1) }
+        let half_a_minute = Duration::from_secs(30);
+        Self { silence: half_a_minute, body: half_a_minute, deafness: half_a_minute }
+    }
+}
+
+/// The times of connections that stay open.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveTimes {
+    /// How often a stream says that it is still there.
+    pub heartbeat: Duration,
+    /// How often a stream looks by itself for changes, and asks whether its person is still in their spaces.
+    pub recheck: Duration,
+}
+
+impl Default for LiveTimes {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(20), recheck: Duration::from_secs(30) }
     }
 }
 
@@ -87,6 +105,7 @@ impl Settings {
             service_key: None,
             socket_auth: Duration::from_secs(10),
             patience: Patience::default(),
+            live: LiveTimes::default(),
         }
     }
 

@@ -15,5 +15,6 @@ mod protocol;
 mod restore;
 mod services;
 mod sockets;
+mod streams;
 mod support;
 mod web;

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::path::Path;
 
 /// Copies a closed database; its side files are gone then.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
 }
 

@@ -3,6 +3,7 @@
 
 use crate::postgres::{Database, SERVER};
 use crate::sockets::{Socket, available};
+use crate::streams::Stream;
 use crate::support::{Person, Site, answer, client, database_url, task, task_in};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -138,6 +139,36 @@ async fn an_open_connection_is_told_that_its_memberships_changed_and_hears_of_th
     assert_eq!(socket.hear().await, json!({ "type": "spaces-changed" }));
     ada.accept(&[task_in(&space, "t1")]).await;
     assert_eq!(socket.hear().await, available("tasks"));
+}
+
+#[tokio::test]
+async fn a_stream_finds_out_by_itself_who_left_a_space_and_ends_once_that_cannot_be_asked() {
+    let provider = provider().await;
+    let site = Site::start_with(|settings| {
+        services(&provider.url(), &provider.url())(settings);
+        settings.live.recheck = Duration::from_millis(50);
+        if let Identities::Services(services) = &mut settings.identities {
+            services.lasting = Duration::from_millis(50);
+        }
+    })
+    .await;
+    let town = Town { provider, site };
+    let (ada_there, ada) = town.person("ada").await;
+    let (_, bob) = town.person("bob").await;
+    let space = ada_there.create_space("family").await;
+    ada_there.add_member(&space, "bob", "member").await;
+    ada.accept(&[task_in(&space, "t1")]).await;
+    let mut stream = Stream::of_tasks(&bob).await;
+    stream.brings(&["t1"]).await;
+    let members = format!("/dev/spaces/{space}/members");
+    ada_there.send(reqwest::Method::DELETE, &members, json!({ "userId": "bob" })).await;
+    assert_eq!(stream.event().await.data["spaces"], json!([]), "nobody told the server");
+    ada.accept(&[task_in(&space, "t2")]).await;
+    bob.accept(&[task("own")]).await;
+    stream.brings(&["own"]).await;
+    town.provider.server.stop().await;
+    let end = stream.event().await;
+    assert_eq!((&*end.name, &end.data["code"]), ("end", &json!("memberships_unavailable")));
 }
 
 #[tokio::test]
