@@ -36,6 +36,8 @@ pub struct Server {
     seed: u64,
     max_schema: RefCell<BTreeMap<AppId, u32>>,
     members: RefCell<BTreeMap<String, Vec<Space>>>,
+    /// Whether nobody can say who is in which space.
+    members_unknown: Cell<bool>,
     /// Changes that retention removed, or that are withheld.
     removed: RefCell<BTreeSet<EventId>>,
     /// Tokens of this number and above are good.
@@ -67,6 +69,7 @@ impl Server {
             seed: random.next(),
             max_schema: RefCell::default(),
             members: RefCell::default(),
+            members_unknown: Cell::new(false),
             removed: RefCell::default(),
             good_tokens_from: Cell::new(0),
             page: Cell::new(1000),
@@ -80,6 +83,11 @@ impl Server {
     /// Sets the spaces a user is a member of.
     pub fn set_spaces(&self, user: &str, spaces: Vec<Space>) {
         self.members.borrow_mut().insert(user.to_owned(), spaces);
+    }
+
+    /// Lets the look-up of memberships fail, or work again.
+    pub fn set_members_unknown(&self, unknown: bool) {
+        self.members_unknown.set(unknown);
     }
 
     /// Takes changes of this app up to this schema version only.
@@ -250,6 +258,9 @@ impl Server {
         let Some(user) = self.user_of(request.token.as_deref()) else {
             return error(401, "unauthorized", None);
         };
+        if self.members_unknown.get() {
+            return Response { retry_after_ms: Some(2000), ..error(503, "memberships_unavailable", None) };
+        }
         let body = request.body.as_deref().unwrap_or_default();
         if body.len() > MAX_BODY_BYTES {
             return error(413, "too_large", None);
