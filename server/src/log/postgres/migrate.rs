@@ -17,6 +17,10 @@ pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
         .execute(&mut *transaction)
         .await?;
     check(&mut transaction).await?;
+    // Functions that run with their owner's rights remember it: nobody's temporary table is taken for one of the log's.
+    sqlx::raw_sql("SELECT set_config('search_path', format('%I, pg_temp', current_schema()), true)")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
     // In the order in which the server reads and writes them, so that neither waits for the other for ever; where somebody
     // holds them for long, it is the migration that gives up, and not everybody behind it that waits.
@@ -24,6 +28,7 @@ pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
       LOCK TABLE streams, sync_changes, sync_records, log_epoch IN ACCESS EXCLUSIVE MODE";
     sqlx::raw_sql(lock).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("services.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;
     transaction.commit().await?;
     Ok(connection.close().await?)

@@ -99,6 +99,12 @@ CREATE POLICY server_changes ON sync_records FOR UPDATE TO mana_sync_server USIN
   stream = ANY ((SELECT sync_writable())::text[]) AND (visibility <> 'private' OR author = (SELECT sync_caller()))
 );
 
+-- What the trigger of services.sql needs, which runs with the owner's rights: the caller's streams and no others.
+CREATE POLICY owner_counts ON streams FOR ALL TO CURRENT_USER
+  USING (stream = ANY ((SELECT sync_writable())::text[]));
+CREATE POLICY owner_keeps ON sync_records FOR ALL TO CURRENT_USER
+  USING (stream = ANY ((SELECT sync_writable())::text[]));
+
 CREATE POLICY epoch_is_known ON log_epoch FOR SELECT TO mana_sync_server, mana_sync_compactor USING (true);
 CREATE POLICY owner_names_it ON log_epoch FOR ALL TO CURRENT_USER USING (true);
 
@@ -114,3 +120,18 @@ GRANT UPDATE ON sync_records TO mana_sync_server;
 GRANT SELECT ON log_epoch, sync_tags, sync_events TO mana_sync_server;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_changes, streams, sync_records TO mana_sync_compactor;
 GRANT SELECT ON log_epoch TO mana_sync_compactor;
+
+-- Other services, where there are any: they see what the server would see for the same person, and add rows that name no
+-- stream and no position (services.sql).
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'mana_sync_service') THEN
+    ALTER POLICY server_reads ON sync_changes TO mana_sync_server, mana_sync_service;
+    ALTER POLICY server_writes ON sync_changes TO mana_sync_server, mana_sync_service;
+    ALTER POLICY server_reads ON sync_records TO mana_sync_server, mana_sync_service;
+    REVOKE ALL ON sync_changes, streams, sync_records, log_epoch, sync_tags, sync_events FROM mana_sync_service;
+    GRANT SELECT ON sync_changes, sync_records TO mana_sync_service;
+    GRANT INSERT (id, app_id, table_name, record_id, user_id, op, data, field_meta, client_id, created_at, schema_version, actor,
+      origin, space_id) ON sync_changes TO mana_sync_service;
+  END IF;
+END $$;

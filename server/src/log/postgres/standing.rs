@@ -16,7 +16,7 @@ const FOREIGN: &str = "SELECT p.polname::text, p.polrelid::regclass::text FROM p
   WHERE p.polpermissive AND p.polrelid IN (
       SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch']) AS asked (name))
     AND p.polname NOT IN ('server_reads', 'server_writes', 'server_advances', 'server_changes', 'owner_looks',
-      'epoch_is_known', 'owner_names_it', 'compactor_works')
+      'owner_counts', 'owner_keeps', 'epoch_is_known', 'owner_names_it', 'compactor_works')
   ORDER BY 2, 1 LIMIT 1";
 
 /// The compactor's policies show it everything.
