@@ -11,6 +11,7 @@ mod lies;
 mod migrations;
 mod mixed_writers;
 mod oracle;
+mod production;
 mod requests;
 mod scrambled;
 mod services;

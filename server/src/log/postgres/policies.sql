@@ -40,7 +40,8 @@ DECLARE
 BEGIN
   FOR old IN
     SELECT polname, polrelid::regclass AS on_table FROM pg_policy
-    WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'log_epoch'::regclass)
+    WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'log_epoch'::regclass,
+      'sync_unread'::regclass)
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.polname, old.on_table);
   END LOOP;
@@ -50,6 +51,7 @@ ALTER TABLE sync_changes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE streams      ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE log_epoch    ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE sync_unread  ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 -- Rows of a record that is private now go to its author alone, whatever they said when they were written. A scalar query:
 -- one look at one head for each row, where NOT EXISTS may read all heads there are.
@@ -111,8 +113,9 @@ CREATE POLICY owner_names_it ON log_epoch FOR ALL TO CURRENT_USER USING (true);
 CREATE POLICY compactor_works ON sync_changes FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON streams FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON sync_records FOR ALL TO mana_sync_compactor USING (true);
+CREATE POLICY compactor_works ON sync_unread FOR ALL TO mana_sync_compactor USING (true);
 
-REVOKE ALL ON sync_changes, streams, sync_records, log_epoch, sync_tags, sync_events
+REVOKE ALL ON sync_changes, streams, sync_records, log_epoch, sync_unread, sync_tags, sync_events
   FROM PUBLIC, mana_sync_server, mana_sync_compactor;
 GRANT SELECT, INSERT ON sync_changes, streams, sync_records TO mana_sync_server;
 GRANT UPDATE (pos) ON streams TO mana_sync_server;
@@ -120,6 +123,7 @@ GRANT UPDATE ON sync_records TO mana_sync_server;
 GRANT SELECT ON log_epoch, sync_tags, sync_events TO mana_sync_server;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_changes, streams, sync_records TO mana_sync_compactor;
 GRANT SELECT ON log_epoch TO mana_sync_compactor;
+GRANT SELECT, DELETE ON sync_unread TO mana_sync_compactor;
 
 -- Other services, where there are any: they see what the server would see for the same person, and add rows that name no
 -- stream and no position (services.sql).
@@ -129,7 +133,8 @@ BEGIN
     ALTER POLICY server_reads ON sync_changes TO mana_sync_server, mana_sync_service;
     ALTER POLICY server_writes ON sync_changes TO mana_sync_server, mana_sync_service;
     ALTER POLICY server_reads ON sync_records TO mana_sync_server, mana_sync_service;
-    REVOKE ALL ON sync_changes, streams, sync_records, log_epoch, sync_tags, sync_events FROM mana_sync_service;
+    REVOKE ALL ON sync_changes, streams, sync_records, log_epoch, sync_unread, sync_tags, sync_events
+      FROM mana_sync_service;
     GRANT SELECT ON sync_changes, sync_records TO mana_sync_service;
     GRANT INSERT (id, app_id, table_name, record_id, user_id, op, data, field_meta, client_id, created_at, schema_version, actor,
       origin, space_id) ON sync_changes TO mana_sync_service;

@@ -55,3 +55,12 @@ CREATE TABLE IF NOT EXISTS log_epoch (
   epoch  text    NOT NULL,
   layout integer NOT NULL
 );
+
+-- Rows of the production table that cannot be served, as they were, and why. Nobody reads them but administrators; the
+-- compactor may remove them.
+CREATE TABLE IF NOT EXISTS sync_unread (
+  id      text NOT NULL,
+  user_id text,
+  reason  text NOT NULL,
+  content text NOT NULL
+);

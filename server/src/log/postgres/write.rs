@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in PostgreSQL.
 pub struct PostgresTransaction {
-    transaction: sqlx::Transaction<'static, Postgres>,
+    pub(super) transaction: sqlx::Transaction<'static, Postgres>,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
 }
@@ -19,8 +19,12 @@ pub struct PostgresTransaction {
 impl PostgresTransaction {
     pub(super) async fn begin(pool: &PgPool, caller: &Caller) -> Result<Self, LogError> {
         // Read committed: what is read after the lock is what the last holder of the stream left.
-        let transaction = begin(pool, caller, Purpose::Write).await?;
-        Ok(Self { transaction, positions: BTreeMap::new() })
+        Ok(Self::over(begin(pool, caller, Purpose::Write).await?))
+    }
+
+    /// The same over a transaction that is nobody's in particular.
+    pub(super) fn over(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
+        Self { transaction, positions: BTreeMap::new() }
     }
 }
 
