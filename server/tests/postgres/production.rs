@@ -274,11 +274,11 @@ async fn fill(database: &Database, rows: u64) {
         CASE WHEN n >= ROWS / 5 AND n % 20 = 19 THEN jsonb_build_object('deletedAt', at) ELSE
           jsonb_build_object('title', 'Title ' || n, 'body', repeat('text ', 20), 'n', n) END,
         CASE WHEN n < ROWS / 5 OR n % 20 = 19 THEN '{}' ELSE jsonb_build_object('title', at, 'body', at, 'n', at) END,
-        'client-' || n % 70, '2026-01-01T00:00:00Z'::timestamptz + n / 3 * interval '1 second', n % 2,
+        'client-' || n % 70, '2026-01-01T00:00:00Z'::timestamptz + n / 100 * interval '1 second', n % 2,
         CASE n % 3 WHEN 0 THEN '{ \"kind\": \"user\", \"principalId\": \"x\" }'::jsonb END, 'user',
         CASE n % 50 % 4 WHEN 0 THEN NULL WHEN 1 THEN '_personal:u' || n % 50 ELSE 's' || n % 50 % 10 END
       FROM generate_series(0, ROWS - 1) AS n,
-        LATERAL (SELECT to_char('2026-01-01T00:00:00Z'::timestamptz AT TIME ZONE 'UTC' + n / 3 * interval '1 second', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')) AS said (at);
+        LATERAL (SELECT to_char('2026-01-01T00:00:00Z'::timestamptz AT TIME ZONE 'UTC' + n / 100 * interval '1 second', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')) AS said (at);
       CREATE TABLE before AS SELECT * FROM sync_changes";
     database.run(&statements.replace("ROWS", &rows.to_string())).await;
 }

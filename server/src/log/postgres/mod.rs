@@ -6,6 +6,7 @@
 
 mod identity;
 mod migrate;
+mod own_space;
 mod production;
 mod read;
 mod standing;

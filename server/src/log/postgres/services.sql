@@ -246,14 +246,15 @@ BEGIN
   IF NEW.op <> 'delete' THEN
     NEW.at := coalesce((SELECT max(sync_stamp_of(stamps, field, arrived) COLLATE "C") FROM jsonb_object_keys(stamps) AS field), arrived);
   END IF;
-  NEW.created_at := least(sync_moment(NEW.created_at::timestamptz) COLLATE "C", arrived COLLATE "C");
   NEW.data := fields::text;
   NEW.field_meta := stamps::text;
   NEW.content_hash := sha256(convert_to(NEW.data || NEW.field_meta, 'UTF8'));
   NEW.tag := substring(sha256(uuid_send(gen_random_uuid())) FOR 8);
-  -- Nobody else writes the stream until this transaction ends. What was acknowledged is on the disk.
+  -- Nobody else writes the stream from here on until this transaction ends. What was acknowledged is on the disk.
   PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   INSERT INTO streams AS s (stream) VALUES (NEW.stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO NEW.pos;
+  -- In the order of the positions, whatever the row says.
+  NEW.created_at := sync_moment(clock_timestamp());
   NEW.visibility := 'space';
   IF EXISTS (SELECT FROM sync_changes AS c WHERE c.user_id = NEW.user_id AND c.id = NEW.id) THEN
     -- The index refuses it, or ON CONFLICT passes it over: it takes no place.

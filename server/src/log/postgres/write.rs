@@ -26,6 +26,18 @@ impl PostgresTransaction {
     pub(super) fn over(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
         Self { transaction, positions: BTreeMap::new() }
     }
+
+    /// Moves the streams on to the last of these rows.
+    pub(super) async fn advance(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
+        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
+        let streams: Vec<String> = newest.keys().map(ToString::to_string).collect();
+        let positions = newest.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
+        let advance = sqlx::query(ADVANCE).bind(streams).bind(positions).execute(&mut *self.transaction).await?;
+        if advance.rows_affected() == u64::try_from(newest.len()).unwrap_or(u64::MAX) {
+            return Ok(());
+        }
+        Err(LogError::Failed("a stream's row is missing although it was locked".into()))
+    }
 }
 
 /// Takes each stream's row, new or old, in the order given: all servers give one order, so no two wait for each other.
@@ -33,6 +45,9 @@ const LOCK: &str = "INSERT INTO streams AS s (stream)
   SELECT asked.stream FROM unnest($1::text[]) WITH ORDINALITY AS asked (stream, place) ORDER BY asked.place
   ON CONFLICT (stream) DO UPDATE SET pos = s.pos
   RETURNING s.stream, s.pos";
+
+/// Asked when the streams are locked: what made a space its owner's is through then, or waits.
+const TURNED_OWN: &str = "SELECT EXISTS (SELECT FROM own_spaces WHERE 'space:' || space_id = ANY ($1))";
 
 const KNOWN: &str = "SELECT id, content_hash FROM sync_events WHERE user_id = $1 AND id = ANY ($2)";
 
@@ -64,7 +79,12 @@ const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)
 impl Transaction for PostgresTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
         let asked: Vec<String> = streams.iter().map(ToString::to_string).collect();
-        let rows = sqlx::query(LOCK).bind(asked).fetch_all(&mut *self.transaction).await?;
+        let rows = sqlx::query(LOCK).bind(&asked).fetch_all(&mut *self.transaction).await?;
+        if streams.iter().any(|stream| matches!(stream, StreamId::Space(_)))
+            && sqlx::query_scalar(TURNED_OWN).bind(asked).fetch_one(&mut *self.transaction).await?
+        {
+            return Err(LogError::turned_own());
+        }
         self.positions = rows.iter().map(sql::position_of).collect::<Result<_, LogError>>()?;
         Ok(self.positions.clone())
     }
@@ -87,14 +107,7 @@ impl Transaction for PostgresTransaction {
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
         insert(rows)?.execute(&mut *self.transaction).await?;
-        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
-        let streams: Vec<String> = newest.keys().map(ToString::to_string).collect();
-        let positions = newest.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
-        let advance = sqlx::query(ADVANCE).bind(streams).bind(positions).execute(&mut *self.transaction).await?;
-        if advance.rows_affected() == u64::try_from(newest.len()).unwrap_or(u64::MAX) {
-            return Ok(());
-        }
-        Err(LogError::Failed("a stream's row is missing although it was locked".into()))
+        self.advance(rows).await
     }
 
     async fn put_heads(&mut self, heads: &BTreeMap<RecordKey, Head>) -> Result<(), LogError> {
@@ -131,7 +144,9 @@ fn all<T, U>(items: impl IntoIterator<Item = T>, part: impl FnMut(T) -> U) -> Ve
 }
 
 /// All rows in one statement.
-fn insert(rows: &[LogRow]) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
+pub(super) fn insert(
+    rows: &[LogRow],
+) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
     let positions = rows.iter().map(|row| sql::position(row.pos)).collect::<Result<Vec<i64>, LogError>>()?;
     let columns: Vec<Columns> = rows.iter().map(Columns::of).collect();
     Ok(sqlx::query(APPEND)
