@@ -78,8 +78,13 @@ pub struct Args {
 #[expect(clippy::doc_markdown, reason = "these comments are the help text, which is not Markdown")]
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Command {
-    /// Make or upgrade the tables, grants and row security of a PostgreSQL database, in one transaction; then end.
-    Migrate,
+    /// Make or upgrade the tables, grants and row security of a PostgreSQL database, in one transaction; then end. The table
+    /// of the production server is carried over. MANA_AUTH_URL and MANA_SERVICE_KEY say which spaces are personal there.
+    Migrate {
+        /// All spaces in the production server's table are shared.
+        #[arg(long)]
+        all_spaces_shared: bool,
+    },
     /// Say whether row security holds the role of DATABASE_URL, as a server asks before it starts; status 1 where it does
     /// not.
     CheckRls,
@@ -91,9 +96,20 @@ pub enum Task {
     /// Run a server.
     Serve(Box<Settings>),
     /// Migrate the PostgreSQL database at this URL.
-    Migrate(String),
+    Migrate(Migration),
     /// Say whether a server could start on the PostgreSQL database at this URL.
     CheckRls(String),
+}
+
+/// What to migrate.
+#[derive(Debug)]
+pub struct Migration {
+    /// The database, with the role that owns its tables.
+    pub url: String,
+    /// Whether all spaces in the production server's table are shared.
+    pub all_spaces_shared: bool,
+    /// Who knows which of them are personal, and the key they know this server by.
+    pub memberships: Option<(Url, ServiceKey)>,
 }
 
 /// How long a socket may take to authenticate.
@@ -109,9 +125,21 @@ impl Args {
             Some(_) if !is_postgres(&self.database_url) => {
                 Err("DATABASE_URL must be postgres://…: SQLite needs no migration and has no row security".to_owned())
             }
-            Some(Command::Migrate) => Ok(Task::Migrate(self.database_url)),
+            Some(Command::Migrate { all_spaces_shared }) => self.migration(all_spaces_shared).map(Task::Migrate),
             Some(Command::CheckRls) => Ok(Task::CheckRls(self.database_url)),
         }
+    }
+
+    fn migration(self, all_spaces_shared: bool) -> Result<Migration, String> {
+        let key = self.service_key.as_deref().filter(|key| !key.is_empty()).and_then(ServiceKey::new);
+        let memberships = match (self.auth_url, key) {
+            (Some(url), Some(key)) => Some((url, key)),
+            (Some(_), None) => {
+                return Err("MANA_SERVICE_KEY is missing, by which MANA_AUTH_URL knows this server".to_owned());
+            }
+            (None, _) => None,
+        };
+        Ok(Migration { url: self.database_url, all_spaces_shared, memberships })
     }
 
     fn settings(self) -> Result<Settings, String> {
@@ -186,8 +214,12 @@ mod tests {
     fn only_postgres_is_migrated_and_checked() {
         let task = |args: &[&str]| Args::try_parse_from(args).unwrap().task();
         let url = "postgres://owner@localhost/mana";
-        assert!(matches!(task(&["mana-sync", "migrate", "--database-url", url]), Ok(Task::Migrate(of)) if of == url));
-        assert!(matches!(task(&["mana-sync", "--database-url", url, "migrate"]), Ok(Task::Migrate(of)) if of == url));
+        assert!(
+            matches!(task(&["mana-sync", "migrate", "--database-url", url]), Ok(Task::Migrate(of)) if of.url == url)
+        );
+        assert!(
+            matches!(task(&["mana-sync", "--database-url", url, "migrate"]), Ok(Task::Migrate(of)) if of.url == url)
+        );
         assert!(task(&["mana-sync", "migrate", "--database-url", "sqlite://log.db"]).is_err());
         assert!(
             matches!(task(&["mana-sync", "check-rls", "--database-url", url]), Ok(Task::CheckRls(of)) if of == url)

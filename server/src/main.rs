@@ -2,9 +2,12 @@
 
 use clap::Parser as _;
 use mana_sync::clock;
-use mana_sync::config::{Args, Task};
-use mana_sync::log::postgres::{PostgresLog, migrate};
+use mana_sync::config::{Args, Migration, Task};
+use mana_sync::log::postgres::{CarriedOver, PostgresLog, Spaces, migrate_with};
+use mana_sync::members::{MembershipService, personal_spaces};
 use mana_sync::server::{Server, Settings};
+use mana_sync::upstream::Upstream;
+use mana_sync_engine::model::UserId;
 use std::io::Write as _;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,9 +20,7 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
         match task {
             Task::Serve(settings) => runtime.block_on(serve(*settings)),
-            Task::Migrate(url) => {
-                runtime.block_on(migrate(&url, &clock::randomness())).map_err(|error| error.to_string())
-            }
+            Task::Migrate(migration) => runtime.block_on(migrate(migration)),
             Task::CheckRls(url) => runtime.block_on(check_rls(&url)),
         }
     });
@@ -30,6 +31,28 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn migrate(migration: Migration) -> Result<(), String> {
+    let Migration { url, all_spaces_shared, memberships } = migration;
+    let service = match memberships {
+        Some((url, key)) => Some(MembershipService::new(Upstream::new()?, url, key.header())),
+        None => None,
+    };
+    let ask = async |people: Vec<UserId>| match &service {
+        Some(service) => personal_spaces(service, &people).await.map_err(|error| error.to_string()),
+        None => Err("nobody knows memberships".to_owned()),
+    };
+    let spaces = match (&service, all_spaces_shared) {
+        (_, true) => Spaces::AllShared,
+        (Some(_), false) => Spaces::Known(ask),
+        (None, false) => Spaces::Unknown,
+    };
+    let carried = migrate_with(&url, &clock::randomness(), spaces).await.map_err(|error| error.to_string())?;
+    if carried != CarriedOver::default() {
+        println!("carried over {} rows of production; {} are kept in sync_unread", carried.rows, carried.unread);
+    }
+    Ok(())
 }
 
 async fn check_rls(url: &str) -> Result<(), String> {

@@ -3,8 +3,8 @@
 use crate::clock;
 use crate::log::postgres::PostgresLog;
 use crate::log::sqlite::{Database, SqliteLog};
-use crate::log::{LogError, News, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
-use mana_sync_engine::model::AppId;
+use crate::log::{Caller, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
+use mana_sync_engine::model::{AppId, SpaceId};
 use std::collections::BTreeMap;
 
 /// The rules over one of the stores that last.
@@ -28,8 +28,25 @@ impl StoredLog {
         Ok(Self::Postgres(SyncLog::new(log, clock::randomness(), max_schema)))
     }
 
+    /// Hears that the app calls a space the caller's own ([`SyncLog::hear_of_own_space`]).
+    pub async fn hear_of_own_space(&self, caller: &Caller, named: &SpaceId) -> Result<(), LogError> {
+        match self {
+            Self::Sqlite(log) => log.hear_of_own_space(caller, named).await,
+            Self::Postgres(log) => log.hear_of_own_space(caller, named).await,
+        }
+    }
+
+    /// The caller, with the space that is kept as their own ([`SyncLog::knowing_own_space`]).
+    async fn knowing_own_space(&self, caller: Caller) -> Result<Caller, LogError> {
+        match self {
+            Self::Sqlite(log) => log.knowing_own_space(caller).await,
+            Self::Postgres(log) => log.knowing_own_space(caller).await,
+        }
+    }
+
     /// Takes a push into the log ([`SyncLog::push_and_tell`]).
-    pub async fn push_and_tell(&self, push: Push, tell: impl FnOnce(&News)) -> Result<PushOutcome, LogError> {
+    pub async fn push_and_tell(&self, mut push: Push, tell: impl FnOnce(&News)) -> Result<PushOutcome, LogError> {
+        push.caller = self.knowing_own_space(push.caller).await?;
         match self {
             Self::Sqlite(log) => log.push_and_tell(push, tell).await,
             Self::Postgres(log) => log.push_and_tell(push, tell).await,
@@ -38,6 +55,8 @@ impl StoredLog {
 
     /// Reads one page ([`SyncLog::pull`]).
     pub async fn pull(&self, pull: &Pull) -> Result<PullPage, PullError> {
+        let caller = self.knowing_own_space(pull.caller.clone()).await?;
+        let pull = &Pull { caller, ..pull.clone() };
         match self {
             Self::Sqlite(log) => log.pull(pull).await,
             Self::Postgres(log) => log.pull(pull).await,

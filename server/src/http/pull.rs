@@ -10,7 +10,7 @@ use crate::members::SpaceList;
 use crate::server::{App, AppState};
 use axum::Json;
 use axum::extract::State;
-use mana_sync_engine::model::{AppId, Change, UserId};
+use mana_sync_engine::model::{AppId, Change, SpaceId, UserId};
 use mana_sync_engine::protocol::limits::{MAX_PAGE, MAX_PULL_TABLES};
 use mana_sync_engine::protocol::wire::{PROTOCOL, PullAnswer, PullRequest};
 use std::collections::BTreeSet;
@@ -29,6 +29,8 @@ pub(super) async fn pull(
 pub(super) struct Wanted {
     pub cursor: Option<String>,
     pub receipt: Option<String>,
+    /// The space that the person calls their own.
+    pub personal_space: Option<SpaceId>,
     pub tables: BTreeSet<Collection>,
     pub limit: usize,
 }
@@ -38,13 +40,18 @@ impl Wanted {
         check_protocol(request.protocol)?;
         let tables = tables(&request);
         check_limits(request.limit, &tables)?;
-        Ok(Self { cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit })
+        let (cursor, receipt, personal_space) = (request.cursor, request.receipt, request.personal_space_id);
+        Ok(Self { cursor, receipt, personal_space, tables, limit: request.limit })
     }
 
     /// One page for this person, who is in these spaces.
     pub async fn page(&self, app: &App, user: &UserId, list: SpaceList) -> Result<PullAnswer, ApiError> {
+        let caller = Caller { user: user.clone(), spaces: list.spaces.clone() };
+        if let Some(named) = &self.personal_space {
+            app.log.hear_of_own_space(&caller, named).await?;
+        }
         let pull = Pull {
-            caller: Caller { user: user.clone(), spaces: list.spaces.clone() },
+            caller,
             cursor: self.cursor.clone(),
             receipt: self.receipt.clone(),
             tables: self.tables.clone(),

@@ -8,20 +8,20 @@ use crate::log::{Caller, Push, PushOutcome, Sent};
 use crate::server::AppState;
 use axum::Json;
 use axum::extract::{Request, State};
-use mana_sync_engine::model::ClientId;
+use mana_sync_engine::model::{ClientId, SpaceId};
 use mana_sync_engine::protocol::limits::MAX_ACCEPTED_PUSH;
 use mana_sync_engine::protocol::wire::{PROTOCOL, PushAnswer, RejectionCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
-/// The wire's `PushRequest` with its changes left as text: one that is no readable JSON is rejected alone. The space
-/// that memberships call personal is the person's own, so what the client says of it is not asked.
+/// The wire's `PushRequest` with its changes left as text: one that is no readable JSON is rejected alone.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PushBody<'a> {
     protocol: u32,
     client_id: ClientId,
+    personal_space_id: Option<SpaceId>,
     receipt: Option<String>,
     #[serde(borrow)]
     changes: Vec<&'a RawValue>,
@@ -40,6 +40,10 @@ pub(super) async fn push(
     }
     let (changes, client_id, receipt) = (body.changes, body.client_id, body.receipt);
     let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
+    if let Some(named) = body.personal_space_id {
+        let caller = Caller { user: identity.user.clone(), spaces: spaces.clone() };
+        app.log.hear_of_own_space(&caller, &named).await?;
+    }
     let push = |spaces| Push {
         caller: Caller { user: identity.user.clone(), spaces },
         client_id: client_id.clone(),

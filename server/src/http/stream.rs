@@ -41,7 +41,13 @@ pub(super) async fn get(
     let tables = tables.map_err(|error| ApiError::invalid(format!("apps: {error}")))?;
     let limit = asked.limit.unwrap_or(MAX_PAGE);
     check_limits(limit, &tables)?;
-    open(app, identity, &headers, Wanted { cursor: asked.cursor, receipt: asked.receipt, tables, limit }).await
+    open(
+        app,
+        identity,
+        &headers,
+        Wanted { cursor: asked.cursor, receipt: asked.receipt, personal_space: None, tables, limit },
+    )
+    .await
 }
 
 /// `POST /v2/stream`: the same for more tables than an address should hold.
@@ -112,6 +118,7 @@ impl Follower {
         let page = self.wanted.page(self.feed.app(), self.feed.user(), list).await?;
         self.wanted.cursor = Some(page.cursor.clone());
         self.wanted.receipt = None;
+        self.wanted.personal_space = None;
         self.has_more = page.has_more;
         Ok(page)
     }

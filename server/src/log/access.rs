@@ -39,6 +39,26 @@ impl Caller {
         SpaceId::parse(personal_alias(&self.user)).unwrap_or(space)
     }
 
+    /// Whether a space may be the person's own without anybody saying so: nobody says what kind it is, and they own it. A person whose
+    /// alias is too long for an id has none by it.
+    #[must_use]
+    pub fn may_be_own(&self, space: &SpaceId) -> bool {
+        let open = |known: &Space| known.id == *space && known.kind.is_none() && known.role.as_deref() == Some("owner");
+        self.spaces.iter().any(open)
+            && !self.spaces.iter().any(Space::is_personal)
+            && SpaceId::parse(personal_alias(&self.user)).is_ok()
+    }
+
+    /// The same person, with a space that may be their own as such.
+    #[must_use]
+    pub fn with_own_space(mut self, space: &SpaceId) -> Self {
+        if self.may_be_own(space) {
+            let own = self.spaces.iter_mut().filter(|known| known.id == *space);
+            own.for_each(|known| known.kind = Some(Space::PERSONAL.to_owned()));
+        }
+        self
+    }
+
     /// Whether a name, as the wire has it, is the person's own space.
     #[must_use]
     pub fn is_own(&self, wire_name: &SpaceId) -> bool {

@@ -2,11 +2,11 @@
 
 use super::types::follow;
 use super::{
-    Caller, ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot,
-    Span, StreamId, StreamState, Tag, Transaction, is_visible,
+    Caller, ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, OwnSpaces, RecordKey, Rows, ServedRow,
+    Snapshot, Span, StreamId, StreamState, Tag, Transaction, is_visible,
 };
 use crate::lock::hold;
-use mana_sync_engine::model::{EventId, UserId};
+use mana_sync_engine::model::{EventId, FieldName, SPACE_ID, SpaceId, UserId, personal_alias};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::OwnedMutexGuard;
@@ -18,6 +18,7 @@ struct Stream {
 }
 
 /// A row, with the bytes its change takes as JSON.
+#[derive(Clone)]
 struct Kept {
     row: LogRow,
     bytes: usize,
@@ -35,6 +36,7 @@ struct State {
     streams: BTreeMap<StreamId, Stream>,
     events: BTreeMap<(UserId, EventId), ContentHash>,
     heads: BTreeMap<RecordKey, Head>,
+    own_spaces: BTreeMap<SpaceId, UserId>,
 }
 
 /// A change log in memory; clones share one log.
@@ -48,7 +50,13 @@ impl MemoryLog {
     /// An empty log with this epoch.
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
-        let state = State { epoch, streams: BTreeMap::new(), events: BTreeMap::new(), heads: BTreeMap::new() };
+        let state = State {
+            epoch,
+            streams: BTreeMap::new(),
+            events: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            own_spaces: BTreeMap::new(),
+        };
         Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }
     }
 
@@ -77,10 +85,11 @@ impl ChangeLog for MemoryLog {
         Ok(MemorySnapshot(self.present()))
     }
 
-    async fn transaction(&self, _: &Caller) -> Result<MemoryTransaction, LogError> {
+    async fn transaction(&self, caller: &Caller) -> Result<MemoryTransaction, LogError> {
         let turn = self.writer.clone().lock_owned().await;
         Ok(MemoryTransaction {
             log: self.clone(),
+            user: caller.user.clone(),
             base: self.present(),
             positions: BTreeMap::new(),
             rows: Vec::new(),
@@ -89,6 +98,57 @@ impl ChangeLog for MemoryLog {
             horizons: BTreeMap::new(),
             _turn: turn,
         })
+    }
+}
+
+impl OwnSpaces for MemoryLog {
+    async fn own_space(&self, caller: &Caller) -> Result<Option<SpaceId>, LogError> {
+        let state = self.present();
+        Ok(state.own_spaces.iter().find(|(_, user)| **user == caller.user).map(|(space, _)| space.clone()))
+    }
+
+    async fn make_own(&self, caller: &Caller, space: &SpaceId) -> Result<bool, LogError> {
+        let _turn = self.writer.lock().await;
+        let mut shared = hold(&self.state);
+        let state = Arc::make_mut(&mut shared);
+        let from = StreamId::Space(space.clone());
+        let is_taken = state.own_spaces.iter().any(|(known, user)| known == space || *user == caller.user);
+        let foreign = |stream: &Stream| stream.rows.values().any(|kept| kept.row.user != caller.user);
+        if is_taken || state.streams.get(&from).is_some_and(foreign) {
+            return Ok(false);
+        }
+        state.own_spaces.insert(space.clone(), caller.user.clone());
+        state.move_stream(&from, caller)?;
+        Ok(true)
+    }
+}
+
+impl State {
+    /// Moves rows and heads to the end of a person's own stream.
+    fn move_stream(&mut self, from: &StreamId, caller: &Caller) -> Result<(), LogError> {
+        let alias = SpaceId::parse(personal_alias(&caller.user))?;
+        let field = FieldName::parse(SPACE_ID)?;
+        let own = caller.own_stream();
+        let rows = self.streams.remove(from).map(|stream| stream.rows).unwrap_or_default();
+        let stream = self.streams.entry(own.clone()).or_default();
+        for Kept { row, bytes } in rows.into_values().map(Arc::unwrap_or_clone) {
+            let mut row = LogRow { stream: own.clone(), pos: stream.pos() + 1, ..row };
+            row.change.space_id = Some(alias.clone());
+            if let Some(edit) = row.change.fields.get_mut(&field).filter(|edit| edit.value.is_string()) {
+                edit.value = alias.as_str().into();
+            }
+            stream.rows.insert(row.pos, Arc::new(Kept { row, bytes }));
+        }
+        let moved: Vec<RecordKey> = self.heads.keys().filter(|key| key.stream == *from).cloned().collect();
+        for key in moved {
+            let Some(head) = self.heads.remove(&key) else { continue };
+            let head = match self.heads.remove(&RecordKey { stream: own.clone(), ..key.clone() }) {
+                Some(known) => head.joined(known),
+                None => head,
+            };
+            self.heads.insert(RecordKey { stream: own.clone(), ..key }, head);
+        }
+        Ok(())
     }
 }
 
@@ -141,6 +201,7 @@ impl Snapshot for MemorySnapshot {
 /// Writes that wait for `commit`. Applied there and not to a copy of the state: the log would be copied at every push.
 pub struct MemoryTransaction {
     log: MemoryLog,
+    user: UserId,
     base: Arc<State>,
     positions: BTreeMap<StreamId, u64>,
     rows: Vec<LogRow>,
@@ -153,6 +214,13 @@ pub struct MemoryTransaction {
 
 impl Transaction for MemoryTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
+        let own = |stream: &StreamId| match stream {
+            StreamId::Space(space) => self.base.own_spaces.get(space) == Some(&self.user),
+            StreamId::User(_) => false,
+        };
+        if streams.iter().any(own) {
+            return Err(LogError::turned_own());
+        }
         let pos = |stream: &StreamId| self.base.streams.get(stream).map_or(0, Stream::pos);
         self.positions = streams.iter().map(|stream| (stream.clone(), pos(stream))).collect();
         Ok(self.positions.clone())

@@ -16,6 +16,7 @@ mod decide;
 mod head;
 pub mod memory;
 mod opaque;
+mod own_space;
 #[cfg(feature = "service")]
 pub mod postgres;
 mod pull;
@@ -31,6 +32,7 @@ pub use access::Caller;
 pub use admit::Sent;
 pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
+pub use own_space::OwnSpaces;
 pub use pull::{Pull, PullError, PullPage};
 pub use push::{News, Push, PushOutcome};
 pub use receipt::Receipt;
@@ -52,6 +54,13 @@ pub enum LogError {
     /// The store failed.
     #[error("the change log failed: {0}")]
     Failed(String),
+}
+
+impl LogError {
+    /// A stream is asked for whose space has just turned out to be its writer's own: asked again, they write to their own.
+    pub(crate) fn turned_own() -> Self {
+        Self::Busy("the space is its writer's own now".into())
+    }
 }
 
 /// A store of the change log.

@@ -8,7 +8,7 @@ use mana_sync_engine::protocol::wire::ExpiryReason;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a client asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pull {
     /// Who asks.
     pub caller: Caller,

@@ -100,6 +100,20 @@ pub struct Head {
     pub deletion: Option<Deletion>,
 }
 
+impl Head {
+    /// The head of a record that had two, in two streams of its author's: the newer word about it counts.
+    pub(super) fn joined(self, other: Self) -> Self {
+        let (newer, older) = if self.visibility_at >= other.visibility_at { (self, other) } else { (other, self) };
+        let newest = |deletion: &Deletion| (deletion.at, !deletion.deleted);
+        Self {
+            author: newer.author.or(older.author),
+            author_at: newer.author_at.or(older.author_at),
+            deletion: newer.deletion.into_iter().chain(older.deletion).max_by_key(newest),
+            ..newer
+        }
+    }
+}
+
 /// The newest edit of a record's `deletedAt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deletion {

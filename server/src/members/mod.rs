@@ -7,7 +7,7 @@ pub use recent::Recent;
 pub use service::MembershipService;
 
 use mana_sync_engine::model::{Space, SpaceId, Stamp, UserId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 /// A person's spaces.
@@ -48,4 +48,18 @@ pub trait Memberships: Send + Sync {
 
     /// These people's memberships changed: what was known of them is not used any more.
     fn forget(&self, _users: &[UserId]) {}
+}
+
+/// Those of these people's spaces that are personal, each with its owner.
+pub async fn personal_spaces(
+    memberships: &impl Memberships,
+    people: &[UserId],
+) -> Result<BTreeMap<SpaceId, UserId>, Unavailable> {
+    let mut personal = BTreeMap::new();
+    for user in people {
+        let spaces = memberships.spaces_of(user).await?.spaces;
+        let own = spaces.into_iter().filter(|space| space.is_personal() && space.role.as_deref() == Some("owner"));
+        personal.extend(own.map(|space| (space.id, user.clone())));
+    }
+    Ok(personal)
 }

@@ -1,6 +1,6 @@
 //! The server with its log in PostgreSQL.
 
-use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER};
+use crate::postgres::{Database, MIGRATOR, SERVER, SERVICE, SUPERUSER};
 use crate::sockets::{Socket, available};
 use crate::streams::Stream;
 use crate::support::{Site, database_url, ids, task, task_in, with};
@@ -89,6 +89,44 @@ async fn a_stream_from_one_server_brings_what_was_pushed_to_another_and_finds_wh
       UPDATE streams SET pos = 3;
       ALTER TABLE sync_changes ENABLE ROW LEVEL SECURITY; ALTER TABLE sync_changes FORCE ROW LEVEL SECURITY;").await;
     stream.brings(&["t3"]).await;
+}
+
+#[tokio::test]
+async fn a_row_that_another_service_adds_reaches_connections_and_is_pulled_as_a_change() {
+    let database = Database::migrated().await;
+    let (here, there) = (start(&database).await, start(&database).await);
+    let (ada, also_ada, bob) = (here.person("ada").await, there.person("ada").await, there.person("bob").await);
+    let mut sockets = [Socket::open(&here, &ada).await, Socket::open(&there, &also_ada).await];
+    let mut of_bob = Socket::open(&there, &bob).await;
+    let service = sqlx::PgPool::connect(&database.url(SERVICE).await).await.expect("a connection");
+    // As it was recorded of production; the person is the one thing that a service says besides.
+    let add = "BEGIN;
+        SELECT set_config('app.current_user_id', 'ada', true);
+        INSERT INTO sync_changes (app_id, table_name, record_id, user_id, space_id, op, data, field_meta, client_id,
+          schema_version, actor, origin)
+        VALUES ('todo', 'tasks', 't1', 'ada', NULL, 'insert',
+          '{ \"id\": \"t1\", \"title\": \"Hello\", \"done\": false }'::jsonb,
+          '{ \"title\": \"2026-04-22T10:00:01.000Z\", \"done\": \"2026-04-22T10:00:02.000Z\" }'::jsonb, 'system:bootstrap', 1,
+          '{ \"kind\": \"system\", \"principalId\": \"system:bootstrap\" }'::jsonb, 'system');
+        COMMIT";
+    sqlx::raw_sql(add).execute(&service).await.expect("the row is added");
+    for socket in &mut sockets {
+        assert_eq!(socket.hear().await, available("tasks"));
+    }
+    let (changes, _) = ada.read_on(None, &["tasks"], 10).await;
+    let [change] = &changes[..] else { panic!("one change: {changes:?}") };
+    let mut change = change.clone();
+    let id = change.as_object_mut().and_then(|change| change.remove("eventId"));
+    assert!(id.is_some_and(|id| id.is_string()));
+    let at = "2026-04-22T10:00:02.000Z";
+    let title = json!({ "value": "Hello", "at": "2026-04-22T10:00:01.000Z" });
+    assert_eq!(
+        change,
+        json!({ "app": "todo", "schemaVersion": 1, "table": "tasks", "id": "t1", "op": "insert", "at": at,
+            "data": { "id": "t1", "done": false }, "fields": { "title": title }, "visibility": "space",
+            "actor": { "kind": "system", "principalId": "system:bootstrap" }, "origin": "system", "userId": "ada" })
+    );
+    assert_eq!(of_bob.hear_all().await, Vec::<Value>::new(), "nobody hears of what is not theirs");
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ pub const SUPERUSER: &str = "admin";
 pub const MIGRATOR: &str = "migrator";
 /// Who the server signs in as.
 pub const SERVER: &str = "server";
+/// The role of another service, that adds rows itself.
+pub const SERVICE: &str = "service";
 
 const TEMPLATE: &str = "migrated";
 
@@ -95,7 +97,9 @@ impl Cluster {
         self.run(
             "postgres",
             "CREATE ROLE mana_sync_server NOLOGIN; CREATE ROLE mana_sync_compactor NOLOGIN;
-             CREATE ROLE migrator LOGIN; CREATE ROLE server LOGIN IN ROLE mana_sync_server;",
+             CREATE ROLE mana_sync_service NOLOGIN;
+             CREATE ROLE migrator LOGIN; CREATE ROLE server LOGIN IN ROLE mana_sync_server;
+             CREATE ROLE service LOGIN IN ROLE mana_sync_service;",
         )
         .await;
         self.run("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER {MIGRATOR}")).await;

@@ -7,6 +7,7 @@
 pub mod concurrency;
 pub mod fixtures;
 pub mod heads;
+pub mod own_spaces;
 pub mod paging;
 mod rows;
 pub mod rules;
@@ -76,6 +77,13 @@ macro_rules! change_log_contract {
             of_two_inserts_the_merge_says_whose_gives_the_author,
             nobody_makes_another_person_the_author,
             heads_are_what_clients_merge,
+        ]);
+        $crate::change_log_contract!(@cases $open, own_spaces, [
+            a_space_that_its_owner_names_becomes_their_own,
+            a_reader_goes_on_and_gets_what_was_moved_once,
+            nobody_is_believed_about_a_space_that_may_be_shared,
+            heads_go_along,
+            a_writer_that_did_not_know_writes_to_the_own_stream_instead,
         ]);
         $crate::change_log_contract!(@cases $open, concurrency, [
             writers_at_once_and_a_paging_reader_miss_nothing,

@@ -1,32 +1,86 @@
 //! Making and upgrading the tables of the log, with the grants and the row security over them.
 
-use super::{LAYOUT, options};
+use super::production::{carry_over, people, set_aside};
+use super::{CarriedOver, LAYOUT, Owners, options};
 use crate::log::{Epoch, LogError, Randomness};
-use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+use mana_sync_engine::model::UserId;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Postgres, Transaction};
+use std::future::Ready;
 
 /// The roles that the server and the compactor act as; the roles they sign in with are members of these.
 const ROLES: [&str; 2] = ["mana_sync_server", "mana_sync_compactor"];
 
+/// Who says which spaces of the production table are personal.
+pub enum Spaces<F> {
+    /// Nobody: all of them are shared.
+    AllShared,
+    /// Asked for the personal spaces of these people.
+    Known(F),
+    /// Nobody knows: a production table with rows in spaces is left alone.
+    Unknown,
+}
+
 /// Brings the database at `url` to the layout of this version, in one transaction: tables, views, functions, grants and
 /// policies. The role of the URL owns them from then on. Run again it changes nothing but what somebody else changed.
-pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
-    let mut connection = PgConnection::connect_with(&options(url)?).await?;
-    let mut transaction = connection.begin().await?;
-    // One migration at a time, and no notices of what is there already.
-    sqlx::raw_sql("SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(4961638157)")
-        .execute(&mut *transaction)
-        .await?;
+///
+/// A production table without spaces is carried over; for one with spaces see [`migrate_with`].
+pub async fn migrate(url: &str, random: &Randomness) -> Result<CarriedOver, LogError> {
+    migrate_with(url, random, Spaces::<fn(Vec<UserId>) -> Ready<Result<Owners, String>>>::Unknown).await
+}
+
+/// The same; `spaces` says which spaces of a production table are personal.
+pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
+    url: &str,
+    random: &Randomness,
+    spaces: Spaces<F>,
+) -> Result<CarriedOver, LogError> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options(url)?).await?;
+    let mut transaction = pool.begin().await?;
+    // One migration at a time, and no notices of what is there already. Functions that run with their owner's rights remember
+    // the path: nobody's temporary table is taken for one of the log's.
+    sqlx::raw_sql(
+        "SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(4961638157);
+         SELECT set_config('search_path', format('%I, pg_temp', current_schema()), true)",
+    )
+    .execute(&mut *transaction)
+    .await?;
     check(&mut transaction).await?;
+    let to_carry = set_aside(&mut transaction).await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
     // In the order in which the server reads and writes them, so that neither waits for the other for ever; where somebody
     // holds them for long, it is the migration that gives up, and not everybody behind it that waits.
     let lock = "SET LOCAL lock_timeout = '10s';
       LOCK TABLE streams, sync_changes, sync_records, log_epoch IN ACCESS EXCLUSIVE MODE";
     sqlx::raw_sql(lock).execute(&mut *transaction).await?;
+    let mut carried = CarriedOver::default();
+    if to_carry {
+        let owners = owners(&mut transaction, spaces).await?;
+        (transaction, carried) = carry_over(transaction, &owners, random).await?;
+    }
     sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("own_spaces.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("services.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;
     transaction.commit().await?;
-    Ok(connection.close().await?)
+    pool.close().await;
+    Ok(carried)
+}
+
+async fn owners<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
+    transaction: &mut Transaction<'_, Postgres>,
+    spaces: Spaces<F>,
+) -> Result<Owners, LogError> {
+    let (people, in_spaces) = people(transaction).await?;
+    match spaces {
+        Spaces::Known(ask) => ask(people).await.map_err(LogError::Failed),
+        Spaces::Unknown if in_spaces => Err(LogError::Failed(
+            "rows of production lie in spaces, and which of them are personal is not known: set MANA_AUTH_URL and \
+             MANA_SERVICE_KEY, or say --all-spaces-shared"
+                .into(),
+        )),
+        Spaces::Unknown | Spaces::AllShared => Ok(Owners::new()),
+    }
 }
 
 /// What has to be so before anything is changed.
@@ -61,7 +115,8 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
 async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
     let other: Option<(String, String)> = sqlx::query_as(
         "SELECT c.relname::text, c.relowner::regrole::text
-         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch', 'sync_tags', 'sync_events']) AS asked (name)
+         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_tags',
+           'sync_events']) AS asked (name)
          JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
          WHERE c.relowner <> current_user::regrole LIMIT 1",
     )

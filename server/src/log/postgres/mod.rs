@@ -6,6 +6,8 @@
 
 mod identity;
 mod migrate;
+mod own_space;
+mod production;
 mod read;
 mod standing;
 mod write;
@@ -16,7 +18,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use migrate::migrate;
+pub use migrate::{Spaces, migrate, migrate_with};
+pub use production::{CarriedOver, Owners};
 pub use read::PostgresSnapshot;
 pub use write::PostgresTransaction;
 

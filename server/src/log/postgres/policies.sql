@@ -40,7 +40,8 @@ DECLARE
 BEGIN
   FOR old IN
     SELECT polname, polrelid::regclass AS on_table FROM pg_policy
-    WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'log_epoch'::regclass)
+    WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'log_epoch'::regclass,
+      'own_spaces'::regclass, 'sync_unread'::regclass)
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.polname, old.on_table);
   END LOOP;
@@ -49,7 +50,9 @@ END $$;
 ALTER TABLE sync_changes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE streams      ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE own_spaces   ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE log_epoch    ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE sync_unread  ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 -- Rows of a record that is private now go to its author alone, whatever they said when they were written. A scalar query:
 -- one look at one head for each row, where NOT EXISTS may read all heads there are.
@@ -99,18 +102,49 @@ CREATE POLICY server_changes ON sync_records FOR UPDATE TO mana_sync_server USIN
   stream = ANY ((SELECT sync_writable())::text[]) AND (visibility <> 'private' OR author = (SELECT sync_caller()))
 );
 
+-- What the trigger of services.sql needs, which runs with the owner's rights: the caller's streams and no others.
+CREATE POLICY owner_counts ON streams FOR ALL TO CURRENT_USER
+  USING (stream = ANY ((SELECT sync_writable())::text[]));
+CREATE POLICY owner_keeps ON sync_records FOR ALL TO CURRENT_USER
+  USING (stream = ANY ((SELECT sync_writable())::text[]));
+
+-- And what `sync_claim_space` needs (own_spaces.sql): the caller's entry, and their rows on their way to their own stream.
+CREATE POLICY server_reads ON own_spaces FOR SELECT TO mana_sync_server USING (user_id = (SELECT sync_caller()));
+CREATE POLICY owner_keeps ON own_spaces FOR ALL TO CURRENT_USER USING (user_id = (SELECT sync_caller()));
+CREATE POLICY owner_moves ON sync_changes FOR UPDATE TO CURRENT_USER USING (user_id = (SELECT sync_caller()))
+  WITH CHECK (user_id = (SELECT sync_caller()) AND stream = 'user:' || user_id);
+
 CREATE POLICY epoch_is_known ON log_epoch FOR SELECT TO mana_sync_server, mana_sync_compactor USING (true);
 CREATE POLICY owner_names_it ON log_epoch FOR ALL TO CURRENT_USER USING (true);
 
 CREATE POLICY compactor_works ON sync_changes FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON streams FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON sync_records FOR ALL TO mana_sync_compactor USING (true);
+CREATE POLICY compactor_works ON own_spaces FOR ALL TO mana_sync_compactor USING (true);
+CREATE POLICY compactor_works ON sync_unread FOR ALL TO mana_sync_compactor USING (true);
 
-REVOKE ALL ON sync_changes, streams, sync_records, log_epoch, sync_tags, sync_events
+REVOKE ALL ON sync_changes, streams, sync_records, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
   FROM PUBLIC, mana_sync_server, mana_sync_compactor;
 GRANT SELECT, INSERT ON sync_changes, streams, sync_records TO mana_sync_server;
 GRANT UPDATE (pos) ON streams TO mana_sync_server;
 GRANT UPDATE ON sync_records TO mana_sync_server;
-GRANT SELECT ON log_epoch, sync_tags, sync_events TO mana_sync_server;
+GRANT SELECT ON own_spaces, log_epoch, sync_tags, sync_events TO mana_sync_server;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_changes, streams, sync_records TO mana_sync_compactor;
 GRANT SELECT ON log_epoch TO mana_sync_compactor;
+GRANT SELECT, DELETE ON own_spaces, sync_unread TO mana_sync_compactor;
+
+-- Other services, where there are any: they see what the server would see for the same person, and add rows that name no
+-- stream and no position (services.sql).
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'mana_sync_service') THEN
+    ALTER POLICY server_reads ON sync_changes TO mana_sync_server, mana_sync_service;
+    ALTER POLICY server_writes ON sync_changes TO mana_sync_server, mana_sync_service;
+    ALTER POLICY server_reads ON sync_records TO mana_sync_server, mana_sync_service;
+    REVOKE ALL ON sync_changes, streams, sync_records, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
+      FROM mana_sync_service;
+    GRANT SELECT ON sync_changes, sync_records TO mana_sync_service;
+    GRANT INSERT (id, app_id, table_name, record_id, user_id, op, data, field_meta, client_id, created_at, schema_version, actor,
+      origin, space_id) ON sync_changes TO mana_sync_service;
+  END IF;
+END $$;

@@ -49,9 +49,24 @@ CREATE TABLE IF NOT EXISTS sync_records (
   PRIMARY KEY (stream, app_id, table_name, record_id)
 );
 
+-- Whose own a space turned out to be, where memberships do not say it. Nothing more is written to its stream by them.
+CREATE TABLE IF NOT EXISTS own_spaces (
+  space_id text NOT NULL PRIMARY KEY,
+  user_id  text NOT NULL UNIQUE CHECK (user_id <> '')
+);
+
 -- One row: the log's epoch, and the layout of these tables.
 CREATE TABLE IF NOT EXISTS log_epoch (
   one    integer NOT NULL PRIMARY KEY CHECK (one = 1),
   epoch  text    NOT NULL,
   layout integer NOT NULL
+);
+
+-- Rows of the production table that cannot be served, as they were, and why. Nobody reads them but administrators; the
+-- compactor may remove them.
+CREATE TABLE IF NOT EXISTS sync_unread (
+  id      text NOT NULL,
+  user_id text,
+  reason  text NOT NULL,
+  content text NOT NULL
 );

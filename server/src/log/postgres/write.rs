@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in PostgreSQL.
 pub struct PostgresTransaction {
-    transaction: sqlx::Transaction<'static, Postgres>,
+    pub(super) transaction: sqlx::Transaction<'static, Postgres>,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
 }
@@ -19,8 +19,24 @@ pub struct PostgresTransaction {
 impl PostgresTransaction {
     pub(super) async fn begin(pool: &PgPool, caller: &Caller) -> Result<Self, LogError> {
         // Read committed: what is read after the lock is what the last holder of the stream left.
-        let transaction = begin(pool, caller, Purpose::Write).await?;
-        Ok(Self { transaction, positions: BTreeMap::new() })
+        Ok(Self::over(begin(pool, caller, Purpose::Write).await?))
+    }
+
+    /// The same over a transaction that is nobody's in particular.
+    pub(super) fn over(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
+        Self { transaction, positions: BTreeMap::new() }
+    }
+
+    /// Moves the streams on to the last of these rows.
+    pub(super) async fn advance(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
+        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
+        let streams: Vec<String> = newest.keys().map(ToString::to_string).collect();
+        let positions = newest.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
+        let advance = sqlx::query(ADVANCE).bind(streams).bind(positions).execute(&mut *self.transaction).await?;
+        if advance.rows_affected() == u64::try_from(newest.len()).unwrap_or(u64::MAX) {
+            return Ok(());
+        }
+        Err(LogError::Failed("a stream's row is missing although it was locked".into()))
     }
 }
 
@@ -29,6 +45,9 @@ const LOCK: &str = "INSERT INTO streams AS s (stream)
   SELECT asked.stream FROM unnest($1::text[]) WITH ORDINALITY AS asked (stream, place) ORDER BY asked.place
   ON CONFLICT (stream) DO UPDATE SET pos = s.pos
   RETURNING s.stream, s.pos";
+
+/// Asked when the streams are locked: what made a space its owner's is through then, or waits.
+const TURNED_OWN: &str = "SELECT EXISTS (SELECT FROM own_spaces WHERE 'space:' || space_id = ANY ($1))";
 
 const KNOWN: &str = "SELECT id, content_hash FROM sync_events WHERE user_id = $1 AND id = ANY ($2)";
 
@@ -60,7 +79,12 @@ const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)
 impl Transaction for PostgresTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
         let asked: Vec<String> = streams.iter().map(ToString::to_string).collect();
-        let rows = sqlx::query(LOCK).bind(asked).fetch_all(&mut *self.transaction).await?;
+        let rows = sqlx::query(LOCK).bind(&asked).fetch_all(&mut *self.transaction).await?;
+        if streams.iter().any(|stream| matches!(stream, StreamId::Space(_)))
+            && sqlx::query_scalar(TURNED_OWN).bind(asked).fetch_one(&mut *self.transaction).await?
+        {
+            return Err(LogError::turned_own());
+        }
         self.positions = rows.iter().map(sql::position_of).collect::<Result<_, LogError>>()?;
         Ok(self.positions.clone())
     }
@@ -83,14 +107,7 @@ impl Transaction for PostgresTransaction {
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
         insert(rows)?.execute(&mut *self.transaction).await?;
-        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
-        let streams: Vec<String> = newest.keys().map(ToString::to_string).collect();
-        let positions = newest.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
-        let advance = sqlx::query(ADVANCE).bind(streams).bind(positions).execute(&mut *self.transaction).await?;
-        if advance.rows_affected() == u64::try_from(newest.len()).unwrap_or(u64::MAX) {
-            return Ok(());
-        }
-        Err(LogError::Failed("a stream's row is missing although it was locked".into()))
+        self.advance(rows).await
     }
 
     async fn put_heads(&mut self, heads: &BTreeMap<RecordKey, Head>) -> Result<(), LogError> {
@@ -127,7 +144,9 @@ fn all<T, U>(items: impl IntoIterator<Item = T>, part: impl FnMut(T) -> U) -> Ve
 }
 
 /// All rows in one statement.
-fn insert(rows: &[LogRow]) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
+pub(super) fn insert(
+    rows: &[LogRow],
+) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
     let positions = rows.iter().map(|row| sql::position(row.pos)).collect::<Result<Vec<i64>, LogError>>()?;
     let columns: Vec<Columns> = rows.iter().map(Columns::of).collect();
     Ok(sqlx::query(APPEND)

@@ -3,6 +3,7 @@
 //! Write-ahead logging lets readers keep their moment while the writer goes on; `synchronous = FULL` makes a commit
 //! survive a power cut. One connection writes, so a transaction holds every stream by itself.
 
+mod own_space;
 mod read;
 mod write;
 
@@ -93,7 +94,7 @@ impl ChangeLog for SqliteLog {
         SqliteSnapshot::begin(&self.database.readers, self.epoch).await
     }
 
-    async fn transaction(&self, _: &Caller) -> Result<SqliteTransaction, LogError> {
-        SqliteTransaction::begin(&self.database.writer).await
+    async fn transaction(&self, caller: &Caller) -> Result<SqliteTransaction, LogError> {
+        SqliteTransaction::begin(&self.database.writer, caller).await
     }
 }

@@ -47,6 +47,12 @@ CREATE TABLE IF NOT EXISTS sync_records (
   PRIMARY KEY (stream, app_id, table_name, record_id)
 ) WITHOUT ROWID;
 
+-- Whose own a space turned out to be, where memberships do not say it. Nothing more is written to its stream by them.
+CREATE TABLE IF NOT EXISTS own_spaces (
+  space_id TEXT NOT NULL PRIMARY KEY,
+  user_id  TEXT NOT NULL UNIQUE
+) WITHOUT ROWID;
+
 -- One row: the log's epoch.
 CREATE TABLE IF NOT EXISTS log_epoch (
   one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),

@@ -2,7 +2,7 @@
 
 use crate::log::columns::Columns;
 use crate::log::types::follow;
-use crate::log::{Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
+use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
 use mana_sync_engine::model::{EventId, UserId};
 use serde_json::json;
 use sqlx::query::Query;
@@ -12,18 +12,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in SQLite.
 pub struct SqliteTransaction {
-    transaction: sqlx::Transaction<'static, Sqlite>,
+    pub(super) transaction: sqlx::Transaction<'static, Sqlite>,
+    user: UserId,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
 }
 
 impl SqliteTransaction {
-    pub(super) async fn begin(writer: &SqlitePool) -> Result<Self, LogError> {
+    pub(super) async fn begin(writer: &SqlitePool, caller: &Caller) -> Result<Self, LogError> {
         // Immediate: a deferred one could find at its first write that its moment has passed.
         let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Self { transaction, positions: BTreeMap::new() })
+        Ok(Self { transaction, user: caller.user.clone(), positions: BTreeMap::new() })
     }
 }
+
+const TURNED_OWN: &str = "SELECT EXISTS (SELECT 1 FROM own_spaces
+  WHERE user_id = ? AND 'space:' || space_id IN (SELECT value FROM json_each(?)))";
 
 const POSITIONS: &str = "SELECT stream, pos FROM streams WHERE stream IN (SELECT value FROM json_each(?))";
 
@@ -52,6 +56,10 @@ const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
 
 impl Transaction for SqliteTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
+        let own = sqlx::query_scalar(TURNED_OWN).bind(self.user.as_str()).bind(json!(streams).to_string());
+        if own.fetch_one(&mut *self.transaction).await? {
+            return Err(LogError::turned_own());
+        }
         let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.transaction).await?;
         self.positions = streams.iter().map(|stream| (stream.clone(), 0)).collect();
         for row in rows {
