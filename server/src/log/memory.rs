@@ -35,6 +35,7 @@ struct State {
     streams: BTreeMap<StreamId, Stream>,
     events: BTreeMap<(UserId, EventId), ContentHash>,
     heads: BTreeMap<RecordKey, Head>,
+    used: BTreeMap<UserId, u64>,
 }
 
 /// A change log in memory; clones share one log.
@@ -48,7 +49,13 @@ impl MemoryLog {
     /// An empty log with this epoch.
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
-        let state = State { epoch, streams: BTreeMap::new(), events: BTreeMap::new(), heads: BTreeMap::new() };
+        let state = State {
+            epoch,
+            streams: BTreeMap::new(),
+            events: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            used: BTreeMap::new(),
+        };
         Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }
     }
 
@@ -86,6 +93,7 @@ impl ChangeLog for MemoryLog {
             rows: Vec::new(),
             events: BTreeSet::new(),
             heads: BTreeMap::new(),
+            used: BTreeMap::new(),
             horizons: BTreeMap::new(),
             _turn: turn,
         })
@@ -147,6 +155,7 @@ pub struct MemoryTransaction {
     /// What `rows` holds.
     events: BTreeSet<(UserId, EventId)>,
     heads: BTreeMap<RecordKey, Head>,
+    used: BTreeMap<UserId, u64>,
     horizons: BTreeMap<StreamId, u64>,
     _turn: OwnedMutexGuard<()>,
 }
@@ -165,6 +174,14 @@ impl Transaction for MemoryTransaction {
 
     async fn heads(&mut self, keys: &BTreeSet<RecordKey>) -> Result<BTreeMap<RecordKey, Head>, LogError> {
         Ok(keys.iter().filter_map(|key| Some((key.clone(), self.base.heads.get(key)?.clone()))).collect())
+    }
+
+    async fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> Result<u64, LogError> {
+        let bytes: u64 = rows.iter().map(|row| row.change.to_json().to_string().len() as u64).sum();
+        let before = || self.base.used.get(user).copied().unwrap_or_default();
+        let total = self.used.get(user).copied().unwrap_or_else(before) + bytes;
+        self.used.insert(user.clone(), total);
+        Ok(total)
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
@@ -200,6 +217,7 @@ impl Transaction for MemoryTransaction {
             stream.rows.insert(row.pos, Arc::new(Kept { row, bytes }));
         }
         state.heads.extend(self.heads);
+        state.used.extend(self.used);
         for (stream, horizon) in self.horizons {
             state.streams.entry(stream).or_default().horizon = horizon;
         }

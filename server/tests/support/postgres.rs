@@ -24,6 +24,8 @@ pub const SUPERUSER: &str = "admin";
 pub const MIGRATOR: &str = "migrator";
 /// Who the server signs in as.
 pub const SERVER: &str = "server";
+/// Who removes rows.
+pub const COMPACTOR: &str = "compactor";
 
 const TEMPLATE: &str = "migrated";
 
@@ -95,7 +97,8 @@ impl Cluster {
         self.run(
             "postgres",
             "CREATE ROLE mana_sync_server NOLOGIN; CREATE ROLE mana_sync_compactor NOLOGIN;
-             CREATE ROLE migrator LOGIN; CREATE ROLE server LOGIN IN ROLE mana_sync_server;",
+             CREATE ROLE migrator LOGIN; CREATE ROLE server LOGIN IN ROLE mana_sync_server;
+             CREATE ROLE compactor LOGIN IN ROLE mana_sync_compactor;",
         )
         .await;
         self.run("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER {MIGRATOR}")).await;
