@@ -40,10 +40,11 @@ planted-bugs:
 	@scripts/planted-bugs
 
 # TOPIC, RECORDS: only these (comma separated); BEFORE: an older package to measure beside this one.
+# TOPIC=server: the server under load; with USERS=100 SECONDS=1 ROUNDS=1 SOCKETS=200 FIRST_SYNC=5000 it takes a minute.
 bench:
 	@scripts/setup --test
-	@scripts/build-pkg
-	@tests/bench/build-ciphers
+	@[ '$(TOPIC)' = server ] || scripts/build-pkg
+	@[ '$(TOPIC)' = server ] || tests/bench/build-ciphers
 	@TOPIC=$(TOPIC) RECORDS=$(RECORDS) BEFORE=$(BEFORE) node tests/bench/bench.mjs
 
 # FUZZ: seconds for each fuzz target.

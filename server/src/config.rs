@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use mana_sync_engine::model::AppId;
 use reqwest::Url;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Sync server for mana-sync-engine: a change log with positions per stream, over HTTP and WebSocket.
@@ -72,6 +73,24 @@ pub struct Args {
     /// asked of who calls /internal and, with --dev, reads memberships. Without it nobody may.
     #[arg(long, env = "MANA_SERVICE_KEY", hide_env_values = true)]
     service_key: Option<String>,
+
+    /// The service that knows whose subscription is active: GET {url}/api/v1/internal/sync/status/{id}, which answers
+    /// { active }. Unset, nobody is asked.
+    #[arg(long, env = "MANA_CREDITS_URL", value_parser = address)]
+    credits_url: Option<Url>,
+
+    /// How many requests a minute one person may make, and as many in a row; 0 for as many as they like.
+    #[arg(long, env = "RATE_LIMIT", value_name = "N", default_value_t = 3000)]
+    rate_limit: u32,
+
+    /// How many MB (of 1,000,000 bytes) of changes one person may have in the log. Unset, nobody has a limit.
+    #[arg(long, env = "STORAGE_QUOTA_MB", value_name = "N")]
+    storage_quota_mb: Option<u32>,
+
+    /// The same PostgreSQL database with a role in mana_sync_compactor: what DELETE /internal/users and /internal/spaces erase
+    /// with. Unset, they are refused on PostgreSQL.
+    #[arg(long, env = "COMPACTOR_DATABASE_URL", hide_env_values = true)]
+    compactor_url: Option<String>,
 }
 
 /// What to do instead of serving.
@@ -173,6 +192,10 @@ impl Args {
             socket_auth: SOCKET_AUTH,
             patience: Patience::default(),
             live: LiveTimes::default(),
+            rate_limit: NonZeroU32::new(self.rate_limit),
+            storage_quota: self.storage_quota_mb.map(|mb| u64::from(mb) * 1_000_000),
+            subscriptions: self.credits_url,
+            compactor_url: self.compactor_url.filter(|_| postgres),
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::auth::Unverified;
 use crate::log::{LogError, PullError};
 use crate::members::Unavailable;
+use crate::rate::TooOften;
 use crate::turns::Crowded;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -64,6 +65,13 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
     }
 
+    /// 402 `subscription_inactive`.
+    #[must_use]
+    pub fn payment_required() -> Self {
+        let message = "the subscription of this account does not include sync at present";
+        Self::new(StatusCode::PAYMENT_REQUIRED, "subscription_inactive", message)
+    }
+
     /// 500 `internal`; the cause goes to the log only.
     #[must_use]
     pub fn internal() -> Self {
@@ -97,11 +105,24 @@ impl From<LogError> for ApiError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Busy(_) | LogError::Conflict => Self::later("busy", "the server is busy; try again", 1),
+            LogError::OverQuota(quota) => {
+                let message = format!(
+                    "this account may store {quota} bytes, and this push is over that: nothing of it was stored"
+                );
+                Self::new(StatusCode::FORBIDDEN, "storage_quota_exceeded", message)
+            }
             LogError::Failed(cause) => {
                 tracing::error!(%cause, "the change log failed");
                 Self::internal()
             }
         }
+    }
+}
+
+impl From<TooOften> for ApiError {
+    fn from(TooOften { seconds }: TooOften) -> Self {
+        let message = "too many requests of this person; try again later";
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message) }
     }
 }
 

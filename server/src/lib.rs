@@ -29,9 +29,13 @@ pub mod metrics;
 #[cfg(feature = "service")]
 pub mod nodes;
 #[cfg(feature = "service")]
+pub mod rate;
+#[cfg(feature = "service")]
 pub mod server;
 #[cfg(feature = "service")]
 pub mod stored;
+#[cfg(feature = "service")]
+pub mod subscriptions;
 #[cfg(feature = "service")]
 pub mod turns;
 #[cfg(feature = "service")]

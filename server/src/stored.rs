@@ -1,11 +1,27 @@
 //! The change log behind the server, in whichever database it was started with.
 
 use crate::clock;
-use crate::log::postgres::PostgresLog;
+use crate::log::erase::{self, Erasure};
+use crate::log::postgres::{PostgresEraser, PostgresLog};
 use crate::log::sqlite::{Database, SqliteLog};
-use crate::log::{Caller, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
+use crate::log::{Caller, ChangeLog, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
 use mana_sync_engine::model::{AppId, SpaceId};
 use std::collections::BTreeMap;
+
+/// What the log does not take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The newest schema version of an app; an app that is not named has no limit.
+    pub max_schema: BTreeMap<AppId, u32>,
+    /// The most bytes of one person's.
+    pub quota: Option<u64>,
+}
+
+impl Limits {
+    fn over<L: ChangeLog>(self, log: L) -> SyncLog<L> {
+        SyncLog::new(log, clock::randomness(), self.max_schema).with_quota(self.quota)
+    }
+}
 
 /// The rules over one of the stores that last.
 pub enum StoredLog {
@@ -17,15 +33,14 @@ pub enum StoredLog {
 
 impl StoredLog {
     /// The log in this SQLite database.
-    pub async fn in_sqlite(database: Database, max_schema: BTreeMap<AppId, u32>) -> Result<Self, LogError> {
+    pub async fn in_sqlite(database: Database, limits: Limits) -> Result<Self, LogError> {
         let log = SqliteLog::open(database, &clock::randomness()).await?;
-        Ok(Self::Sqlite(SyncLog::new(log, clock::randomness(), max_schema)))
+        Ok(Self::Sqlite(limits.over(log)))
     }
 
     /// The log in the PostgreSQL database at `url`.
-    pub async fn in_postgres(url: &str, max_schema: BTreeMap<AppId, u32>) -> Result<Self, LogError> {
-        let log = PostgresLog::open(url).await?;
-        Ok(Self::Postgres(SyncLog::new(log, clock::randomness(), max_schema)))
+    pub async fn in_postgres(url: &str, limits: Limits) -> Result<Self, LogError> {
+        Ok(Self::Postgres(limits.over(PostgresLog::open(url).await?)))
     }
 
     /// Hears that the app calls a space the caller's own ([`SyncLog::hear_of_own_space`]).
@@ -70,6 +85,21 @@ impl StoredLog {
             Self::Postgres(log) => sqlx::query("SELECT 1").execute(log.store().pool()).await.map(drop)?,
         }
         Ok(())
+    }
+
+    /// Erases a person or a space ([`erase::erase`]); on PostgreSQL by `eraser`, without which nothing is done.
+    pub async fn erase(
+        &self,
+        eraser: Option<&PostgresEraser>,
+        whose: &Erasure,
+        tell: impl Fn(&News) + Send,
+    ) -> Result<bool, LogError> {
+        match (self, eraser) {
+            (Self::Sqlite(log), _) => erase::erase(log.store(), whose, tell).await?,
+            (Self::Postgres(_), Some(eraser)) => erase::erase(eraser, whose, tell).await?,
+            (Self::Postgres(_), None) => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Closes the connections that are the log's own; an SQLite database belongs to whoever opened it.

@@ -80,6 +80,15 @@ fn said(error: reqwest::Error) -> String {
     word.to_owned()
 }
 
+/// The address of what lies below a service's own. Each segment is encoded, so that no id leads anywhere else. `.` and `..`
+/// are what they are however they are encoded: such an id has no address.
+#[must_use]
+pub fn below(address: &Url, segments: &[&str]) -> Option<Url> {
+    let mut url = address.clone();
+    url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+    (!segments.iter().any(|segment| matches!(*segment, "." | ".."))).then_some(url)
+}
+
 /// The address of another service, as a setting names it.
 pub fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text}: {error}"))?;

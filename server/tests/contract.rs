@@ -58,3 +58,26 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     database.close().await;
     assert!(matches!(Database::open(&url).await, Err(LogError::Failed(_))));
 }
+
+#[tokio::test]
+async fn what_an_older_version_stored_in_sqlite_is_counted() {
+    use mana_sync::log::contract::fixtures::{accept, insert, member, sync_log};
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite://{}", folder.path().join("log.db").display());
+    let database = Database::open(&url).await.expect("a database");
+    let log = SqliteLog::open(database.clone(), &randomness(1)).await.expect("a log");
+    accept(&sync_log(log, 1), &member("ada"), &[insert(1, "t1"), insert(2, "t2")]).await;
+    let counted = async |database: &Database| {
+        let query = sqlx::query_as::<_, (String, i64)>("SELECT user_id, bytes FROM sync_usage");
+        query.fetch_all(&database.readers).await.expect("the counts")
+    };
+    let before = counted(&database).await;
+    assert_eq!(before.len(), 1);
+    sqlx::raw_sql("DROP TABLE sync_usage; PRAGMA user_version = 1").execute(&database.writer).await.expect("as before");
+    database.close().await;
+    for _ in 0..2 {
+        let database = Database::open(&url).await.expect("a database");
+        assert_eq!(counted(&database).await, before);
+        database.close().await;
+    }
+}

@@ -2,7 +2,7 @@
 //
 // TOPIC: only these topics (comma separated); RECORDS: only these sizes; SECONDS: per topic and size (default 9).
 // BEFORE: the directory of an older package, measured beside the present one. A narrowed run does not replace
-// what is in results/.
+// what is in results/. The topic `server` has sizes of its own (server/benches/load/main.rs).
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,38 +12,48 @@ import { serve } from '../support/serve.mjs';
 import { printed } from './report/table.mjs';
 import { judged, topics } from './report/topics.mjs';
 import { writeResults } from './report/write.mjs';
+import { measureServer } from './server.mjs';
 
 const listed = (name, all) => (process.env[name] ? process.env[name].split(',') : all);
 const wanted = topics.filter(({ id }) => listed('TOPIC', [id]).includes(id));
 const isWanted = (size) => listed('RECORDS', [String(size)]).includes(String(size));
 const budget = Number(process.env.SECONDS || 9) * 1000;
 const engines = process.env.BEFORE ? ['before', 'engine'] : ['engine'];
-if (wanted.length === 0) throw new Error(`TOPIC is one of ${topics.map(({ id }) => id).join(', ')}`);
+const wantsServer = listed('TOPIC', ['server']).includes('server');
+if (wanted.length === 0 && !wantsServer) {
+  throw new Error(`TOPIC is one of ${[...topics.map(({ id }) => id), 'server'].join(', ')}`);
+}
 
-const site = await mkdtemp(join(tmpdir(), 'mana-bench-'));
-let server;
-let browser;
-try {
-  await layOut(site);
-  server = await serve(site);
-  browser = await startBrowser();
-  const results = [];
-  for (const topic of wanted) {
-    for (const size of topic.sizes.filter(isWanted)) {
-      const result = judged(topic, size, await samplesOf(topic.id, size));
-      console.log(printed(result));
-      results.push(result);
+if (wanted.length > 0) await measurePackage();
+if (wantsServer) console.log(await measureServer());
+
+/** The package beside IndexedDB by hand and Dexie. */
+async function measurePackage() {
+  const site = await mkdtemp(join(tmpdir(), 'mana-bench-'));
+  let server;
+  let browser;
+  try {
+    await layOut(site);
+    server = await serve(site);
+    browser = await startBrowser();
+    const results = [];
+    for (const topic of wanted) {
+      for (const size of topic.sizes.filter(isWanted)) {
+        const result = judged(topic, size, await samplesOf(browser, server.url, topic.id, size));
+        console.log(printed(result));
+        results.push(result);
+      }
     }
+    const about = { browser: browser.version(), cores: cpus().length, date: new Date().toISOString().slice(0, 10) };
+    const whole = !process.env.TOPIC && !process.env.RECORDS && !process.env.BEFORE;
+    console.log(
+      await writeResults(whole ? join(root, 'tests/bench/results') : join(root, 'target/bench'), about, results),
+    );
+  } finally {
+    await browser?.close();
+    await server?.close();
+    await rm(site, { recursive: true, force: true });
   }
-  const about = { browser: browser.version(), cores: cpus().length, date: new Date().toISOString().slice(0, 10) };
-  const whole = !process.env.TOPIC && !process.env.RECORDS && !process.env.BEFORE;
-  console.log(
-    await writeResults(whole ? join(root, 'tests/bench/results') : join(root, 'target/bench'), about, results),
-  );
-} finally {
-  await browser?.close();
-  await server?.close();
-  await rm(site, { recursive: true, force: true });
 }
 
 /** The pages beside the packages they load. */
@@ -58,12 +68,12 @@ async function layOut(directory) {
 }
 
 /** The samples of every contender, in a fresh context. */
-async function samplesOf(topic, size) {
+async function samplesOf(browser, address, topic, size) {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
     const query = new URLSearchParams({ topic, records: size, budget, engines });
-    await page.goto(`${server.url}?${query}`, { timeout: 30_000 });
+    await page.goto(`${address}?${query}`, { timeout: 30_000 });
     const said = () => document.querySelector('output').textContent;
     const text = await page.waitForFunction(said, undefined, { timeout: 300_000 });
     const { samples, error } = JSON.parse(await text.jsonValue());

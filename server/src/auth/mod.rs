@@ -149,6 +149,8 @@ impl FromRequestParts<AppState> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let token = bearer(&parts.headers).ok_or_else(ApiError::unauthorized)?;
-        Ok(app.tokens.verify(token).await?)
+        let identity = app.tokens.verify(token).await?;
+        app.admit(&identity.user).await?;
+        Ok(identity)
     }
 }

@@ -43,7 +43,7 @@ pub fn routes() -> Router<AppState> {
         .route("/dev/login", post(login))
         .route("/dev/jwks", get(jwks))
         .route("/dev/spaces", get(spaces).post(create_space))
-        .route("/dev/spaces/{id}/members", post(put_member).delete(remove_member))
+        .route("/dev/spaces/{id}/members", get(members).post(put_member).delete(remove_member))
         .route("/api/v1/internal/users/{id}/memberships", get(memberships))
 }
 
@@ -101,6 +101,16 @@ async fn spaces(State(app): State<AppState>, caller: Identity) -> Result<Json<Va
 
 fn space_id(space: &mana_sync_engine::model::Space) -> &SpaceId {
     &space.id
+}
+
+async fn members(
+    State(app): State<AppState>,
+    caller: Identity,
+    Segment(space): Segment<SpaceId>,
+) -> Result<Json<Value>, ApiError> {
+    let members = dev(&app)?.store.members(&caller.user, &space).await.map_err(refuse)?;
+    let member = |(user, role): (String, String)| json!({ "userId": user, "role": role });
+    Ok(Json(json!({ "members": members.into_iter().map(member).collect::<Vec<Value>>() })))
 }
 
 #[derive(Deserialize)]

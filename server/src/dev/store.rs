@@ -107,6 +107,14 @@ impl DevStore {
         Ok(transaction.commit().await?)
     }
 
+    /// The members of a space with their roles, for one of them.
+    pub async fn members(&self, caller: &UserId, space: &SpaceId) -> Result<Vec<(String, String)>, Refused> {
+        let query = sqlx::query_as("SELECT user_id, role FROM dev_members WHERE space_id = ? ORDER BY user_id");
+        let members: Vec<(String, String)> = query.bind(space.as_str()).fetch_all(&self.database.readers).await?;
+        let is_in = members.iter().any(|(user, _)| user == caller.as_str());
+        if is_in { Ok(members) } else { Err(Refused::NoSuchSpace) }
+    }
+
     /// A person's spaces with their names.
     pub async fn named_spaces(&self, user: &UserId) -> Result<Vec<(Space, String)>, Error> {
         let query = sqlx::query(

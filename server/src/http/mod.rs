@@ -23,7 +23,7 @@ use axum::extract::MatchedPath;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use mana_sync_engine::protocol::wire::{Health, PROTOCOL};
 use std::any::Any;
@@ -48,6 +48,8 @@ pub fn router(app: AppState) -> Router {
         .route("/v2/pull", post(pull::pull))
         .route("/v2/stream", get(stream::get).post(stream::post))
         .route("/internal/spaces-changed", post(internal::spaces_changed))
+        .route("/internal/users/{id}", delete(internal::erase_user))
+        .route("/internal/spaces/{id}", delete(internal::erase_space))
         .route("/ws", get(ws::all_apps))
         .route("/ws/{app}", get(ws::one_app));
     if app.dev.is_some() {

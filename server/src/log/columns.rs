@@ -31,6 +31,14 @@ pub(super) struct Columns {
     pub at: String,
 }
 
+/// What a row takes of its writer's quota: values, stamps, actor, and 256 bytes for what every row has.
+macro_rules! bytes {
+    () => {
+        "(octet_length(data) + octet_length(field_meta) + coalesce(octet_length(actor), 0) + 256)"
+    };
+}
+pub(super) use bytes;
+
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum FieldMeta {
@@ -69,6 +77,11 @@ impl Columns {
             visibility: change.visibility.as_str().to_owned(),
             at: change.at.to_string(),
         }
+    }
+
+    /// How much of its writer's quota the row takes, in bytes; `bytes!` is the same in SQL.
+    pub fn charge(row: &LogRow) -> i64 {
+        i64::try_from(Self::of(row).size()).unwrap_or(i64::MAX).saturating_add(256)
     }
 
     /// How much of a page the row takes, in bytes.

@@ -37,6 +37,7 @@ struct State {
     events: BTreeMap<(UserId, EventId), ContentHash>,
     heads: BTreeMap<RecordKey, Head>,
     own_spaces: BTreeMap<SpaceId, UserId>,
+    used: BTreeMap<UserId, u64>,
 }
 
 /// A change log in memory; clones share one log.
@@ -56,6 +57,7 @@ impl MemoryLog {
             events: BTreeMap::new(),
             heads: BTreeMap::new(),
             own_spaces: BTreeMap::new(),
+            used: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }
     }
@@ -95,6 +97,7 @@ impl ChangeLog for MemoryLog {
             rows: Vec::new(),
             events: BTreeSet::new(),
             heads: BTreeMap::new(),
+            used: BTreeMap::new(),
             horizons: BTreeMap::new(),
             _turn: turn,
         })
@@ -208,6 +211,7 @@ pub struct MemoryTransaction {
     /// What `rows` holds.
     events: BTreeSet<(UserId, EventId)>,
     heads: BTreeMap<RecordKey, Head>,
+    used: BTreeMap<UserId, u64>,
     horizons: BTreeMap<StreamId, u64>,
     _turn: OwnedMutexGuard<()>,
 }
@@ -233,6 +237,14 @@ impl Transaction for MemoryTransaction {
 
     async fn heads(&mut self, keys: &BTreeSet<RecordKey>) -> Result<BTreeMap<RecordKey, Head>, LogError> {
         Ok(keys.iter().filter_map(|key| Some((key.clone(), self.base.heads.get(key)?.clone()))).collect())
+    }
+
+    async fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> Result<u64, LogError> {
+        let bytes: u64 = rows.iter().map(|row| row.change.to_json().to_string().len() as u64).sum();
+        let before = || self.base.used.get(user).copied().unwrap_or_default();
+        let total = self.used.get(user).copied().unwrap_or_else(before) + bytes;
+        self.used.insert(user.clone(), total);
+        Ok(total)
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
@@ -268,6 +280,7 @@ impl Transaction for MemoryTransaction {
             stream.rows.insert(row.pos, Arc::new(Kept { row, bytes }));
         }
         state.heads.extend(self.heads);
+        state.used.extend(self.used);
         for (stream, horizon) in self.horizons {
             state.streams.entry(stream).or_default().horizon = horizon;
         }

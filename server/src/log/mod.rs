@@ -13,6 +13,8 @@ mod columns;
 pub mod contract;
 mod cursor;
 mod decide;
+#[cfg(feature = "service")]
+pub mod erase;
 mod head;
 pub mod memory;
 mod opaque;
@@ -51,6 +53,9 @@ pub enum LogError {
     /// Another transaction took the same event id; the push can be tried again from its start.
     #[error("another transaction wrote the same event")]
     Conflict,
+    /// The writer may store so many bytes, and the push is over that. Nothing of it was stored.
+    #[error("a person may store {0} bytes")]
+    OverQuota(u64),
     /// The store failed.
     #[error("the change log failed: {0}")]
     Failed(String),
@@ -126,6 +131,9 @@ pub trait Transaction: Send + Sized {
         keys: &BTreeSet<RecordKey>,
     ) -> impl Future<Output = Result<BTreeMap<RecordKey, Head>, LogError>> + Send;
 
+    /// Adds what these rows take to what this user, their writer, has in the log: the bytes of all that, these included.
+    fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> impl Future<Output = Result<u64, LogError>> + Send;
+
     /// Adds rows; their streams are locked and their positions follow on the newest.
     fn append(&mut self, rows: &[LogRow]) -> impl Future<Output = Result<(), LogError>> + Send;
 
@@ -147,12 +155,19 @@ pub struct SyncLog<L> {
     log: L,
     random: Randomness,
     max_schema: BTreeMap<AppId, u32>,
+    quota: Option<u64>,
 }
 
 impl<L: ChangeLog> SyncLog<L> {
     /// Rules over `log`; `max_schema` holds the newest schema version taken of an app, an app not in it has no limit.
     pub fn new(log: L, random: Randomness, max_schema: BTreeMap<AppId, u32>) -> Self {
-        Self { log, random, max_schema }
+        Self { log, random, max_schema, quota: None }
+    }
+
+    /// The same, with at most so many bytes of each person's in the log; without a number as many as there is room for.
+    #[must_use]
+    pub fn with_quota(self, quota: Option<u64>) -> Self {
+        Self { quota, ..self }
     }
 
     /// The store.

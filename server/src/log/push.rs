@@ -67,6 +67,10 @@ impl<L: ChangeLog> SyncLog<L> {
         if rows.is_empty() {
             drop(transaction);
         } else {
+            let used = transaction.charge(&push.caller.user, &rows).await?;
+            if let Some(quota) = self.quota.filter(|quota| used > *quota) {
+                return Err(LogError::OverQuota(quota));
+            }
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
             transaction.commit().await?;

@@ -51,6 +51,11 @@ pub(super) fn epoch(row: &impl Cells) -> Result<Epoch, LogError> {
     Ok(Epoch::try_from(row.text(0)?)?)
 }
 
+/// `app_id, table_name`.
+pub(super) fn collection(row: &impl Cells) -> Result<Collection, LogError> {
+    Ok(Collection { app: AppId::parse(row.text(0)?)?, table: TableName::parse(row.text(1)?)? })
+}
+
 /// `stream, pos`.
 pub(super) fn position_of(row: &impl Cells) -> Result<(StreamId, u64), LogError> {
     Ok((StreamId::try_from(row.text(0)?)?, count(row, 1)?))

@@ -2,7 +2,7 @@
 
 use super::{Lookup, Memberships, SpaceList, Unavailable};
 use crate::clock;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, below};
 use mana_sync_engine::model::{Space, SpaceId, UserId};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
@@ -56,13 +56,8 @@ impl MembershipService {
         Ok(SpaceList { spaces: spaces(memberships), as_of })
     }
 
-    /// Ids are encoded as they become one segment of the path, so that none of them leads anywhere else. `.` and `..` are
-    /// what they are however they are encoded: such a person has no path.
     fn url_of(&self, user: &UserId) -> Option<Url> {
-        let id = user.as_str();
-        let mut url = self.address.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "v1", "internal", "users", id, "memberships"]);
-        (!matches!(id, "." | "..")).then_some(url)
+        below(&self.address, &["api", "v1", "internal", "users", user.as_str(), "memberships"])
     }
 }
 

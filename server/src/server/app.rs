@@ -7,12 +7,15 @@ use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::error::ApiError;
 use crate::http::Origins;
 use crate::hub::Hub;
+use crate::log::postgres::PostgresEraser;
 use crate::log::sqlite::Database;
 use crate::log::{LogError, News};
 use crate::members::{MembershipService, Memberships, Recent};
 use crate::metrics::Metrics;
 use crate::nodes::{Message, Nodes};
+use crate::rate::RateLimit;
 use crate::stored::StoredLog;
+use crate::subscriptions::Subscriptions;
 use crate::turns::Turns;
 use crate::upstream::Upstream;
 use axum::http::HeaderMap;
@@ -28,7 +31,10 @@ pub struct App {
     pub(crate) tokens: TokenVerifier,
     pub(crate) hub: Hub,
     pub(crate) nodes: Option<Nodes>,
+    pub(crate) eraser: Option<PostgresEraser>,
     pub(crate) turns: Turns,
+    rate: Option<RateLimit>,
+    subscriptions: Option<Subscriptions>,
     pub(crate) metrics: Metrics,
     pub(crate) origins: Origins,
     pub(crate) socket_auth: Duration,
@@ -76,11 +82,18 @@ impl App {
             Some(url) => Some(join(url, running.hub.clone(), Arc::clone(&identity.memberships)).await?),
             None => None,
         };
+        let eraser = match &settings.compactor_url {
+            Some(url) => Some(PostgresEraser::open(url).await?),
+            None => None,
+        };
         Ok(Self {
             log: running.log,
+            eraser,
             memberships: identity.memberships,
             nodes,
             turns: Turns::default(),
+            rate: settings.rate_limit.map(RateLimit::per_minute),
+            subscriptions: subscriptions(settings).map_err(StartError::Settings)?,
             metrics: Metrics::default(),
             tokens: identity.tokens,
             hub: running.hub,
@@ -93,6 +106,17 @@ impl App {
             dev: identity.dev,
             _in_use: running.held,
         })
+    }
+
+    /// Lets a person's request through, whose token was verified: not too often, and not without an active subscription.
+    pub(crate) async fn admit(&self, user: &UserId) -> Result<(), ApiError> {
+        if let Some(rate) = &self.rate {
+            rate.take(user)?;
+        }
+        match &self.subscriptions {
+            Some(subscriptions) if !subscriptions.let_through(user).await => Err(ApiError::payment_required()),
+            _ => Ok(()),
+        }
     }
 
     /// Lets only other services of the same operator through; nobody where no key is set.
@@ -135,6 +159,12 @@ async fn join(url: &str, hub: Hub, memberships: Arc<dyn Memberships>) -> Result<
         hub.publish(&message.news);
     };
     Nodes::join(url, hear).await
+}
+
+fn subscriptions(settings: &Settings) -> Result<Option<Subscriptions>, String> {
+    let Some(address) = settings.subscriptions.clone() else { return Ok(None) };
+    let key = settings.service_key.as_ref().map(ServiceKey::header);
+    Ok(Some(Subscriptions::new(Upstream::new()?, address, key)))
 }
 
 async fn of_this_server(database: &Database) -> Result<Identity, StartError> {

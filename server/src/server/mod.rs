@@ -11,7 +11,7 @@ use crate::http::router;
 use crate::hub::Hub;
 use crate::log::LogError;
 use crate::log::sqlite::Database;
-use crate::stored::StoredLog;
+use crate::stored::{Limits, StoredLog};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,9 +57,10 @@ impl Server {
             return Err(StartError::Open(settings.listen));
         }
         let database = if settings.needs_sqlite() { Some(Database::open(&settings.database_url).await?) } else { None };
+        let limits = Limits { max_schema: settings.max_schema.clone(), quota: settings.storage_quota };
         let log = match (&settings.postgres_url, &database) {
-            (Some(url), _) => StoredLog::in_postgres(url, settings.max_schema.clone()).await?,
-            (None, Some(database)) => StoredLog::in_sqlite(database.clone(), settings.max_schema.clone()).await?,
+            (Some(url), _) => StoredLog::in_postgres(url, limits).await?,
+            (None, Some(database)) => StoredLog::in_sqlite(database.clone(), limits).await?,
             (None, None) => return Err(StartError::Settings("there is no database".to_owned())),
         };
         let (log, hub) = (Arc::new(log), Hub::default());

@@ -6,6 +6,7 @@ use mana_sync_engine::model::AppId;
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Who says who people are and which spaces they are in.
@@ -56,6 +57,14 @@ pub struct Settings {
     pub patience: Patience,
     /// The times of connections that stay open.
     pub live: LiveTimes,
+    /// How many requests a minute one person may make; without it as many as they like.
+    pub rate_limit: Option<NonZeroU32>,
+    /// How many bytes of changes one person may have in the log; without it as many as there is room for.
+    pub storage_quota: Option<u64>,
+    /// The service that knows whose subscription is active; without it everybody's is.
+    pub subscriptions: Option<Url>,
+    /// The PostgreSQL database with the compactor's role, to erase people and spaces by; SQLite needs none.
+    pub compactor_url: Option<String>,
 }
 
 /// How long connections are waited for before they are ended.
@@ -106,6 +115,10 @@ impl Settings {
             socket_auth: Duration::from_secs(10),
             patience: Patience::default(),
             live: LiveTimes::default(),
+            rate_limit: None,
+            storage_quota: None,
+            subscriptions: None,
+            compactor_url: None,
         }
     }
 

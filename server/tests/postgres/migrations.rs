@@ -108,3 +108,22 @@ async fn another_role_than_the_owner_does_not_migrate() {
     accept(&log, &member("ada"), &[insert(1, "t1")]).await;
     assert_eq!(ids(&read_all(&log, &member("bob")).await), ["t1"], "and nothing was changed");
 }
+
+#[tokio::test]
+async fn what_an_older_version_stored_is_counted_for_whoever_wrote_it() {
+    let database = Database::migrated().await;
+    let log = sync_log(database.log().await, 1);
+    accept(&log, &member("ada"), &[insert(1, "t1"), insert(2, "t2")]).await;
+    accept(&log, &member("bob"), &[insert(3, "t3")]).await;
+    let counted = "SELECT string_agg(user_id || ' ' || bytes, ', ' ORDER BY user_id) FROM sync_usage";
+    let before = database.text(counted).await;
+    assert!(before.starts_with("ada ") && before.contains(", bob "), "{before}");
+    database.run("DROP TABLE sync_usage; UPDATE log_epoch SET layout = 1").await;
+    assert!(PostgresLog::open(&database.url(SERVER).await).await.is_err(), "it has to be migrated first");
+    again(&database).await;
+    assert_eq!(database.text(counted).await, before);
+    accept(&sync_log(database.log().await, 2), &member("ada"), &[insert(4, "t4")]).await;
+    let forced = "SELECT bool_and(relforcerowsecurity)::text FROM pg_class
+      WHERE relname IN ('sync_changes', 'streams', 'sync_records', 'log_epoch', 'sync_usage')";
+    assert_eq!(database.text(forced).await, "true");
+}

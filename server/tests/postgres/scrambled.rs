@@ -60,6 +60,10 @@ impl Transaction for DelayedTransaction {
         self.0.heads(keys).await
     }
 
+    async fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> Result<u64, LogError> {
+        self.0.charge(user, rows).await
+    }
+
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         self.0.append(rows).await
     }

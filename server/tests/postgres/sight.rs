@@ -1,6 +1,8 @@
 //! What statements without any condition of their own see: row security alone.
 
+use crate::postgres::Database;
 use crate::world::{FAMILY, NOTHING, acting, ask, world};
+use mana_sync::log::contract::fixtures::{accept, insert, member, sync_log};
 
 /// `stream writer op record` of everything there is.
 const EVERYTHING: &str = "SELECT stream, user_id, op, record_id FROM sync_changes ORDER BY stream, pos";
@@ -70,4 +72,25 @@ async fn the_looks_past_row_security_show_tags_of_ones_streams_and_ids_of_ones_e
         let mut bob = acting(log.store().pool(), ("bob", FAMILY, FAMILY)).await;
         assert_eq!(ask(&mut bob, column).await, Err("42703".into()), "there is no such column");
     }
+}
+
+#[tokio::test]
+async fn how_much_others_wrote_is_neither_seen_nor_changed() {
+    let database = Database::migrated().await;
+    let log = sync_log(database.log().await, 1);
+    accept(&log, &member("ada"), &[insert(1, "t1")]).await;
+    accept(&log, &member("bob"), &[insert(2, "t2")]).await;
+    let mut transaction = log.store().pool().begin().await.unwrap();
+    let say = "SELECT set_config('app.current_user_id', 'ada', true)";
+    sqlx::query(say).execute(&mut *transaction).await.unwrap();
+    let seen = sqlx::query_scalar::<_, String>("SELECT user_id FROM sync_usage").fetch_all(&mut *transaction).await;
+    assert_eq!(seen.unwrap(), ["ada"]);
+    let changed = sqlx::query("UPDATE sync_usage SET bytes = 0 WHERE user_id = 'bob'").execute(&mut *transaction).await;
+    assert_eq!(changed.unwrap().rows_affected(), 0);
+    let forged = sqlx::query("INSERT INTO sync_usage VALUES ('eve', -1)").execute(&mut *transaction).await;
+    assert!(forged.is_err());
+    drop(transaction);
+    assert!(sqlx::query("DELETE FROM sync_usage").execute(log.store().pool()).await.is_err());
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM sync_usage").fetch_one(log.store().pool()).await.unwrap();
+    assert_eq!(seen, 0, "without a person there is nothing");
 }

@@ -33,7 +33,7 @@ async fn superusers_and_roles_that_bypass_row_security_are_refused() {
 
 #[tokio::test]
 async fn a_policy_that_somebody_added_is_refused_until_it_is_taken_back() {
-    for table in ["sync_changes", "streams", "sync_records", "log_epoch"] {
+    for table in ["sync_changes", "streams", "sync_records", "log_epoch", "sync_usage"] {
         let database = Database::migrated().await;
         database.run(&format!("CREATE POLICY everybody ON {table} USING (true)")).await;
         let refused = refusal(&database, SERVER).await;
@@ -71,7 +71,7 @@ async fn owners_and_compactors_are_refused() {
     assert!(refused.contains("sync_changes is owned by"), "{refused}");
     let refused = refusal(&database, "compacts").await;
     assert!(refused.contains("mana_sync_compactor"), "{refused}");
-    for table in ["sync_changes", "streams", "sync_records", "log_epoch"] {
+    for table in ["sync_changes", "streams", "sync_records", "log_epoch", "sync_usage"] {
         let database = Database::migrated().await;
         database.run(&format!("ALTER TABLE {table} OWNER TO server")).await;
         let refused = refusal(&database, SERVER).await;
@@ -95,7 +95,7 @@ async fn an_owner_that_begins_as_the_server_is_refused() {
 
 #[tokio::test]
 async fn a_table_without_forced_row_security_is_refused_whoever_owns_it() {
-    for table in ["sync_changes", "streams", "sync_records", "log_epoch"] {
+    for table in ["sync_changes", "streams", "sync_records", "log_epoch", "sync_usage"] {
         for lifted in ["NO FORCE", "DISABLE"] {
             let database = Database::migrated().await;
             database.run(&format!("ALTER TABLE {table} {lifted} ROW LEVEL SECURITY")).await;

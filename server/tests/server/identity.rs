@@ -40,6 +40,24 @@ async fn owners_change_members_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn who_is_in_a_space_is_told_to_its_members_alone() {
+    let site = Site::start().await;
+    let (ada, bob, eve) = (site.person("ada").await, site.person("bob").await, site.person("eve").await);
+    let space = ada.create_space("family").await;
+    ada.add_member(&space, "bob", "member").await;
+    let ask = async |person: &Person, space: &str| {
+        let request = person.http.get(format!("{}/dev/spaces/{space}/members", person.url));
+        answer(request.bearer_auth(&person.token)).await.unwrap()
+    };
+    let both = json!([{ "userId": "ada", "role": "owner" }, { "userId": "bob", "role": "member" }]);
+    assert_eq!(ask(&bob, &space).await.body["members"], both);
+    assert_eq!(ask(&eve, &space).await.code(), (404, "not_found"));
+    assert_eq!(ask(&ada, "nowhere").await.code(), (404, "not_found"));
+    assert_eq!(remove(&bob, &space, "bob").await, 204);
+    assert_eq!(ask(&bob, &space).await.code(), (404, "not_found"));
+}
+
+#[tokio::test]
 async fn a_person_has_one_personal_space_and_nobody_else_is_in_it() {
     let site = Site::start().await;
     let ada = site.person("ada").await;

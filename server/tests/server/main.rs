@@ -1,11 +1,13 @@
 //! The server over real sockets: each test starts its own on a free port with a database of its own.
 
 mod bad_input;
+mod erasure;
 #[path = "../support/figures.rs"]
 mod figures;
 mod hostile_http;
 mod identity;
 mod kill;
+mod limits;
 mod memberships;
 mod on_postgres;
 mod poison;

@@ -113,6 +113,8 @@ async fn a_row_that_another_service_adds_reaches_connections_and_is_pulled_as_a_
     for socket in &mut sockets {
         assert_eq!(socket.hear().await, available("tasks"));
     }
+    let counted = database.text("SELECT string_agg(user_id, ' ') FROM sync_usage WHERE bytes > 256").await;
+    assert_eq!(counted, "ada", "it counts for her quota");
     let (changes, _) = ada.read_on(None, &["tasks"], 10).await;
     let [change] = &changes[..] else { panic!("one change: {changes:?}") };
     let mut change = change.clone();

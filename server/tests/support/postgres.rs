@@ -1,7 +1,7 @@
 //! A PostgreSQL of the tests' own: one cluster for each test binary, one database for each test.
 //!
-//! The cluster lies in a temporary folder, listens on a socket there and nowhere else, and does not wait for the disk. It is
-//! watched over by a shell that holds the other end of a pipe: however this process ends, the pipe closes, and the shell
+//! The cluster lies in a temporary folder, listens on a socket there and nowhere else, and does not wait for the disk, unless it is
+//! to be measured ([`DURABLE`]). It is watched over by a shell that holds the other end of a pipe: however this process ends, the pipe closes, and the shell
 //! ends the database by its pid and removes the folder.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
@@ -24,16 +24,23 @@ pub const SUPERUSER: &str = "admin";
 pub const MIGRATOR: &str = "migrator";
 /// Who the server signs in as.
 pub const SERVER: &str = "server";
+/// Who removes rows.
+pub const COMPACTOR: &str = "compactor";
 /// The role of another service, that adds rows itself.
 pub const SERVICE: &str = "service";
 
 const TEMPLATE: &str = "migrated";
 
+/// Where this environment variable is set, the database waits for the disk as one that is served from.
+pub const DURABLE: &str = "DURABLE_POSTGRES";
+
+const HASTY: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
+
 /// Starts the database, says so, waits for its standard input to close, then ends it and removes its folder. A signal to the
 /// whole group of processes does not keep it from that.
 const WATCH: &str = r#"
 trap '' HUP INT TERM
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= $3 \
   -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB -c log_min_messages=fatal >"$2/log" 2>&1 </dev/null &
 pid=$!
 until "$1/pg_isready" -q -h "$2"; do
@@ -83,6 +90,7 @@ impl Cluster {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut watch = as_owner(Command::new("sh"));
         watch.args(["-c", WATCH, "watch"]).arg(&programs).arg(&folder);
+        watch.arg(if std::env::var_os(DURABLE).is_some() { "" } else { HASTY });
         let mut watch = watch.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
         let mut line = String::new();
         BufReader::new(watch.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
@@ -99,7 +107,7 @@ impl Cluster {
             "CREATE ROLE mana_sync_server NOLOGIN; CREATE ROLE mana_sync_compactor NOLOGIN;
              CREATE ROLE mana_sync_service NOLOGIN;
              CREATE ROLE migrator LOGIN; CREATE ROLE server LOGIN IN ROLE mana_sync_server;
-             CREATE ROLE service LOGIN IN ROLE mana_sync_service;",
+             CREATE ROLE compactor LOGIN IN ROLE mana_sync_compactor; CREATE ROLE service LOGIN IN ROLE mana_sync_service;",
         )
         .await;
         self.run("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER {MIGRATOR}")).await;

@@ -216,6 +216,24 @@ export class DevicePage {
     await this.pane.getByRole('group', { name }).waitFor();
   }
 
+  /** Shows one's own list, or the family's. */
+  async showList(name) {
+    const tab = this.pane.getByRole('button', { name, exact: true });
+    await tab.click();
+    await this.pane.locator('[aria-pressed="true"]').and(tab).waitFor();
+  }
+
+  /** Whether what is added to the family's list from now on is one's own alone. */
+  async keepToSelf(wanted) {
+    const control = this.pane.locator('.quick-add').getByRole('button', { name: 'Only for me', exact: true });
+    if ((await control.getAttribute('aria-pressed')) !== String(wanted)) await control.click();
+  }
+
+  /** The id of the task with this title. */
+  idOf(title) {
+    return this.item(title).locator('[data-task]').getAttribute('data-task');
+  }
+
   get drawer() {
     return this.page.getByRole('complementary', { name: 'Inspector' });
   }

@@ -42,12 +42,14 @@ export class World {
   /**
    * A browser profile of its own with the demo open.
    *
-   * @param {{ server?: string, welcome?: boolean, context?: import('playwright-core').BrowserContextOptions }} [options]
+   * @param {{ server?: string, welcome?: boolean, context?: import('playwright-core').BrowserContextOptions,
+   *   watch?: (context: import('playwright-core').BrowserContext) => void }} [options]
    *   `server`: the address of the sync server when it is another one than the world's; `welcome`: begin as a visitor does, as a
-   *   guest with a few tasks
+   *   guest with a few tasks; `watch`: gets the profile before any page is open
    */
-  async device({ server = this.server.url, welcome = false, context = {} } = {}) {
+  async device({ server = this.server.url, welcome = false, context = {}, watch } = {}) {
     const opened = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, ...context });
+    watch?.(opened);
     const start = welcome ? '' : '&start=sign-in';
     const device = new DevicePage(opened, `${this.demo.url}/?server=${encodeURIComponent(server)}${start}`);
     this.#devices.push(device);

@@ -163,7 +163,16 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
       await device.synced();
       await device.pane.getByRole('button', { name: /^(Share a family list|Family)/ }).click();
       await device.pane.getByText(/^Shared with/).waitFor();
+      await press('Only for me');
+      await device.add('A surprise for the others');
+      await device.item('A surprise for the others').getByText('Only you').waitFor();
+      await device.item('A surprise for the others').locator('[data-task]').click();
       await look('6-family');
+      await press('Done editing');
+      await press('Members');
+      await device.pane.getByRole('list', { name: 'Members' }).getByText('You').waitFor();
+      await look('6-members');
+      await device.page.keyboard.press('Escape');
       await press('Mine');
       await device.item('Send the invoice').first().locator('[data-task]').click();
       await press('Inspect');

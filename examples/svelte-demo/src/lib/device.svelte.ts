@@ -70,6 +70,11 @@ export class Device {
     return this.#opened.transaction('rw', tables, body);
   }
 
+  /** Keeps a task of the family's list from the others, or shows it to them. */
+  setPrivate(id: string, hidden: boolean) {
+    return this.#opened.setVisibility('tasks', id, hidden ? 'private' : 'space');
+  }
+
   /** `saved` means: what the page shows is in the database. */
   get saveState(): SaveState {
     if (this.#running > 0) return 'saving';

@@ -1,6 +1,7 @@
 // Tells the person what the engine reports on its own account.
 import type { Engine, EngineOptions } from '@mana/sync-engine';
 import type { Device } from './device.svelte.ts';
+import { taskCount } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
 
 const notices = {
@@ -15,6 +16,11 @@ export function announce(device: Device, engine: Engine): void {
   for (const [name, text] of Object.entries(notices) as [keyof typeof notices, string][]) {
     engine.on(name, () => toasts.show({ kind: 'error', text, code: name }));
   }
+  engine.on('space-removed', ({ kept }) => {
+    const own = kept.length > 0 ? ` ${taskCount(kept.length)} that only you know of are kept for 30 days.` : '';
+    const text = `You are not in the family list any more: it was taken off this device.${own}`;
+    toasts.show({ kind: 'info', text });
+  });
   engine.conflicts.subscribe((conflict) => {
     const run = () => void device.save('Restoring', () => engine.conflicts.restore(conflict));
     const text = 'A later edit on another device replaced yours.';

@@ -1,4 +1,5 @@
 // A task as this version of the app keeps it.
+import type { Visibility } from '@mana/sync-engine';
 
 export interface Task {
   readonly id: string;
@@ -11,6 +12,9 @@ export interface Task {
   readonly state: 'open' | 'done';
   /** When it was ticked off, as an ISO time. */
   readonly doneAt: string | null;
+  /** Who made it, and who sees it: kept by the engine. */
+  readonly authorId?: string;
+  readonly visibility?: Visibility;
 }
 
 export type NewTask = Omit<Task, 'id'>;

@@ -28,6 +28,7 @@ macro_rules! change_log_contract {
             a_snapshot_sees_one_moment,
             an_event_of_one_user_is_stored_once_in_all_streams,
             heads_are_kept_and_replaced,
+            what_a_person_wrote_is_counted_when_it_is_committed,
         ]);
         $crate::change_log_contract!(@cases $open, spans, [
             a_span_gives_its_tables_between_its_ends,

@@ -148,3 +148,25 @@ pub async fn heads_are_kept_and_replaced<L: ChangeLog>(log: L) {
     let mut transaction = log.transaction(&caller("bob", [])).await.unwrap();
     assert!(transaction.heads(&BTreeSet::from([key("user:bob")])).await.unwrap().is_empty());
 }
+
+/// The count of a person grows with what is written, by more for a larger change, and knows no dropped transaction.
+pub async fn what_a_person_wrote_is_counted_when_it_is_committed<L: ChangeLog>(log: L) {
+    let larger = with(insert(2, "t2"), &[("data", json!({ "title": "long ".repeat(200) }))]);
+    let rows = [row("user:ada", 1, "ada", insert(1, "t1")), row("user:ada", 2, "ada", larger)];
+    let charge = async |name: &str, rows: &[LogRow], commits: bool| {
+        let mut transaction = log.transaction(&caller(name, [])).await.unwrap();
+        transaction.lock(&BTreeSet::from([stream(&format!("user:{name}"))])).await.unwrap();
+        let used = transaction.charge(&user(name), rows).await.unwrap();
+        if commits {
+            transaction.commit().await.unwrap();
+        }
+        used
+    };
+    let small = charge("ada", &rows[..1], false).await;
+    assert!(small > 0);
+    assert_eq!(charge("ada", &rows[..1], true).await, small, "what was dropped is not counted");
+    let both = charge("ada", &rows[1..], true).await;
+    assert!(both >= 2 * small + 900, "{both} for two, {small} for the small one");
+    assert_eq!(charge("bob", &rows[..1], true).await, small, "everybody for themselves");
+    assert_eq!(charge("ada", &[], true).await, both);
+}

@@ -61,6 +61,7 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("own_spaces.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("services.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("usage.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;
     transaction.commit().await?;
     pool.close().await;
@@ -115,8 +116,8 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
 async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
     let other: Option<(String, String)> = sqlx::query_as(
         "SELECT c.relname::text, c.relowner::regrole::text
-         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_tags',
-           'sync_events']) AS asked (name)
+         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_usage',
+           'sync_tags', 'sync_events']) AS asked (name)
          JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
          WHERE c.relowner <> current_user::regrole LIMIT 1",
     )

@@ -264,6 +264,9 @@ BEGIN
   NEW.pos := NEW.pos + 1;
   NEW.visibility := sync_keep_head(NEW, fields);
   UPDATE streams AS s SET pos = NEW.pos WHERE s.stream = NEW.stream;
+  INSERT INTO sync_usage AS u (user_id, bytes)
+  VALUES (NEW.user_id, octet_length(NEW.data) + octet_length(NEW.field_meta) + coalesce(octet_length(NEW.actor), 0) + 256)
+  ON CONFLICT (user_id) DO UPDATE SET bytes = u.bytes + excluded.bytes;
   -- As servers tell each other (server/src/nodes.rs), of which none is number 0: heard when the transaction is through.
   PERFORM pg_notify('mana_sync', jsonb_build_object('from', 0, 'news', jsonb_build_object(
     CASE NEW.visibility WHEN 'private' THEN 'user:' || NEW.user_id ELSE NEW.stream END,

@@ -73,6 +73,9 @@ const PUT_HEADS: &str = "INSERT INTO sync_records
     author = excluded.author, author_at = excluded.author_at, visibility = excluded.visibility,
     visibility_at = excluded.visibility_at, deleted = excluded.deleted, deleted_at = excluded.deleted_at";
 
+const CHARGE: &str = "INSERT INTO sync_usage AS u (user_id, bytes) VALUES ($1, $2)
+  ON CONFLICT (user_id) DO UPDATE SET bytes = u.bytes + excluded.bytes RETURNING u.bytes";
+
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)
   ON CONFLICT (stream) DO UPDATE SET horizon = excluded.horizon";
 
@@ -102,6 +105,12 @@ impl Transaction for PostgresTransaction {
             .bind(all(keys, |key| key.collection.table.to_string()))
             .bind(all(keys, |key| key.id.to_string()));
         query.fetch_all(&mut *self.transaction).await?.iter().map(sql::head).collect()
+    }
+
+    async fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> Result<u64, LogError> {
+        let bytes: i64 = rows.iter().map(Columns::charge).sum();
+        let query = sqlx::query_scalar::<_, i64>(CHARGE).bind(user.as_str()).bind(bytes);
+        Ok(query.fetch_one(&mut *self.transaction).await?.unsigned_abs())
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {

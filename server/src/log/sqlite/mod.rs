@@ -3,10 +3,12 @@
 //! Write-ahead logging lets readers keep their moment while the writer goes on; `synchronous = FULL` makes a commit
 //! survive a power cut. One connection writes, so a transaction holds every stream by itself.
 
+mod erase;
 mod own_space;
 mod read;
 mod write;
 
+use super::columns::bytes;
 use super::{Caller, ChangeLog, Epoch, LogError, Randomness, sql};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -17,10 +19,17 @@ pub use read::SqliteSnapshot;
 pub use write::SqliteTransaction;
 
 /// The newest layout this version knows, kept in `PRAGMA user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 const READERS: u32 = 4;
 /// How long a request waits for its turn before the server says that it is busy.
 const TURN: Duration = Duration::from_secs(10);
+
+/// Brings an older file to this layout, or a new one: what is there is counted. One transaction.
+const UPGRADE: &str = concat!(
+    "BEGIN IMMEDIATE; DELETE FROM sync_usage; INSERT INTO sync_usage SELECT user_id, sum(",
+    bytes!(),
+    ") FROM sync_changes GROUP BY user_id; PRAGMA user_version = 2; COMMIT"
+);
 
 /// An open SQLite file, shared by everything that keeps data in it.
 #[derive(Clone)]
@@ -39,7 +48,9 @@ impl Database {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(TURN);
+            .busy_timeout(TURN)
+            // What is erased is written over.
+            .pragma("secure_delete", "ON");
         let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(TURN);
         let writer = pool(1).connect_with(options.clone()).await?;
         let layout: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&writer).await?;
@@ -47,7 +58,7 @@ impl Database {
             return Err(LogError::Failed(format!("{url} was written by a newer version of mana-sync")));
         }
         sqlx::raw_sql(include_str!("schema.sql")).execute(&writer).await?;
-        sqlx::raw_sql("PRAGMA user_version = 1").execute(&writer).await?;
+        sqlx::raw_sql(if layout < LAYOUT { UPGRADE } else { "" }).execute(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self { writer, readers })
     }

@@ -58,3 +58,9 @@ CREATE TABLE IF NOT EXISTS log_epoch (
   one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
   epoch TEXT    NOT NULL
 );
+
+-- How many bytes of the log each person wrote.
+CREATE TABLE IF NOT EXISTS sync_usage (
+  user_id TEXT    NOT NULL PRIMARY KEY,
+  bytes   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;

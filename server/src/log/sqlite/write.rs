@@ -51,6 +51,9 @@ const PUT_HEAD: &str = "INSERT OR REPLACE INTO sync_records
     (stream, app_id, table_name, record_id, author, author_at, visibility, visibility_at, deleted, deleted_at)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
+const CHARGE: &str = "INSERT INTO sync_usage (user_id, bytes) VALUES (?1, ?2)
+  ON CONFLICT (user_id) DO UPDATE SET bytes = bytes + ?2 RETURNING bytes";
+
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
   ON CONFLICT (stream) DO UPDATE SET horizon = ?2";
 
@@ -79,6 +82,12 @@ impl Transaction for SqliteTransaction {
             keys.iter().map(|k| json!([k.stream, k.collection.app, k.collection.table, k.id])).collect();
         let rows = sqlx::query(HEADS).bind(json!(asked).to_string()).fetch_all(&mut *self.transaction).await?;
         rows.iter().map(sql::head).collect()
+    }
+
+    async fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> Result<u64, LogError> {
+        let bytes: i64 = rows.iter().map(Columns::charge).sum();
+        let query = sqlx::query_scalar::<_, i64>(CHARGE).bind(user.as_str()).bind(bytes);
+        Ok(query.fetch_one(&mut *self.transaction).await?.unsigned_abs())
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {

@@ -1,0 +1,92 @@
+//! Erasing in SQLite: the one writer holds every stream.
+
+use super::SqliteLog;
+use crate::log::columns::bytes;
+use crate::log::erase::{Erase, Erasure};
+use crate::log::{Collection, LogError, StreamId, sql};
+use mana_sync_engine::model::UserId;
+use std::collections::BTreeSet;
+
+const STREAMS: &str = "SELECT DISTINCT stream FROM sync_changes WHERE user_id = ?";
+
+/// Which rows of a stream (?1) go: all of them, or of a person (?2) what they wrote and whatever there is of records that are
+/// theirs alone.
+macro_rules! doomed {
+    () => {
+        "stream = ?1 AND (?2 IS NULL OR user_id = ?2 OR (app_id, table_name, record_id) IN (
+    SELECT app_id, table_name, record_id FROM sync_records WHERE stream = ?1 AND author = ?2 AND visibility = 'private'))"
+    };
+}
+
+const TABLES: &str = concat!("SELECT DISTINCT app_id, table_name FROM sync_changes WHERE ", doomed!());
+
+const DISCHARGE: &str = concat!(
+    "UPDATE sync_usage SET bytes = max(0, sync_usage.bytes - gone.bytes)
+  FROM (SELECT user_id, sum(",
+    bytes!(),
+    ") AS bytes FROM sync_changes WHERE ",
+    doomed!(),
+    " GROUP BY user_id) AS gone WHERE sync_usage.user_id = gone.user_id"
+);
+
+const DELETE: &str = concat!("DELETE FROM sync_changes WHERE ", doomed!());
+
+const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
+
+const FORGET_OWN_SPACE: &str = "DELETE FROM own_spaces WHERE user_id = ?";
+
+const DELETE_HEADS: &str = "DELETE FROM sync_records WHERE stream = ?1 AND (app_id, table_name, record_id) NOT IN (
+    SELECT app_id, table_name, record_id FROM sync_changes WHERE stream = ?1)";
+
+const UNNAME: &str = "UPDATE sync_records SET author = NULL, author_at = NULL WHERE stream = ?1 AND author = ?2";
+
+/// What is left moves behind all that was, in its order.
+const MOVE_ON: &str =
+    "UPDATE sync_changes SET pos = left_over.place + (SELECT s.pos + 1 FROM streams AS s WHERE s.stream = ?1)
+  FROM (SELECT pos AS at, row_number() OVER (ORDER BY pos) AS place FROM sync_changes WHERE stream = ?1) AS left_over
+  WHERE sync_changes.stream = ?1 AND sync_changes.pos = left_over.at";
+
+const SET_HORIZON: &str = "UPDATE streams SET horizon = pos + 1,
+    pos = pos + 1 + (SELECT count(*) FROM sync_changes AS c WHERE c.stream = ?1)
+  WHERE stream = ?1";
+
+impl Erase for SqliteLog {
+    async fn streams_of(&self, whose: &Erasure) -> Result<BTreeSet<StreamId>, LogError> {
+        let user = match whose {
+            Erasure::Space(space) => return Ok(BTreeSet::from([StreamId::Space(space.clone())])),
+            Erasure::User(user) => user,
+        };
+        let query = sqlx::query_scalar::<_, String>(STREAMS).bind(user.as_str());
+        let written = query.fetch_all(&self.database.readers).await?;
+        let written = written.into_iter().map(|stream| Ok(StreamId::try_from(stream)?));
+        written.chain([Ok(StreamId::User(user.clone()))]).collect()
+    }
+
+    async fn erase_in(&self, stream: &StreamId, only: Option<&UserId>) -> Result<BTreeSet<Collection>, LogError> {
+        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let (stream, only) = (stream.to_string(), only.map(UserId::as_str));
+        let rows = sqlx::query(TABLES).bind(&stream).bind(only).fetch_all(&mut *transaction).await?;
+        let tables = rows.iter().map(sql::collection).collect::<Result<BTreeSet<_>, _>>()?;
+        if tables.is_empty() {
+            return Ok(tables);
+        }
+        for statement in [DISCHARGE, DELETE, FORGET_USAGE, DELETE_HEADS, UNNAME, MOVE_ON, SET_HORIZON] {
+            // Those that name one of them only leave the other alone.
+            let query = sqlx::query(statement);
+            let query = if statement.contains("?1") { query.bind(&stream) } else { query };
+            let query = if statement.contains("?2") { query.bind(only) } else { query };
+            query.execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        // The file beside the database has it still, until it is begun anew.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.database.writer).await?;
+        Ok(tables)
+    }
+
+    async fn forget(&self, whose: &Erasure) -> Result<(), LogError> {
+        if let Erasure::User(user) = whose {
+            sqlx::query(FORGET_OWN_SPACE).bind(user.as_str()).execute(&self.database.writer).await?;
+        }
+        Ok(())
+    }
+}
