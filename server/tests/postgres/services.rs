@@ -303,10 +303,10 @@ async fn heads_are_those_that_the_same_pushes_make() {
 async fn a_known_id_takes_no_place_in_the_stream() {
     let (database, log, pool) = site().await;
     let id = ("id", json!("01a20350-9a75-7fb5-b364-84f6881af588"));
-    add(&pool, &in_family("t1", &[id.clone()])).await.unwrap();
-    assert_eq!(refused(&pool, &in_family("t1", &[id.clone()])).await, "23505 sync_changes_user_id_id_key");
+    add(&pool, &in_family("t1", std::slice::from_ref(&id))).await.unwrap();
+    assert_eq!(refused(&pool, &in_family("t1", std::slice::from_ref(&id))).await, "23505 sync_changes_user_id_id_key");
     let who = ("ada", FAMILY, FAMILY);
-    let again = add_as(&pool, who, &in_family("t1", &[id.clone()]), "ON CONFLICT DO NOTHING").await;
+    let again = add_as(&pool, who, &in_family("t1", std::slice::from_ref(&id)), "ON CONFLICT DO NOTHING").await;
     assert_eq!(again.unwrap(), 0);
     add(&pool, &in_family("t2", &[])).await.unwrap();
     let bob = person("bob", &["family:family:member"]);
