@@ -38,6 +38,11 @@ pub fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiErr
 pub async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
     let (parts, body) = request.into_parts();
     check_headers(&parts.headers)?;
+    read_any(body).await
+}
+
+/// A body of whatever type, as large.
+pub async fn read_any(body: Body) -> Result<Vec<u8>, ApiError> {
     match tokio::time::timeout(SENDING, collect(body)).await {
         Ok(bytes) => bytes,
         Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body did not come in time")),

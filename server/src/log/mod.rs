@@ -6,6 +6,8 @@
 
 mod access;
 mod admit;
+#[cfg(feature = "service")]
+mod by_time;
 mod bytes;
 #[cfg(feature = "service")]
 mod columns;
@@ -29,6 +31,8 @@ mod types;
 
 pub use access::Caller;
 pub use admit::Sent;
+#[cfg(feature = "service")]
+pub use by_time::{ByTime, Dated, DatedPage, Since, Withheld};
 pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
 pub use pull::{Pull, PullError, PullPage};
@@ -144,6 +148,11 @@ impl<L: ChangeLog> SyncLog<L> {
     /// Rules over `log`; `max_schema` holds the newest schema version taken of an app, an app not in it has no limit.
     pub fn new(log: L, random: Randomness, max_schema: BTreeMap<AppId, u32>) -> Self {
         Self { log, random, max_schema }
+    }
+
+    /// The newest schema version taken of an app, where there is a limit.
+    pub fn newest_schema(&self, app: &AppId) -> Option<u32> {
+        self.max_schema.get(app).copied()
     }
 
     /// The store.

@@ -65,7 +65,7 @@ impl Stream {
         Self::open(person, "apps=todo/tasks").await
     }
 
-    fn of(response: Response) -> Self {
+    pub fn of(response: Response) -> Self {
         assert_eq!(response.status(), 200);
         Self { response, text: String::new() }
     }

@@ -21,7 +21,7 @@ pub async fn migrate(url: &str, random: &Randomness) -> Result<(), LogError> {
     // In the order in which the server reads and writes them, so that neither waits for the other for ever; where somebody
     // holds them for long, it is the migration that gives up, and not everybody behind it that waits.
     let lock = "SET LOCAL lock_timeout = '10s';
-      LOCK TABLE streams, sync_changes, sync_records, log_epoch IN ACCESS EXCLUSIVE MODE";
+      LOCK TABLE streams, sync_changes, sync_records, sync_withheld, log_epoch IN ACCESS EXCLUSIVE MODE";
     sqlx::raw_sql(lock).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;
@@ -61,7 +61,7 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
 async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
     let other: Option<(String, String)> = sqlx::query_as(
         "SELECT c.relname::text, c.relowner::regrole::text
-         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch', 'sync_tags', 'sync_events']) AS asked (name)
+         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'log_epoch', 'sync_tags', 'sync_events']) AS asked (name)
          JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
          WHERE c.relowner <> current_user::regrole LIMIT 1",
     )

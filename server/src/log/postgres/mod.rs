@@ -4,6 +4,7 @@
 //! security (`policies.sql`) holds every transaction to what its person may see and write, besides the statements' own
 //! conditions; [`migrate()`] puts it in place, and [`PostgresLog::open`] refuses to work where it would not hold.
 
+mod by_time;
 mod identity;
 mod migrate;
 mod read;
@@ -21,7 +22,7 @@ pub use read::PostgresSnapshot;
 pub use write::PostgresTransaction;
 
 /// The layout of the tables that this version knows, kept in `log_epoch`.
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 /// Connections of one server. A request holds one at a time.
 const CONNECTIONS: u32 = 16;
 /// How long a request waits for a connection before the server says that it is busy.

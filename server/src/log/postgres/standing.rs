@@ -14,7 +14,7 @@ const ABOVE: &str = "SELECT r.rolname::text FROM pg_roles AS r
 /// Policies that let somebody see or write more than this version's do.
 const FOREIGN: &str = "SELECT p.polname::text, p.polrelid::regclass::text FROM pg_policy AS p
   WHERE p.polpermissive AND p.polrelid IN (
-      SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch']) AS asked (name))
+      SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'log_epoch']) AS asked (name))
     AND p.polname NOT IN ('server_reads', 'server_writes', 'server_advances', 'server_changes', 'owner_looks',
       'epoch_is_known', 'owner_names_it', 'compactor_works')
   ORDER BY 2, 1 LIMIT 1";
@@ -28,7 +28,7 @@ const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 
 const TABLES: &str =
     "SELECT asked.name, c.oid IS NOT NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false),
     coalesce(pg_has_role(current_user, c.relowner, 'MEMBER') OR pg_has_role(session_user, c.relowner, 'MEMBER'), false)
-  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'log_epoch']) AS asked (name)
+  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'log_epoch']) AS asked (name)
   LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name)";
 
 /// Fails with what is wrong and what to do.

@@ -1,12 +1,13 @@
 //! Writing the log in PostgreSQL: a transaction that holds the rows of its streams.
 
+use super::by_time::{time, times};
 use super::identity::{Purpose, begin};
 use super::sql;
 use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction};
-use mana_sync_engine::model::{EventId, UserId};
-use sqlx::{PgPool, Postgres};
+use mana_sync_engine::model::{EventId, Stamp, UserId};
+use sqlx::{PgPool, Postgres, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in PostgreSQL.
@@ -14,21 +15,27 @@ pub struct PostgresTransaction {
     transaction: sqlx::Transaction<'static, Postgres>,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
+    /// The database's clock when they were locked.
+    time: Stamp,
 }
 
 impl PostgresTransaction {
     pub(super) async fn begin(pool: &PgPool, caller: &Caller) -> Result<Self, LogError> {
         // Read committed: what is read after the lock is what the last holder of the stream left.
         let transaction = begin(pool, caller, Purpose::Write).await?;
-        Ok(Self { transaction, positions: BTreeMap::new() })
+        Ok(Self { transaction, positions: BTreeMap::new(), time: Stamp::EPOCH })
     }
 }
 
 /// Takes each stream's row, new or old, in the order given: all servers give one order, so no two wait for each other.
-const LOCK: &str = "INSERT INTO streams AS s (stream)
+/// With the time that the rows are dated by.
+const LOCK: &str = concat!(
+    "INSERT INTO streams AS s (stream)
   SELECT asked.stream FROM unnest($1::text[]) WITH ORDINALITY AS asked (stream, place) ORDER BY asked.place
   ON CONFLICT (stream) DO UPDATE SET pos = s.pos
-  RETURNING s.stream, s.pos";
+  RETURNING s.stream, s.pos, ",
+    time!()
+);
 
 const KNOWN: &str = "SELECT id, content_hash FROM sync_events WHERE user_id = $1 AND id = ANY ($2)";
 
@@ -62,6 +69,9 @@ impl Transaction for PostgresTransaction {
         let asked: Vec<String> = streams.iter().map(ToString::to_string).collect();
         let rows = sqlx::query(LOCK).bind(asked).fetch_all(&mut *self.transaction).await?;
         self.positions = rows.iter().map(sql::position_of).collect::<Result<_, LogError>>()?;
+        for row in &rows {
+            self.time = self.time.max(Stamp::parse(row.try_get(2)?)?);
+        }
         Ok(self.positions.clone())
     }
 
@@ -82,7 +92,7 @@ impl Transaction for PostgresTransaction {
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
-        insert(rows)?.execute(&mut *self.transaction).await?;
+        insert(rows, times(self.time, rows.len()))?.execute(&mut *self.transaction).await?;
         let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
         let streams: Vec<String> = newest.keys().map(ToString::to_string).collect();
         let positions = newest.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
@@ -126,8 +136,11 @@ fn all<T, U>(items: impl IntoIterator<Item = T>, part: impl FnMut(T) -> U) -> Ve
     items.into_iter().map(part).collect()
 }
 
-/// All rows in one statement.
-fn insert(rows: &[LogRow]) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
+/// All rows in one statement, each with its time.
+fn insert(
+    rows: &[LogRow],
+    times: Vec<String>,
+) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
     let positions = rows.iter().map(|row| sql::position(row.pos)).collect::<Result<Vec<i64>, LogError>>()?;
     let columns: Vec<Columns> = rows.iter().map(Columns::of).collect();
     Ok(sqlx::query(APPEND)
@@ -140,7 +153,7 @@ fn insert(rows: &[LogRow]) -> Result<sqlx::query::Query<'static, Postgres, sqlx:
         .bind(all(&columns, |c| c.data.clone()))
         .bind(all(&columns, |c| c.field_meta.clone()))
         .bind(all(rows, |row| row.client_id.to_string()))
-        .bind(all(rows, |row| row.created_at.to_string()))
+        .bind(times)
         .bind(all(&columns, |c| c.schema_version))
         .bind(all(&columns, |c| c.actor.clone()))
         .bind(all(&columns, |c| c.origin.clone()))

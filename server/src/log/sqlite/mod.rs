@@ -3,6 +3,7 @@
 //! Write-ahead logging lets readers keep their moment while the writer goes on; `synchronous = FULL` makes a commit
 //! survive a power cut. One connection writes, so a transaction holds every stream by itself.
 
+mod by_time;
 mod read;
 mod write;
 
@@ -16,7 +17,7 @@ pub use read::SqliteSnapshot;
 pub use write::SqliteTransaction;
 
 /// The newest layout this version knows, kept in `PRAGMA user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 const READERS: u32 = 4;
 /// How long a request waits for its turn before the server says that it is busy.
 const TURN: Duration = Duration::from_secs(10);
@@ -46,7 +47,7 @@ impl Database {
             return Err(LogError::Failed(format!("{url} was written by a newer version of mana-sync")));
         }
         sqlx::raw_sql(include_str!("schema.sql")).execute(&writer).await?;
-        sqlx::raw_sql("PRAGMA user_version = 1").execute(&writer).await?;
+        sqlx::raw_sql("PRAGMA user_version = 2").execute(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self { writer, readers })
     }
