@@ -42,18 +42,18 @@ pub(super) async fn stream(
         but: asking.client.clone(),
         limit: PAGE,
     };
-    let tables: Vec<Since> = tables.iter().map(wanted).collect();
-    let unread = (0..tables.len()).collect();
+    let wanted: Vec<Since> = tables.iter().map(wanted).collect();
+    let unread = (0..wanted.len()).collect();
     let feed = Feed::open(app.clone(), asking.identity, heard);
     // Before anything is sent: where memberships are unknown, that is the answer.
     feed.spaces().await?;
-    Ok(respond(&app, Tables { feed, tables, unread, is_over: false }))
+    Ok(respond(&app, Tables { feed, wanted, unread, is_over: false }))
 }
 
 /// A stream that follows each table from the time it was read up to.
 struct Tables {
     feed: Feed,
-    tables: Vec<Since>,
+    wanted: Vec<Since>,
     /// The tables that may have something to read.
     unread: VecDeque<usize>,
     is_over: bool,
@@ -65,12 +65,12 @@ impl Tables {
         loop {
             let Some(table) = self.unread.front().copied() else {
                 self.feed.news().await?;
-                self.unread = (0..self.tables.len()).collect();
+                self.unread = (0..self.wanted.len()).collect();
                 continue;
             };
             self.feed.check()?;
             let list = self.feed.spaces().await?;
-            let wanted = &mut self.tables[table];
+            let wanted = &mut self.wanted[table];
             let page = page(self.feed.app(), self.feed.user(), list, wanted).await?;
             // Also where that is earlier: a time to come would hide what comes until then.
             wanted.since = page.until;
@@ -89,18 +89,14 @@ impl Events for Tables {
         if self.is_over {
             return None;
         }
-        match self.page().await {
-            Ok((table, page)) => {
-                let names: Vec<&String> = self.tables[table].tables.iter().flatten().collect();
-                let data = json!({ "table": names.first(), "syncedUntil": page.until, "hasMore": page.has_more,
-                    "changes": served(page.changes, Form::InStream) });
-                Some(Event::default().event("changes").data(data.to_string()))
-            }
+        let Ok((table, page)) = self.page().await else {
             // An older client knows no reason; it connects again and is told then.
-            Err(_) => {
-                self.is_over = true;
-                None
-            }
-        }
+            self.is_over = true;
+            return None;
+        };
+        let name = self.wanted[table].tables.iter().flatten().next();
+        let data = json!({ "table": name, "syncedUntil": page.until, "hasMore": page.has_more,
+            "changes": served(page.changes, Form::InStream) });
+        Some(Event::default().event("changes").data(data.to_string()))
     }
 }

@@ -1,7 +1,7 @@
 //! Clients of both protocols at work on the same records: they come to the same values.
 
 use super::{BEGINNING, OldClient, old_edit};
-use crate::support::{Site, event, task};
+use crate::support::{Site, event, with};
 use mana_sync_engine::model::Stamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -53,38 +53,45 @@ async fn clients_of_both_protocols_come_to_the_same_values() {
     };
     for step in 0..120 {
         let (id, at) = (format!("t{}", next(6)), format!("2026-02-{:02}T00:00:{:02}", 1 + next(20), next(3)));
-        let (old_at, new_at) = (format!("{at}.000Z"), format!("{at}.000007Z"));
         match next(7) {
-            0 => {
-                old.write(&[json!({ "table": "tasks", "id": id, "op": "insert",
-                "data": { "id": id, "title": format!("old {step}"), "done": false, "createdAt": old_at } })])
-                    .await
-            }
-            1 => old.write(&[old_edit(&id, "title", json!(format!("old edit {step}")), &old_at)]).await,
-            2 => old.write(&[json!({ "table": "tasks", "id": id, "op": "delete", "deletedAt": old_at })]).await,
-            3 => {
-                // One of its fields is older than the rest, as where an insert and edits were sent as one.
-                let mut insert = task(&id);
-                insert["at"] = json!(new_at);
-                insert["data"] = json!({ "id": id, "title": format!("new {step}") });
-                insert["fields"] = json!({ "done": { "value": true, "at": "2026-02-01T00:00:00.000001Z" } });
-                ada.accept(&[insert]).await;
-            }
-            4 => {
-                ada.accept(&[json!({ "eventId": event(), "app": "todo", "table": "tasks", "id": id, "op": "delete",
-                "at": new_at, "deletedAt": new_at })])
-                    .await
-            }
-            _ => {
-                ada.accept(&[json!({ "eventId": event(), "app": "todo", "table": "tasks", "id": id, "op": "update",
-                "at": new_at, "fields": { "title": { "value": format!("new edit {step}"), "at": new_at },
-                    "deletedAt": { "value": null, "at": new_at } } })])
-                    .await
-            }
+            kind @ 0..3 => old.write(&[by_old(kind, step, &id, &format!("{at}.000Z"))]).await,
+            kind => ada.accept(&[by_new(kind, step, &id, &format!("{at}.000007Z"))]).await,
         }
     }
     let of_new = merged(&ada.read_on(None, &["tasks"], 50).await.0);
     let of_old = merged(&reader.read(BEGINNING).await);
     assert_eq!(of_new, of_old);
     assert!(of_new.len() > 20, "{of_new:?}");
+}
+
+/// What an older client does.
+fn by_old(kind: u64, step: u64, id: &str, at: &str) -> Value {
+    match kind {
+        0 => json!({ "table": "tasks", "id": id, "op": "insert",
+            "data": { "id": id, "title": format!("old {step}"), "done": false, "createdAt": at } }),
+        1 => old_edit(id, "title", &json!(format!("old edit {step}")), at),
+        _ => json!({ "table": "tasks", "id": id, "op": "delete", "deletedAt": at }),
+    }
+}
+
+/// What a client of protocol 2 does.
+fn by_new(kind: u64, step: u64, id: &str, at: &str) -> Value {
+    let change =
+        |op: &str| json!({ "eventId": event(), "app": "todo", "table": "tasks", "id": id, "op": op, "at": at });
+    match kind {
+        // One of its fields is older than the rest, as where an insert and edits were sent as one.
+        3 => with(
+            change("insert"),
+            &[
+                ("data", json!({ "id": id, "title": format!("new {step}") })),
+                ("fields", json!({ "done": { "value": true, "at": "2026-02-01T00:00:00.000001Z" } })),
+            ],
+        ),
+        4 => with(change("delete"), &[("deletedAt", json!(at))]),
+        _ => {
+            let title = json!({ "value": format!("new edit {step}"), "at": at });
+            let fields = json!({ "title": title, "deletedAt": { "value": null, "at": at } });
+            with(change("update"), &[("fields", fields)])
+        }
+    }
 }

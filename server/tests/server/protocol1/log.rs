@@ -149,7 +149,7 @@ async fn private_rows_go_to_their_author_alone_and_a_record_that_is_hidden_is_de
     hidden["data"]["title"] = json!("secret");
     ada.accept(&[hidden]).await;
     // The author's older client edits the record, whose visibility it does not know.
-    let mut edit = old_edit("t1", "title", json!("still secret"), "2026-01-03T00:00:00.000Z");
+    let mut edit = old_edit("t1", "title", &json!("still secret"), "2026-01-03T00:00:00.000Z");
     edit["spaceId"] = json!(space);
     of_ada.write(&[edit.clone()]).await;
     let after = of_bob.read(&shown.1).await;

@@ -78,6 +78,6 @@ pub fn old_task_in(space: &str, id: &str) -> Value {
 }
 
 /// An edit of one field, as older clients write it.
-pub fn old_edit(id: &str, field: &str, value: Value, at: &str) -> Value {
+pub fn old_edit(id: &str, field: &str, value: &Value, at: &str) -> Value {
     json!({ "table": "tasks", "id": id, "op": "update", "fields": { field: { "value": value, "at": at } } })
 }
