@@ -8,6 +8,7 @@ mod outgoing;
 mod pull;
 mod push;
 mod stream;
+mod surrogates;
 
 use crate::auth::{Identity, Unverified, bearer};
 use crate::error::ApiError;

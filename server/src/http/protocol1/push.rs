@@ -2,6 +2,7 @@
 
 use super::incoming::{Incoming, check};
 use super::pull::{answer, page};
+use super::surrogates::replaced;
 use super::{Asking, Refusal, since};
 use crate::clock;
 use crate::error::ApiError;
@@ -16,7 +17,7 @@ use mana_sync_engine::model::{AppId, ClientId, EventId, Stamp, UserId};
 use mana_sync_engine::protocol::limits::MAX_ACCEPTED_PUSH;
 use mana_sync_engine::protocol::wire::RejectionCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most changes that a push is answered with.
@@ -69,7 +70,10 @@ async fn read(request: Request) -> Result<Body, Refusal> {
             Refusal(error)
         }
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))
+    // An object: a list would do for a type whose parts may all be missing.
+    let object = serde_json::from_slice::<Map<String, Value>>(&replaced(&bytes));
+    let body = object.and_then(|object| serde_json::from_value(Value::Object(object)));
+    body.map_err(|error| invalid(error.to_string()))
 }
 
 /// Puts changes in order, each under an id of its own.

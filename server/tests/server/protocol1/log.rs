@@ -135,7 +135,12 @@ async fn what_was_withheld_is_counted() {
 
 #[tokio::test]
 async fn private_rows_go_to_their_author_alone_and_a_record_that_is_hidden_is_deleted_for_the_others() {
-    let site = Site::start().await;
+    hide(Site::start().await).await;
+    let database = Database::migrated().await;
+    hide(on_postgres(&database).await).await;
+}
+
+async fn hide(site: Site) {
     let (ada, bob) = (site.person("ada").await, site.person("bob").await);
     let space = ada.create_space("family").await;
     ada.add_member(&space, "bob", "member").await;
@@ -173,7 +178,9 @@ async fn a_push_that_is_sent_again_is_stored_once_and_an_id_used_twice_loses_not
     old.write(&[named(old_task("t1"))]).await;
     assert_eq!(other.ids().await, ["t1"]);
     old.write(&[named(old_task("t2")), named(old_task("t3"))]).await;
-    assert_eq!(other.ids().await.into_iter().collect::<BTreeSet<_>>(), ["t1", "t2", "t3"].map(str::to_owned).into());
+    let all: BTreeSet<String> = ["t1", "t2", "t3"].map(str::to_owned).into();
+    assert_eq!(other.ids().await.into_iter().collect::<BTreeSet<_>>(), all);
+    assert_eq!(ada.tasks().await.into_iter().collect::<BTreeSet<_>>(), all, "in the log, under ids of their own");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod log;
+mod odd;
 mod recorded;
 
 use crate::support::{Answer, Person, answer};
@@ -57,6 +58,13 @@ impl OldClient {
 
     pub async fn ids(&self) -> Vec<String> {
         crate::support::ids(&self.read(BEGINNING).await)
+    }
+
+    /// Sends a body to be pushed: the status and the text of the answer.
+    pub async fn send(&self, body: String) -> (u16, String) {
+        let request = self.person.http.post(format!("{}/sync/todo", self.person.url)).body(body);
+        let response = self.signed(request).send().await.expect("an answer");
+        (response.status().as_u16(), response.text().await.expect("a text"))
     }
 
     fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
