@@ -6,9 +6,10 @@ use crate::members::Unavailable;
 use crate::rate::TooOften;
 use crate::turns::Crowded;
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mana_sync_engine::protocol::wire::{ErrorAnswer, ExpiryReason, PROTOCOL};
+use serde_json::json;
 
 /// An answer that is not a success.
 #[derive(Debug, Clone)]
@@ -79,6 +80,37 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// The error as an older client gets it: a status and a sentence; where the account does not include sync, as JSON.
+    #[must_use]
+    pub fn in_plain_text(self) -> Response {
+        let mut response = if self.status == StatusCode::PAYMENT_REQUIRED {
+            let body = Json(json!({ "error": "sync_inactive", "message": self.message }));
+            (self.status, body).into_response()
+        } else {
+            (self.status, format!("{}\n", self.message)).into_response()
+        };
+        self.add_headers(response.headers_mut());
+        response
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+    }
+}
+
 impl From<&ApiError> for ErrorAnswer {
     fn from(error: &ApiError) -> Self {
         let (code, message) = (error.code.to_owned(), error.message.clone());
@@ -89,14 +121,7 @@ impl From<&ApiError> for ErrorAnswer {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(ErrorAnswer::from(&self))).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
+        self.add_headers(response.headers_mut());
         response
     }
 }

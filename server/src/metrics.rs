@@ -44,7 +44,7 @@ impl Default for Metrics {
             Family::<Route, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.0, 15)));
         registry.register_with_unit("request_duration", "How long answers took", Unit::Seconds, seconds.clone());
         let changes = Family::<Direction, Counter>::default();
-        registry.register("changes", "Changes accepted, rejected and served", changes.clone());
+        registry.register("changes", "Changes accepted, rejected, withheld and served", changes.clone());
         let connections = Gauge::default();
         registry.register("connections", "Connections that are told what there is to pull", connections.clone());
         Self { registry, requests, seconds, changes, connections }
@@ -63,6 +63,11 @@ impl Metrics {
     pub fn pushed(&self, accepted: usize, rejected: usize) {
         self.count("accepted", accepted);
         self.count("rejected", rejected);
+    }
+
+    /// Changes of protocol 1 were kept that protocol 2 refuses.
+    pub fn withheld(&self, changes: usize) {
+        self.count("withheld", changes);
     }
 
     /// A page was served.

@@ -4,7 +4,10 @@ use crate::clock;
 use crate::log::erase::{self, Erasure};
 use crate::log::postgres::{PostgresEraser, PostgresLog};
 use crate::log::sqlite::{Database, SqliteLog};
-use crate::log::{Caller, ChangeLog, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, SyncLog};
+use crate::log::{
+    ByTime as _, Caller, ChangeLog, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, Since,
+    SyncLog, Withheld,
+};
 use mana_sync_engine::model::{AppId, SpaceId};
 use std::collections::BTreeMap;
 
@@ -75,6 +78,32 @@ impl StoredLog {
         match self {
             Self::Sqlite(log) => log.pull(pull).await,
             Self::Postgres(log) => log.pull(pull).await,
+        }
+    }
+
+    /// Reads one page by time ([`ByTime::since`]).
+    pub async fn since(&self, caller: &Caller, asked: &Since) -> Result<DatedPage, LogError> {
+        let caller = self.knowing_own_space(caller.clone()).await?;
+        match self {
+            Self::Sqlite(log) => log.store().since(&caller, asked).await,
+            Self::Postgres(log) => log.store().since(&caller, asked).await,
+        }
+    }
+
+    /// Keeps changes that protocol 2 refuses ([`ByTime::withhold`]).
+    pub async fn withhold(&self, caller: &Caller, changes: &[Withheld]) -> Result<(), LogError> {
+        match self {
+            Self::Sqlite(log) => log.store().withhold(caller, changes).await,
+            Self::Postgres(log) => log.store().withhold(caller, changes).await,
+        }
+    }
+
+    /// The newest schema version taken of an app, where there is a limit.
+    #[must_use]
+    pub fn newest_schema(&self, app: &AppId) -> Option<u32> {
+        match self {
+            Self::Sqlite(log) => log.newest_schema(app),
+            Self::Postgres(log) => log.newest_schema(app),
         }
     }
 

@@ -36,6 +36,11 @@ pub fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiErr
 pub async fn read(request: Request, app: &App) -> Result<Vec<u8>, ApiError> {
     let (parts, body) = request.into_parts();
     check_headers(&parts.headers)?;
+    read_any(body, app).await
+}
+
+/// A body of whatever type, as large.
+pub async fn read_any(body: Body, app: &App) -> Result<Vec<u8>, ApiError> {
     match tokio::time::timeout(app.patience.body, collect(body)).await {
         Ok(bytes) => bytes,
         Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body did not come in time")),

@@ -1,10 +1,12 @@
-//! The routes of protocol 2, and what holds for all of them: typed errors, exact origins, limited bodies.
+//! The routes of both protocols, and what holds for all of them: exact origins, limited bodies, and for those of protocol 2 typed
+//! errors.
 
 mod body;
 mod feed;
 mod internal;
 mod observe;
 mod origin;
+mod protocol1;
 mod pull;
 mod push;
 mod segment;
@@ -37,6 +39,8 @@ use tower_http::trace::TraceLayer;
 const PREFLIGHT: Duration = Duration::from_mins(10);
 /// How a client of a stream says where it was cut off.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// How a client of protocol 1 names itself.
+const CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 
 /// All routes of the server.
 pub fn router(app: AppState) -> Router {
@@ -55,13 +59,15 @@ pub fn router(app: AppState) -> Router {
     if app.dev.is_some() {
         router = router.merge(crate::dev::routes());
     }
-    router
+    let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
         })
+        .layer(cors(&app));
+    router
+        .merge(protocol1::routes().layer(cors_of_protocol_1(&app)))
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(cors(&app))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), observe::count))
         .layer(TraceLayer::new_for_http().make_span_with(span))
@@ -86,6 +92,12 @@ fn cors(app: &AppState) -> CorsLayer {
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING, LAST_EVENT_ID])
         .expose_headers([header::RETRY_AFTER])
         .max_age(PREFLIGHT)
+}
+
+/// Older clients name themselves in a header, and send their requests with credentials, of which there are none here.
+fn cors_of_protocol_1(app: &AppState) -> CorsLayer {
+    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, CLIENT_ID];
+    cors(app).allow_methods([Method::GET, Method::POST]).allow_headers(headers).allow_credentials(true)
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

@@ -8,7 +8,7 @@ use crate::log::{Caller, Push, PushOutcome, Sent};
 use crate::server::AppState;
 use axum::Json;
 use axum::extract::{Request, State};
-use mana_sync_engine::model::{ClientId, SpaceId};
+use mana_sync_engine::model::{ClientId, SpaceId, UserId};
 use mana_sync_engine::protocol::limits::MAX_ACCEPTED_PUSH;
 use mana_sync_engine::protocol::wire::{PROTOCOL, PushAnswer, RejectionCode};
 use serde::Deserialize;
@@ -39,24 +39,12 @@ pub(super) async fn push(
         return Err(ApiError::too_large(format!("a push may have {MAX_ACCEPTED_PUSH} changes")));
     }
     let (changes, client_id, receipt) = (body.changes, body.client_id, body.receipt);
-    let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
     if let Some(named) = body.personal_space_id {
-        let caller = Caller { user: identity.user.clone(), spaces: spaces.clone() };
-        app.log.hear_of_own_space(&caller, &named).await?;
+        let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
+        app.log.hear_of_own_space(&Caller { user: identity.user.clone(), spaces }, &named).await?;
     }
-    let push = |spaces| Push {
-        caller: Caller { user: identity.user.clone(), spaces },
-        client_id: client_id.clone(),
-        receipt: receipt.clone(),
-        changes: changes.iter().map(|change| Sent::from_text(change)).collect(),
-        now: clock::now(),
-    };
-    let mut outcome = store(&app, push(spaces)).await?;
-    if outcome.rejected.iter().any(|rejection| is_denial(rejection.code)) {
-        // Nobody is refused by what was true a moment ago.
-        let spaces = app.memberships.spaces_of(&identity.user).await?.spaces;
-        outcome = after(outcome, store(&app, push(spaces)).await?);
-    }
+    let changes: Vec<Sent> = changes.iter().map(|change| Sent::from_text(change)).collect();
+    let outcome = take(&app, &identity.user, (&client_id, receipt), &changes).await?;
     app.metrics.pushed(outcome.accepted.len(), outcome.rejected.len());
     tracing::debug!(accepted = outcome.accepted.len(), rejected = outcome.rejected.len(), "pushed");
     Ok(Json(PushAnswer {
@@ -66,6 +54,29 @@ pub(super) async fn push(
         receipt: outcome.receipt,
         server_time: clock::now(),
     }))
+}
+
+/// Takes changes of this person's into the log. Nobody is refused by memberships that were true a moment ago.
+pub(super) async fn take(
+    app: &AppState,
+    user: &UserId,
+    (client_id, receipt): (&ClientId, Option<String>),
+    changes: &[Sent],
+) -> Result<PushOutcome, ApiError> {
+    let push = |spaces| Push {
+        caller: Caller { user: user.clone(), spaces },
+        client_id: client_id.clone(),
+        receipt: receipt.clone(),
+        changes: changes.to_vec(),
+        now: clock::now(),
+    };
+    let spaces = app.memberships.recent_spaces_of(user).await?.spaces;
+    let outcome = store(app, push(spaces)).await?;
+    if !outcome.rejected.iter().any(|rejection| is_denial(rejection.code)) {
+        return Ok(outcome);
+    }
+    let spaces = app.memberships.spaces_of(user).await?.spaces;
+    Ok(after(outcome, store(app, push(spaces)).await?))
 }
 
 /// In a task of its own: a client that hangs up does not stop the transaction, or the news of it.

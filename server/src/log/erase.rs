@@ -29,7 +29,8 @@ pub trait Erase: Sync {
         only: Option<&UserId>,
     ) -> impl Future<Output = Result<BTreeSet<Collection>, LogError>> + Send;
 
-    /// Forgets what is kept beside the streams: which space is the person's own, and rows that could not be carried over.
+    /// Forgets what is kept beside the streams: which space is the person's own, what was withheld, and rows that could not
+    /// be carried over.
     fn forget(&self, whose: &Erasure) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 

@@ -6,6 +6,8 @@
 
 mod access;
 mod admit;
+#[cfg(feature = "service")]
+mod by_time;
 mod bytes;
 #[cfg(feature = "service")]
 mod columns;
@@ -32,6 +34,8 @@ mod types;
 
 pub use access::Caller;
 pub use admit::Sent;
+#[cfg(feature = "service")]
+pub use by_time::{ByTime, Dated, DatedPage, Since, Withheld};
 pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
 pub use own_space::OwnSpaces;
@@ -168,6 +172,11 @@ impl<L: ChangeLog> SyncLog<L> {
     #[must_use]
     pub fn with_quota(self, quota: Option<u64>) -> Self {
         Self { quota, ..self }
+    }
+
+    /// The newest schema version taken of an app, where there is a limit.
+    pub fn newest_schema(&self, app: &AppId) -> Option<u32> {
+        self.max_schema.get(app).copied()
     }
 
     /// The store.

@@ -4,8 +4,8 @@
 
 use super::columns::Columns;
 use super::{
-    Collection, ContentHash, Deletion, Epoch, Head, LogError, RecordKey, Rows, ServedRow, Span, StreamId, StreamState,
-    Tag,
+    Collection, ContentHash, Dated, Deletion, Epoch, Head, LogError, RecordKey, Rows, ServedRow, Span, StreamId,
+    StreamState, Tag,
 };
 use mana_sync_engine::model::{AppId, EventId, Malformed, RecordId, Stamp, TableName, UserId, Visibility};
 use sqlx::Row;
@@ -113,6 +113,19 @@ impl Rows {
         self.rows.push(ServedRow { pos: count(row, 0)?, tag: tag(row, 1)?, change: columns.into_change()? });
         Ok(true)
     }
+}
+
+/// A row as it is read by time: the columns of [`Rows::take`], then `created_at, stream`, and whether it is a change that was
+/// withheld, which stands in `data`.
+pub(super) fn dated(row: &impl Cells) -> Result<(Stamp, usize, Dated), LogError> {
+    let at = Stamp::parse(&row.text(16)?)?;
+    if row.integer(18)? != 0 {
+        let text = row.text(8)?;
+        let change = serde_json::from_str(&text).map_err(|error| Malformed::new("change", error.to_string()))?;
+        return Ok((at, text.len(), Dated::Withheld(change)));
+    }
+    let columns = columns(row)?;
+    Ok((at, columns.size(), Dated::Row(Box::new(columns.into_change()?))))
 }
 
 fn columns(row: &impl Cells) -> Result<Columns, LogError> {

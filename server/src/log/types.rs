@@ -151,7 +151,7 @@ pub struct LogRow {
     pub user: UserId,
     /// The client that pushed it, for logs.
     pub client_id: ClientId,
-    /// The server's clock when it came.
+    /// The server's clock when it came. A database may date it later, so that it can be read by time.
     pub created_at: Stamp,
     /// The change, with its space as the wire names it and its author in `user_id`.
     pub change: Change,

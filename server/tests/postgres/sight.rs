@@ -2,10 +2,19 @@
 
 use crate::postgres::Database;
 use crate::world::{FAMILY, NOTHING, acting, ask, world};
-use mana_sync::log::contract::fixtures::{accept, insert, member, sync_log};
+use mana_sync::log::contract::fixtures::{accept, insert, member, person, sync_log};
+use mana_sync::log::{ByTime as _, Withheld};
+use mana_sync_engine::model::{AppId, ClientId, EventId};
+use serde_json::json;
 
 /// `stream writer op record` of everything there is.
 const EVERYTHING: &str = "SELECT stream, user_id, op, record_id FROM sync_changes ORDER BY stream, pos";
+
+/// What was withheld from protocol 2.
+const WITHHELD: &str = "SELECT user_id, table_name FROM sync_withheld";
+/// A change in the name of somebody else.
+const FORGE: &str = "INSERT INTO sync_withheld (user_id, id, app_id, table_name, client_id, created_at, code, change)
+  SELECT 'ada', 'x', 'todo', 'tasks', 'a', '', '', '' RETURNING id";
 
 #[tokio::test]
 async fn a_person_sees_their_own_stream_and_their_spaces_without_others_private_records() {
@@ -93,4 +102,24 @@ async fn how_much_others_wrote_is_neither_seen_nor_changed() {
     assert!(sqlx::query("DELETE FROM sync_usage").execute(log.store().pool()).await.is_err());
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM sync_usage").fetch_one(log.store().pool()).await.unwrap();
     assert_eq!(seen, 0, "without a person there is nothing");
+}
+
+#[tokio::test]
+async fn what_was_withheld_is_its_authors_alone() {
+    let (_database, log) = world().await;
+    let withheld = Withheld {
+        event_id: EventId::named("withheld"),
+        app: AppId::parse("todo").unwrap(),
+        table: "tasks".to_owned(),
+        client_id: ClientId::parse("a").unwrap(),
+        code: "not_a_member",
+        change: json!({ "spaceId": "family", "id": "forged" }),
+    };
+    log.store().withhold(&person("ada", &["family:family:member"]), &[withheld]).await.unwrap();
+    let mut ada = acting(log.store().pool(), ("ada", NOTHING, NOTHING)).await;
+    assert_eq!(ask(&mut ada, WITHHELD).await.unwrap(), ["ada tasks"]);
+    assert!(ask(&mut ada, "DELETE FROM sync_withheld RETURNING id").await.is_err(), "and stays");
+    let mut bob = acting(log.store().pool(), ("bob", FAMILY, FAMILY)).await;
+    assert_eq!(ask(&mut bob, WITHHELD).await.unwrap(), Vec::<String>::new());
+    assert!(ask(&mut bob, FORGE).await.is_err());
 }

@@ -167,6 +167,8 @@ async fn whose_subscription_is_inactive_pays_first_and_everybody_else_syncs() {
     let bob = site.person("bob").await;
     assert_eq!(bob.push(&[task("b1")]).await.code(), (402, "subscription_inactive"));
     assert_eq!(bob.pull(None, &["tasks"], 9).await.code(), (402, "subscription_inactive"));
+    let older = bob.post("/sync/todo", json!({ "changes": [] })).await;
+    assert_eq!((older.status, &older.body["error"]), (StatusCode::PAYMENT_REQUIRED, &json!("sync_inactive")));
     // Nothing is concluded from an answer that is none.
     for name in ["odd", "broken", "..", "a/../bob"] {
         assert_eq!(pull(&site, name).await.status, StatusCode::OK, "{name}");

@@ -14,6 +14,7 @@ mod poison;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod protocol;
+mod protocol1;
 mod restore;
 mod services;
 mod sockets;

@@ -222,15 +222,26 @@ async fn a_server_that_is_told_of_changed_memberships_tells_the_others() {
     let ada_there = provider.person("ada").await;
     let bob = Person { url: other.url(), ..provider.person("bob").await };
     let mut socket = Socket::open(&other, &bob).await;
+    let mut stream = Stream::of_tasks(&bob).await;
+    assert_eq!(stream.event().await.data["spaces"], json!([]));
     let space = ada_there.create_space("family").await;
     ada_there.add_member(&space, "bob", "member").await;
     let town = Town { provider, site };
     assert_eq!(town.tell(&["bob"], KEY).await, StatusCode::NO_CONTENT);
     assert_eq!(socket.hear().await, json!({ "type": "spaces-changed" }));
+    assert_eq!(stream.event().await.data["spaces"][0]["id"], json!(space));
     assert_eq!(bob.pull(None, &["tasks"], 9).await.body["spaces"][0]["id"], json!(space));
-    let ada = Person { url: town.site.url(), ..ada_there };
+    let ada = Person { url: town.site.url(), ..ada_there.clone() };
     ada.accept(&[task_in(&space, "t1")]).await;
     assert_eq!(socket.hear().await, available("tasks"));
+    stream.brings(&["t1"]).await;
+    let members = format!("/dev/spaces/{space}/members");
+    ada_there.send(reqwest::Method::DELETE, &members, json!({ "userId": "bob" })).await;
+    assert_eq!(town.tell(&["bob"], KEY).await, StatusCode::NO_CONTENT);
+    assert_eq!(stream.event().await.data["spaces"], json!([]));
+    ada.accept(&[task_in(&space, "t2")]).await;
+    bob.accept(&[task("own")]).await;
+    stream.brings(&["own"]).await;
 }
 
 /// A service that answers every path alike.

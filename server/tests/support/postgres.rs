@@ -181,6 +181,17 @@ impl Database {
         transaction
     }
 
+    /// Comes back once a server waits for what somebody else has locked.
+    pub async fn waits_for_a_lock(&self) {
+        let waiting = format!(
+            "SELECT count(*)::text FROM pg_stat_activity
+             WHERE datname = current_database() AND usename = '{SERVER}' AND wait_event_type = 'Lock'"
+        );
+        while self.text(&waiting).await == "0" {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     /// Runs statements in it as the superuser.
     pub async fn run(&self, statements: &str) {
         cluster().await.run(&self.name, statements).await;

@@ -56,6 +56,11 @@ const FORGET_UNREAD_OF_USER: &str = "DELETE FROM sync_unread WHERE user_id = $1"
 
 const FORGET_UNREAD_IN_SPACE: &str = "DELETE FROM sync_unread WHERE content::jsonb ->> 'space_id' = $1";
 
+const FORGET_WITHHELD_OF_USER: &str = "DELETE FROM sync_withheld WHERE user_id = $1";
+
+const FORGET_WITHHELD_IN_SPACE: &str = "DELETE FROM sync_withheld WHERE $1 IN (change::jsonb ->> 'spaceId',
+  change::jsonb #>> '{data,spaceId}', change::jsonb #>> '{fields,spaceId,value}')";
+
 const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
 
 /// The log as the compactor has it.
@@ -122,8 +127,8 @@ impl Erase for PostgresEraser {
 
     async fn forget(&self, whose: &Erasure) -> Result<(), LogError> {
         let (id, statements): (_, &[&'static str]) = match whose {
-            Erasure::User(user) => (user.as_str(), &[FORGET_OWN_SPACE, FORGET_UNREAD_OF_USER]),
-            Erasure::Space(space) => (space.as_str(), &[FORGET_UNREAD_IN_SPACE]),
+            Erasure::User(user) => (user.as_str(), &[FORGET_OWN_SPACE, FORGET_UNREAD_OF_USER, FORGET_WITHHELD_OF_USER]),
+            Erasure::Space(space) => (space.as_str(), &[FORGET_UNREAD_IN_SPACE, FORGET_WITHHELD_IN_SPACE]),
         };
         for statement in statements {
             sqlx::query(*statement).bind(id).execute(&self.0).await?;

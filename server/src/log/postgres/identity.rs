@@ -3,6 +3,7 @@
 //! The identity is said in the transaction's first statement and ends with it, so a connection carries none from one request
 //! to the next. Spaces travel as a JSON array: an id is a value there, whatever characters it has.
 
+use super::by_time::BEGIN_WRITING;
 use crate::log::{Caller, LogError};
 use serde_json::json;
 use sqlx::{PgPool, Postgres, Transaction};
@@ -41,6 +42,9 @@ pub(super) async fn begin(
         let mut transaction = pool.begin_with(statement).await?;
         let say = sqlx::query(SAY).bind(user).bind(readable).bind(writable);
         say.execute(&mut *transaction).await?;
+        if let Purpose::Write = purpose {
+            sqlx::query(BEGIN_WRITING).execute(&mut *transaction).await?;
+        }
         Ok(transaction)
     });
     begun.await.map_err(|_| LogError::Failed("a transaction could not be begun".into()))?

@@ -51,7 +51,7 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     // In the order in which the server reads and writes them, so that neither waits for the other for ever; where somebody
     // holds them for long, it is the migration that gives up, and not everybody behind it that waits.
     let lock = "SET LOCAL lock_timeout = '10s';
-      LOCK TABLE streams, sync_changes, sync_records, log_epoch IN ACCESS EXCLUSIVE MODE";
+      LOCK TABLE streams, sync_changes, sync_records, sync_withheld, log_epoch IN ACCESS EXCLUSIVE MODE";
     sqlx::raw_sql(lock).execute(&mut *transaction).await?;
     let mut carried = CarriedOver::default();
     if to_carry {
@@ -116,7 +116,7 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
 async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
     let other: Option<(String, String)> = sqlx::query_as(
         "SELECT c.relname::text, c.relowner::regrole::text
-         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_usage',
+         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_usage',
            'sync_tags', 'sync_events']) AS asked (name)
          JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
          WHERE c.relowner <> current_user::regrole LIMIT 1",

@@ -4,6 +4,7 @@
 //! security (`policies.sql`) holds every transaction to what its person may see and write, besides the statements' own
 //! conditions; [`migrate()`] puts it in place, and [`PostgresLog::open`] refuses to work where it would not hold.
 
+mod by_time;
 mod erase;
 mod identity;
 mod migrate;

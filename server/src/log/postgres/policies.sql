@@ -40,8 +40,8 @@ DECLARE
 BEGIN
   FOR old IN
     SELECT polname, polrelid::regclass AS on_table FROM pg_policy
-    WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'log_epoch'::regclass,
-      'own_spaces'::regclass, 'sync_unread'::regclass)
+    WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'sync_withheld'::regclass,
+      'log_epoch'::regclass, 'own_spaces'::regclass, 'sync_unread'::regclass)
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.polname, old.on_table);
   END LOOP;
@@ -50,6 +50,7 @@ END $$;
 ALTER TABLE sync_changes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE streams      ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE sync_withheld ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE own_spaces   ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE log_epoch    ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_unread  ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -114,22 +115,28 @@ CREATE POLICY owner_keeps ON own_spaces FOR ALL TO CURRENT_USER USING (user_id =
 CREATE POLICY owner_moves ON sync_changes FOR UPDATE TO CURRENT_USER USING (user_id = (SELECT sync_caller()))
   WITH CHECK (user_id = (SELECT sync_caller()) AND stream = 'user:' || user_id);
 
+-- What was withheld is its author's alone, whatever space it names.
+CREATE POLICY server_reads ON sync_withheld FOR SELECT TO mana_sync_server USING (user_id = (SELECT sync_caller()));
+CREATE POLICY server_writes ON sync_withheld FOR INSERT TO mana_sync_server
+  WITH CHECK (user_id = (SELECT sync_caller()));
+
 CREATE POLICY epoch_is_known ON log_epoch FOR SELECT TO mana_sync_server, mana_sync_compactor USING (true);
 CREATE POLICY owner_names_it ON log_epoch FOR ALL TO CURRENT_USER USING (true);
 
 CREATE POLICY compactor_works ON sync_changes FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON streams FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON sync_records FOR ALL TO mana_sync_compactor USING (true);
+CREATE POLICY compactor_works ON sync_withheld FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON own_spaces FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON sync_unread FOR ALL TO mana_sync_compactor USING (true);
 
-REVOKE ALL ON sync_changes, streams, sync_records, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
+REVOKE ALL ON sync_changes, streams, sync_records, sync_withheld, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
   FROM PUBLIC, mana_sync_server, mana_sync_compactor;
-GRANT SELECT, INSERT ON sync_changes, streams, sync_records TO mana_sync_server;
+GRANT SELECT, INSERT ON sync_changes, streams, sync_records, sync_withheld TO mana_sync_server;
 GRANT UPDATE (pos) ON streams TO mana_sync_server;
 GRANT UPDATE ON sync_records TO mana_sync_server;
 GRANT SELECT ON own_spaces, log_epoch, sync_tags, sync_events TO mana_sync_server;
-GRANT SELECT, INSERT, UPDATE, DELETE ON sync_changes, streams, sync_records TO mana_sync_compactor;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sync_changes, streams, sync_records, sync_withheld TO mana_sync_compactor;
 GRANT SELECT ON log_epoch TO mana_sync_compactor;
 GRANT SELECT, DELETE ON own_spaces, sync_unread TO mana_sync_compactor;
 
@@ -141,7 +148,7 @@ BEGIN
     ALTER POLICY server_reads ON sync_changes TO mana_sync_server, mana_sync_service;
     ALTER POLICY server_writes ON sync_changes TO mana_sync_server, mana_sync_service;
     ALTER POLICY server_reads ON sync_records TO mana_sync_server, mana_sync_service;
-    REVOKE ALL ON sync_changes, streams, sync_records, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
+    REVOKE ALL ON sync_changes, streams, sync_records, sync_withheld, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
       FROM mana_sync_service;
     GRANT SELECT ON sync_changes, sync_records TO mana_sync_service;
     GRANT INSERT (id, app_id, table_name, record_id, user_id, op, data, field_meta, client_id, created_at, schema_version, actor,

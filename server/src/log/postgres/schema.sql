@@ -26,6 +26,22 @@ CREATE TABLE IF NOT EXISTS sync_changes (
   UNIQUE (stream, pos)
 );
 
+-- By this, clients of protocol 1 read (by_time.rs).
+CREATE INDEX IF NOT EXISTS sync_changes_of_stream_by_time ON sync_changes (stream, created_at COLLATE "C");
+
+-- What clients of protocol 1 sent and protocol 2 refuses: for those of its author only, and in no stream.
+CREATE TABLE IF NOT EXISTS sync_withheld (
+  user_id    text NOT NULL CHECK (user_id <> ''),
+  id         text NOT NULL,
+  app_id     text NOT NULL,
+  table_name text NOT NULL,
+  client_id  text NOT NULL,
+  created_at text NOT NULL,
+  code       text NOT NULL,
+  change     text NOT NULL,
+  PRIMARY KEY (user_id, id)
+);
+
 -- Where each stream stands. `pos` counts on when rows are removed, so a position is never given twice.
 CREATE TABLE IF NOT EXISTS streams (
   stream         text    NOT NULL PRIMARY KEY,

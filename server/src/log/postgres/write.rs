@@ -1,12 +1,13 @@
 //! Writing the log in PostgreSQL: a transaction that holds the rows of its streams.
 
+use super::by_time::{time, times};
 use super::identity::{Purpose, begin};
 use super::sql;
 use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction};
-use mana_sync_engine::model::{EventId, UserId};
-use sqlx::{PgPool, Postgres};
+use mana_sync_engine::model::{EventId, Stamp, UserId};
+use sqlx::{PgPool, Postgres, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in PostgreSQL.
@@ -14,6 +15,8 @@ pub struct PostgresTransaction {
     pub(super) transaction: sqlx::Transaction<'static, Postgres>,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
+    /// The database's clock when they were locked.
+    time: Stamp,
 }
 
 impl PostgresTransaction {
@@ -24,7 +27,7 @@ impl PostgresTransaction {
 
     /// The same over a transaction that is nobody's in particular.
     pub(super) fn over(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
-        Self { transaction, positions: BTreeMap::new() }
+        Self { transaction, positions: BTreeMap::new(), time: Stamp::EPOCH }
     }
 
     /// Moves the streams on to the last of these rows.
@@ -41,10 +44,14 @@ impl PostgresTransaction {
 }
 
 /// Takes each stream's row, new or old, in the order given: all servers give one order, so no two wait for each other.
-const LOCK: &str = "INSERT INTO streams AS s (stream)
+/// With the time that the rows are dated by.
+const LOCK: &str = concat!(
+    "INSERT INTO streams AS s (stream)
   SELECT asked.stream FROM unnest($1::text[]) WITH ORDINALITY AS asked (stream, place) ORDER BY asked.place
   ON CONFLICT (stream) DO UPDATE SET pos = s.pos
-  RETURNING s.stream, s.pos";
+  RETURNING s.stream, s.pos, ",
+    time!()
+);
 
 /// Asked when the streams are locked: what made a space its owner's is through then, or waits.
 const TURNED_OWN: &str = "SELECT EXISTS (SELECT FROM own_spaces WHERE 'space:' || space_id = ANY ($1))";
@@ -89,6 +96,9 @@ impl Transaction for PostgresTransaction {
             return Err(LogError::turned_own());
         }
         self.positions = rows.iter().map(sql::position_of).collect::<Result<_, LogError>>()?;
+        for row in &rows {
+            self.time = self.time.max(Stamp::parse(row.try_get(2)?)?);
+        }
         Ok(self.positions.clone())
     }
 
@@ -115,7 +125,7 @@ impl Transaction for PostgresTransaction {
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
-        insert(rows)?.execute(&mut *self.transaction).await?;
+        insert(rows, times(self.time, rows.len()))?.execute(&mut *self.transaction).await?;
         self.advance(rows).await
     }
 
@@ -152,9 +162,10 @@ fn all<T, U>(items: impl IntoIterator<Item = T>, part: impl FnMut(T) -> U) -> Ve
     items.into_iter().map(part).collect()
 }
 
-/// All rows in one statement.
+/// All rows in one statement, each with its time.
 pub(super) fn insert(
     rows: &[LogRow],
+    times: Vec<String>,
 ) -> Result<sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>, LogError> {
     let positions = rows.iter().map(|row| sql::position(row.pos)).collect::<Result<Vec<i64>, LogError>>()?;
     let columns: Vec<Columns> = rows.iter().map(Columns::of).collect();
@@ -168,7 +179,7 @@ pub(super) fn insert(
         .bind(all(&columns, |c| c.data.clone()))
         .bind(all(&columns, |c| c.field_meta.clone()))
         .bind(all(rows, |row| row.client_id.to_string()))
-        .bind(all(rows, |row| row.created_at.to_string()))
+        .bind(times)
         .bind(all(&columns, |c| c.schema_version))
         .bind(all(&columns, |c| c.actor.clone()))
         .bind(all(&columns, |c| c.origin.clone()))

@@ -35,6 +35,11 @@ const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
 
 const FORGET_OWN_SPACE: &str = "DELETE FROM own_spaces WHERE user_id = ?";
 
+const FORGET_WITHHELD_OF_USER: &str = "DELETE FROM sync_withheld WHERE user_id = ?";
+
+const FORGET_WITHHELD_IN_SPACE: &str = "DELETE FROM sync_withheld WHERE ? IN (change ->> '$.spaceId',
+  change ->> '$.data.spaceId', change ->> '$.fields.spaceId.value')";
+
 const DELETE_HEADS: &str = "DELETE FROM sync_records WHERE stream = ?1 AND (app_id, table_name, record_id) NOT IN (
     SELECT app_id, table_name, record_id FROM sync_changes WHERE stream = ?1)";
 
@@ -84,8 +89,12 @@ impl Erase for SqliteLog {
     }
 
     async fn forget(&self, whose: &Erasure) -> Result<(), LogError> {
-        if let Erasure::User(user) = whose {
-            sqlx::query(FORGET_OWN_SPACE).bind(user.as_str()).execute(&self.database.writer).await?;
+        let (id, statements): (_, &[&'static str]) = match whose {
+            Erasure::User(user) => (user.as_str(), &[FORGET_OWN_SPACE, FORGET_WITHHELD_OF_USER]),
+            Erasure::Space(space) => (space.as_str(), &[FORGET_WITHHELD_IN_SPACE]),
+        };
+        for statement in statements {
+            sqlx::query(*statement).bind(id).execute(&self.database.writer).await?;
         }
         Ok(())
     }

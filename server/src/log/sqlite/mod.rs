@@ -3,6 +3,7 @@
 //! Write-ahead logging lets readers keep their moment while the writer goes on; `synchronous = FULL` makes a commit
 //! survive a power cut. One connection writes, so a transaction holds every stream by itself.
 
+mod by_time;
 mod erase;
 mod own_space;
 mod read;

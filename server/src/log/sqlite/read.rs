@@ -3,7 +3,7 @@
 use crate::log::{Epoch, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag, sql};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A view of one moment of the log in SQLite.
@@ -18,6 +18,10 @@ impl SqliteSnapshot {
         // A deferred transaction takes its moment at the first read: now, not when the caller gets round to it.
         sqlx::query("SELECT 1 FROM log_epoch").execute(&mut *transaction).await?;
         Ok(Self { epoch, transaction })
+    }
+
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
     }
 }
 

@@ -24,6 +24,24 @@ CREATE TABLE IF NOT EXISTS sync_changes (
   UNIQUE (stream, pos)
 );
 
+-- By these, clients of protocol 1 read: one transaction writes at a time, and no two rows have one time.
+CREATE INDEX IF NOT EXISTS sync_changes_by_time ON sync_changes (created_at);
+CREATE INDEX IF NOT EXISTS sync_changes_of_stream_by_time ON sync_changes (stream, created_at);
+
+-- What clients of protocol 1 sent and protocol 2 refuses: for those of its author only, and in no stream.
+CREATE TABLE IF NOT EXISTS sync_withheld (
+  user_id    TEXT NOT NULL CHECK (user_id <> ''),
+  id         TEXT NOT NULL,
+  app_id     TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  client_id  TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  code       TEXT NOT NULL,
+  change     TEXT NOT NULL,
+  PRIMARY KEY (user_id, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sync_withheld_by_time ON sync_withheld (created_at);
+
 -- Where each stream stands. `pos` counts on when rows are removed, so a position is never given twice.
 CREATE TABLE IF NOT EXISTS streams (
   stream         TEXT    NOT NULL PRIMARY KEY,

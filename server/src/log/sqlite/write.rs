@@ -1,9 +1,10 @@
 //! Writing the log in SQLite: one immediate transaction at a time.
 
+use super::by_time::next_time;
 use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
-use mana_sync_engine::model::{EventId, UserId};
+use mana_sync_engine::model::{EventId, Stamp, UserId};
 use serde_json::json;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -92,8 +93,11 @@ impl Transaction for SqliteTransaction {
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
+        let Some(first) = rows.first() else { return Ok(()) };
+        let mut at = next_time(&mut self.transaction, first.created_at).await?;
         for row in rows {
-            insert(row)?.execute(&mut *self.transaction).await?;
+            insert(row, at)?.execute(&mut *self.transaction).await?;
+            at = at.next();
         }
         let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
         for (stream, pos) in newest {
@@ -133,7 +137,7 @@ impl Transaction for SqliteTransaction {
     }
 }
 
-fn insert(row: &LogRow) -> Result<Query<'static, Sqlite, SqliteArguments>, LogError> {
+fn insert(row: &LogRow, at: Stamp) -> Result<Query<'static, Sqlite, SqliteArguments>, LogError> {
     let columns = Columns::of(row);
     Ok(sqlx::query(APPEND)
         .bind(columns.id)
@@ -145,7 +149,7 @@ fn insert(row: &LogRow) -> Result<Query<'static, Sqlite, SqliteArguments>, LogEr
         .bind(columns.data)
         .bind(columns.field_meta)
         .bind(row.client_id.to_string())
-        .bind(row.created_at.to_string())
+        .bind(at.to_string())
         .bind(columns.schema_version)
         .bind(columns.actor)
         .bind(columns.origin)

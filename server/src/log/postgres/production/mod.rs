@@ -140,7 +140,9 @@ impl Carrier<'_> {
             rows.push(LogRow { stream, pos: *pos, tag, hash, user, client_id, created_at, change });
         }
         // Under the times that production gave them.
-        insert(&rows)?.execute(&mut *self.transaction.transaction).await?;
+        insert(&rows, rows.iter().map(|row| row.created_at.to_string()).collect())?
+            .execute(&mut *self.transaction.transaction)
+            .await?;
         self.transaction.advance(&rows).await?;
         self.transaction.put_heads(&heads).await
     }

@@ -1,11 +1,12 @@
-//! `/v2/stream`: what comes, to whom, and when it ends.
+//! `/v2/stream`: what comes, and to whom.
 
-use crate::restore::copy;
-use crate::support::{Person, Site, event, ids, pull_body, task, task_in, with};
+mod ending;
+mod resuming;
+
+use crate::support::{Person, Site, ids, pull_body, task, task_in, with};
 use mana_sync::http::Origins;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest wait for an event before a test fails; no test waits for it to pass.
@@ -65,7 +66,7 @@ impl Stream {
         Self::open(person, "apps=todo/tasks").await
     }
 
-    fn of(response: Response) -> Self {
+    pub fn of(response: Response) -> Self {
         assert_eq!(response.status(), 200);
         Self { response, text: String::new() }
     }
@@ -75,17 +76,15 @@ impl Stream {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let event = Event::parse(block);
-                self.text = rest.to_owned();
+                self.text = self.text.split_off(self.text.len() - rest.len());
                 return Some(event);
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event in time");
-            match chunk.expect("a stream that is not cut off") {
-                Some(bytes) => self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8")),
-                None => {
-                    assert_eq!(self.text, "", "half an event");
-                    return None;
-                }
-            }
+            let Some(bytes) = chunk.expect("a stream that is not cut off") else {
+                assert_eq!(self.text, "", "half an event");
+                return None;
+            };
+            self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
         }
     }
 
@@ -166,95 +165,6 @@ async fn the_post_twin_takes_the_body_of_a_pull() {
 }
 
 #[tokio::test]
-async fn cut_at_every_event_and_resumed_a_stream_misses_nothing_and_brings_nothing_twice() {
-    let site = Site::start().await;
-    let ada = site.person("ada").await;
-    let space = ada.create_space("family").await;
-    let place = |n: usize| if n.is_multiple_of(3) { task_in(&space, &format!("t{n}")) } else { task(&format!("t{n}")) };
-    ada.accept(&(0..60).map(place).collect::<Vec<_>>()).await;
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut last: Option<String> = None;
-    for cut in 0..40 {
-        let query = match &last {
-            // The address a client began with stays the same; the header beside it says where it was cut off.
-            Some(id) if cut % 2 == 0 => format!("apps=todo/tasks&limit=2&cursor={id}"),
-            _ => "apps=todo/tasks&limit=2".to_owned(),
-        };
-        let mut request = request(&ada, &query);
-        if let Some(id) = last.as_ref().filter(|_| cut % 2 == 1) {
-            request = request.header("last-event-id", id);
-        }
-        let mut stream = Stream::of(request.send().await.unwrap());
-        ada.accept(&[place(60 + cut)]).await;
-        for _ in 0..=cut % 3 {
-            let event = stream.event().await;
-            for id in event.tasks() {
-                *seen.entry(id).or_default() += 1;
-            }
-            last = Some(event.id.clone());
-            if seen.len() == 60 + cut + 1 {
-                break;
-            }
-        }
-    }
-    let mut stream = Stream::open(&ada, &format!("apps=todo/tasks&cursor={}", last.unwrap())).await;
-    while seen.len() < 100 {
-        for id in stream.event().await.tasks() {
-            *seen.entry(id).or_default() += 1;
-        }
-    }
-    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
-}
-
-#[tokio::test]
-async fn what_is_pushed_while_the_backlog_is_read_comes_once_and_in_its_place() {
-    let site = Site::start().await;
-    let ada = site.person("ada").await;
-    ada.accept(&(0..300).map(|n| task(&format!("t{n}"))).collect::<Vec<_>>()).await;
-    let mut stream = Stream::open(&ada, "apps=todo/tasks&limit=7").await;
-    let writer = tokio::spawn({
-        let ada = ada.clone();
-        async move {
-            for n in 300..400 {
-                ada.accept(&[task(&format!("t{n}"))]).await;
-            }
-        }
-    });
-    let mut found = Vec::new();
-    while found.len() < 400 {
-        found.extend(stream.event().await.tasks());
-    }
-    writer.await.unwrap();
-    assert_eq!(found, (0..400).map(|n| format!("t{n}")).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn a_cursor_of_another_log_or_of_the_future_is_refused_as_by_a_pull() {
-    let site = Site::start().await;
-    let (ada, elsewhere) = (site.person("ada").await, Site::start().await);
-    ada.accept(&[task("t1"), task("t2")]).await;
-    let foreign = elsewhere.person("ada").await;
-    foreign.accept(&[task("t1")]).await;
-    let foreign = foreign.pull(None, &["tasks"], 9).await.body["cursor"].as_str().unwrap().to_owned();
-    for bad in [&*foreign, "nonsense"] {
-        let by_query = request(&ada, &format!("apps=todo/tasks&cursor={bad}"));
-        let by_header = request(&ada, "apps=todo/tasks").header("last-event-id", bad);
-        for request in [by_query, by_header] {
-            assert_eq!(refusal(request).await, (410, "cursor_expired".to_owned()));
-        }
-    }
-    let older = site.folder.path().join("older.db");
-    let site = site.restart(|database| copy(database, &older)).await;
-    let ada = site.person("ada").await;
-    ada.accept(&[task("t3")]).await;
-    let future = ada.pull(None, &["tasks"], 9).await.body["cursor"].as_str().unwrap().to_owned();
-    let site = site.restart(|database| copy(&older, database)).await;
-    let ada = site.person("ada").await;
-    let request = request(&ada, &format!("apps=todo/tasks&cursor={future}"));
-    assert_eq!(refusal(request).await, (410, "cursor_expired".to_owned()));
-}
-
-#[tokio::test]
 async fn a_request_that_is_none_is_refused_like_any_other() {
     let site = Site::start_with(|settings| settings.origins = Origins::parse("https://app.example")).await;
     let ada = site.person("ada").await;
@@ -275,35 +185,6 @@ async fn a_request_that_is_none_is_refused_like_any_other() {
     let allowed =
         preflight.send().await.unwrap().headers()["access-control-allow-headers"].to_str().unwrap().to_owned();
     assert!(allowed.contains("last-event-id"), "{allowed}");
-}
-
-#[tokio::test]
-async fn many_streams_opened_and_closed_leave_nothing_behind() {
-    let site = Site::start().await;
-    let ada = site.person("ada").await;
-    ada.create_space("family").await;
-    let mut streams = Vec::new();
-    for _ in 0..120 {
-        let mut stream = Stream::of_tasks(&ada).await;
-        stream.event().await;
-        streams.push(stream);
-    }
-    assert_eq!(site.server.connections(), 120);
-    streams.truncate(1);
-    has_connections(&site, 1).await;
-    ada.accept(&[task("t1")]).await;
-    streams.pop().unwrap().brings(&["t1"]).await;
-    has_connections(&site, 0).await;
-}
-
-#[tokio::test]
-async fn a_stream_ends_with_its_token_and_says_so() {
-    let site = Site::start().await;
-    let ada = Person::sign_in_for(&site.url(), "ada", Some(2)).await;
-    let mut stream = Stream::of_tasks(&ada).await;
-    assert_eq!(stream.event().await.name, "changes");
-    stream.ends_with("token_expired").await;
-    has_connections(&site, 0).await;
 }
 
 #[tokio::test]
@@ -334,51 +215,13 @@ async fn a_private_row_comes_to_its_author_alone() {
     let space = ada.create_space("family").await;
     ada.add_member(&space, "bob", "member").await;
     let (mut of_ada, mut of_bob) = (Stream::of_tasks(&ada).await, Stream::of_tasks(&bob).await);
-    (of_ada.event().await, of_bob.event().await);
+    of_ada.event().await;
+    of_bob.event().await;
     ada.accept(&[with(task_in(&space, "secret"), &[("visibility", json!("private"))])]).await;
     of_ada.brings(&["secret"]).await;
     ada.accept(&[task_in(&space, "shared")]).await;
     of_ada.brings(&["shared"]).await;
     of_bob.brings(&["shared"]).await;
-}
-
-#[tokio::test]
-async fn sockets_and_streams_are_told_each_for_itself() {
-    let site = Site::start().await;
-    let ada = site.person("ada").await;
-    let mut socket = crate::sockets::Socket::open(&site, &ada).await;
-    let (mut stream, mut gone) = (Stream::of_tasks(&ada).await, Stream::of_tasks(&ada).await);
-    (stream.event().await, gone.event().await);
-    drop(gone);
-    has_connections(&site, 2).await;
-    ada.accept(&[task("t1")]).await;
-    stream.brings(&["t1"]).await;
-    assert_eq!(socket.hear().await, crate::sockets::available("tasks"));
-    drop(stream);
-    has_connections(&site, 1).await;
-    ada.accept(&[task("t2")]).await;
-    assert_eq!(socket.hear().await, crate::sockets::available("tasks"));
-}
-
-#[tokio::test]
-async fn a_stream_that_nobody_reads_is_dropped_and_the_others_go_on() {
-    let site = Site::start_with(|settings| settings.patience.deafness = Duration::from_millis(300)).await;
-    let ada = site.person("ada").await;
-    let (unread, mut read) = (Stream::of_tasks(&ada).await, Stream::of_tasks(&ada).await);
-    read.event().await;
-    assert_eq!(site.server.connections(), 2);
-    let mut n = 0;
-    // More than the buffers between the two hold.
-    while site.server.connections() > 1 {
-        n += 1;
-        let large = json!({ "id": format!("t{n}"), "text": "x".repeat(3 << 20) });
-        ada.accept(&[with(task(&format!("t{n}")), &[("data", large)])]).await;
-        read.brings(&[&*format!("t{n}")]).await;
-        assert!(n < 100, "nobody was dropped");
-    }
-    drop(unread);
-    ada.accept(&[task("last")]).await;
-    read.brings(&["last"]).await;
 }
 
 #[tokio::test]
@@ -393,26 +236,4 @@ async fn a_stream_without_news_says_that_it_is_there() {
     }
     ada.accept(&[task("t1")]).await;
     stream.brings(&["t1"]).await;
-}
-
-#[tokio::test]
-async fn a_stopping_server_ends_its_streams_in_good_order() {
-    let site = Site::start().await;
-    let ada = site.person("ada").await;
-    let mut stream = Stream::of_tasks(&ada).await;
-    stream.event().await;
-    drop(ada);
-    let end = tokio::spawn(async move { stream.ends_with("stopping").await });
-    site.server.stop().await;
-    end.await.unwrap();
-}
-
-#[tokio::test]
-async fn an_open_receipt_that_the_log_does_not_hold_is_refused_by_a_stream() {
-    let (site, elsewhere) = (Site::start().await, Site::start().await);
-    let (ada, foreign) = (site.person("ada").await, elsewhere.person("ada").await);
-    let change = with(task("t1"), &[("eventId", json!(event()))]);
-    let receipt = foreign.push(&[change]).await.body["receipt"].as_str().unwrap().to_owned();
-    let request = request(&ada, &format!("apps=todo/tasks&receipt={receipt}"));
-    assert_eq!(refusal(request).await, (410, "cursor_expired".to_owned()));
 }
