@@ -4,8 +4,7 @@ use crate::clock;
 use crate::log::postgres::PostgresLog;
 use crate::log::sqlite::{Database, SqliteLog};
 use crate::log::{
-    ByTime as _, Caller, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, Since, SyncLog,
-    Withheld,
+    ByTime, Caller, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, Since, SyncLog, Withheld,
 };
 use mana_sync_engine::model::AppId;
 use std::collections::BTreeMap;
