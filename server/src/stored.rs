@@ -5,8 +5,8 @@ use crate::log::erase::{self, Erasure};
 use crate::log::postgres::{PostgresEraser, PostgresLog};
 use crate::log::sqlite::{Database, SqliteLog};
 use crate::log::{
-    ByTime as _, Caller, ChangeLog, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, Since,
-    SyncLog, Withheld,
+    ByTime, Caller, ChangeLog, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, Since, SyncLog,
+    Withheld,
 };
 use mana_sync_engine::model::{AppId, SpaceId};
 use std::collections::BTreeMap;

@@ -132,6 +132,28 @@ async fn a_row_that_another_service_adds_reaches_connections_and_is_pulled_as_a_
 }
 
 #[tokio::test]
+async fn a_stream_whose_log_goes_back_to_an_older_copy_ends_and_says_so() {
+    let database = Database::migrated().await;
+    let url = database.url(SERVER).await;
+    let site = Site::start_with(|settings| {
+        settings.postgres_url = Some(url);
+        settings.live.recheck = Duration::from_millis(50);
+    })
+    .await;
+    let ada = site.person("ada").await;
+    ada.accept(&[task("t1"), task("t2")]).await;
+    let mut stream = Stream::of_tasks(&ada).await;
+    stream.brings(&["t1", "t2"]).await;
+    database.run("DELETE FROM sync_changes WHERE pos = 2; UPDATE streams SET pos = 1").await;
+    let end = stream.event().await;
+    assert_eq!(
+        (&*end.name, &end.data["code"], &end.data["reason"]),
+        ("end", &json!("cursor_expired"), &json!("restored"))
+    );
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
 async fn somebody_whose_requests_all_wait_keeps_nobody_else_waiting() {
     let database = Database::migrated().await;
     let site = start(&database).await;

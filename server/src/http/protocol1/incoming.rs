@@ -12,8 +12,17 @@ const KNOWN: [&str; 9] = ["table", "id", "op", "data", "fields", "deletedAt", "s
 pub(super) struct Incoming {
     pub event_id: EventId,
     pub change: Map<String, Value>,
-    /// Whether it belongs to a record that only its author sees: older clients do not say so in an update.
-    pub is_private: bool,
+    /// What was found out about it since, which its client does not know to say.
+    mending: Mending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mending {
+    None,
+    /// It belongs to a record that only its author sees.
+    OfPrivateRecord,
+    /// It hides its record, which is said by an insert.
+    Hides,
 }
 
 /// Why a push is refused as a whole, as the server before this one said it.
@@ -32,7 +41,9 @@ pub(super) fn check(at: usize, change: &Value) -> Result<(), String> {
 impl Incoming {
     /// Puts a change in order. `event_id` is used where the client gave none.
     pub fn new(change: Value, event_id: EventId, schema_version: u64, now: Stamp) -> Self {
-        let Value::Object(mut change) = change else { return Self { event_id, change: Map::new(), is_private: false } };
+        let Value::Object(mut change) = change else {
+            return Self { event_id, change: Map::new(), mending: Mending::None };
+        };
         let given = change.get("eventId").and_then(Value::as_str).and_then(|id| EventId::parse(id).ok());
         let version = change.get("schemaVersion").and_then(Value::as_u64).filter(|version| *version > 0);
         change.retain(|name, value| KNOWN.contains(&name.as_str()) && !value.is_null());
@@ -43,7 +54,7 @@ impl Incoming {
             None => drop(change.remove("spaceId")),
         }
         clamp(&mut change, Stamp::at_ms(now.ms() + MAX_PUSH_AHEAD_MS));
-        Self { event_id, change, is_private: false }
+        Self { event_id, change, mending: Mending::None }
     }
 
     /// The change as protocol 1 has it.
@@ -68,18 +79,38 @@ impl Incoming {
             // No space is none, however it is written.
             data.retain(|name, value| name != "spaceId" || value != "");
         }
-        let visibility = if self.is_private { "private" } else { visibility(&change) }.to_owned();
-        change.insert("visibility".to_owned(), json!(visibility));
-        change.insert("at".to_owned(), json!(self.at()));
+        let visibility = match self.mending {
+            Mending::OfPrivateRecord => "private",
+            Mending::Hides | Mending::None => visibility(&change),
+        };
+        let visibility = json!(visibility);
+        let mut at = self.at();
+        if self.mending == Mending::Hides {
+            change.insert("op".to_owned(), json!("insert"));
+            // After all its fields, so that it goes out again as the update that came.
+            at = at.next();
+        }
+        change.insert("visibility".to_owned(), visibility);
+        change.insert("at".to_owned(), json!(at));
         change.insert("app".to_owned(), json!(app));
         change.insert("eventId".to_owned(), json!(self.event_id));
         Value::Object(change)
     }
 
-    /// Whether it leaves open who sees its record.
-    pub fn says_nothing_of_visibility(&self) -> bool {
-        let names = |part: &str| self.change.get(part).is_some_and(|part| part.get("visibility").is_some());
-        !names("data") && !names("fields")
+    /// Says what older clients do not know to say of who sees a record; and whether that is worth another attempt.
+    ///
+    /// An update that says nothing of it may belong to a private record. One that hides its record does so; one that shows it
+    /// would show others a part of it only.
+    pub fn mend_visibility(&mut self) -> bool {
+        let named = |part: &str| self.change.get(part)?.get("visibility");
+        let mending = match (named("data"), named("fields").map(|edit| edit.get("value"))) {
+            (None, None) => Mending::OfPrivateRecord,
+            (None, Some(Some(value))) if value == "private" && self.op() == "update" => Mending::Hides,
+            _ => return false,
+        };
+        let is_new = self.mending == Mending::None;
+        self.mending = mending;
+        is_new
     }
 
     pub fn op(&self) -> &str {

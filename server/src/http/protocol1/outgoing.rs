@@ -45,9 +45,13 @@ fn deleted_at(change: &Change) -> Stamp {
     edit.map_or(change.at, |(_, edit)| edit.at)
 }
 
-/// An insert has one time for all its fields; those with another follow as an update.
+/// An insert has one time for all its fields; those with another follow as an update. One that has none of its own is nothing but
+/// that update.
 fn inserted(change: &Change) -> Vec<Value> {
     let (own, others): (Vec<_>, Vec<_>) = change.fields.iter().partition(|(_, edit)| edit.at == change.at);
+    if own.is_empty() {
+        return vec![with(change, "update", [("fields", fields(others.into_iter()))])];
+    }
     let mut data: Map<String, Value> = own.into_iter().map(named).collect();
     // That is where older clients look for it. What one of them sent without it stays as it was sent.
     let created = data.get("createdAt").and_then(Value::as_str).and_then(|at| Stamp::parse(at).ok());

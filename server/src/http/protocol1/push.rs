@@ -178,9 +178,7 @@ impl Writer<'_> {
 fn mend(change: &mut Incoming, code: RejectionCode) -> bool {
     match code {
         RejectionCode::EventIdReused => change.event_id = fresh(clock::now()),
-        RejectionCode::VisibilityMismatch if !change.is_private && change.says_nothing_of_visibility() => {
-            change.is_private = true;
-        }
+        RejectionCode::VisibilityMismatch => return change.mend_visibility(),
         _ => return false,
     }
     true

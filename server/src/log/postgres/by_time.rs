@@ -23,14 +23,14 @@ pub(super) use time;
 
 const NOW: &str = concat!("SELECT ", time!());
 
-/// When the oldest transaction that writes began, in milliseconds. The first 16 bits of a lock's number tell these from others.
+/// When the oldest transaction that writes began, in milliseconds. The first 16 bits of a lock's number, 19822, tell these from
+/// others.
 const OLDEST: &str = "SELECT min((classid::bigint << 32 | objid::bigint) & 281474976710655) FROM pg_locks
   WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 16 = 19822
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-/// Takes the lock; the number is 19822 × 2^48 and the time.
-pub(super) const BEGIN_WRITING: &str = "SELECT pg_advisory_xact_lock_shared(
-    5579396988358623232 + floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)";
+/// Takes the lock (`policies.sql`).
+pub(super) const BEGIN_WRITING: &str = "SELECT sync_begin_writing()";
 
 /// Of each stream as many rows as a page has, found by its index; then those of all. The guard of visibility is that of reading
 /// by position; row security has it besides.

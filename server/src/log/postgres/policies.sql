@@ -25,6 +25,15 @@ CREATE OR REPLACE FUNCTION sync_readable() RETURNS text[] LANGUAGE sql STABLE PA
 CREATE OR REPLACE FUNCTION sync_writable() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
   RETURN sync_streams(current_setting('app.current_user_writable_space_ids', true));
 
+-- Called by a transaction before it takes the time that it dates its rows by: until it ends, who reads by time goes no further
+-- than that. The number of the lock is 19822 * 2^48 and the time in milliseconds; nobody ever waits for a shared lock.
+CREATE OR REPLACE FUNCTION sync_begin_writing() RETURNS void LANGUAGE sql VOLATILE
+  BEGIN ATOMIC
+    SELECT pg_advisory_xact_lock_shared(
+      5579396988358623232 + floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    );
+  END;
+
 -- Two narrow looks at rows that the server may not read. They run with their owner's rights, which the owner's policy below
 -- limits to the caller's streams and events. A tag is random and says that the log goes on at a position whose row was
 -- hidden from the caller; an event's hash tells somebody who left a space that what they sent there was taken.

@@ -250,8 +250,8 @@ BEGIN
   NEW.field_meta := stamps::text;
   NEW.content_hash := sha256(convert_to(NEW.data || NEW.field_meta, 'UTF8'));
   NEW.tag := substring(sha256(uuid_send(gen_random_uuid())) FOR 8);
-  -- Says when this transaction began to write, as the server's do (by_time.rs): who reads by time waits for it.
-  PERFORM pg_advisory_xact_lock_shared(5579396988358623232 + floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
+  -- As the server's transactions do.
+  PERFORM sync_begin_writing();
   -- Nobody else writes the stream from here on until this transaction ends. What was acknowledged is on the disk.
   PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   INSERT INTO streams AS s (stream) VALUES (NEW.stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO NEW.pos;

@@ -168,6 +168,35 @@ async fn hide(site: Site) {
 }
 
 #[tokio::test]
+async fn an_older_client_hides_a_record_by_an_update_and_shows_none_by_half() {
+    let site = Site::start().await;
+    let (ada, bob) = (site.person("ada").await, site.person("bob").await);
+    let space = ada.create_space("family").await;
+    ada.add_member(&space, "bob", "member").await;
+    let (of_ada, of_bob) = (OldClient::of(&ada, "a"), OldClient::of(&bob, "b"));
+    ada.accept(&[task_in(&space, "t1")]).await;
+    let shown = of_bob.page(BEGINNING).await.1;
+    let says = |visibility: &str, at: &str| {
+        with(old_edit("t1", "visibility", &json!(visibility), at), &[("spaceId", json!(space))])
+    };
+    let forged = says("private", "2026-01-02T00:00:00.000Z");
+    of_bob.write(std::slice::from_ref(&forged)).await;
+    assert_eq!(of_bob.ids().await, ["t1"], "somebody else hides nothing");
+    of_ada.write(&[forged]).await;
+    let kinds = |changes: &[Value]| changes.iter().map(|change| change["op"].clone()).collect::<Vec<_>>();
+    assert_eq!(kinds(&of_bob.read(&shown).await), ["delete"]);
+    assert_eq!(kinds(&bob.read_on(None, &["tasks"], 9).await.0), ["withdraw"]);
+    let edit =
+        with(old_edit("t1", "title", &json!("secret"), "2026-01-03T00:00:00.000Z"), &[("spaceId", json!(space))]);
+    of_ada.write(&[edit, says("space", "2026-01-04T00:00:00.000Z")]).await;
+    assert!(!json!(bob.read_on(None, &["tasks"], 9).await.0).to_string().contains("secret"));
+    let other = OldClient::of(&ada, "c").read(BEGINNING).await;
+    assert_eq!(kinds(&other), ["insert", "update", "update", "update"], "the author's devices are told as it was sent");
+    assert_eq!(other[1]["fields"], json!({ "visibility": { "value": "private", "at": "2026-01-02T00:00:00.000Z" } }));
+    assert_eq!(kinds(&ada.read_on(None, &["tasks"], 9).await.0), ["insert", "insert", "update"]);
+}
+
+#[tokio::test]
 async fn a_push_that_is_sent_again_is_stored_once_and_an_id_used_twice_loses_nothing() {
     let site = Site::start().await;
     let ada = site.person("ada").await;
