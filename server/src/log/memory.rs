@@ -50,7 +50,13 @@ impl MemoryLog {
     /// An empty log with this epoch.
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
-        let state = State { epoch, streams: BTreeMap::new(), events: BTreeMap::new(), heads: BTreeMap::new(), own_spaces: BTreeMap::new() };
+        let state = State {
+            epoch,
+            streams: BTreeMap::new(),
+            events: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            own_spaces: BTreeMap::new(),
+        };
         Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }
     }
 
@@ -84,6 +90,7 @@ impl ChangeLog for MemoryLog {
         Ok(MemoryTransaction {
             log: self.clone(),
             user: caller.user.clone(),
+            unsure: caller.unsure(),
             base: self.present(),
             positions: BTreeMap::new(),
             rows: Vec::new(),
@@ -196,6 +203,7 @@ impl Snapshot for MemorySnapshot {
 pub struct MemoryTransaction {
     log: MemoryLog,
     user: UserId,
+    unsure: BTreeSet<StreamId>,
     base: Arc<State>,
     positions: BTreeMap<StreamId, u64>,
     rows: Vec<LogRow>,
@@ -212,7 +220,7 @@ impl Transaction for MemoryTransaction {
             StreamId::Space(space) => self.base.own_spaces.get(space) == Some(&self.user),
             StreamId::User(_) => false,
         };
-        if streams.iter().any(own) {
+        if streams.intersection(&self.unsure).any(own) {
             return Err(LogError::turned_own());
         }
         let pos = |stream: &StreamId| self.base.streams.get(stream).map_or(0, Stream::pos);

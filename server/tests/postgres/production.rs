@@ -250,6 +250,8 @@ async fn a_personal_space_goes_into_its_owners_stream() {
     assert_eq!(ids(&changes), ["ada-home", "bob-family", "ada-family"]);
     assert_eq!(changes[0].space_id.as_ref().map(SpaceId::as_str), Some("_personal:ada"));
     assert_eq!(ids(&read(&database, &member("bob")).await), ["bob-family", "ada-family"]);
+    let kept = "SELECT string_agg(space_id || ' ' || user_id, ',') FROM own_spaces";
+    assert_eq!(database.text(kept).await, "home ada", "also for rows that services add");
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use crate::postgres::{Database, SERVICE};
 use crate::world::{FAMILY, NOTHING, acting, code};
-use mana_sync::log::SyncLog;
 use mana_sync::log::contract::fixtures::{
     accept, code as rejection, edited, ids, insert, member, person, read_all, sync_log, update, with,
 };
 use mana_sync::log::postgres::PostgresLog;
-use mana_sync_engine::model::{Change, Stamp, Visibility};
+use mana_sync::log::{Caller, SyncLog};
+use mana_sync_engine::model::{Change, Space, SpaceId, Stamp, UserId, Visibility};
 use mana_sync_engine::protocol::wire::RejectionCode;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -297,6 +297,26 @@ async fn heads_are_those_that_the_same_pushes_make() {
     let heads = "SELECT string_agg(DISTINCT concat_ws(' ', author, author_at, visibility_at, deleted, deleted_at), '|') FROM sync_records";
     let wanted = format!("bob {} {} f {}", at(5), at(5), at(50));
     assert_eq!(database.text(heads).await, wanted);
+}
+
+#[tokio::test]
+async fn a_space_that_turned_out_to_be_its_owners_own_goes_by_its_alias() {
+    let (_database, log, pool) = site().await;
+    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
+    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
+    let data = |record: &str| json!({ "id": record, "spaceId": "home" });
+    let at_home = |record: &str| row(record, &[("space_id", json!("home")), ("data", data(record))]);
+    add_as(&pool, ("ada", "", r#"["home"]"#), &at_home("t1"), "").await.unwrap();
+    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    for (record, writable) in [("t2", r#"["home"]"#), ("t3", NOTHING)] {
+        add_as(&pool, ("ada", "", writable), &at_home(record), "").await.unwrap();
+    }
+    let changes = read_all(&log, &log.knowing_own_space(ada).await.unwrap()).await;
+    assert_eq!(ids(&changes), ["t1", "t2", "t3"]);
+    for change in &changes {
+        assert_eq!(change.space_id.as_ref().map(SpaceId::as_str), Some("_personal:ada"));
+        assert_eq!(field(change, "spaceId").0, "_personal:ada");
+    }
 }
 
 #[tokio::test]

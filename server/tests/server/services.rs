@@ -257,6 +257,32 @@ async fn a_bare_list_of_memberships_is_taken_as_well_and_the_key_goes_along() {
 }
 
 #[tokio::test]
+async fn a_space_that_the_app_calls_the_users_own_is_theirs_where_memberships_do_not_say_it() {
+    let provider = provider().await;
+    let service = odd(|_| Json(json!([{ "organizationId": "home", "role": "owner" }])).into_response()).await;
+    let site = Site::start_with(services(&provider.url(), &service)).await;
+    let ada = Person { url: site.url(), ..provider.person("ada").await };
+    ada.accept(&[task_in("home", "t1")]).await;
+    let places = async |person: &Person| -> Vec<String> {
+        let (changes, _) = person.read_on(None, &["tasks"], 10).await;
+        changes.iter().map(|change| change["spaceId"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(places(&ada).await, ["home"]);
+    let apps = json!({ "todo": ["tasks"] });
+    let pull = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "home", "apps": apps, "limit": 10 });
+    let pulled = ada.post("/v2/pull", pull).await.body;
+    assert_eq!(pulled["changes"][0]["spaceId"], "_personal:ada");
+    assert_eq!(pulled["spaces"], json!([{ "id": "home", "role": "owner" }]), "the app's word decides there");
+    ada.accept(&[task_in("home", "t2")]).await;
+    assert_eq!(places(&ada).await, ["_personal:ada"; 2]);
+    let bob = Person { url: site.url(), ..provider.person("bob").await };
+    let tasks = [task_in("home", "t3")];
+    let push = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "home", "changes": tasks });
+    bob.post("/v2/push", push).await;
+    assert_eq!(places(&bob).await, ["home"], "a second person is not believed");
+}
+
+#[tokio::test]
 async fn tokens_by_keys_that_nobody_knows_do_not_make_the_server_ask_again_and_again() {
     let provider = provider().await;
     let jwks: Value = answer(client().get(format!("{}/dev/jwks", provider.url()))).await.expect("keys").body;

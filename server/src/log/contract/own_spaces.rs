@@ -52,7 +52,11 @@ pub async fn a_space_that_its_owner_names_becomes_their_own<L: OwnSpaces>(log: L
         assert_eq!(change.to_json()["data"]["spaceId"], "_personal:ada");
     }
     assert_eq!((space_of(&changes[0]), space_of(&changes[4])), (None, Some("family")));
-    assert_eq!(ids(&read_all(&log, &shared).await), ["o1", "h1", "h2", "h3", "f1"], "nothing is left in the old stream");
+    assert_eq!(
+        ids(&read_all(&log, &shared).await),
+        ["o1", "h1", "h2", "h3", "f1"],
+        "nothing is left in the old stream"
+    );
     let again = named(&log, self::ada(), "home").await;
     assert_eq!(again.spaces, ada.spaces, "named once more it stays");
 }
@@ -74,7 +78,8 @@ pub async fn a_reader_goes_on_and_gets_what_was_moved_once<L: OwnSpaces>(log: L)
 pub async fn nobody_is_believed_about_a_space_that_may_be_shared<L: OwnSpaces>(log: L) {
     let log = sync_log(log, 1);
     let bob = untyped("bob", &[("family", "owner"), ("club", "owner"), ("home", "owner"), ("team", "owner")]);
-    let hidden = with(insert(1, "s"), &[("visibility", json!("private")), ("spaceId", json!("family")), ("data", json!({}))]);
+    let hidden =
+        with(insert(1, "s"), &[("visibility", json!("private")), ("spaceId", json!("family")), ("data", json!({}))]);
     accept(&log, &ada(), &[hidden]).await;
     let is_own = |caller: &Caller| caller.spaces.iter().any(Space::is_personal);
     assert!(!is_own(&named(&log, bob.clone(), "family").await), "somebody else has written in it");
@@ -114,7 +119,8 @@ pub async fn heads_go_along<L: OwnSpaces>(log: L) {
         change.as_object_mut().map(|change| change.remove("fields"));
         change
     };
-    let private = |n, record| edited(with(at_home(n, record), &[("visibility", json!("private"))]), "visibility", "private", 9);
+    let private =
+        |n, record| edited(with(at_home(n, record), &[("visibility", json!("private"))]), "visibility", "private", 9);
     accept(&log, &ada(), &[private(1, "a"), at_home(2, "b"), home(deleted(3, "b", 20))]).await;
     accept(&log, &ada(), &[own(4, "c"), with(deleted(5, "c", 10), &[("spaceId", Value::Null)])]).await;
     accept(&log, &ada(), &[edited(at_home(6, "c"), "visibility", "space", 5), home(deleted(7, "c", 30))]).await;
@@ -137,4 +143,9 @@ pub async fn a_writer_that_did_not_know_writes_to_the_own_stream_instead<L: OwnS
     assert!(matches!(log.push(late).await, Err(LogError::Busy(_))), "and is sent again");
     assert_eq!(push(&log, &known, &[at_home(1, "h1")]).await.accepted.len(), 1);
     assert_eq!(ids(&read_all(&log, &known).await), ["h1"]);
+    // Memberships that say otherwise by now are right.
+    for (n, other) in [(2, untyped("ada", &[("home", "member")])), (3, person("ada", &["home:family:owner"]))] {
+        accept(&log, &log.knowing_own_space(other.clone()).await.unwrap(), &[at_home(n, "h2")]).await;
+        assert_eq!(space_of(read_all(&log, &other).await.last().unwrap()), Some("home"));
+    }
 }

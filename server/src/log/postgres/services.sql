@@ -212,6 +212,12 @@ BEGIN
   IF NOT sync_is_id(coalesce(row_.space_id, 'none')) THEN
     PERFORM sync_refuse('invalid_change', 'data', 'names a space by something that is no id');
   END IF;
+  IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = row_.space_id AND o.user_id = row_.user_id) THEN
+    row_.space_id := '_personal:' || row_.user_id;
+  END IF;
+  IF in_data IS NOT NULL THEN
+    row_.data := row_.data::jsonb || jsonb_build_object('spaceId', row_.space_id);
+  END IF;
   row_.stream := CASE WHEN coalesce(row_.space_id, '_personal:' || row_.user_id) = '_personal:' || row_.user_id
     THEN 'user:' || row_.user_id ELSE 'space:' || row_.space_id END;
   RETURN row_;
@@ -253,6 +259,9 @@ BEGIN
   -- Nobody else writes the stream from here on until this transaction ends. What was acknowledged is on the disk.
   PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   INSERT INTO streams AS s (stream) VALUES (NEW.stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO NEW.pos;
+  IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = NEW.space_id AND o.user_id = NEW.user_id) THEN
+    RAISE EXCEPTION 'the space has just turned out to be its writer''s own: try again' USING ERRCODE = 'serialization_failure';
+  END IF;
   -- In the order of the positions, whatever the row says.
   NEW.created_at := sync_moment(clock_timestamp());
   NEW.visibility := 'space';

@@ -17,7 +17,8 @@ const MOVE_ROWS: &str = "UPDATE sync_changes AS c SET stream = ?2, space_id = ?3
   FROM (SELECT id, user_id, row_number() OVER (ORDER BY pos) AS place FROM sync_changes WHERE stream = ?1) AS moved
   WHERE c.user_id = moved.user_id AND c.id = moved.id";
 
-const ADVANCE: &str = "INSERT INTO streams (stream, pos) SELECT ?1, max(pos) FROM sync_changes WHERE stream = ?1 HAVING max(pos) > 0
+const ADVANCE: &str =
+    "INSERT INTO streams (stream, pos) SELECT ?1, max(pos) FROM sync_changes WHERE stream = ?1 HAVING max(pos) > 0
   ON CONFLICT (stream) DO UPDATE SET pos = max(streams.pos, excluded.pos)";
 
 /// As `Head::joined`.

@@ -73,10 +73,16 @@ pub(super) async fn people(transaction: &mut Transaction<'_, Postgres>) -> Resul
 
 /// Carries all rows over and drops the old table.
 pub(super) async fn carry_over(
-    transaction: Transaction<'static, Postgres>,
+    mut transaction: Transaction<'static, Postgres>,
     owners: &Owners,
     random: &Randomness,
 ) -> Result<(Transaction<'static, Postgres>, CarriedOver), LogError> {
+    // For rows that services add: servers hear from memberships which spaces are personal.
+    sqlx::query("INSERT INTO own_spaces (space_id, user_id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING")
+        .bind(owners.keys().map(ToString::to_string).collect::<Vec<_>>())
+        .bind(owners.values().map(ToString::to_string).collect::<Vec<_>>())
+        .execute(&mut *transaction)
+        .await?;
     let mut carrier =
         Carrier { transaction: PostgresTransaction::over(transaction), owners, random, done: CarriedOver::default() };
     sqlx::raw_sql(include_str!("read.sql")).execute(&mut *carrier.transaction.transaction).await?;
