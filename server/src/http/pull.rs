@@ -29,11 +29,11 @@ pub(super) async fn pull(
     }
     let list = app.memberships.recent_spaces_of(&identity.user).await?;
     let caller = Caller { user: identity.user, spaces: list.spaces.clone() };
+    let turn = app.turns.take(&caller.user).await?;
     if let Some(named) = &request.personal_space_id {
         app.log.hear_of_own_space(&caller, named).await?;
     }
     let pull = Pull { caller, cursor: request.cursor, receipt: request.receipt, tables, limit: request.limit };
-    let turn = app.turns.take(&pull.caller.user).await?;
     let page = app.log.pull(&pull).await?;
     drop(turn);
     app.metrics.served(page.changes.len());

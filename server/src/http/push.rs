@@ -42,7 +42,9 @@ pub(super) async fn push(
     let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
     if let Some(named) = body.personal_space_id {
         let caller = Caller { user: identity.user.clone(), spaces: spaces.clone() };
+        let turn = app.turns.take(&caller.user).await?;
         app.log.hear_of_own_space(&caller, &named).await?;
+        drop(turn);
     }
     let push = |spaces| Push {
         caller: Caller { user: identity.user.clone(), spaces },

@@ -3,10 +3,10 @@
 use crate::postgres::{Database, SERVICE};
 use crate::world::{FAMILY, NOTHING, acting, code};
 use mana_sync::log::contract::fixtures::{
-    accept, code as rejection, edited, ids, insert, member, person, read_all, sync_log, update, with,
+    accept, code as rejection, edited, ids, insert, member, person, push_of, read_all, sync_log, update, with,
 };
 use mana_sync::log::postgres::PostgresLog;
-use mana_sync::log::{Caller, SyncLog};
+use mana_sync::log::{Caller, LogError, SyncLog};
 use mana_sync_engine::model::{Change, Space, SpaceId, Stamp, UserId, Visibility};
 use mana_sync_engine::protocol::wire::RejectionCode;
 use serde_json::{Value, json};
@@ -317,6 +317,40 @@ async fn a_space_that_turned_out_to_be_its_owners_own_goes_by_its_alias() {
         assert_eq!(change.space_id.as_ref().map(SpaceId::as_str), Some("_personal:ada"));
         assert_eq!(field(change, "spaceId").0, "_personal:ada");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_while_a_space_turns_out_to_be_its_owners_own_is_to_be_tried_again() {
+    let (database, log, pool) = site().await;
+    let (home, log) = (r#"["home"]"#, std::sync::Arc::new(log));
+    let space = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
+    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![space] };
+    let claim = "SELECT set_config('app.current_user_id', 'ada', true), set_config('app.current_user_space_ids', '[\"home\"]', true),
+        set_config('app.current_user_writable_space_ids', '[\"home\"]', true); SELECT sync_claim_space('home')";
+    let held = database.hold(claim).await;
+    let pushing = tokio::spawn({
+        let (log, push) =
+            (log.clone(), push_of(&ada, &[with(insert(1, "t1"), &[("spaceId", json!("home")), ("data", json!({}))])]));
+        async move { log.push(push).await }
+    });
+    let adding = tokio::spawn({
+        let row = row("t2", &[("space_id", json!("home"))]);
+        async move { add_as(&pool, ("ada", home, home), &row, "").await }
+    });
+    let waiting =
+        "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..3000 {
+        if database.text(waiting).await == "2" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(database.text(waiting).await, "2", "both wait for the stream");
+    held.commit().await.expect("claimed");
+    let pushed = pushing.await.unwrap();
+    assert!(matches!(pushed, Err(LogError::Busy(_))), "{pushed:?}");
+    assert_eq!(code(&adding.await.unwrap().expect_err("refused")), "40001");
+    assert_eq!(database.text("SELECT count(*)::text FROM sync_changes").await, "0", "nothing lies where nobody reads");
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 
 const TABLES: &str =
     "SELECT asked.name, c.oid IS NOT NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false),
     coalesce(pg_has_role(current_user, c.relowner, 'MEMBER') OR pg_has_role(session_user, c.relowner, 'MEMBER'), false)
-  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'own_spaces', 'log_epoch', 'sync_unread']) WITH ORDINALITY AS asked (name, place)
+  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'own_spaces', 'log_epoch', 'sync_unread'])
+    WITH ORDINALITY AS asked (name, place)
   LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name) ORDER BY asked.place";
 
 /// Fails with what is wrong and what to do.
