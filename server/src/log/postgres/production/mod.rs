@@ -99,7 +99,8 @@ pub(super) async fn carry_over(
     }
     let Carrier { transaction: PostgresTransaction { mut transaction, .. }, done, .. } = carrier;
     // Without CASCADE: where something else depends on it, that is somebody's to decide about.
-    sqlx::raw_sql("CLOSE production; DROP TABLE production_changes").execute(&mut *transaction).await?;
+    let end = "CLOSE production; DROP TABLE production_changes; ANALYZE streams, sync_changes, sync_records";
+    sqlx::raw_sql(end).execute(&mut *transaction).await?;
     Ok((transaction, done))
 }
 
