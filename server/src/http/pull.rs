@@ -47,6 +47,7 @@ impl Wanted {
     /// One page for this person, who is in these spaces.
     pub async fn page(&self, app: &App, user: &UserId, list: SpaceList) -> Result<PullAnswer, ApiError> {
         let caller = Caller { user: user.clone(), spaces: list.spaces.clone() };
+        let turn = app.turns.take(user).await?;
         if let Some(named) = &self.personal_space {
             app.log.hear_of_own_space(&caller, named).await?;
         }
@@ -57,7 +58,6 @@ impl Wanted {
             tables: self.tables.clone(),
             limit: self.limit,
         };
-        let turn = app.turns.take(user).await?;
         let page = app.log.pull(&pull).await?;
         drop(turn);
         app.metrics.served(page.changes.len());

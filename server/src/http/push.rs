@@ -41,7 +41,9 @@ pub(super) async fn push(
     let (changes, client_id, receipt) = (body.changes, body.client_id, body.receipt);
     if let Some(named) = body.personal_space_id {
         let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
+        let turn = app.turns.take(&identity.user).await?;
         app.log.hear_of_own_space(&Caller { user: identity.user.clone(), spaces }, &named).await?;
+        drop(turn);
     }
     let changes: Vec<Sent> = changes.iter().map(|change| Sent::from_text(change)).collect();
     let outcome = take(&app, &identity.user, (&client_id, receipt), &changes).await?;

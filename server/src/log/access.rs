@@ -49,6 +49,13 @@ impl Caller {
             && SpaceId::parse(personal_alias(&self.user)).is_ok()
     }
 
+    /// The streams of spaces that may be the person's own.
+    #[must_use]
+    pub(super) fn unsure(&self) -> BTreeSet<StreamId> {
+        let spaces = self.spaces.iter().filter(|space| self.may_be_own(&space.id));
+        spaces.map(|space| StreamId::Space(space.id.clone())).collect()
+    }
+
     /// The same person, with a space that may be their own as such.
     #[must_use]
     pub fn with_own_space(mut self, space: &SpaceId) -> Self {

@@ -12,8 +12,8 @@ pub trait OwnSpaces: ChangeLog {
     fn own_space(&self, caller: &Caller) -> impl Future<Output = Result<Option<SpaceId>, LogError>> + Send;
 
     /// Makes a space the caller's own, for ever, in one transaction: the rows and heads of its stream go to their own stream, at
-    /// new positions and under the space's alias, and whoever locks the space's stream for them afterwards is told that the log is
-    /// busy. Says no, and changes nothing, where the person has another one, the space is somebody else's, or somebody else has
+    /// new positions and under the space's alias, and a writer who did not know it yet and locks the space's stream afterwards is told that the
+    /// log is busy. Says no, and changes nothing, where the person has another one, the space is somebody else's, or somebody else has
     /// written in it.
     fn make_own(&self, caller: &Caller, space: &SpaceId) -> impl Future<Output = Result<bool, LogError>> + Send;
 }

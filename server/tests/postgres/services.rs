@@ -26,7 +26,7 @@ pub async fn add(pool: &PgPool, row: &Value) -> Result<u64, sqlx::Error> {
 }
 
 /// The same in the name of somebody, with the end of the statement.
-async fn add_as(pool: &PgPool, who: (&str, &str, &str), row: &Value, end: &str) -> Result<u64, sqlx::Error> {
+pub async fn add_as(pool: &PgPool, who: (&str, &str, &str), row: &Value, end: &str) -> Result<u64, sqlx::Error> {
     let mut transaction = acting(pool, who).await;
     let statement = statement(row, end);
     let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await?;
@@ -65,7 +65,7 @@ async fn refused(pool: &PgPool, row: &Value) -> String {
     format!("{} {}", error.code().unwrap_or_default(), error.constraint().unwrap_or_default())
 }
 
-fn field<'a>(change: &'a Change, name: &str) -> (&'a Value, String) {
+pub fn field<'a>(change: &'a Change, name: &str) -> (&'a Value, String) {
     let (_, edit) = change.fields.iter().find(|(field, _)| field.as_str() == name).expect("the field");
     (&edit.value, edit.at.to_string())
 }

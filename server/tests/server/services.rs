@@ -1,7 +1,7 @@
 //! A server whose people and memberships other services know: the identity service of another server, which speaks the
 //! same contract as any, and services that answer oddly.
 
-use crate::postgres::{Database, SERVER};
+use crate::postgres::{Database, MIGRATOR, SERVER};
 use crate::sockets::{Socket, available};
 use crate::streams::Stream;
 use crate::support::{Person, Site, answer, client, database_url, task, task_in};
@@ -296,6 +296,71 @@ async fn a_bare_list_of_memberships_is_taken_as_well_and_the_key_goes_along() {
     ada.accept(&[task_in("club", "t1")]).await;
     let spaces = ada.pull(None, &["tasks"], 9).await.body["spaces"].clone();
     assert_eq!(spaces, json!([{ "id": "club", "role": "member" }]));
+}
+
+#[tokio::test]
+async fn a_space_that_the_app_calls_the_users_own_is_theirs_where_memberships_do_not_say_it() {
+    let provider = provider().await;
+    let service = odd(|_| Json(json!([{ "organizationId": "home", "role": "owner" }])).into_response()).await;
+    let site = Site::start_with(services(&provider.url(), &service)).await;
+    let ada = Person { url: site.url(), ..provider.person("ada").await };
+    ada.accept(&[task_in("home", "t1")]).await;
+    let places = async |person: &Person| -> Vec<String> {
+        let (changes, _) = person.read_on(None, &["tasks"], 10).await;
+        changes.iter().map(|change| change["spaceId"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(places(&ada).await, ["home"]);
+    let apps = json!({ "todo": ["tasks"] });
+    let pull = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "home", "apps": apps, "limit": 10 });
+    let pulled = ada.post("/v2/pull", pull).await.body;
+    assert_eq!(pulled["changes"][0]["spaceId"], "_personal:ada");
+    assert_eq!(pulled["spaces"], json!([{ "id": "home", "role": "owner" }]), "the app's word decides there");
+    ada.accept(&[task_in("home", "t2")]).await;
+    assert_eq!(places(&ada).await, ["_personal:ada"; 2]);
+    let bob = Person { url: site.url(), ..provider.person("bob").await };
+    let tasks = [task_in("home", "t3")];
+    let push = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "home", "changes": tasks });
+    bob.post("/v2/push", push).await;
+    assert_eq!(places(&bob).await, ["home"], "a second person is not believed");
+}
+
+#[tokio::test]
+async fn a_migration_asks_which_spaces_of_the_production_table_are_personal() {
+    let (town, database) = (Town::start().await, Database::empty().await);
+    let (ada, _) = town.person("ada").await;
+    let (home, family) = (ada.create_space("personal").await, ada.create_space("family").await);
+    let table = "CREATE TABLE sync_changes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), app_id text NOT NULL, table_name text NOT NULL,
+        record_id text NOT NULL, user_id text NOT NULL, op text NOT NULL, data jsonb, field_meta jsonb, client_id text NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(), schema_version int, actor jsonb, origin text, space_id text);
+      ALTER TABLE sync_changes OWNER TO migrator";
+    database.run(table).await;
+    let rows = format!(
+        "INSERT INTO sync_changes (app_id, table_name, record_id, user_id, op, data, client_id, space_id)
+         VALUES ('todo', 'tasks', 'a', 'ada', 'insert', '{{}}', 'c', '{home}'), ('todo', 'tasks', 'b', 'ada', 'insert', '{{}}', 'c', '{family}'),
+           ('todo', 'tasks', '', 'ada', 'insert', '{{}}', 'c', NULL)"
+    );
+    database.run(&rows).await;
+    let url = database.url(MIGRATOR).await;
+    let migrate = async |settings: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mana-sync"));
+        command.arg("migrate").env("DATABASE_URL", &url).envs(settings.iter().copied());
+        // Elsewhere: the services it asks run here.
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ends").expect("it runs");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (provider, nobody) = (town.provider.url(), odd(|_| StatusCode::NOT_FOUND.into_response()).await);
+    for (settings, reason) in [
+        (&[][..], "MANA_AUTH_URL"),
+        (&[("MANA_AUTH_URL", provider.as_str())], "MANA_SERVICE_KEY"),
+        (&[("MANA_AUTH_URL", nobody.as_str()), ("MANA_SERVICE_KEY", KEY)], "unavailable"),
+    ] {
+        let (done, said) = migrate(settings).await;
+        assert!(!done && said.contains(reason), "{said}");
+    }
+    let (done, said) = migrate(&[("MANA_AUTH_URL", &provider), ("MANA_SERVICE_KEY", KEY)]).await;
+    assert!(done && said.contains("carried over 2 rows of production; 1 are kept in sync_unread"), "{said}");
+    let streams = database.text("SELECT string_agg(stream, ' ' ORDER BY record_id) FROM sync_changes").await;
+    assert_eq!(streams, format!("user:ada space:{family}"));
 }
 
 #[tokio::test]

@@ -143,4 +143,9 @@ pub async fn a_writer_that_did_not_know_writes_to_the_own_stream_instead<L: OwnS
     assert!(matches!(log.push(late).await, Err(LogError::Busy(_))), "and is sent again");
     assert_eq!(push(&log, &known, &[at_home(1, "h1")]).await.accepted.len(), 1);
     assert_eq!(ids(&read_all(&log, &known).await), ["h1"]);
+    // Memberships that say otherwise by now are right.
+    for (n, other) in [(2, untyped("ada", &[("home", "member")])), (3, person("ada", &["home:family:owner"]))] {
+        accept(&log, &log.knowing_own_space(other.clone()).await.unwrap(), &[at_home(n, "h2")]).await;
+        assert_eq!(space_of(read_all(&log, &other).await.last().unwrap()), Some("home"));
+    }
 }

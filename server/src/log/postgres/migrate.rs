@@ -60,6 +60,7 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     }
     sqlx::raw_sql(include_str!("policies.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("own_spaces.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("rules.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("services.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("usage.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;

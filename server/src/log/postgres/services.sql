@@ -3,82 +3,6 @@
 -- stream, which stays locked until that ends, a tag, stamps, and the head of its record. What a push would refuse is refused.
 -- It runs with its owner's rights, which the owner's policies (policies.sql) limit to the caller's streams.
 
--- Refuses a row under one of the codes of docs/errors.md, which stands as the error's constraint.
-CREATE OR REPLACE FUNCTION sync_refuse(code text, about text, reason text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  RAISE EXCEPTION '%: % %', code, about, reason
-    USING ERRCODE = 'check_violation', CONSTRAINT = code, COLUMN = about, TABLE = 'sync_changes';
-END $$;
-
--- A moment, as stamps are written.
-CREATE OR REPLACE FUNCTION sync_moment(moment timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-  RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-
--- An RFC 3339 time as a stamp: with three fraction digits where it has no more, else with six. Compared as texts by their
--- bytes, stamps are in their order. NULL for anything else, and for years that stamps do not have.
-CREATE OR REPLACE FUNCTION sync_stamp(written text) RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-DECLARE
-  moment timestamptz;
-BEGIN
-  IF written IS NULL OR written !~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)$' THEN
-    RETURN NULL;
-  END IF;
-  moment := regexp_replace(written, '(\.\d{6})\d+', '\1')::timestamptz;
-  IF moment < '1970-01-01T00:00:00Z' OR moment >= '9999-01-01T00:00:00Z' THEN
-    RETURN NULL;
-  END IF;
-  IF written ~ '\.\d{4}' THEN
-    RETURN sync_moment(moment);
-  END IF;
-  RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
-END $$;
-
--- A stamp that a row says of a field, no later than `most`.
-CREATE OR REPLACE FUNCTION sync_stamp_said(field text, written text, most text) RETURNS text LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  stamp text := sync_stamp(written);
-BEGIN
-  IF stamp IS NULL THEN
-    PERFORM sync_refuse('invalid_change', 'field_meta', format('says no time of the field %L', field));
-  END IF;
-  RETURN least(stamp COLLATE "C", most COLLATE "C");
-END $$;
-
--- The stamps of those of these fields that have any: `{ field: at }`, or `{ field: { at, prev } }`.
-CREATE OR REPLACE FUNCTION sync_stamps(fields jsonb, meta jsonb, most text) RETURNS jsonb LANGUAGE sql STABLE
-  RETURN (
-    SELECT coalesce(jsonb_object_agg(said.field, CASE
-        WHEN prev IS NULL THEN to_jsonb(sync_stamp_said(said.field, said.at, most))
-        ELSE jsonb_build_object('at', sync_stamp_said(said.field, said.at, most),
-          'prev', sync_stamp_said(said.field, said.prev, most))
-      END), '{}')
-    FROM (
-      SELECT key AS field, coalesce(value ->> 'at', value #>> '{}') AS at, value ->> 'prev' AS prev
-      FROM jsonb_each(meta) WHERE fields ? key AND value <> 'null'
-    ) AS said
-  );
-
--- When a field was written, of a row written at `at`.
-CREATE OR REPLACE FUNCTION sync_stamp_of(stamps jsonb, field text, at text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN coalesce(stamps #>> ARRAY[field, 'at'], stamps ->> field, at);
-
--- As `check_identifier` and `check_id` of crate/src/model/names.rs: what a database takes and a reader does not would keep
--- every reader from going on.
-CREATE OR REPLACE FUNCTION sync_is_name(name text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN coalesce(name ~ '^[A-Za-z0-9_-]{1,64}$' AND name NOT IN ('__proto__', 'constructor', 'prototype'), false);
-
-CREATE OR REPLACE FUNCTION sync_is_id(id text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN coalesce(octet_length(id) BETWEEN 1 AND 255 AND id !~ '[\u0001-\u001f\u007f-\u009f\ufffd]'
-    AND id NOT IN ('__proto__', 'constructor', 'prototype'), false);
-
--- As `check_travels` of crate/src/model/travel.rs, of an object whose members are values.
-CREATE OR REPLACE FUNCTION sync_travels(members jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN NOT jsonb_path_exists(members, 'strict $.**{65 to last} ? (@.type() == "object" || @.type() == "array")')
-    AND NOT jsonb_path_exists(members, 'strict $.** ? (@.type() == "object").keyvalue()
-      ? (@.key == "__proto__" || @.key == "constructor" || @.key == "prototype")')
-    AND NOT jsonb_path_exists(members, 'strict $.** ? (@.type() == "number")
-      ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)');
-
 -- Refuses names and words that a change cannot have.
 CREATE OR REPLACE FUNCTION sync_check_row(row_ sync_changes) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -212,6 +136,12 @@ BEGIN
   IF NOT sync_is_id(coalesce(row_.space_id, 'none')) THEN
     PERFORM sync_refuse('invalid_change', 'data', 'names a space by something that is no id');
   END IF;
+  IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = row_.space_id AND o.user_id = row_.user_id) THEN
+    row_.space_id := '_personal:' || row_.user_id;
+  END IF;
+  IF in_data IS NOT NULL THEN
+    row_.data := row_.data::jsonb || jsonb_build_object('spaceId', row_.space_id);
+  END IF;
   row_.stream := CASE WHEN coalesce(row_.space_id, '_personal:' || row_.user_id) = '_personal:' || row_.user_id
     THEN 'user:' || row_.user_id ELSE 'space:' || row_.space_id END;
   RETURN row_;
@@ -255,6 +185,9 @@ BEGIN
   -- Nobody else writes the stream from here on until this transaction ends. What was acknowledged is on the disk.
   PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   INSERT INTO streams AS s (stream) VALUES (NEW.stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO NEW.pos;
+  IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = NEW.space_id AND o.user_id = NEW.user_id) THEN
+    RAISE EXCEPTION 'the space has just turned out to be its writer''s own: try again' USING ERRCODE = 'serialization_failure';
+  END IF;
   -- In the order of the positions, whatever the row says.
   NEW.created_at := sync_moment(clock_timestamp());
   NEW.visibility := 'space';

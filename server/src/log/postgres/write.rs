@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A transaction that writes the log in PostgreSQL.
 pub struct PostgresTransaction {
     pub(super) transaction: sqlx::Transaction<'static, Postgres>,
+    /// Streams of spaces that may turn out to be the writer's own.
+    unsure: BTreeSet<StreamId>,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
     /// The database's clock when they were locked.
@@ -22,12 +24,13 @@ pub struct PostgresTransaction {
 impl PostgresTransaction {
     pub(super) async fn begin(pool: &PgPool, caller: &Caller) -> Result<Self, LogError> {
         // Read committed: what is read after the lock is what the last holder of the stream left.
-        Ok(Self::over(begin(pool, caller, Purpose::Write).await?))
+        let transaction = begin(pool, caller, Purpose::Write).await?;
+        Ok(Self { unsure: caller.unsure(), ..Self::over(transaction) })
     }
 
     /// The same over a transaction that is nobody's in particular.
     pub(super) fn over(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
-        Self { transaction, positions: BTreeMap::new(), time: Stamp::EPOCH }
+        Self { transaction, unsure: BTreeSet::new(), positions: BTreeMap::new(), time: Stamp::EPOCH }
     }
 
     /// Moves the streams on to the last of these rows.
@@ -89,10 +92,9 @@ const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)
 impl Transaction for PostgresTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
         let asked: Vec<String> = streams.iter().map(ToString::to_string).collect();
-        let rows = sqlx::query(LOCK).bind(&asked).fetch_all(&mut *self.transaction).await?;
-        if streams.iter().any(|stream| matches!(stream, StreamId::Space(_)))
-            && sqlx::query_scalar(TURNED_OWN).bind(asked).fetch_one(&mut *self.transaction).await?
-        {
+        let rows = sqlx::query(LOCK).bind(asked).fetch_all(&mut *self.transaction).await?;
+        let unsure: Vec<String> = streams.intersection(&self.unsure).map(ToString::to_string).collect();
+        if !unsure.is_empty() && sqlx::query_scalar(TURNED_OWN).bind(unsure).fetch_one(&mut *self.transaction).await? {
             return Err(LogError::turned_own());
         }
         self.positions = rows.iter().map(sql::position_of).collect::<Result<_, LogError>>()?;

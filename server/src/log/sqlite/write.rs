@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct SqliteTransaction {
     pub(super) transaction: sqlx::Transaction<'static, Sqlite>,
     user: UserId,
+    unsure: BTreeSet<StreamId>,
     /// Where the locked streams stand, with the rows appended so far.
     positions: BTreeMap<StreamId, u64>,
 }
@@ -23,7 +24,7 @@ impl SqliteTransaction {
     pub(super) async fn begin(writer: &SqlitePool, caller: &Caller) -> Result<Self, LogError> {
         // Immediate: a deferred one could find at its first write that its moment has passed.
         let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Self { transaction, user: caller.user.clone(), positions: BTreeMap::new() })
+        Ok(Self { transaction, user: caller.user.clone(), unsure: caller.unsure(), positions: BTreeMap::new() })
     }
 }
 
@@ -60,8 +61,9 @@ const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
 
 impl Transaction for SqliteTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
-        let own = sqlx::query_scalar(TURNED_OWN).bind(self.user.as_str()).bind(json!(streams).to_string());
-        if own.fetch_one(&mut *self.transaction).await? {
+        let unsure: Vec<&StreamId> = streams.intersection(&self.unsure).collect();
+        let own = sqlx::query_scalar(TURNED_OWN).bind(self.user.as_str()).bind(json!(unsure).to_string());
+        if !unsure.is_empty() && own.fetch_one(&mut *self.transaction).await? {
             return Err(LogError::turned_own());
         }
         let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.transaction).await?;

@@ -73,10 +73,16 @@ pub(super) async fn people(transaction: &mut Transaction<'_, Postgres>) -> Resul
 
 /// Carries all rows over and drops the old table.
 pub(super) async fn carry_over(
-    transaction: Transaction<'static, Postgres>,
+    mut transaction: Transaction<'static, Postgres>,
     owners: &Owners,
     random: &Randomness,
 ) -> Result<(Transaction<'static, Postgres>, CarriedOver), LogError> {
+    // For rows that services add: servers hear from memberships which spaces are personal.
+    sqlx::query("INSERT INTO own_spaces (space_id, user_id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING")
+        .bind(owners.keys().map(ToString::to_string).collect::<Vec<_>>())
+        .bind(owners.values().map(ToString::to_string).collect::<Vec<_>>())
+        .execute(&mut *transaction)
+        .await?;
     let mut carrier =
         Carrier { transaction: PostgresTransaction::over(transaction), owners, random, done: CarriedOver::default() };
     sqlx::raw_sql(include_str!("read.sql")).execute(&mut *carrier.transaction.transaction).await?;
@@ -93,7 +99,8 @@ pub(super) async fn carry_over(
     }
     let Carrier { transaction: PostgresTransaction { mut transaction, .. }, done, .. } = carrier;
     // Without CASCADE: where something else depends on it, that is somebody's to decide about.
-    sqlx::raw_sql("CLOSE production; DROP TABLE production_changes").execute(&mut *transaction).await?;
+    let end = "CLOSE production; DROP TABLE production_changes; ANALYZE streams, sync_changes, sync_records";
+    sqlx::raw_sql(end).execute(&mut *transaction).await?;
     Ok((transaction, done))
 }
 

@@ -1,0 +1,58 @@
+//! Own spaces in memory.
+
+use super::{Kept, MemoryLog, State, Stream};
+use crate::lock::hold;
+use crate::log::{Caller, LogError, LogRow, OwnSpaces, RecordKey, StreamId};
+use mana_sync_engine::model::{FieldName, SPACE_ID, SpaceId, personal_alias};
+use std::sync::Arc;
+
+impl OwnSpaces for MemoryLog {
+    async fn own_space(&self, caller: &Caller) -> Result<Option<SpaceId>, LogError> {
+        let state = self.present();
+        Ok(state.own_spaces.iter().find(|(_, user)| **user == caller.user).map(|(space, _)| space.clone()))
+    }
+
+    async fn make_own(&self, caller: &Caller, space: &SpaceId) -> Result<bool, LogError> {
+        let _turn = self.writer.lock().await;
+        let mut shared = hold(&self.state);
+        let state = Arc::make_mut(&mut shared);
+        let from = StreamId::Space(space.clone());
+        let is_taken = state.own_spaces.iter().any(|(known, user)| known == space || *user == caller.user);
+        let foreign = |stream: &Stream| stream.rows.values().any(|kept| kept.row.user != caller.user);
+        if is_taken || state.streams.get(&from).is_some_and(foreign) {
+            return Ok(false);
+        }
+        state.own_spaces.insert(space.clone(), caller.user.clone());
+        state.move_stream(&from, caller)?;
+        Ok(true)
+    }
+}
+
+impl State {
+    /// Moves rows and heads to the end of a person's own stream.
+    fn move_stream(&mut self, from: &StreamId, caller: &Caller) -> Result<(), LogError> {
+        let alias = SpaceId::parse(personal_alias(&caller.user))?;
+        let field = FieldName::parse(SPACE_ID)?;
+        let own = caller.own_stream();
+        let rows = self.streams.remove(from).map(|stream| stream.rows).unwrap_or_default();
+        let stream = self.streams.entry(own.clone()).or_default();
+        for Kept { row, bytes } in rows.into_values().map(Arc::unwrap_or_clone) {
+            let mut row = LogRow { stream: own.clone(), pos: stream.pos() + 1, ..row };
+            row.change.space_id = Some(alias.clone());
+            if let Some(edit) = row.change.fields.get_mut(&field).filter(|edit| edit.value.is_string()) {
+                edit.value = alias.as_str().into();
+            }
+            stream.rows.insert(row.pos, Arc::new(Kept { row, bytes }));
+        }
+        let moved: Vec<RecordKey> = self.heads.keys().filter(|key| key.stream == *from).cloned().collect();
+        for key in moved {
+            let Some(head) = self.heads.remove(&key) else { continue };
+            let head = match self.heads.remove(&RecordKey { stream: own.clone(), ..key.clone() }) {
+                Some(known) => head.joined(known),
+                None => head,
+            };
+            self.heads.insert(RecordKey { stream: own.clone(), ..key }, head);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Rows that other services add to a space which turned out to be its owner's own.
+
+use crate::services::{add_as, field, row, site};
+use crate::world::{NOTHING, code};
+use mana_sync::log::contract::fixtures::{ids, insert, push_of, read_all, with};
+use mana_sync::log::{Caller, LogError};
+use mana_sync_engine::model::{Space, SpaceId, UserId};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_space_that_turned_out_to_be_its_owners_own_goes_by_its_alias() {
+    let (_database, log, pool) = site().await;
+    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
+    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
+    let data = |record: &str| json!({ "id": record, "spaceId": "home" });
+    let at_home = |record: &str| row(record, &[("space_id", json!("home")), ("data", data(record))]);
+    add_as(&pool, ("ada", "", r#"["home"]"#), &at_home("t1"), "").await.unwrap();
+    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    for (record, writable) in [("t2", r#"["home"]"#), ("t3", NOTHING)] {
+        add_as(&pool, ("ada", "", writable), &at_home(record), "").await.unwrap();
+    }
+    let changes = read_all(&log, &log.knowing_own_space(ada).await.unwrap()).await;
+    assert_eq!(ids(&changes), ["t1", "t2", "t3"]);
+    for change in &changes {
+        assert_eq!(change.space_id.as_ref().map(SpaceId::as_str), Some("_personal:ada"));
+        assert_eq!(field(change, "spaceId").0, "_personal:ada");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_while_a_space_turns_out_to_be_its_owners_own_is_to_be_tried_again() {
+    let (database, log, pool) = site().await;
+    let (home, log) = (r#"["home"]"#, std::sync::Arc::new(log));
+    let space = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
+    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![space] };
+    let claim = "SELECT set_config('app.current_user_id', 'ada', true), set_config('app.current_user_space_ids', '[\"home\"]', true),
+        set_config('app.current_user_writable_space_ids', '[\"home\"]', true); SELECT sync_claim_space('home')";
+    let held = database.hold(claim).await;
+    let pushing = tokio::spawn({
+        let (log, push) =
+            (log.clone(), push_of(&ada, &[with(insert(1, "t1"), &[("spaceId", json!("home")), ("data", json!({}))])]));
+        async move { log.push(push).await }
+    });
+    let adding = tokio::spawn({
+        let row = row("t2", &[("space_id", json!("home"))]);
+        async move { add_as(&pool, ("ada", home, home), &row, "").await }
+    });
+    let waiting =
+        "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..3000 {
+        if database.text(waiting).await == "2" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(database.text(waiting).await, "2", "both wait for the stream");
+    held.commit().await.expect("claimed");
+    let pushed = pushing.await.unwrap();
+    assert!(matches!(pushed, Err(LogError::Busy(_))), "{pushed:?}");
+    assert_eq!(code(&adding.await.unwrap().expect_err("refused")), "40001");
+    assert_eq!(database.text("SELECT count(*)::text FROM sync_changes").await, "0", "nothing lies where nobody reads");
+}
