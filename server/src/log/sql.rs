@@ -207,9 +207,3 @@ fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
     // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended code.
     code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
 }
-
-impl From<Malformed> for LogError {
-    fn from(error: Malformed) -> Self {
-        Self::Failed(format!("damaged data: {error}"))
-    }
-}
