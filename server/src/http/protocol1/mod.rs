@@ -97,3 +97,21 @@ fn names(list: &str) -> Result<Vec<String>, Refusal> {
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_was_cut_to_milliseconds_is_before_all_of_them_and_what_is_none_before_everything() {
+        let whole = Stamp::parse("2026-06-01T12:00:00.123004Z").unwrap();
+        assert_eq!(since("2026-06-01T12:00:00.123004Z"), whole);
+        assert_eq!(since("2026-06-01T12:00:00.123004567Z"), whole);
+        for cut in ["2026-06-01T12:00:00.123Z", "2026-06-01T14:00:00.123+02:00"] {
+            assert_eq!(since(cut), Stamp::parse("2026-06-01T12:00:00.123000Z").unwrap());
+        }
+        for none in ["", "garbage", "1970-01-01T00:00:00.000Z"] {
+            assert_eq!(since(none), Stamp::EPOCH);
+        }
+    }
+}
