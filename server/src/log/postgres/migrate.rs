@@ -5,7 +5,7 @@ use super::{CarriedOver, LAYOUT, Owners, options};
 use crate::log::{Epoch, LogError, Randomness};
 use mana_sync_engine::model::UserId;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Postgres, Transaction};
 use std::future::Ready;
 
 /// The roles that the server and the compactor act as; the roles they sign in with are members of these.
@@ -35,7 +35,9 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     random: &Randomness,
     spaces: Spaces<F>,
 ) -> Result<CarriedOver, LogError> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options(url)?).await?;
+    // Statements over a whole table take their time, which is nothing to warn of.
+    let options = options(url)?.disable_statement_logging();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut transaction = pool.begin().await?;
     // One migration at a time, and no notices of what is there already. Functions that run with their owner's rights remember
     // the path: nobody's temporary table is taken for one of the log's.
