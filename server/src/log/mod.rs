@@ -38,7 +38,7 @@ pub use push::{News, Push, PushOutcome};
 pub use receipt::Receipt;
 pub use types::*;
 
-use mana_sync_engine::model::{AppId, UserId};
+use mana_sync_engine::model::{AppId, Malformed, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -60,6 +60,12 @@ impl LogError {
     /// A stream is asked for whose space has just turned out to be its writer's own: asked again, they write to their own.
     pub(crate) fn turned_own() -> Self {
         Self::Busy("the space is its writer's own now".into())
+    }
+}
+
+impl From<Malformed> for LogError {
+    fn from(error: Malformed) -> Self {
+        Self::Failed(format!("damaged data: {error}"))
     }
 }
 

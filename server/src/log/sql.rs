@@ -7,7 +7,7 @@ use super::{
     Collection, ContentHash, Deletion, Epoch, Head, LogError, RecordKey, Rows, ServedRow, Span, StreamId, StreamState,
     Tag,
 };
-use mana_sync_engine::model::{AppId, EventId, Malformed, RecordId, Stamp, TableName, UserId, Visibility};
+use mana_sync_engine::model::{AppId, EventId, RecordId, Stamp, TableName, UserId, Visibility};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow};
 use sqlx::sqlite::SqliteRow;
@@ -188,10 +188,4 @@ fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
     }
     // SQLITE_BUSY and SQLITE_LOCKED, with or without an extended code.
     code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
-}
-
-impl From<Malformed> for LogError {
-    fn from(error: Malformed) -> Self {
-        Self::Failed(format!("damaged data: {error}"))
-    }
 }
