@@ -93,8 +93,8 @@ impl StoredLog {
     /// Keeps changes that protocol 2 refuses ([`ByTime::withhold`]).
     pub async fn withhold(&self, caller: &Caller, changes: &[Withheld]) -> Result<(), LogError> {
         match self {
-            Self::Sqlite(log) => log.store().withhold(caller, changes).await,
-            Self::Postgres(log) => log.store().withhold(caller, changes).await,
+            Self::Sqlite(log) => log.store().withhold(caller, changes, log.quota()).await,
+            Self::Postgres(log) => log.store().withhold(caller, changes, log.quota()).await,
         }
     }
 

@@ -5,7 +5,7 @@
 //! present. Rows of one time are never on two pages.
 
 use super::{Caller, LogError};
-use mana_sync_engine::model::{AppId, Change, ClientId, EventId, Stamp};
+use mana_sync_engine::model::{AppId, Change, ClientId, EventId, SpaceId, Stamp};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -51,6 +51,19 @@ pub struct Withheld {
     pub change: Value,
 }
 
+impl Withheld {
+    /// How much of its author's quota it takes, in bytes.
+    pub(super) fn charge(&self) -> i64 {
+        i64::try_from(self.change.to_string().len()).unwrap_or(i64::MAX).saturating_add(256)
+    }
+
+    /// The space that the change names, wherever it does, if there can be such a one.
+    pub(super) fn space(&self) -> Option<SpaceId> {
+        let places = ["/spaceId", "/data/spaceId", "/fields/spaceId/value"];
+        places.iter().find_map(|place| SpaceId::parse(self.change.pointer(place)?.as_str()?).ok())
+    }
+}
+
 /// A page of rows by time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatedPage {
@@ -67,8 +80,21 @@ pub trait ByTime {
     /// Reads one page, all of it from one moment.
     fn since(&self, caller: &Caller, asked: &Since) -> impl Future<Output = Result<DatedPage, LogError>> + Send;
 
-    /// Keeps these changes for their author, durably.
-    fn withhold(&self, caller: &Caller, changes: &[Withheld]) -> impl Future<Output = Result<(), LogError>> + Send;
+    /// Keeps these changes for their author, durably: all, or none where the author would then have more than `quota` bytes.
+    fn withhold(
+        &self,
+        caller: &Caller,
+        changes: &[Withheld],
+        quota: Option<u64>,
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
+}
+
+/// Refuses what would take somebody over their quota.
+pub(super) fn check_quota(used: i64, quota: Option<u64>) -> Result<(), LogError> {
+    match quota.filter(|quota| used.unsigned_abs() > *quota) {
+        Some(quota) => Err(LogError::OverQuota(quota)),
+        None => Ok(()),
+    }
 }
 
 /// A page ends once its rows have this many bytes.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// Whose rows are erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Erasure {
-    /// All of a person: their own stream, and in shared spaces what they wrote and the records that are theirs alone.
+    /// All of a person: their own stream, and in shared spaces what they wrote.
     User(UserId),
     /// All of a space, whoever wrote it. What lies in a person's own space goes with the person.
     Space(SpaceId),

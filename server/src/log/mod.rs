@@ -180,6 +180,11 @@ impl<L: ChangeLog> SyncLog<L> {
         Self { quota, ..self }
     }
 
+    /// How many bytes one person may store, where there is a limit.
+    pub fn quota(&self) -> Option<u64> {
+        self.quota
+    }
+
     /// The newest schema version taken of an app, where there is a limit.
     pub fn newest_schema(&self, app: &AppId) -> Option<u32> {
         self.max_schema.get(app).copied()

@@ -106,6 +106,10 @@ async fn rows_of_production_columns_become_changes_in_their_streams() {
 async fn what_makes_no_sense_is_refused_by_a_code() {
     let (_database, log, pool) = site().await;
     let deep = (0..65).fold(json!(1), |inner, _| json!([inner]));
+    // The actor is a level itself.
+    let within = (0..64).fold(json!(1), |inner, _| json!([inner]));
+    // Few bytes, and many digits.
+    let long_numbers = format!("{{ \"a\": [{}] }}", vec!["1e-16000"; 1_000].join(","));
     for (part, value, wanted) in [
         ("op", json!("upsert"), "23514 invalid_change"),
         ("op", Value::Null, "23514 invalid_change"),
@@ -125,6 +129,7 @@ async fn what_makes_no_sense_is_refused_by_a_code() {
         ("schema_version", json!(4_294_967_296_u64), "23514 invalid_change"),
         ("actor", json!({ "kind": "robot" }), "23514 invalid_change"),
         ("actor", json!(["ai"]), "23514 invalid_change"),
+        ("actor", json!({ "kind": "ai", "x": within }), "23514 invalid_change"),
         ("data", json!([1]), "23514 invalid_change"),
         ("data", json!({ "id": "t2" }), "23514 invalid_change"),
         ("data", json!({ "spaceId": 5 }), "23514 invalid_change"),
@@ -136,6 +141,7 @@ async fn what_makes_no_sense_is_refused_by_a_code() {
         ("data", json!("{ \"a\": 1e400 }"), "23514 invalid_change"),
         ("data", json!("{ \"a\": "), "22P02 "),
         ("data", json!({ "title": "x".repeat(8 * 1024 * 1024) }), "23514 too_large"),
+        ("data", json!(long_numbers), "23514 too_large"),
         ("data", json!({ "spaceId": "family" }), "23514 space_mismatch"),
         ("field_meta", json!({ "title": "yesterday" }), "23514 invalid_change"),
         ("field_meta", json!({ "title": "1969-12-31T23:59:59.000Z" }), "23514 invalid_change"),
@@ -154,6 +160,9 @@ async fn what_makes_no_sense_is_refused_by_a_code() {
         assert_eq!(refused(&pool, &row).await, "23514 invalid_change", "{row}");
     }
     assert_eq!(read_all(&log, &member("ada")).await, [], "and nothing is there");
+    let as_deep_as_may_be = (0..63).fold(json!(1), |inner, _| json!([inner]));
+    add(&pool, &row("t1", &[("actor", json!({ "kind": "ai", "x": as_deep_as_may_be }))])).await.unwrap();
+    assert_eq!(read_all(&log, &member("ada")).await.len(), 1, "and is read");
 }
 
 #[tokio::test]

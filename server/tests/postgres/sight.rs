@@ -115,7 +115,7 @@ async fn what_was_withheld_is_its_authors_alone() {
         code: "not_a_member",
         change: json!({ "spaceId": "family", "id": "forged" }),
     };
-    log.store().withhold(&person("ada", &["family:family:member"]), &[withheld]).await.unwrap();
+    log.store().withhold(&person("ada", &["family:family:member"]), &[withheld], None).await.unwrap();
     let mut ada = acting(log.store().pool(), ("ada", NOTHING, NOTHING)).await;
     assert_eq!(ask(&mut ada, WITHHELD).await.unwrap(), ["ada tasks"]);
     assert!(ask(&mut ada, "DELETE FROM sync_withheld RETURNING id").await.is_err(), "and stays");

@@ -1,6 +1,6 @@
 //! A server that row security would not hold does not start.
 
-use crate::postgres::{Database, MIGRATOR, SERVER, SUPERUSER, randomness};
+use crate::postgres::{Database, MIGRATOR, SERVER, SERVICE, SUPERUSER, randomness};
 use mana_sync::log::contract::fixtures::{accept, own, person, sync_log};
 use mana_sync::log::postgres::{PostgresLog, migrate};
 
@@ -61,6 +61,36 @@ async fn what_is_acknowledged_waits_for_the_disk_whatever_the_database_is_set_to
         accept(&log, &person("ada", &[]), &[own(n, set)]).await;
         assert_eq!(database.text("SELECT string_agg(setting, ',') FROM noted").await, wanted);
     }
+}
+
+#[tokio::test]
+async fn where_others_may_add_functions_nothing_is_served_or_migrated() {
+    let database = Database::migrated().await;
+    database.run("GRANT CREATE ON SCHEMA public TO mana_sync_server").await;
+    let refused = refusal(&database, SERVER).await;
+    assert!(refused.contains("REVOKE CREATE ON SCHEMA public"), "{refused}");
+    database.run("REVOKE CREATE ON SCHEMA public FROM mana_sync_server; GRANT CREATE ON SCHEMA public TO PUBLIC").await;
+    let refused = migrate(&database.url(MIGRATOR).await, &randomness()).await.expect_err("refused").to_string();
+    assert!(refused.contains("REVOKE CREATE ON SCHEMA public"), "{refused}");
+}
+
+#[tokio::test]
+async fn nobody_runs_what_has_its_owners_rights() {
+    let database = Database::migrated().await;
+    let open = "SELECT coalesce(string_agg(oid::regprocedure::text, ' '), '') FROM pg_proc
+      WHERE starts_with(proname, 'sync_') AND has_function_privilege('public', oid, 'EXECUTE')";
+    assert_eq!(database.text(open).await, "");
+    // As the trigger of a table of somebody's own it would run their types' code with these rights.
+    let make = "CREATE TEMP TABLE t (LIKE sync_changes); ALTER TABLE t ALTER stream DROP NOT NULL;
+      CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION sync_complete()";
+    for role in [SERVER, SERVICE] {
+        let pool = sqlx::PgPool::connect(&database.url(role).await).await.expect("a connection");
+        let refused = sqlx::raw_sql(make).execute(&pool).await.expect_err("refused").to_string();
+        assert!(refused.contains("permission denied for function sync_complete"), "{refused}");
+    }
+    database.run("GRANT EXECUTE ON FUNCTION sync_complete() TO PUBLIC").await;
+    let refused = refusal(&database, SERVER).await;
+    assert!(refused.contains("sync_complete"), "{refused}");
 }
 
 #[tokio::test]

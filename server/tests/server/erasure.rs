@@ -121,6 +121,55 @@ async fn what_is_kept_beside_the_log_goes_as_well() {
 }
 
 #[tokio::test]
+async fn what_was_withheld_goes_however_odd_it_is_and_holds_nothing_up() {
+    for (site, _) in on_both().await {
+        let (ada, bob, space) = family(&site).await;
+        let odd = |space: &str, id: &str| {
+            json!({ "clientId": "old", "changes": [{ "table": "tasks", "id": id, "op": "insert",
+            "spaceId": space, "data": { "id": id, "text": "a\u{0}b" } }] })
+        };
+        for (person, id) in [(&ada, "x1"), (&bob, "x2")] {
+            assert_eq!(person.post("/sync/todo", odd(&space, id)).await.status, 200);
+        }
+        let withheld = async |person: &Person| {
+            let page = person.post("/sync/todo", json!({ "clientId": "other", "since": "", "changes": [] })).await;
+            page.body["serverChanges"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|change| change["id"].as_str().unwrap().starts_with('x'))
+                .count()
+        };
+        assert_eq!((withheld(&ada).await, withheld(&bob).await), (1, 1));
+        assert_eq!(erase(&site, "users/ada").await.status, 204);
+        assert_eq!((withheld(&ada).await, withheld(&bob).await), (0, 1));
+        assert_eq!(erase(&site, &format!("spaces/{space}")).await.status, 204);
+        assert_eq!(withheld(&bob).await, 0);
+        bob.accept(&[task("later")]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_others_wrote_in_a_record_that_somebody_made_their_own_is_everybodys_again() {
+    for (site, _) in on_both().await {
+        let (ada, bob, space) = family(&site).await;
+        ada.accept(&[task_in(&space, "taken")]).await;
+        let (early, late) = ("1970-01-01T00:00:01.000000Z", "2026-01-03T00:00:00.000000Z");
+        let mut takes = with(private(&space, "taken"), &[("at", json!(late))]);
+        takes["fields"] =
+            json!({ "authorId": { "value": "bob", "at": early }, "visibility": { "value": "private", "at": late } });
+        bob.accept(&[takes]).await;
+        let written = async || {
+            let (changes, _) = ada.read_on(None, &["tasks"], 1000).await;
+            changes.iter().filter(|change| change["id"] == "taken" && change["op"] == "insert").count()
+        };
+        assert_eq!(written().await, 0, "it is bob's alone");
+        assert_eq!(erase(&site, "users/bob").await.status, 204);
+        assert_eq!(written().await, 1, "what she wrote is there again");
+    }
+}
+
+#[tokio::test]
 async fn what_goes_is_taken_off_the_quota() {
     for (site, database) in on_both().await {
         let (ada, bob, space) = family(&site).await;

@@ -74,6 +74,21 @@ async fn a_push_over_the_quota_is_refused_whole_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_withheld_for_older_clients_counts_too() {
+    for site in on_both(|settings| settings.storage_quota = Some(10_000)).await {
+        let ada = site.person("ada").await;
+        let odd = |id: &str| {
+            json!({ "clientId": "old", "changes": [{ "table": "tasks", "id": id, "op": "insert",
+            "data": { "id": id, "text": format!("\u{0}{}", "x".repeat(6_000)) } }] })
+        };
+        assert_eq!(ada.post("/sync/todo", odd("t1")).await.status, StatusCode::OK);
+        let url = format!("{}/sync/todo", ada.url);
+        let over = ada.http.post(url).bearer_auth(&ada.token).json(&odd("t2")).send().await.unwrap();
+        assert_eq!(over.status(), StatusCode::FORBIDDEN);
+    }
+}
+
+#[tokio::test]
 async fn what_somebody_writes_counts_for_them_in_every_space_and_for_nobody_else() {
     for site in on_both(|settings| settings.storage_quota = Some(10_000)).await {
         let (ada, bob) = (site.person("ada").await, site.person("bob").await);

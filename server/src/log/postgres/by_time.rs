@@ -5,8 +5,9 @@
 //! transaction takes its lock before it takes the time of its rows, which so are never older than its lock.
 
 use super::identity::{Purpose, begin};
+use super::write::CHARGE;
 use super::{PostgresLog, sql};
-use crate::log::by_time::Filling;
+use crate::log::by_time::{Filling, check_quota};
 use crate::log::{ByTime, Caller, DatedPage, LogError, Since, Withheld};
 use futures_util::TryStreamExt as _;
 use mana_sync_engine::model::{ClientId, Stamp};
@@ -57,8 +58,8 @@ const ROWS: &str = r#"SELECT page.* FROM (
   ORDER BY page.created_at COLLATE "C", page.stream, page.pos"#;
 
 const WITHHOLD: &str =
-    "INSERT INTO sync_withheld (user_id, id, app_id, table_name, client_id, created_at, code, change)
-  SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])";
+    "INSERT INTO sync_withheld (user_id, id, app_id, table_name, client_id, created_at, code, change, space_id)
+  SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])";
 
 /// A time that nothing will be added before: below the oldest open transaction. Asked for before the rows are read.
 async fn settled(pool: &PgPool) -> Result<Stamp, LogError> {
@@ -105,8 +106,11 @@ impl ByTime for PostgresLog {
         Ok(page.page(asked.limit, settled))
     }
 
-    async fn withhold(&self, caller: &Caller, changes: &[Withheld]) -> Result<(), LogError> {
+    async fn withhold(&self, caller: &Caller, changes: &[Withheld], quota: Option<u64>) -> Result<(), LogError> {
         let mut transaction = begin(&self.pool, caller, Purpose::Write).await?;
+        let bytes: i64 = changes.iter().map(Withheld::charge).sum();
+        let used = sqlx::query_scalar::<_, i64>(CHARGE).bind(caller.user.as_str()).bind(bytes);
+        check_quota(used.fetch_one(&mut *transaction).await?, quota)?;
         let times = times(now(&mut transaction).await?, changes.len());
         let column = |part: fn(&Withheld) -> String| changes.iter().map(part).collect::<Vec<String>>();
         sqlx::query(WITHHOLD)
@@ -118,6 +122,7 @@ impl ByTime for PostgresLog {
             .bind(times)
             .bind(column(|change| change.code.to_owned()))
             .bind(column(|change| change.change.to_string()))
+            .bind(changes.iter().map(|change| change.space().map(|space| space.to_string())).collect::<Vec<_>>())
             .execute(&mut *transaction)
             .await?;
         Ok(transaction.commit().await?)

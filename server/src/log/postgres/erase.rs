@@ -16,12 +16,11 @@ const STREAMS: &str = "SELECT DISTINCT stream FROM sync_changes WHERE user_id = 
 
 const HOLD: &str = "SELECT pos FROM streams WHERE stream = $1 FOR UPDATE";
 
-/// Which rows of a stream ($1) go: all of them, or of a person ($2) what they wrote and whatever there is of records that
-/// are theirs alone.
+/// Which rows of a stream ($1) go: all of them, or what a person ($2) wrote. What others wrote before a record became this
+/// person's alone was everybody's, and is again.
 macro_rules! doomed {
     () => {
-        "stream = $1 AND ($2::text IS NULL OR user_id = $2 OR (app_id, table_name, record_id) IN (
-    SELECT app_id, table_name, record_id FROM sync_records WHERE stream = $1 AND author = $2 AND visibility = 'private'))"
+        "stream = $1 AND ($2::text IS NULL OR user_id = $2)"
     };
 }
 
@@ -41,7 +40,9 @@ const DELETE: &str = concat!("DELETE FROM sync_changes WHERE ", doomed!());
 const DELETE_HEADS: &str = "DELETE FROM sync_records WHERE stream = $1 AND (app_id, table_name, record_id) NOT IN (
     SELECT app_id, table_name, record_id FROM sync_changes WHERE stream = $1)";
 
-const UNNAME: &str = "UPDATE sync_records SET author = NULL, author_at = NULL WHERE stream = $1 AND author = $2";
+const UNNAME: &str =
+    "UPDATE sync_records SET author = NULL, author_at = NULL, visibility = 'space', visibility_at = NULL
+  WHERE stream = $1 AND author = $2";
 
 /// What is left moves behind all that was, in its order.
 const MOVE_ON: &str = "UPDATE sync_changes AS c SET pos = left_over.place + $2 + 1
@@ -54,12 +55,18 @@ const FORGET_OWN_SPACE: &str = "DELETE FROM own_spaces WHERE user_id = $1";
 
 const FORGET_UNREAD_OF_USER: &str = "DELETE FROM sync_unread WHERE user_id = $1";
 
-const FORGET_UNREAD_IN_SPACE: &str = "DELETE FROM sync_unread WHERE content::jsonb ->> 'space_id' = $1";
+const FORGET_UNREAD_IN_SPACE: &str = "DELETE FROM sync_unread
+  WHERE coalesce(nullif(content::jsonb ->> 'space_id', ''), content::jsonb #>> '{data,spaceId}') = $1";
 
 const FORGET_WITHHELD_OF_USER: &str = "DELETE FROM sync_withheld WHERE user_id = $1";
 
-const FORGET_WITHHELD_IN_SPACE: &str = "DELETE FROM sync_withheld WHERE $1 IN (change::jsonb ->> 'spaceId',
-  change::jsonb #>> '{data,spaceId}', change::jsonb #>> '{fields,spaceId,value}')";
+const DISCHARGE_WITHHELD: &str = "UPDATE sync_usage AS u SET bytes = greatest(0, u.bytes - gone.bytes)
+  FROM (SELECT user_id, sum(octet_length(change) + 256) AS bytes FROM sync_withheld WHERE space_id = $1 GROUP BY user_id) AS gone
+  WHERE u.user_id = gone.user_id";
+
+const FORGET_WITHHELD_IN_SPACE: &str = "DELETE FROM sync_withheld WHERE space_id = $1";
+
+const FORGET_USAGE_OF_USER: &str = "DELETE FROM sync_usage WHERE user_id = $1";
 
 const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
 
@@ -127,12 +134,18 @@ impl Erase for PostgresEraser {
 
     async fn forget(&self, whose: &Erasure) -> Result<(), LogError> {
         let (id, statements): (_, &[&'static str]) = match whose {
-            Erasure::User(user) => (user.as_str(), &[FORGET_OWN_SPACE, FORGET_UNREAD_OF_USER, FORGET_WITHHELD_OF_USER]),
-            Erasure::Space(space) => (space.as_str(), &[FORGET_UNREAD_IN_SPACE, FORGET_WITHHELD_IN_SPACE]),
+            Erasure::User(user) => (
+                user.as_str(),
+                &[FORGET_OWN_SPACE, FORGET_UNREAD_OF_USER, FORGET_WITHHELD_OF_USER, FORGET_USAGE_OF_USER],
+            ),
+            Erasure::Space(space) => {
+                (space.as_str(), &[FORGET_UNREAD_IN_SPACE, DISCHARGE_WITHHELD, FORGET_WITHHELD_IN_SPACE])
+            }
         };
+        let mut transaction = self.0.begin().await?;
         for statement in statements {
-            sqlx::query(*statement).bind(id).execute(&self.0).await?;
+            sqlx::query(*statement).bind(id).execute(&mut *transaction).await?;
         }
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 }

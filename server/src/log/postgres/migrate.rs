@@ -5,7 +5,7 @@ use super::{CarriedOver, LAYOUT, Owners, options};
 use crate::log::{Epoch, LogError, Randomness};
 use mana_sync_engine::model::UserId;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Postgres, Transaction};
+use sqlx::{ConnectOptions as _, PgConnection, Postgres, Transaction};
 use std::future::Ready;
 
 /// The roles that the server and the compactor act as; the roles they sign in with are members of these.
@@ -35,7 +35,9 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     random: &Randomness,
     spaces: Spaces<F>,
 ) -> Result<CarriedOver, LogError> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options(url)?).await?;
+    // Statements over a whole table take their time, which is nothing to warn of.
+    let options = options(url)?.disable_statement_logging();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut transaction = pool.begin().await?;
     // One migration at a time, and no notices of what is there already. Functions that run with their owner's rights remember
     // the path: nobody's temporary table is taken for one of the log's.
@@ -63,6 +65,7 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     sqlx::raw_sql(include_str!("rules.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("services.sql")).execute(&mut *transaction).await?;
     sqlx::raw_sql(include_str!("usage.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql(include_str!("rights.sql")).execute(&mut *transaction).await?;
     name_epoch(&mut transaction, random).await?;
     transaction.commit().await?;
     pool.close().await;
@@ -85,6 +88,22 @@ async fn owners<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     }
 }
 
+/// Nobody else may add functions where those of the log are looked up: they would be run with their owner's rights.
+pub(super) async fn check_schema(connection: &mut PgConnection) -> Result<(), LogError> {
+    let query = "SELECT current_schema()::text,
+        has_schema_privilege('public', current_schema()::text, 'CREATE') OR EXISTS (
+          SELECT FROM pg_roles WHERE rolname IN ('mana_sync_server', 'mana_sync_service', 'mana_sync_compactor')
+            AND has_schema_privilege(oid, current_schema()::text, 'CREATE'))";
+    let (schema, is_open): (String, bool) = sqlx::query_as(query).fetch_one(connection).await?;
+    if !is_open {
+        return Ok(());
+    }
+    Err(LogError::Failed(format!(
+        "others may create functions in the schema {schema}, which would be run with the rights of the tables' owner: as an \
+         administrator run REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, mana_sync_server, mana_sync_service, mana_sync_compactor"
+    )))
+}
+
 /// What has to be so before anything is changed.
 async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
     let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut **transaction).await?;
@@ -100,6 +119,7 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
         return Err(LogError::Failed(message));
     }
     check_owner(transaction).await?;
+    check_schema(&mut **transaction).await?;
     let known: bool =
         sqlx::query_scalar("SELECT to_regclass('log_epoch') IS NOT NULL").fetch_one(&mut **transaction).await?;
     if known {

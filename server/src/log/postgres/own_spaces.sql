@@ -14,8 +14,8 @@ BEGIN
     RETURN false;
   END IF;
   -- In the order in which pushes lock them.
-  INSERT INTO streams AS s (stream) VALUES (old_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos;
   INSERT INTO streams AS s (stream) VALUES (own_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO newest;
+  INSERT INTO streams AS s (stream) VALUES (old_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos;
   IF EXISTS (SELECT FROM sync_changes AS c WHERE c.stream = old_stream AND c.user_id <> caller) THEN
     RETURN false;
   END IF;
@@ -46,6 +46,3 @@ BEGIN
   DELETE FROM sync_records AS r WHERE r.stream = old_stream;
   RETURN true;
 END $$;
-
-REVOKE ALL ON FUNCTION sync_claim_space(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sync_claim_space(text) TO mana_sync_server;

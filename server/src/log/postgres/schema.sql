@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS sync_withheld (
   client_id  text NOT NULL,
   created_at text NOT NULL,
   code       text NOT NULL,
+  space_id   text,
   change     text NOT NULL,
   PRIMARY KEY (user_id, id)
 );

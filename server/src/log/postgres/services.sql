@@ -3,14 +3,19 @@
 -- stream, which stays locked until that ends, a tag, stamps, and the head of its record. What a push would refuse is refused.
 -- It runs with its owner's rights, which the owner's policies (policies.sql) limit to the caller's streams.
 
+CREATE OR REPLACE FUNCTION sync_check_size(row_ sync_changes) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF octet_length(row_.data) + octet_length(row_.field_meta) + coalesce(octet_length(row_.actor), 0) > 8 * 1024 * 1024 THEN
+    PERFORM sync_refuse('too_large', 'data', 'has more than 8388608 bytes');
+  END IF;
+END $$;
+
 -- Refuses names and words that a change cannot have.
 CREATE OR REPLACE FUNCTION sync_check_row(row_ sync_changes) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   wrong record;
 BEGIN
-  IF octet_length(row_.data) + octet_length(row_.field_meta) + coalesce(octet_length(row_.actor), 0) > 8 * 1024 * 1024 THEN
-    PERFORM sync_refuse('too_large', 'data', 'has more than 8388608 bytes');
-  END IF;
+  PERFORM sync_check_size(row_);
   SELECT named.about, named.reason INTO wrong FROM (VALUES
     (row_.id ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$', 'id', 'must be a lower-case hyphenated UUID'),
     (sync_is_name(row_.app_id), 'app_id', 'must have 1 to 64 letters, digits, ''_'' and ''-'''),
@@ -25,7 +30,7 @@ BEGIN
       'must be user, agent, system, migration or server-replay'),
     (row_.schema_version BETWEEN 1 AND 4294967295, 'schema_version', 'must be 1 to 4294967295'),
     (row_.actor IS NULL OR coalesce(row_.actor::jsonb ->> 'kind', '') IN ('user', 'ai', 'system')
-      AND sync_travels(row_.actor::jsonb), 'actor', 'must be an object with a kind of user, ai or system'),
+      AND sync_travels(jsonb_build_object('actor', row_.actor::jsonb)), 'actor', 'must be an object with a kind of user, ai or system'),
     (jsonb_typeof(row_.data::jsonb) = 'object', 'data', 'must be an object'),
     (jsonb_typeof(row_.field_meta::jsonb) = 'object', 'field_meta', 'must be an object'),
     (coalesce(jsonb_typeof(row_.data::jsonb -> 'spaceId'), 'null') IN ('string', 'null'), 'data', 'must name its space by a string')
@@ -178,6 +183,8 @@ BEGIN
   END IF;
   NEW.data := fields::text;
   NEW.field_meta := stamps::text;
+  -- A number of eight bytes may have sixteen thousand digits.
+  PERFORM sync_check_size(NEW);
   NEW.content_hash := sha256(convert_to(NEW.data || NEW.field_meta, 'UTF8'));
   NEW.tag := substring(sha256(uuid_send(gen_random_uuid())) FOR 8);
   -- As the server's transactions do.

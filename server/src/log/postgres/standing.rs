@@ -1,6 +1,7 @@
 //! Whether row security holds the role that the server signed in as. It is asked before anything is served.
 
 use super::LAYOUT;
+use super::migrate::check_schema;
 use crate::log::LogError;
 use sqlx::{PgPool, Row};
 
@@ -19,6 +20,11 @@ const FOREIGN: &str = "SELECT p.polname::text, p.polrelid::regclass::text FROM p
     AND p.polname NOT IN ('server_reads', 'server_writes', 'server_advances', 'server_changes', 'server_counts', 'owner_looks',
       'owner_counts', 'owner_keeps', 'owner_moves', 'epoch_is_known', 'owner_names_it', 'compactor_works')
   ORDER BY 2, 1 LIMIT 1";
+
+/// Functions that anybody could run with the rights of the tables' owner, say as a trigger of their own.
+const OPEN_TO_ALL: &str = "SELECT p.oid::regprocedure::text FROM pg_proc AS p
+  WHERE p.prosecdef AND p.proowner = (SELECT relowner FROM pg_class WHERE oid = 'sync_changes'::regclass)
+    AND has_function_privilege('public', p.oid, 'EXECUTE') LIMIT 1";
 
 /// The compactor's policies show it everything.
 const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'MEMBER')
@@ -48,6 +54,11 @@ pub(super) async fn check(pool: &PgPool) -> Result<(), LogError> {
         let (policy, table): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let message =
             format!("the table {table} has a policy {policy} that is not of this version: run mana-sync migrate");
+        return Err(LogError::Failed(message));
+    }
+    check_schema(&mut *pool.acquire().await?).await?;
+    if let Some(function) = sqlx::query_scalar::<_, String>(OPEN_TO_ALL).fetch_optional(pool).await? {
+        let message = format!("everybody may run {function} with its owner's rights: run mana-sync migrate");
         return Err(LogError::Failed(message));
     }
     if sqlx::query_scalar(COMPACTOR).fetch_one(pool).await? {

@@ -83,7 +83,7 @@ const PUT_HEADS: &str = "INSERT INTO sync_records
     author = excluded.author, author_at = excluded.author_at, visibility = excluded.visibility,
     visibility_at = excluded.visibility_at, deleted = excluded.deleted, deleted_at = excluded.deleted_at";
 
-const CHARGE: &str = "INSERT INTO sync_usage AS u (user_id, bytes) VALUES ($1, $2)
+pub(super) const CHARGE: &str = "INSERT INTO sync_usage AS u (user_id, bytes) VALUES ($1, $2)
   ON CONFLICT (user_id) DO UPDATE SET bytes = u.bytes + excluded.bytes RETURNING u.bytes";
 
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)

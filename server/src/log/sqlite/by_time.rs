@@ -1,9 +1,10 @@
 //! Reading SQLite by time. One transaction writes at a time and gives its rows times after all there are, so that everything up
 //! to the newest one is there.
 
+use super::write::CHARGE;
 use super::{SqliteLog, SqliteSnapshot};
 use crate::clock;
-use crate::log::by_time::Filling;
+use crate::log::by_time::{Filling, check_quota};
 use crate::log::{ByTime, Caller, ChangeLog as _, DatedPage, LogError, Since, Withheld, sql};
 use futures_util::TryStreamExt as _;
 use mana_sync_engine::model::{ClientId, Stamp};
@@ -35,8 +36,8 @@ const ROWS: &str = "SELECT c.pos AS pos, c.tag, c.id, c.app_id, c.table_name, c.
   ORDER BY created_at, stream, pos";
 
 const WITHHOLD: &str =
-    "INSERT INTO sync_withheld (user_id, id, app_id, table_name, client_id, created_at, code, change)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO sync_withheld (user_id, id, app_id, table_name, client_id, created_at, code, change, space_id)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// The time after all that are in the log, and not before `now`. Asked for inside a transaction that writes.
 pub(super) async fn next_time(connection: &mut SqliteConnection, now: Stamp) -> Result<Stamp, LogError> {
@@ -70,8 +71,11 @@ impl ByTime for SqliteLog {
         Ok(page.page(asked.limit, settled))
     }
 
-    async fn withhold(&self, caller: &Caller, changes: &[Withheld]) -> Result<(), LogError> {
+    async fn withhold(&self, caller: &Caller, changes: &[Withheld], quota: Option<u64>) -> Result<(), LogError> {
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let bytes: i64 = changes.iter().map(Withheld::charge).sum();
+        let used = sqlx::query_scalar::<_, i64>(CHARGE).bind(caller.user.as_str()).bind(bytes);
+        check_quota(used.fetch_one(&mut *transaction).await?, quota)?;
         let mut at = next_time(&mut transaction, clock::now()).await?;
         for change in changes {
             sqlx::query(WITHHOLD)
@@ -83,6 +87,7 @@ impl ByTime for SqliteLog {
                 .bind(at.to_string())
                 .bind(change.code)
                 .bind(change.change.to_string())
+                .bind(change.space().map(|space| space.to_string()))
                 .execute(&mut *transaction)
                 .await?;
             at = at.next();

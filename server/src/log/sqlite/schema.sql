@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS sync_withheld (
   client_id  TEXT NOT NULL,
   created_at TEXT NOT NULL,
   code       TEXT NOT NULL,
+  space_id   TEXT,
   change     TEXT NOT NULL,
   PRIMARY KEY (user_id, id)
 ) WITHOUT ROWID;

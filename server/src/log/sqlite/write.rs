@@ -53,7 +53,7 @@ const PUT_HEAD: &str = "INSERT OR REPLACE INTO sync_records
     (stream, app_id, table_name, record_id, author, author_at, visibility, visibility_at, deleted, deleted_at)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-const CHARGE: &str = "INSERT INTO sync_usage (user_id, bytes) VALUES (?1, ?2)
+pub(super) const CHARGE: &str = "INSERT INTO sync_usage (user_id, bytes) VALUES (?1, ?2)
   ON CONFLICT (user_id) DO UPDATE SET bytes = bytes + ?2 RETURNING bytes";
 
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
