@@ -26,7 +26,7 @@ use turns::{Kind, Turns};
 
 #[tokio::main]
 async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((word, urls)) if word == process::SERVE => process::serve(urls).await,
         _ => measure().await,
