@@ -11,11 +11,15 @@ const sizes = ['USERS', 'CONNECTIONS', 'SECONDS', 'ROUNDS', 'SOCKETS', 'FIRST_SY
 
 /** Shows the tables, and writes them to a file whose path it gives. */
 export async function measureServer() {
-  const load = spawn('cargo', ['run', '--quiet', '--release', '--package', 'mana-sync', '--features', 'load', '--example', 'load'], {
-    cwd: root,
-    env: { ...process.env, DURABLE_POSTGRES: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const load = spawn(
+    'cargo',
+    ['run', '--quiet', '--release', '--package', 'mana-sync', '--features', 'load', '--example', 'load'],
+    {
+      cwd: root,
+      env: { ...process.env, DURABLE_POSTGRES: '1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const said = [];
   load.stdout.on('data', (bytes) => {
     said.push(bytes);
