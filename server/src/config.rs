@@ -298,6 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn what_one_person_may_take_is_limited_or_not() {
+        let unless = settings(&["--dev"]).unwrap();
+        assert_eq!((unless.rate_limit.map(u32::from), unless.storage_quota), (Some(3000), None));
+        assert!(unless.subscriptions.is_none());
+        let set = ["--dev", "--rate-limit", "0", "--storage-quota-mb", "5", "--credits-url", "http://credits:1"];
+        let set = settings(&set).unwrap();
+        assert_eq!((set.rate_limit, set.storage_quota), (None, Some(5_000_000)));
+        assert!(set.subscriptions.is_some());
+        for bad in [["--rate-limit", "many"], ["--storage-quota-mb", "-1"], ["--credits-url", "file:///etc/passwd"]] {
+            assert!(settings(&[&["--dev"][..], &bad].concat()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn limits_and_origins_are_read_from_lists() {
         let settings =
             settings(&["--dev", "--max-schema", "todo=3,notes=1", "--cors-origins", "https://a.example"]).unwrap();

@@ -2,7 +2,7 @@
 //
 // TOPIC: only these topics (comma separated); RECORDS: only these sizes; SECONDS: per topic and size (default 9).
 // BEFORE: the directory of an older package, measured beside the present one. A narrowed run does not replace
-// what is in results/. The topic `server` has sizes of its own (server/benches/load/main.rs).
+// what is in results/. The topic `server` has sizes of its own (server/examples/load/main.rs).
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Measures a server under load (server/benches/load), which no browser takes part in.
+// Measures a server under load (server/examples/load), which no browser takes part in.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,11 +11,15 @@ const sizes = ['USERS', 'CONNECTIONS', 'SECONDS', 'ROUNDS', 'SOCKETS', 'FIRST_SY
 
 /** Shows the tables, and writes them to a file whose path it gives. */
 export async function measureServer() {
-  const load = spawn('cargo', ['bench', '--quiet', '--package', 'mana-sync', '--bench', 'load'], {
-    cwd: root,
-    env: { ...process.env, DURABLE_POSTGRES: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const load = spawn(
+    'cargo',
+    ['run', '--quiet', '--release', '--package', 'mana-sync', '--features', 'load', '--example', 'load'],
+    {
+      cwd: root,
+      env: { ...process.env, DURABLE_POSTGRES: '1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const said = [];
   load.stdout.on('data', (bytes) => {
     said.push(bytes);

@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Largest frame of a client; tokens are a few hundred bytes.
 const MAX_FRAME: usize = 64 * 1024;
+/// What a connection holds to read into while it is idle; a larger frame takes more while it comes.
+const READ_BUFFER: usize = 4 * 1024;
 /// How often the server asks whether the other side is still there.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Nothing heard for this long, not even an answer to a heartbeat: the connection is dead.
@@ -44,7 +46,7 @@ fn accept(app: AppState, headers: &HeaderMap, up: Upgrade, interest: Interest) -
     let up = up.map_err(|_| {
         ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this path takes WebSocket connections")
     })?;
-    let up = up.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
+    let up = up.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME).read_buffer_size(READ_BUFFER);
     Ok(up.on_upgrade(move |socket| async move {
         let mut connection = Connection { app: &app, socket, heard: Instant::now() };
         let end = connection.run(interest).await;

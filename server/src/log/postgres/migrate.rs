@@ -119,7 +119,7 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
         return Err(LogError::Failed(message));
     }
     check_owner(transaction).await?;
-    check_schema(&mut **transaction).await?;
+    check_schema(transaction).await?;
     let known: bool =
         sqlx::query_scalar("SELECT to_regclass('log_epoch') IS NOT NULL").fetch_one(&mut **transaction).await?;
     if known {

@@ -58,9 +58,9 @@ impl People {
     }
 
     /// Somebody who has nothing yet.
-    pub async fn newcomer(&self) -> Person {
+    pub async fn newcomer(&self, name: &str) -> Person {
         let Person { url, http, .. } = &self.everybody[0];
-        Person::sign_in(url, http, "newcomer".to_owned()).await
+        Person::sign_in(url, http, name.to_owned()).await
     }
 
     /// Gives readers a page.

@@ -30,7 +30,7 @@ pub async fn measure(sizes: &Sizes, people: &People, server: &ServerProcess, tab
     let more = server.memory().saturating_sub(before);
     table.connections(sizes.sockets, more);
     let mut times = Vec::new();
-    let person = people.newcomer().await;
+    let person = people.newcomer("listener").await;
     let mut own = socket(server.url(), &person).await;
     for _ in 0..NEWS {
         let began = Instant::now();

@@ -26,7 +26,7 @@ use turns::{Kind, Turns};
 
 #[tokio::main]
 async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((word, urls)) if word == process::SERVE => process::serve(urls).await,
         _ => measure().await,
@@ -41,9 +41,10 @@ async fn measure() {
         let server = ServerProcess::start(&direct.server_urls()).await;
         let people = People::sign_in(server.url(), sizes.users).await;
         let mut table = Table::new(store);
+        // First: later on, connections would lie in memory that larger things have left.
+        sockets::measure(&sizes, &people, &server, &mut table).await;
         requests(&sizes, &people, &direct, &mut table).await;
         first_sync(&sizes, &people, &direct, &mut table).await;
-        sockets::measure(&sizes, &people, &server, &mut table).await;
         println!("{table}");
         server.stop().await;
         direct.close().await;
@@ -68,7 +69,7 @@ async fn requests(sizes: &Sizes, people: &People, direct: &Direct, table: &mut T
 
 /// Reads everything a person has page by page, beside reading the same rows from the database.
 async fn first_sync(sizes: &Sizes, people: &People, direct: &Direct, table: &mut Table) {
-    let person = people.newcomer().await;
+    let person = people.newcomer("reader").await;
     person.store(sizes.first_sync).await;
     let stream = format!("user:{}", person.name);
     for _ in 0..sizes.rounds {
