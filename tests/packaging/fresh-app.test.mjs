@@ -94,8 +94,9 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       // ordered: it has to go down again.
       { limit: 597_000, parts: ['engine.wasm'] },
       // The aim is 14,000. The limit was 15,000 before whatever an app passes was read with care, and the refused rows of a query
-      // were named by their places, and 15,500 before united rows were ordered after functions.
-      { limit: 15_600, parts: ['index.js', './glue.js'] },
+      // were named by their places, 15,500 before united rows were ordered after functions, and 15,600 before calls that find their
+      // transaction ended were named as the app made them.
+      { limit: 15_800, parts: ['index.js', './glue.js'] },
       { limit: 2_000, parts: ['svelte.svelte.js', 'svelte/reactivity', 'svelte/store'] },
     ];
     for (const { limit, parts } of limits) {
