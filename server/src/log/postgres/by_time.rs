@@ -25,10 +25,13 @@ pub(super) use time;
 const NOW: &str = concat!("SELECT ", time!());
 
 /// When the oldest transaction that writes began, in milliseconds. The first 16 bits of a lock's number, 19822, tell these from
-/// others.
-const OLDEST: &str = "SELECT min((classid::bigint << 32 | objid::bigint) & 281474976710655) FROM pg_locks
-  WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 16 = 19822
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+/// others. Who does not write the log may hold such a lock for no reason, and nobody waits for that.
+const OLDEST: &str = "SELECT min((l.classid::bigint << 32 | l.objid::bigint) & 281474976710655)
+  FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+  WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid::bigint >> 16 = 19822
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname IN ('mana_sync_server', 'mana_sync_service')
+      AND pg_has_role(a.usesysid, r.oid, 'MEMBER'))";
 
 /// Takes the lock (`policies.sql`).
 pub(super) const BEGIN_WRITING: &str = "SELECT sync_begin_writing()";

@@ -3,11 +3,12 @@
 
 -- The person a transaction is for; NULL, which no row matches, while none is said.
 CREATE OR REPLACE FUNCTION sync_caller() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-  RETURN (SELECT nullif(current_setting('app.current_user_id', true), ''));
+  RETURN nullif(current_setting('app.current_user_id', true), '');
 
 -- The person's own stream and those of these spaces, a JSON array. A list joined by commas would let a space called
--- `a,b` open the space `b`.
-CREATE OR REPLACE FUNCTION sync_streams(space_ids text) RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
+-- `a,b` open the space `b`. Every statement asks for this: in PL/pgSQL it is planned once a session, not at each call.
+CREATE OR REPLACE FUNCTION sync_streams(space_ids text) RETURNS text[] LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
   RETURN (
     SELECT array_agg(named.stream)
     FROM (
@@ -18,6 +19,7 @@ CREATE OR REPLACE FUNCTION sync_streams(space_ids text) RETURNS text[] LANGUAGE 
     ) AS named
     WHERE named.stream IS NOT NULL AND sync_caller() IS NOT NULL
   );
+END $$;
 
 CREATE OR REPLACE FUNCTION sync_readable() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
   RETURN sync_streams(current_setting('app.current_user_space_ids', true));

@@ -85,6 +85,23 @@ async fn what_commits_late_is_not_skipped() {
 }
 
 #[tokio::test]
+async fn who_does_not_write_the_log_holds_no_reader_back() {
+    let database = Database::migrated().await;
+    let site = on_postgres(&database).await;
+    let ada = site.person("ada").await;
+    ada.accept(&[task("own")]).await;
+    database.run("CREATE ROLE passer_by LOGIN").await;
+    let pool = sqlx::PgPool::connect(&database.url("passer_by").await).await.unwrap();
+    let mut held = pool.begin().await.unwrap();
+    // As a transaction would that began to write in 1970.
+    let lock = "SELECT pg_advisory_xact_lock_shared(19822::bigint << 48 | 1)";
+    sqlx::raw_sql(lock).execute(&mut *held).await.unwrap();
+    let (changes, until, _) = OldClient::of(&ada, "reader").page(BEGINNING).await;
+    assert_eq!(ids(&changes), ["own"]);
+    assert!(!until.starts_with("1970"), "{until}");
+}
+
+#[tokio::test]
 async fn the_time_to_read_on_after_is_never_that_of_a_client_whose_clock_is_ahead() {
     let site = Site::start().await;
     let ada = site.person("ada").await;
