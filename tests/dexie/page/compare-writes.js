@@ -16,7 +16,7 @@ window.compareWrites = async (seed, count) => {
       if (i % writesPerFill === 0) await fill(pair, world.rows, world.keys);
       const before = await contents(pair.tables[0], world);
       const write = randomWrite(random, world);
-      const found = await both(pair, world, write);
+      const found = await both(pair, world, write, before);
       if (found.same) continue;
       await closePair(pair);
       differences.push({ seed: worldSeed, ...(await shrunk(world, before, write)) });
@@ -29,7 +29,7 @@ window.compareWrites = async (seed, count) => {
   return differences;
 };
 
-async function both(pair, world, write) {
+async function both(pair, world, write, before) {
   const [dexie, engine] = await Promise.all(
     pair.tables.map(async (table) => {
       const answered = await answer(pair, table, world, write);
@@ -37,7 +37,26 @@ async function both(pair, world, write) {
       return [answered, ...rows.map((row, at) => (keys ? `${keys[at]}: ` : '') + shown(row))];
     }),
   );
-  return { same: JSON.stringify(dexie) === JSON.stringify(engine), dexie, engine };
+  const [said, told] = [dexie[0], engine[0]];
+  const same = said === told || isMoreThanDexieSays(world, write, before, [said, told]);
+  return { same: same && JSON.stringify(dexie.slice(1)) === JSON.stringify(engine.slice(1)), dexie, engine };
+}
+
+/** Whether the engine names what Dexie forgets to, as docs/writes.md lists it; the rows are the same then all the same. */
+function isMoreThanDexieSays({ primary }, { call, end, args }, { rows, keys }, [dexie, engine]) {
+  if (call === 'bulkUpdate') {
+    // The places of refused items are moved one by one past those whose key is not there, and run into each other.
+    const there = new Set(keys ?? rows.map((row) => row[primary.replace('++', '')]));
+    const [fewer, all] = [dexie, engine].map((text) => /^refused at ([\d,]+)$/.exec(text)?.[1].split(','));
+    return Boolean(fewer && all) && args[0].some(({ key }) => !there.has(key)) && fewer.every((at) => all.includes(at));
+  }
+  if (end !== 'modify' || typeof args[0] !== 'object') return false;
+  // Rows that are as they are to be are not counted.
+  const asWanted = rows.filter((row) =>
+    Object.entries(args[0]).every(([path, value]) => shown(row[path]) === shown(value)),
+  );
+  const [fewer, more] = [dexie, engine].map((text) => Number(/^refused all but (\d+)$/.exec(text)?.[1]));
+  return more > fewer && more - fewer <= asWanted.length;
 }
 
 /** All rows, with their keys where these are beside them. */
@@ -95,7 +114,8 @@ async function shrunk(world, { rows, keys }, write) {
   const pair = await openPair(world);
   const tried = (places) => {
     const at = (list) => list && places.map((place) => list[place]);
-    return fill(pair, at(rows), at(keys)).then(() => both(pair, world, write));
+    const left = { rows: at(rows), keys: at(keys) };
+    return fill(pair, left.rows, left.keys).then(() => both(pair, world, write, left));
   };
   let places = rows.map((_, at) => at);
   for (let at = rows.length - 1; at >= 0; at -= 1) {
