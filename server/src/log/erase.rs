@@ -30,7 +30,7 @@ pub trait Erase: Sync {
     ) -> impl Future<Output = Result<BTreeSet<Collection>, LogError>> + Send;
 
     /// Forgets what is kept beside the streams: which space is the person's own, what was withheld, and rows that could not
-    /// be carried over.
+    /// be carried over. Called last: nothing of what was erased is left in any file of the store's afterwards.
     fn forget(&self, whose: &Erasure) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 

@@ -262,6 +262,9 @@ async fn erased_words_are_in_no_file_of_sqlite() {
         let data = json!({ "id": format!("t{n}"), "text": format!("{word} ").repeat(300) });
         ada.accept(&[with(task(&format!("t{n}")), &[("data", data)])]).await;
     }
+    let withheld = json!({ "clientId": "old", "changes": [{ "table": "tasks", "id": "odd", "op": "insert",
+        "data": { "id": "odd", "text": format!("\u{0}{word}") } }] });
+    assert_eq!(ada.post("/sync/todo", withheld).await.status, 200);
     bob.accept(&[with(task("b1"), &[("data", json!({ "id": "b1", "text": "said-by-bob" }))])]).await;
     let holds = |word: &str| {
         let files =

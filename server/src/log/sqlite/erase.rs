@@ -89,8 +89,6 @@ impl Erase for SqliteLog {
             query.execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        // The file beside the database has it still, until it is begun anew.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.database.writer).await?;
         Ok(tables)
     }
 
@@ -103,6 +101,9 @@ impl Erase for SqliteLog {
         for statement in statements {
             sqlx::query(*statement).bind(id).execute(&mut *transaction).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        // The file beside the database has it all still, until it is begun anew.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.database.writer).await?;
+        Ok(())
     }
 }
