@@ -72,18 +72,17 @@ impl StoredLog {
     }
 
     /// Reads one page ([`SyncLog::pull`]).
-    pub async fn pull(&self, pull: &Pull) -> Result<PullPage, PullError> {
-        let caller = self.knowing_own_space(pull.caller.clone()).await?;
-        let pull = &Pull { caller, ..pull.clone() };
+    pub async fn pull(&self, mut pull: Pull) -> Result<PullPage, PullError> {
+        pull.caller = self.knowing_own_space(pull.caller).await?;
         match self {
-            Self::Sqlite(log) => log.pull(pull).await,
-            Self::Postgres(log) => log.pull(pull).await,
+            Self::Sqlite(log) => log.pull(&pull).await,
+            Self::Postgres(log) => log.pull(&pull).await,
         }
     }
 
     /// Reads one page by time ([`ByTime::since`]).
-    pub async fn since(&self, caller: &Caller, asked: &Since) -> Result<DatedPage, LogError> {
-        let caller = self.knowing_own_space(caller.clone()).await?;
+    pub async fn since(&self, caller: Caller, asked: &Since) -> Result<DatedPage, LogError> {
+        let caller = self.knowing_own_space(caller).await?;
         match self {
             Self::Sqlite(log) => log.store().since(&caller, asked).await,
             Self::Postgres(log) => log.store().since(&caller, asked).await,

@@ -58,7 +58,7 @@ impl Wanted {
             tables: self.tables.clone(),
             limit: self.limit,
         };
-        let page = app.log.pull(&pull).await?;
+        let page = app.log.pull(pull).await?;
         drop(turn);
         app.metrics.served(page.changes.len());
         Ok(PullAnswer {

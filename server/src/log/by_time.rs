@@ -89,14 +89,6 @@ pub trait ByTime {
     ) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 
-/// Refuses what would take somebody over their quota.
-pub(super) fn check_quota(used: i64, quota: Option<u64>) -> Result<(), LogError> {
-    match quota.filter(|quota| used.unsigned_abs() > *quota) {
-        Some(quota) => Err(LogError::OverQuota(quota)),
-        None => Ok(()),
-    }
-}
-
 /// A page ends once its rows have this many bytes.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 

@@ -65,6 +65,14 @@ pub enum LogError {
     Failed(String),
 }
 
+/// Refuses what would take somebody over their quota, in bytes.
+fn check_quota(used: u64, quota: Option<u64>) -> Result<(), LogError> {
+    match quota.filter(|quota| used > *quota) {
+        Some(quota) => Err(LogError::OverQuota(quota)),
+        None => Ok(()),
+    }
+}
+
 impl LogError {
     /// A stream is asked for whose space has just turned out to be its writer's own: asked again, they write to their own.
     pub(crate) fn turned_own() -> Self {

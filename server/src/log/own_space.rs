@@ -25,7 +25,10 @@ impl<L: OwnSpaces> SyncLog<L> {
             return Ok(caller);
         }
         let own = self.log.own_space(&caller).await?;
-        Ok(own.map_or_else(|| caller.clone(), |space| caller.clone().with_own_space(&space)))
+        Ok(match own {
+            Some(space) => caller.with_own_space(&space),
+            None => caller,
+        })
     }
 
     /// Hears that the app calls a space the caller's own.

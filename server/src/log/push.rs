@@ -4,7 +4,7 @@ use super::admit::{Admitted, Gate, Sent};
 use super::decide::{Candidate, Decision, Facts, decide, key_of, news};
 use super::{
     Caller, ChangeLog, Collection, ContentHash, LogError, LogRow, Receipt, Snapshot, StreamId, SyncLog, Tag,
-    Transaction,
+    Transaction, check_quota,
 };
 use mana_sync_engine::model::{Change, ClientId, EventId, Op, OrderedMap, Stamp};
 use mana_sync_engine::protocol::wire::Rejection;
@@ -68,9 +68,7 @@ impl<L: ChangeLog> SyncLog<L> {
             drop(transaction);
         } else {
             let used = transaction.charge(&push.caller.user, &rows).await?;
-            if let Some(quota) = self.quota.filter(|quota| used > *quota) {
-                return Err(LogError::OverQuota(quota));
-            }
+            check_quota(used, self.quota)?;
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
             transaction.commit().await?;

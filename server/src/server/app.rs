@@ -1,6 +1,7 @@
 //! What the handlers of all requests share.
 
 use super::StartError;
+use super::serve::stopped;
 use super::settings::{Identities, LiveTimes, Patience, Services, Settings};
 use crate::auth::{PublishedKeys, ServiceKey, TokenVerifier};
 use crate::dev::{DevIdentity, DevStore, ISSUER};
@@ -137,8 +138,7 @@ impl App {
 
     /// Waits until the server stops.
     pub(crate) async fn stopped(&self) {
-        // An error means that the server was dropped, which is the same.
-        drop(self.stopping.clone().wait_for(|stop| *stop).await);
+        stopped(&mut self.stopping.clone()).await;
     }
 
     /// These people's memberships changed.

@@ -63,7 +63,8 @@ async fn answer(stream: TcpStream, router: Router, patience: Patience, mut stopp
     }
 }
 
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
+/// Waits until the server stops.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // An error means that the server was dropped, which is the same.
     let _ = stopping.wait_for(|stop| *stop).await;
 }

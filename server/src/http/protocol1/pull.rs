@@ -39,7 +39,7 @@ pub(super) async fn pull(
 pub(super) async fn page(app: &App, user: &UserId, list: SpaceList, wanted: &Since) -> Result<DatedPage, ApiError> {
     let caller = Caller { user: user.clone(), spaces: list.spaces };
     let turn = app.turns.take(user).await?;
-    let page = app.log.since(&caller, wanted).await?;
+    let page = app.log.since(caller, wanted).await?;
     drop(turn);
     app.metrics.served(page.changes.len());
     Ok(page)

@@ -7,8 +7,8 @@
 use super::identity::{Purpose, begin};
 use super::write::CHARGE;
 use super::{PostgresLog, sql};
-use crate::log::by_time::{Filling, check_quota};
-use crate::log::{ByTime, Caller, DatedPage, LogError, Since, Withheld};
+use crate::log::by_time::Filling;
+use crate::log::{ByTime, Caller, DatedPage, LogError, Since, Withheld, check_quota};
 use futures_util::TryStreamExt as _;
 use mana_sync_engine::model::{ClientId, Stamp};
 use sqlx::{PgConnection, PgPool, Postgres};
@@ -113,7 +113,7 @@ impl ByTime for PostgresLog {
         let mut transaction = begin(&self.pool, caller, Purpose::Write).await?;
         let bytes: i64 = changes.iter().map(Withheld::charge).sum();
         let used = sqlx::query_scalar::<_, i64>(CHARGE).bind(caller.user.as_str()).bind(bytes);
-        check_quota(used.fetch_one(&mut *transaction).await?, quota)?;
+        check_quota(used.fetch_one(&mut *transaction).await?.unsigned_abs(), quota)?;
         let times = times(now(&mut transaction).await?, changes.len());
         let column = |part: fn(&Withheld) -> String| changes.iter().map(part).collect::<Vec<String>>();
         sqlx::query(WITHHOLD)

@@ -4,8 +4,8 @@
 use super::write::CHARGE;
 use super::{SqliteLog, SqliteSnapshot};
 use crate::clock;
-use crate::log::by_time::{Filling, check_quota};
-use crate::log::{ByTime, Caller, ChangeLog as _, DatedPage, LogError, Since, Withheld, sql};
+use crate::log::by_time::Filling;
+use crate::log::{ByTime, Caller, ChangeLog as _, DatedPage, LogError, Since, Withheld, check_quota, sql};
 use futures_util::TryStreamExt as _;
 use mana_sync_engine::model::{ClientId, Stamp};
 use serde_json::json;
@@ -75,7 +75,7 @@ impl ByTime for SqliteLog {
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
         let bytes: i64 = changes.iter().map(Withheld::charge).sum();
         let used = sqlx::query_scalar::<_, i64>(CHARGE).bind(caller.user.as_str()).bind(bytes);
-        check_quota(used.fetch_one(&mut *transaction).await?, quota)?;
+        check_quota(used.fetch_one(&mut *transaction).await?.unsigned_abs(), quota)?;
         let mut at = next_time(&mut transaction, clock::now()).await?;
         for change in changes {
             sqlx::query(WITHHOLD)
