@@ -9,7 +9,7 @@ use mana_sync_engine::model::Visibility;
 use serde_json::{Value, json};
 
 /// Has the first device take up what only a dishonest server would send.
-fn apply(world: &World, number: u64, op: &str) {
+pub fn apply(world: &World, number: u64, op: &str) {
     let at = format!("2026-01-01T00:10:{number:02}.000000Z");
     let mut change = json!({ "eventId": format!("00000000-0000-7000-8000-{number:012}"), "app": "todo",
         "schemaVersion": 1, "table": "tasks", "id": "p", "op": op, "at": at, "origin": "user", "spaceId": "club",

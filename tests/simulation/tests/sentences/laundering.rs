@@ -1,10 +1,10 @@
 //! Plaintext that a server puts into a sealed field does not become the user's own on any way through the engine; and
 //! what its author shared, or a device of theirs wrote, is not taken for such.
 
+use super::forged_visibility::apply;
 use super::sealed::{SECRET, setup, shown};
 use super::visibility::{bobs, family, is_sealed, settle};
 use mana_simulation::{Device, Setup, World};
-use mana_sync_engine::engine::Page;
 use mana_sync_engine::model::Visibility;
 use serde_json::{Value, json};
 
@@ -22,17 +22,6 @@ fn titles(world: &World, id: &str) -> Vec<Value> {
 fn add_private(device: &Device) {
     let private = json!({ "id": "p", "title": SECRET, "spaceId": "club", "visibility": "private" });
     device.add("tasks", private).expect("added");
-}
-
-/// The first device is told that everybody sees that record, as only a dishonest server would.
-fn say_shared(world: &World) {
-    let at = "2026-01-01T00:08:00.000000Z";
-    let change = json!({ "eventId": "00000000-0000-7000-8000-000000000078", "app": "todo", "schemaVersion": 1,
-        "table": "tasks", "id": "p", "op": "update", "at": at, "origin": "user", "spaceId": "club",
-        "visibility": "space", "fields": { "visibility": { "value": "space", "at": at } } });
-    let (engine, page) = (world.devices[0].engine(), Page { changes: vec![change], ..Page::default() });
-    let applied = world.executor.block_on(99, 10, async move { engine.apply(page).await });
-    applied.expect("no wait").expect("applied").expect("the clock is known");
 }
 
 /// The server puts plaintext into a sealed field of that record, and devices hear of it.
@@ -154,7 +143,7 @@ fn what_a_server_puts_into_an_empty_field_is_not_sealed_when_its_lie_about_who_s
     settle(&world);
     world.pass(600_000);
     put_made_up_note(&world);
-    say_shared(&world);
+    apply(&world, 1, "update");
     assert_eq!(one.stored("tasks", "p")["note"], "made up", "it came");
     assert_eq!(one.stored("tasks", "p")["visibility"], "space", "and the device stores what is said");
     one.set_visibility("tasks", "p", Visibility::Private).expect("set");
