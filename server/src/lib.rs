@@ -23,6 +23,8 @@ pub mod http;
 #[cfg(feature = "service")]
 pub mod hub;
 #[cfg(feature = "service")]
+mod kept;
+#[cfg(feature = "service")]
 pub mod members;
 #[cfg(feature = "service")]
 pub mod metrics;

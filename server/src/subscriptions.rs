@@ -2,26 +2,23 @@
 //!
 //! Nobody is kept from their data because that service does not answer, and who has just paid does not wait for long.
 
+use crate::kept::Kept;
 use crate::lock::hold;
 use crate::upstream::{Upstream, below};
 use mana_sync_engine::model::UserId;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How many people's answers are kept at most.
-const MOST: usize = 100_000;
 
 /// Asks `GET {address}/api/v1/internal/sync/status/{id}`.
 pub struct Subscriptions {
     upstream: Upstream,
     address: Url,
     key: Option<HeaderValue>,
-    known: Mutex<HashMap<UserId, (Standing, Instant)>>,
+    known: Mutex<Kept<Standing>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +54,9 @@ impl Subscriptions {
 
     /// Whether this person may sync: everybody of whom the service does not say that they may not.
     pub async fn let_through(&self, user: &UserId) -> bool {
-        let kept = hold(&self.known).get(user).copied();
-        let standing = match kept.filter(|(standing, since)| since.elapsed() < standing.lasting()) {
-            Some((standing, _)) => standing,
+        let kept = hold(&self.known).get(user);
+        let standing = match kept {
+            Some(standing) => standing,
             None => self.ask(user).await,
         };
         standing != Standing::Inactive
@@ -77,17 +74,7 @@ impl Subscriptions {
             ),
             None => Standing::Unknown,
         };
-        self.keep(user, standing, asked);
+        hold(&self.known).keep(user, standing, asked + standing.lasting());
         standing
-    }
-
-    fn keep(&self, user: &UserId, standing: Standing, asked: Instant) {
-        let mut known = hold(&self.known);
-        if known.len() >= MOST {
-            known.retain(|_, (standing, since)| since.elapsed() < standing.lasting());
-        }
-        if known.len() < MOST || known.contains_key(user) {
-            known.insert(user.clone(), (standing, asked));
-        }
     }
 }

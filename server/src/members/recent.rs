@@ -1,15 +1,12 @@
 //! Memberships kept for half a minute.
 
 use super::{Lookup, Memberships, SpaceList, Unavailable};
+use crate::kept::Kept;
 use crate::lock::hold;
 use mana_sync_engine::model::UserId;
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How many people's memberships are kept at most.
-const MOST: usize = 100_000;
 
 /// A source whose answers are used again for a while.
 pub struct Recent<M> {
@@ -20,7 +17,7 @@ pub struct Recent<M> {
 
 #[derive(Default)]
 struct Known {
-    lists: HashMap<UserId, (SpaceList, Instant)>,
+    lists: Kept<SpaceList>,
     /// How often something was forgotten: an answer that was asked for before is not kept.
     forgotten: u64,
 }
@@ -37,12 +34,7 @@ impl<M: Memberships> Recent<M> {
         let list = self.source.spaces_of(user).await?;
         let mut known = hold(&self.known);
         if known.forgotten == forgotten {
-            if known.lists.len() >= MOST {
-                known.lists.retain(|_, (_, since)| since.elapsed() < self.lasting);
-            }
-            if known.lists.len() < MOST {
-                known.lists.insert(user.clone(), (list.clone(), asked));
-            }
+            known.lists.keep(user, list.clone(), asked + self.lasting);
         }
         Ok(list)
     }
@@ -54,10 +46,10 @@ impl<M: Memberships> Memberships for Recent<M> {
     }
 
     fn recent_spaces_of<'a>(&'a self, user: &'a UserId) -> Lookup<'a> {
-        let kept = hold(&self.known).lists.get(user).filter(|(_, since)| since.elapsed() < self.lasting).cloned();
+        let kept = hold(&self.known).lists.get(user);
         Box::pin(async move {
             match kept {
-                Some((list, _)) => Ok(list),
+                Some(list) => Ok(list),
                 None => self.ask(user).await,
             }
         })
@@ -67,7 +59,7 @@ impl<M: Memberships> Memberships for Recent<M> {
         let mut known = hold(&self.known);
         known.forgotten += 1;
         for user in users {
-            known.lists.remove(user);
+            known.lists.forget(user);
         }
     }
 }
