@@ -2,11 +2,13 @@
 //!
 //! Both databases have the same tables. Their statements differ, so each store has its own; what comes back is read here.
 
+use super::by_time::Filling;
 use super::columns::Columns;
 use super::{
-    Collection, ContentHash, Dated, Deletion, Epoch, Head, LogError, RecordKey, Rows, ServedRow, Span, StreamId,
-    StreamState, Tag,
+    Collection, ContentHash, Dated, DatedPage, Deletion, Epoch, Head, LogError, RecordKey, Rows, ServedRow, Span,
+    StreamId, StreamState, Tag,
 };
+use futures_util::{Stream, TryStreamExt as _};
 use mana_sync_engine::model::{AppId, EventId, Malformed, RecordId, Stamp, TableName, UserId, Visibility};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow};
@@ -115,9 +117,24 @@ impl Rows {
     }
 }
 
+/// Fills a page with rows as they are read by time, oldest first; everything up to `settled` is there to be read.
+pub(super) async fn dated_page<R: Cells>(
+    mut rows: impl Stream<Item = Result<R, sqlx::Error>> + Unpin,
+    limit: usize,
+    settled: Stamp,
+) -> Result<DatedPage, LogError> {
+    let mut page = Filling::default();
+    while let Some(row) = rows.try_next().await? {
+        if !page.take(limit, dated(&row)?) {
+            break;
+        }
+    }
+    Ok(page.page(limit, settled))
+}
+
 /// A row as it is read by time: the columns of [`Rows::take`], then `created_at, stream`, and whether it is a change that was
 /// withheld, which stands in `data`.
-pub(super) fn dated(row: &impl Cells) -> Result<(Stamp, usize, Dated), LogError> {
+fn dated(row: &impl Cells) -> Result<(Stamp, usize, Dated), LogError> {
     let at = Stamp::parse(&row.text(16)?)?;
     if row.integer(18)? != 0 {
         let text = row.text(8)?;

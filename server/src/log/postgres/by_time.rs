@@ -7,9 +7,7 @@
 use super::identity::{Purpose, begin};
 use super::write::CHARGE;
 use super::{PostgresLog, sql};
-use crate::log::by_time::Filling;
 use crate::log::{ByTime, Caller, DatedPage, LogError, Since, Withheld, check_quota};
-use futures_util::TryStreamExt as _;
 use mana_sync_engine::model::{ClientId, Stamp};
 use sqlx::{PgConnection, PgPool, Postgres};
 use std::iter::successors;
@@ -91,7 +89,7 @@ impl ByTime for PostgresLog {
         let mut transaction = begin(&self.pool, caller, Purpose::Read).await?;
         let streams: Vec<String> = caller.readable().iter().map(ToString::to_string).collect();
         let tables = asked.tables.as_ref();
-        let mut rows = sqlx::query::<Postgres>(ROWS)
+        let rows = sqlx::query::<Postgres>(ROWS)
             .bind(streams)
             .bind(asked.app.as_str())
             .bind(tables.map(|tables| tables.iter().map(ToString::to_string).collect::<Vec<_>>()))
@@ -100,13 +98,7 @@ impl ByTime for PostgresLog {
             .bind(caller.user.as_str())
             .bind(sql::limit(asked.limit).saturating_add(1))
             .fetch(&mut *transaction);
-        let mut page = Filling::default();
-        while let Some(row) = rows.try_next().await? {
-            if !page.take(asked.limit, sql::dated(&row)?) {
-                break;
-            }
-        }
-        Ok(page.page(asked.limit, settled))
+        sql::dated_page(rows, asked.limit, settled).await
     }
 
     async fn withhold(&self, caller: &Caller, changes: &[Withheld], quota: Option<u64>) -> Result<(), LogError> {

@@ -4,9 +4,7 @@
 use super::write::CHARGE;
 use super::{SqliteLog, SqliteSnapshot};
 use crate::clock;
-use crate::log::by_time::Filling;
 use crate::log::{ByTime, Caller, ChangeLog as _, DatedPage, LogError, Since, Withheld, check_quota, sql};
-use futures_util::TryStreamExt as _;
 use mana_sync_engine::model::{ClientId, Stamp};
 use serde_json::json;
 use sqlx::{Sqlite, SqliteConnection};
@@ -54,7 +52,7 @@ impl ByTime for SqliteLog {
         let mut snapshot: SqliteSnapshot = self.snapshot(caller).await?;
         let connection = snapshot.connection();
         let settled = newest(connection).await?.unwrap_or(Stamp::EPOCH);
-        let mut rows = sqlx::query::<Sqlite>(ROWS)
+        let rows = sqlx::query::<Sqlite>(ROWS)
             .bind(json!(caller.readable()).to_string())
             .bind(asked.app.as_str())
             .bind(asked.tables.as_ref().map(|tables| json!(tables).to_string()))
@@ -62,13 +60,7 @@ impl ByTime for SqliteLog {
             .bind(asked.but.as_ref().map(ClientId::as_str))
             .bind(caller.user.as_str())
             .fetch(connection);
-        let mut page = Filling::default();
-        while let Some(row) = rows.try_next().await? {
-            if !page.take(asked.limit, sql::dated(&row)?) {
-                break;
-            }
-        }
-        Ok(page.page(asked.limit, settled))
+        sql::dated_page(rows, asked.limit, settled).await
     }
 
     async fn withhold(&self, caller: &Caller, changes: &[Withheld], quota: Option<u64>) -> Result<(), LogError> {
