@@ -4,9 +4,58 @@
 //! horizon behind all it ever had, so every cursor into it ends with `retention` and the devices read it from its beginning. What
 //! others wrote in it moves behind the horizon, in its order: a device that reads it anew in pages never stands before it.
 
+use super::columns::bytes;
 use super::{Collection, LogError, News, StreamId};
 use mana_sync_engine::model::{SpaceId, UserId};
 use std::collections::BTreeSet;
+
+/// Statements of erasure that both databases take. Which rows of a stream ($1) go: all of them, or what a person ($2) wrote.
+/// What others wrote before a record became this person's alone was everybody's, and is again.
+macro_rules! doomed {
+    () => {
+        "stream = $1 AND (CAST($2 AS text) IS NULL OR user_id = $2)"
+    };
+}
+
+pub(super) const STREAMS: &str = "SELECT DISTINCT stream FROM sync_changes WHERE user_id = $1";
+
+pub(super) const TABLES: &str = concat!("SELECT DISTINCT app_id, table_name FROM sync_changes WHERE ", doomed!());
+
+pub(super) const DISCHARGE: &str = concat!(
+    "UPDATE sync_usage AS u SET bytes = CASE WHEN u.bytes > gone.bytes THEN u.bytes - gone.bytes ELSE 0 END
+  FROM (SELECT user_id, sum(",
+    bytes!(),
+    ") AS bytes FROM sync_changes WHERE ",
+    doomed!(),
+    " GROUP BY user_id) AS gone WHERE u.user_id = gone.user_id"
+);
+
+pub(super) const DELETE: &str = concat!("DELETE FROM sync_changes WHERE ", doomed!());
+
+pub(super) const DELETE_HEADS: &str =
+    "DELETE FROM sync_records WHERE stream = $1 AND (app_id, table_name, record_id) NOT IN (
+    SELECT app_id, table_name, record_id FROM sync_changes WHERE stream = $1)";
+
+pub(super) const UNNAME: &str =
+    "UPDATE sync_records SET author = NULL, author_at = NULL, visibility = 'space', visibility_at = NULL
+  WHERE stream = $1 AND author = $2";
+
+pub(super) const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
+
+/// What is forgotten of a person ($1) beside the streams.
+pub(super) const FORGET_USER: [&str; 3] = [
+    "DELETE FROM own_spaces WHERE user_id = $1",
+    "DELETE FROM sync_withheld WHERE user_id = $1",
+    "DELETE FROM sync_usage WHERE user_id = $1",
+];
+
+/// The same of a space ($1).
+pub(super) const FORGET_SPACE: [&str; 2] = [
+    "UPDATE sync_usage AS u SET bytes = CASE WHEN u.bytes > gone.bytes THEN u.bytes - gone.bytes ELSE 0 END
+  FROM (SELECT user_id, sum(octet_length(change) + 256) AS bytes FROM sync_withheld WHERE space_id = $1 GROUP BY user_id) AS gone
+  WHERE u.user_id = gone.user_id",
+    "DELETE FROM sync_withheld WHERE space_id = $1",
+];
 
 /// Whose rows are erased.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Erasing in PostgreSQL, as the compactor: it sees the rows of all streams, and holds the one it works on.
 
 use super::{TURN, options, sql};
-use crate::log::columns::bytes;
-use crate::log::erase::{Erase, Erasure};
+use crate::log::erase::{
+    DELETE, DELETE_HEADS, DISCHARGE, Erase, Erasure, FORGET_SPACE, FORGET_USAGE, FORGET_USER, STREAMS, TABLES, UNNAME,
+};
 use crate::log::{Collection, LogError, StreamId};
 use mana_sync_engine::model::UserId;
 use sqlx::PgPool;
@@ -12,37 +13,7 @@ use std::collections::BTreeSet;
 /// Connections for erasing; none is held in between.
 const CONNECTIONS: u32 = 2;
 
-const STREAMS: &str = "SELECT DISTINCT stream FROM sync_changes WHERE user_id = $1";
-
 const HOLD: &str = "SELECT pos FROM streams WHERE stream = $1 FOR UPDATE";
-
-/// Which rows of a stream ($1) go: all of them, or what a person ($2) wrote. What others wrote before a record became this
-/// person's alone was everybody's, and is again.
-macro_rules! doomed {
-    () => {
-        "stream = $1 AND ($2::text IS NULL OR user_id = $2)"
-    };
-}
-
-const TABLES: &str = concat!("SELECT DISTINCT app_id, table_name FROM sync_changes WHERE ", doomed!());
-
-const DISCHARGE: &str = concat!(
-    "UPDATE sync_usage AS u SET bytes = greatest(0, u.bytes - gone.bytes)
-  FROM (SELECT user_id, sum(",
-    bytes!(),
-    ") AS bytes FROM sync_changes WHERE ",
-    doomed!(),
-    " GROUP BY user_id) AS gone WHERE u.user_id = gone.user_id"
-);
-
-const DELETE: &str = concat!("DELETE FROM sync_changes WHERE ", doomed!());
-
-const DELETE_HEADS: &str = "DELETE FROM sync_records WHERE stream = $1 AND (app_id, table_name, record_id) NOT IN (
-    SELECT app_id, table_name, record_id FROM sync_changes WHERE stream = $1)";
-
-const UNNAME: &str =
-    "UPDATE sync_records SET author = NULL, author_at = NULL, visibility = 'space', visibility_at = NULL
-  WHERE stream = $1 AND author = $2";
 
 /// What is left moves behind all that was, in its order.
 const MOVE_ON: &str = "UPDATE sync_changes AS c SET pos = left_over.place + $2 + 1
@@ -51,24 +22,10 @@ const MOVE_ON: &str = "UPDATE sync_changes AS c SET pos = left_over.place + $2 +
 
 const SET_HORIZON: &str = "UPDATE streams SET horizon = pos + 1, pos = pos + 1 + $2 WHERE stream = $1";
 
-const FORGET_OWN_SPACE: &str = "DELETE FROM own_spaces WHERE user_id = $1";
-
 const FORGET_UNREAD_OF_USER: &str = "DELETE FROM sync_unread WHERE user_id = $1";
 
 const FORGET_UNREAD_IN_SPACE: &str = "DELETE FROM sync_unread
   WHERE coalesce(nullif(content::jsonb ->> 'space_id', ''), content::jsonb #>> '{data,spaceId}') = $1";
-
-const FORGET_WITHHELD_OF_USER: &str = "DELETE FROM sync_withheld WHERE user_id = $1";
-
-const DISCHARGE_WITHHELD: &str = "UPDATE sync_usage AS u SET bytes = greatest(0, u.bytes - gone.bytes)
-  FROM (SELECT user_id, sum(octet_length(change) + 256) AS bytes FROM sync_withheld WHERE space_id = $1 GROUP BY user_id) AS gone
-  WHERE u.user_id = gone.user_id";
-
-const FORGET_WITHHELD_IN_SPACE: &str = "DELETE FROM sync_withheld WHERE space_id = $1";
-
-const FORGET_USAGE_OF_USER: &str = "DELETE FROM sync_usage WHERE user_id = $1";
-
-const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
 
 /// The log as the compactor has it.
 #[derive(Clone)]
@@ -133,17 +90,12 @@ impl Erase for PostgresEraser {
     }
 
     async fn forget(&self, whose: &Erasure) -> Result<(), LogError> {
-        let (id, statements): (_, &[&'static str]) = match whose {
-            Erasure::User(user) => (
-                user.as_str(),
-                &[FORGET_OWN_SPACE, FORGET_UNREAD_OF_USER, FORGET_WITHHELD_OF_USER, FORGET_USAGE_OF_USER],
-            ),
-            Erasure::Space(space) => {
-                (space.as_str(), &[FORGET_UNREAD_IN_SPACE, DISCHARGE_WITHHELD, FORGET_WITHHELD_IN_SPACE])
-            }
+        let (id, statements, unread): (_, &[&'static str], _) = match whose {
+            Erasure::User(user) => (user.as_str(), &FORGET_USER, FORGET_UNREAD_OF_USER),
+            Erasure::Space(space) => (space.as_str(), &FORGET_SPACE, FORGET_UNREAD_IN_SPACE),
         };
         let mut transaction = self.0.begin().await?;
-        for statement in statements {
+        for statement in statements.iter().chain([&unread]) {
             sqlx::query(*statement).bind(id).execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)

@@ -1,65 +1,22 @@
 //! Erasing in SQLite: the one writer holds every stream.
 
 use super::SqliteLog;
-use crate::log::columns::bytes;
-use crate::log::erase::{Erase, Erasure};
+use crate::log::erase::{
+    DELETE, DELETE_HEADS, DISCHARGE, Erase, Erasure, FORGET_SPACE, FORGET_USAGE, FORGET_USER, STREAMS, TABLES, UNNAME,
+};
 use crate::log::{Collection, LogError, StreamId, sql};
 use mana_sync_engine::model::UserId;
 use std::collections::BTreeSet;
 
-const STREAMS: &str = "SELECT DISTINCT stream FROM sync_changes WHERE user_id = ?";
-
-/// Which rows of a stream (?1) go: all of them, or what a person (?2) wrote. What others wrote before a record became this
-/// person's alone was everybody's, and is again.
-macro_rules! doomed {
-    () => {
-        "stream = ?1 AND (?2 IS NULL OR user_id = ?2)"
-    };
-}
-
-const TABLES: &str = concat!("SELECT DISTINCT app_id, table_name FROM sync_changes WHERE ", doomed!());
-
-const DISCHARGE: &str = concat!(
-    "UPDATE sync_usage SET bytes = max(0, sync_usage.bytes - gone.bytes)
-  FROM (SELECT user_id, sum(",
-    bytes!(),
-    ") AS bytes FROM sync_changes WHERE ",
-    doomed!(),
-    " GROUP BY user_id) AS gone WHERE sync_usage.user_id = gone.user_id"
-);
-
-const DELETE: &str = concat!("DELETE FROM sync_changes WHERE ", doomed!());
-
-const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
-
-const FORGET_OWN_SPACE: &str = "DELETE FROM own_spaces WHERE user_id = ?";
-
-const FORGET_WITHHELD_OF_USER: &str = "DELETE FROM sync_withheld WHERE user_id = ?";
-
-const DISCHARGE_WITHHELD: &str = "UPDATE sync_usage SET bytes = max(0, sync_usage.bytes - gone.bytes)
-  FROM (SELECT user_id, sum(octet_length(change) + 256) AS bytes FROM sync_withheld WHERE space_id = ? GROUP BY user_id) AS gone
-  WHERE sync_usage.user_id = gone.user_id";
-
-const FORGET_WITHHELD_IN_SPACE: &str = "DELETE FROM sync_withheld WHERE space_id = ?";
-
-const FORGET_USAGE_OF_USER: &str = "DELETE FROM sync_usage WHERE user_id = ?";
-
-const DELETE_HEADS: &str = "DELETE FROM sync_records WHERE stream = ?1 AND (app_id, table_name, record_id) NOT IN (
-    SELECT app_id, table_name, record_id FROM sync_changes WHERE stream = ?1)";
-
-const UNNAME: &str =
-    "UPDATE sync_records SET author = NULL, author_at = NULL, visibility = 'space', visibility_at = NULL
-  WHERE stream = ?1 AND author = ?2";
-
 /// What is left moves behind all that was, in its order.
 const MOVE_ON: &str =
-    "UPDATE sync_changes SET pos = left_over.place + (SELECT s.pos + 1 FROM streams AS s WHERE s.stream = ?1)
-  FROM (SELECT pos AS at, row_number() OVER (ORDER BY pos) AS place FROM sync_changes WHERE stream = ?1) AS left_over
-  WHERE sync_changes.stream = ?1 AND sync_changes.pos = left_over.at";
+    "UPDATE sync_changes SET pos = left_over.place + (SELECT s.pos + 1 FROM streams AS s WHERE s.stream = $1)
+  FROM (SELECT pos AS at, row_number() OVER (ORDER BY pos) AS place FROM sync_changes WHERE stream = $1) AS left_over
+  WHERE sync_changes.stream = $1 AND sync_changes.pos = left_over.at";
 
 const SET_HORIZON: &str = "UPDATE streams SET horizon = pos + 1,
-    pos = pos + 1 + (SELECT count(*) FROM sync_changes AS c WHERE c.stream = ?1)
-  WHERE stream = ?1";
+    pos = pos + 1 + (SELECT count(*) FROM sync_changes AS c WHERE c.stream = $1)
+  WHERE stream = $1";
 
 impl Erase for SqliteLog {
     async fn streams_of(&self, whose: &Erasure) -> Result<BTreeSet<StreamId>, LogError> {
@@ -84,8 +41,8 @@ impl Erase for SqliteLog {
         for statement in [DISCHARGE, DELETE, FORGET_USAGE, DELETE_HEADS, UNNAME, MOVE_ON, SET_HORIZON] {
             // Those that name one of them only leave the other alone.
             let query = sqlx::query(statement);
-            let query = if statement.contains("?1") { query.bind(&stream) } else { query };
-            let query = if statement.contains("?2") { query.bind(only) } else { query };
+            let query = if statement.contains("$1") { query.bind(&stream) } else { query };
+            let query = if statement.contains("$2") { query.bind(only) } else { query };
             query.execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
@@ -94,8 +51,8 @@ impl Erase for SqliteLog {
 
     async fn forget(&self, whose: &Erasure) -> Result<(), LogError> {
         let (id, statements): (_, &[&'static str]) = match whose {
-            Erasure::User(user) => (user.as_str(), &[FORGET_OWN_SPACE, FORGET_WITHHELD_OF_USER, FORGET_USAGE_OF_USER]),
-            Erasure::Space(space) => (space.as_str(), &[DISCHARGE_WITHHELD, FORGET_WITHHELD_IN_SPACE]),
+            Erasure::User(user) => (user.as_str(), &FORGET_USER),
+            Erasure::Space(space) => (space.as_str(), &FORGET_SPACE),
         };
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
         for statement in statements {
