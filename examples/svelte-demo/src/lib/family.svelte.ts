@@ -79,22 +79,20 @@ export class Family {
     this.members = members.map(({ userId, role }) => ({ id: userId, name: userById(userId)?.name ?? userId, role }));
   }
 
-  invite({ id }: SampleUser): Promise<void> {
-    return this.#change('POST', id);
+  async invite({ id }: SampleUser): Promise<void> {
+    await this.#member('POST', id);
+    await this.look();
   }
 
   /** Takes somebody out of the space; oneself, too. */
   async remove({ id }: SampleUser): Promise<void> {
-    await this.#change('DELETE', id);
+    await this.#member('DELETE', id);
     if (id === this.#device.user?.id) await this.#device.engine?.sync.syncNow();
     else await this.look();
   }
 
-  async #change(method: 'POST' | 'DELETE', userId: string): Promise<void> {
-    const { space } = this;
-    if (!space) return;
-    await this.#ask(method, `/${space.id}/members`, { userId });
-    if (method === 'POST') await this.look();
+  async #member(method: 'POST' | 'DELETE', userId: string): Promise<void> {
+    if (this.space) await this.#ask(method, `/${this.space.id}/members`, { userId });
   }
 
   /** Asks the development server about spaces. */
