@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod device;
 pub mod event;
 pub mod executor;
+pub mod figures;
 pub mod host;
 pub mod ledger;
 pub mod model;

@@ -3,6 +3,7 @@
 //!
 //! `PUSHES=100000` is the full figure, `SEED=42` another order of events.
 
+use mana_simulation::figures::figure;
 use mana_simulation::{Device, Fault, Setup, World};
 use mana_sync_engine::model::{Change, Op};
 use serde_json::{Value, json};
@@ -16,10 +17,6 @@ const LOST: u64 = 300;
 const TWICE: u64 = 100;
 /// Without these a device could take silence for an answer.
 const DROPPED: u64 = 50;
-
-fn figure(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
 
 /// The seconds since now, for the figures a run prints.
 #[expect(clippy::disallowed_methods, reason = "no result depends on it")]

@@ -3,6 +3,7 @@
 //!
 //! At every operation, or at as many of each kind as `OPENINGS` says (8).
 
+use mana_simulation::figures::figure;
 use mana_simulation::older_app::{check_sent_once, prepared, values};
 use mana_simulation::place::NEWER;
 use mana_simulation::storage::Trouble;
@@ -78,7 +79,7 @@ impl Case {
 type Values = std::collections::BTreeMap<(String, String), std::collections::BTreeMap<String, Value>>;
 
 fn wanted() -> u64 {
-    std::env::var("OPENINGS").map_or(8, |text| text.parse().expect("a number"))
+    figure("OPENINGS", 8)
 }
 
 /// A device whose tab was closed with changes that the server does not have.

@@ -6,6 +6,7 @@
 //! set, a shorter rotation is killed at a few. `RECORDS`: how many records there are; without it 1,000, or 120 for the shorter one.
 
 use mana_simulation::calls::row;
+use mana_simulation::figures::figure;
 use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::crypto::Envelope;
 use mana_sync_engine::engine::Write;
@@ -116,7 +117,7 @@ fn end_everywhere(how: End, first: u64) {
     let all = device.power().operations() - before;
     assert!(all > 100, "{all} operations");
     assert_eq!((unreadable(device), left_behind(device)), (0, 0));
-    let count: u64 = std::env::var("ROTATIONS").map_or(6, |text| text.parse().expect("a number"));
+    let count = figure("ROTATIONS", 6);
     let step = (all / count.max(1)).max(1) * 2;
     let ends: Vec<bool> = (first..all).step_by(usize::try_from(step).expect("few")).map(|n| ended(how, n)).collect();
     let kept = ends.iter().filter(|kept| **kept).count();

@@ -2,6 +2,7 @@
 //! was asked. Each call is answered, by success or by a code; what was saved is there, with its log entry; and the device
 //! goes on by itself, or once it is opened again where its connection is gone.
 
+use mana_simulation::figures::figure;
 use mana_simulation::storage::Trouble;
 use mana_simulation::{Setup, World, oracle};
 use mana_sync_engine::engine::{Error, Result, Written};
@@ -120,7 +121,7 @@ fn operations() -> u64 {
 
 /// How many storage operations are tried with each kind of trouble: 60, or as many as `OPERATIONS` says.
 fn wanted() -> u64 {
-    std::env::var("OPERATIONS").map_or(60, |text| text.parse().expect("a number"))
+    figure("OPERATIONS", 60)
 }
 
 /// Has operations spread over several runs of the script meet trouble.

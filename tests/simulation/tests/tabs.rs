@@ -4,6 +4,7 @@
 //! `INTERLEAVINGS=10000` is the full figure, `SEED=42` the first of them.
 
 use mana_simulation::calls::row;
+use mana_simulation::figures::figure;
 use mana_simulation::{Setup, TABS, World, oracle};
 use mana_sync_engine::engine::Write;
 use mana_sync_engine::model::Op;
@@ -16,10 +17,6 @@ use std::rc::Rc;
 const STEPS: u64 = 40;
 /// The record that all tabs write to, each in a field of its own.
 const SHARED: &str = "shared";
-
-fn figure(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
 
 /// What was written: begun, and shown as saved.
 #[derive(Default)]

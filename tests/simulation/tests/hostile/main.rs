@@ -12,6 +12,7 @@ mod unruly;
 
 use book::{Book, Place, SECRET, Vault};
 use mana_simulation::calls::code;
+use mana_simulation::figures::{assert_reached, figure};
 use mana_simulation::{Device, Random, Setup, World};
 use mana_sync::log::memory::MemoryLog;
 use mana_sync_engine::engine::{Event, State};
@@ -44,13 +45,9 @@ type SlippedIn = Rc<RefCell<Vec<(usize, Vec<Value>)>>>;
 const REFUSALS: [&str; 6] =
     ["unknown_space", "key_outdated", "immutable_field", "not_found", "other_user", "read_only_space"];
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
 #[test]
 fn whatever_a_server_makes_up_the_users_words_are_what_is_shown_and_stay_sealed() {
-    let (first, count) = (number("SEED", 0), number("HOSTILE", 20));
+    let (first, count) = (figure("SEED", 0), figure("HOSTILE", 20));
     let mut counts = BTreeMap::new();
     for seed in first..first + count {
         let mut schedule = Hostile::new(seed);
@@ -64,10 +61,8 @@ fn whatever_a_server_makes_up_the_users_words_are_what_is_shown_and_stay_sealed(
     let shown = counts.get("shown in the end").copied().unwrap_or(0);
     assert!(shown > count * DEVICES, "places that show the user's words in the end: {shown}");
     let others = ["told", "withheld", "an older copy", "locked", "restarted", "met a lock", "other spaces", "adopted"];
-    for what in forge::KINDS.iter().chain(&others).chain(&unruly::ABOUT_PLACES).chain(&unruly::ABOUT_KEYS) {
-        let reached = counts.get(what).copied().unwrap_or(0);
-        assert!(reached >= count / 5, "{what}: {reached} times in {count} schedules");
-    }
+    let kinds = forge::KINDS.iter().chain(&unruly::ABOUT_PLACES).chain(&unruly::ABOUT_KEYS);
+    assert_reached(&counts, count, kinds.chain(&others));
 }
 
 impl Hostile {
