@@ -56,6 +56,7 @@ probes! {
     LoopTimeDisagrees = "loop: two samples of the time disagree",
     LoopClockUnknown = "loop: the offset is not known any more",
     LoopPushed = "loop: a push is answered",
+    LoopPushRefused = "loop: a push is refused as a whole, pull first",
     LoopManyPushes = "loop: a pull has its turn among pushes",
     LoopReturned = "loop: changes came back, pull first",
     LoopReturnedOften = "loop: changes keep coming back, wait",

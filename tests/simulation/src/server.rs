@@ -5,7 +5,8 @@ use super::random::Random;
 use futures_util::FutureExt as _;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{
-    Caller, ChangeLog as _, Collection, Epoch, Pull, PullError, Push, PushOutcome, Sent, SyncLog, Transaction as _,
+    Caller, ChangeLog as _, Collection, Epoch, LogError, Pull, PullError, Push, PushOutcome, Sent, SyncLog,
+    Transaction as _,
 };
 use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
@@ -35,6 +36,8 @@ pub struct Server {
     memory: RefCell<MemoryLog>,
     seed: u64,
     max_schema: RefCell<BTreeMap<AppId, u32>>,
+    /// The most bytes of one person's.
+    quota: Cell<Option<u64>>,
     members: RefCell<BTreeMap<String, Vec<Space>>>,
     /// Whether nobody can say who is in which space.
     members_unknown: Cell<bool>,
@@ -68,6 +71,7 @@ impl Server {
             memory: RefCell::new(MemoryLog::new(Epoch(epoch))),
             seed: random.next(),
             max_schema: RefCell::default(),
+            quota: Cell::new(None),
             members: RefCell::default(),
             members_unknown: Cell::new(false),
             removed: RefCell::default(),
@@ -99,6 +103,11 @@ impl Server {
     /// Takes changes of every schema version again.
     pub fn forget_max_schema(&self) {
         self.max_schema.borrow_mut().clear();
+    }
+
+    /// Takes so many bytes of each person, or any number.
+    pub fn set_quota(&self, quota: Option<u64>) {
+        self.quota.set(quota);
     }
 
     /// Calls `hook` with every push and its answer, in the moment the server works on it.
@@ -210,7 +219,8 @@ impl Server {
 
     /// Takes or refuses changes as another client of `user` would push them.
     pub fn try_push_as(&self, user: &str, changes: &[serde_json::Value]) -> PushAnswer {
-        self.push(user, None, changes.iter().cloned().map(Sent::from_value).collect())
+        let answer = self.push(user, None, changes.iter().cloned().map(Sent::from_value).collect());
+        answer.expect("nobody is over a quota")
     }
 
     /// Keeps a change to itself: who has not read it passes it.
@@ -236,6 +246,7 @@ impl Server {
             Random::new(seed).fill(bytes);
         });
         SyncLog::new(self.memory.borrow().clone(), random, self.max_schema.borrow().clone())
+            .with_quota(self.quota.get())
     }
 
     fn caller(&self, user: &str) -> Caller {
@@ -267,15 +278,7 @@ impl Server {
         }
         match request.path {
             "/v2/push" => match serde_json::from_str::<PushBody<'_>>(body) {
-                Ok(push) => {
-                    let changes = push.changes.iter().copied().map(Sent::from_text).collect();
-                    let answer = self.push(&user, push.receipt, changes);
-                    if let Some(hook) = &*self.on_push.borrow() {
-                        let read = |text: &&RawValue| serde_json::from_str(text.get()).expect("devices push JSON");
-                        hook(&push.changes.iter().map(read).collect::<Vec<_>>(), &answer);
-                    }
-                    json(200, &answer)
-                }
+                Ok(push) => self.answer_push(&user, push),
                 Err(_) => error(400, "invalid_request", None),
             },
             "/v2/pull" => match serde_json::from_str::<PullRequest>(body) {
@@ -293,7 +296,21 @@ impl Server {
         (number.parse::<u64>().ok()? >= self.good_tokens_from.get()).then(|| user.to_owned())
     }
 
-    fn push(&self, user: &str, receipt: Option<String>, changes: Vec<Sent>) -> PushAnswer {
+    fn answer_push(&self, user: &str, push: PushBody<'_>) -> Response {
+        let changes = push.changes.iter().copied().map(Sent::from_text).collect();
+        let answer = match self.push(user, push.receipt, changes) {
+            Ok(answer) => answer,
+            Err(LogError::OverQuota(_)) => return error(403, "storage_quota_exceeded", None),
+            Err(failed) => panic!("the log works: {failed}"),
+        };
+        if let Some(hook) = &*self.on_push.borrow() {
+            let read = |text: &&RawValue| serde_json::from_str(text.get()).expect("devices push JSON");
+            hook(&push.changes.iter().map(read).collect::<Vec<_>>(), &answer);
+        }
+        json(200, &answer)
+    }
+
+    fn push(&self, user: &str, receipt: Option<String>, changes: Vec<Sent>) -> Result<PushAnswer, LogError> {
         let push = Push {
             caller: self.caller(user),
             client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
@@ -302,9 +319,8 @@ impl Server {
             now: self.now(),
         };
         let outcome = self.rules().push(push).now_or_never().expect("the log in memory never waits");
-        let outcome = outcome.expect("the log works");
-        let PushOutcome { accepted, rejected, receipt, .. } = outcome;
-        PushAnswer { protocol: PROTOCOL, accepted, rejected, receipt, server_time: self.now() }
+        let PushOutcome { accepted, rejected, receipt, .. } = outcome?;
+        Ok(PushAnswer { protocol: PROTOCOL, accepted, rejected, receipt, server_time: self.now() })
     }
 
     fn pull(&self, user: &str, request: PullRequest) -> Response {

@@ -70,6 +70,10 @@ pub struct Machine {
     pushes: u32,
     /// How many pushes in a row brought changes back that go out again.
     returned: u32,
+    /// Why this round's push was refused: its code and a sentence.
+    refused: Option<(String, String)>,
+    /// How many pushes in a row were refused as a whole.
+    refusals: u32,
     /// When the first write not yet pushed was logged.
     waiting_since: Option<u64>,
 }
@@ -87,6 +91,8 @@ impl Default for Machine {
             urged: false,
             pushes: 0,
             returned: 0,
+            refused: None,
+            refusals: 0,
             waiting_since: None,
         }
     }
@@ -170,6 +176,7 @@ impl Machine {
         self.again = false;
         self.urged = false;
         self.pushes = 0;
+        self.refused = None;
         self.waiting_since = None;
         let mut effects = vec![Effect::Status(State::Syncing, None)];
         effects.extend(self.next_exchange());
@@ -210,10 +217,20 @@ impl Machine {
                 self.phase = Phase::Settling;
                 vec![Effect::Settle(settlement)]
             }
+            // Somebody whose changes are not taken, over a quota for one, still hears of everybody else's.
+            Err(Failure::Refused { code, message }) => {
+                hit(Probe::LoopPushRefused);
+                self.refused = Some((code, message));
+                self.refusals += 1;
+                self.phase = Phase::Pulling;
+                vec![Effect::Pull]
+            }
             Err(failure) => self.failed(failure, now, random),
             Ok(settlement) => {
                 hit(Probe::LoopPushed);
                 self.succeeded();
+                self.refused = None;
+                self.refusals = 0;
                 self.phase = Phase::Settling;
                 vec![Effect::Settle(settlement)]
             }
@@ -295,6 +312,11 @@ impl Machine {
 
     fn rebased(&mut self, now: u64, random: u64) -> Vec<Effect> {
         match self.phase {
+            Phase::Ending if self.refused.is_some() => {
+                let (code, message) = self.refused.take().unwrap_or_default();
+                self.failures = self.refusals - 1;
+                self.rest_after(State::Error, code, message, None, now, random)
+            }
             Phase::Rebasing => {
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]

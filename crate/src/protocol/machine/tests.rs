@@ -24,20 +24,29 @@ fn accepts(accepted: &OrderedSet<EventId>) -> Value {
     json!({ "protocol": 2, "accepted": accepted, "rejected": [], "serverTime": AT })
 }
 
+fn page(more: bool) -> Value {
+    json!({ "protocol": 2, "changes": [{}], "cursor": "c", "hasMore": more, "serverTime": AT, "spaces": [], "spacesAsOf": AT })
+}
+
+fn error(code: &str) -> Value {
+    json!({ "protocol": 2, "code": code, "message": "", "reason": "restored" })
+}
+
 /// Answers of this protocol, of others, and of strangers.
 fn answers() -> impl Strategy<Value = Answer> {
-    let page = |more: bool| {
-        json!({ "protocol": 2, "changes": [{}], "cursor": "c", "hasMore": more, "serverTime": AT, "spaces": [],
-            "spacesAsOf": AT })
-    };
-    let error = |code: &str| json!({ "protocol": 2, "code": code, "message": "", "reason": "restored" });
     let health = json!({ "status": "ok", "service": "mana-sync", "protocol": 2, "timestamp": AT });
     let statuses = prop::sample::select(vec![200u16, 400, 401, 402, 404, 410, 413, 429, 500]);
-    let refusals = prop::sample::select(vec![error("cursor_expired"), error("too_large"), json!({}), json!("<p>")]);
+    let refusals = prop::sample::select(vec![
+        error("cursor_expired"),
+        error("too_large"),
+        error("no_room"),
+        json!({}),
+        json!("<p>"),
+    ]);
     let asked = prop::option::of(any::<u64>());
     prop_oneof![
         4 => events().prop_map(|ids| reply(200, &accepts(&ids), None)),
-        3 => any::<bool>().prop_map(move |more| reply(200, &page(more), None)),
+        3 => any::<bool>().prop_map(|more| reply(200, &page(more), None)),
         2 => Just(reply(200, &health, None)),
         2 => Just(reply(410, &error("cursor_expired"), None)),
         4 => (statuses, refusals, asked).prop_map(|(status, body, asked)| reply(status, &body, asked)),
@@ -53,6 +62,7 @@ fn reply(status: u16, body: &Value, retry_after_ms: Option<u64>) -> Answer {
 fn inputs() -> impl Strategy<Value = Input> {
     let settled = prop::sample::select(vec![SettledAs::Done, SettledAs::Again, SettledAs::UpdateRequired]);
     prop_oneof![
+        20 => prop::sample::select(vec![Input::Nudge, Input::Nudge, Input::Nudge, Input::Logged]),
         4 => prop::sample::select(vec![Input::Start, Input::SyncNow, Input::Logged, Input::Nudge, Input::Timer]),
         1 => prop::sample::select(vec![Input::Stop, Input::ClockUnknown, Input::TokenFailed(String::new())]),
         4 => prop::bool::weighted(0.9).prop_map(Input::Token),
@@ -71,6 +81,13 @@ fn fitting(phase: &Phase, input: Input) -> Input {
     match (phase, input) {
         (Phase::Pushing(sent), Input::Nudge) => Input::Pushed(reply(200, &accepts(sent), None)),
         (Phase::Token, Input::Nudge) => Input::Token(true),
+        (Phase::Freezing, Input::Nudge) => Input::Frozen(OrderedSet::from_iter([event(1)])),
+        (Phase::Pushing(_), Input::Logged) => Input::Pushed(reply(403, &error("no_room"), None)),
+        (Phase::Settling, Input::Nudge) => Input::Settled(SettledAs::Done),
+        (Phase::Pulling, Input::Nudge) => Input::Pulled(reply(200, &page(false), None)),
+        (Phase::Pulling, Input::Logged) => Input::Pulled(reply(401, &json!({}), None)),
+        (Phase::Applying { .. }, Input::Nudge) => Input::Applied,
+        (Phase::Rebasing | Phase::Ending, Input::Nudge) => Input::RebaseStep,
         (_, input) => input,
     }
 }

@@ -216,6 +216,29 @@ fn a_server_behind_the_apps_schema_stops_the_push_and_loses_nothing() {
 }
 
 #[test]
+fn over_the_quota_a_device_still_hears_what_others_wrote() {
+    let world = World::of_ada(2);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    laptop.add("tasks", json!({ "id": "a", "title": "Milk" })).expect("added");
+    world.converge("ada");
+    phone.line.set_online(false);
+    laptop.add("tasks", json!({ "id": "b", "title": "Oats" })).expect("added");
+    world.pass(60_000);
+    world.server.set_quota(Some(1));
+    phone.add("tasks", json!({ "id": "c", "title": "Rye" })).expect("added");
+    phone.line.set_online(true);
+    phone.session().hurry();
+    world.pass(60_000);
+    let problem = phone.session().status().trouble.expect("it is told");
+    assert_eq!((phone.session().status().state.as_str(), &*problem.code), ("error", "storage_quota_exceeded"));
+    assert_eq!(phone.rows("tasks").len(), 3, "the laptop's came");
+    assert_eq!(phone.logged().len(), 1, "its own stays");
+    world.server.set_quota(None);
+    world.converge("ada");
+    assert_eq!(laptop.rows("tasks").len(), 3);
+}
+
+#[test]
 fn a_token_that_ends_is_refreshed_once_and_a_signed_out_user_is_asked_for() {
     let world = World::of_ada(1);
     let device = &world.devices[0];
