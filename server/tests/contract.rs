@@ -54,7 +54,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite://{}", folder.path().join("log.db").display());
     let database = Database::open(&url).await.expect("a database");
-    sqlx::raw_sql("PRAGMA user_version = 99").execute(&database.writer).await.expect("a pragma");
+    run(&database, "PRAGMA user_version = 99").await;
     database.close().await;
     assert!(matches!(Database::open(&url).await, Err(LogError::Failed(_))));
 }
@@ -73,11 +73,18 @@ async fn what_an_older_version_stored_in_sqlite_is_counted() {
     };
     let before = counted(&database).await;
     assert_eq!(before.len(), 1);
-    sqlx::raw_sql("DROP TABLE sync_usage; PRAGMA user_version = 1").execute(&database.writer).await.expect("as before");
+    run(&database, "DROP TABLE sync_usage; PRAGMA user_version = 1").await;
     database.close().await;
     for _ in 0..2 {
         let database = Database::open(&url).await.expect("a database");
         assert_eq!(counted(&database).await, before);
         database.close().await;
     }
+}
+
+/// Changes a database beside its server.
+async fn run(database: &Database, script: &'static str) {
+    let mut turn = database.writer.turn().await.expect("a turn");
+    sqlx::raw_sql(script).execute(&mut *turn).await.expect("it runs");
+    turn.commit().await.expect("it is kept");
 }

@@ -123,7 +123,7 @@ async fn insert_in_sqlite(database: &Database, stream: &str, rows: Vec<(String, 
         "INSERT INTO sync_changes ({COLUMNS}) VALUES (?1, 'todo', 'tasks', ?1, 'ada', 'insert', ?3, '{{}}', 'a.b', '',
           1, NULL, 'user', NULL, ?4, ?2, x'0102030405060708', 'space', '', zeroblob(32))"
     );
-    let mut transaction = database.writer.begin_with("BEGIN IMMEDIATE").await.expect("a transaction");
+    let mut transaction = database.writer.turn().await.expect("a turn");
     for (id, pos, data) in rows {
         let query =
             sqlx::query(sqlx::AssertSqlSafe(insert.clone())).bind(id).bind(pos).bind(data).bind(stream.to_owned());

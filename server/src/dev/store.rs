@@ -2,6 +2,7 @@
 
 use crate::auth::KeyPair;
 use crate::clock;
+use crate::log::LogError;
 use crate::log::sqlite::Database;
 use crate::members::{Lookup, Memberships, SpaceList, Unavailable};
 use mana_sync_engine::model::{RecordId, Space, SpaceId, UserId};
@@ -39,21 +40,33 @@ impl From<Error> for Refused {
     }
 }
 
+impl From<LogError> for Refused {
+    fn from(error: LogError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 impl DevStore {
     /// Opens the store, making its tables where they are missing.
-    pub async fn open(database: Database) -> Result<Self, Error> {
-        sqlx::raw_sql(include_str!("schema.sql")).execute(&database.writer).await?;
+    pub async fn open(database: Database) -> Result<Self, LogError> {
+        let mut turn = database.writer.turn().await?;
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *turn).await?;
+        turn.commit().await?;
         Ok(Self { database })
     }
 
     /// The signing key, made when it is first asked for: tokens outlive a restart.
-    pub async fn key(&self) -> Result<KeyPair, Error> {
+    pub async fn key(&self) -> Result<KeyPair, LogError> {
         let mut seed = [0; 32];
         clock::random(&mut seed);
         let insert = "INSERT INTO dev_key (one, seed) VALUES (1, ?) ON CONFLICT DO NOTHING";
-        sqlx::query(insert).bind(seed.as_slice()).execute(&self.database.writer).await?;
-        let stored: Vec<u8> = sqlx::query_scalar("SELECT seed FROM dev_key").fetch_one(&self.database.writer).await?;
-        let seed = <[u8; 32]>::try_from(stored).map_err(|_| Error::Decode("a key of another length".into()))?;
+        let mut turn = self.database.writer.turn().await?;
+        sqlx::query(insert).bind(seed.as_slice()).execute(&mut *turn).await?;
+        turn.commit().await?;
+        let stored = sqlx::query_scalar("SELECT seed FROM dev_key");
+        let stored: Vec<u8> = stored.fetch_one(&self.database.readers).await?;
+        let seed =
+            <[u8; 32]>::try_from(stored).map_err(|_| LogError::Failed("a signing key of another length".into()))?;
         Ok(KeyPair::from_seed(seed))
     }
 
@@ -62,20 +75,20 @@ impl DevStore {
         let mut random = [0; 10];
         clock::random(&mut random);
         let id = RecordId::from_parts(clock::now().ms(), &random).to_string();
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut turn = self.database.writer.turn().await?;
         if kind == PERSONAL {
             let taken =
                 "SELECT COUNT(*) FROM dev_members JOIN dev_spaces ON id = space_id WHERE user_id = ? AND type = ?";
             let query = sqlx::query_scalar::<_, i64>(taken).bind(owner.as_str()).bind(PERSONAL);
-            if query.fetch_one(&mut *transaction).await? > 0 {
+            if query.fetch_one(&mut *turn).await? > 0 {
                 return Err(Refused::Personal);
             }
         }
         let insert = sqlx::query("INSERT INTO dev_spaces (id, name, type) VALUES (?, ?, ?)");
-        insert.bind(&id).bind(name).bind(kind).execute(&mut *transaction).await?;
+        insert.bind(&id).bind(name).bind(kind).execute(&mut *turn).await?;
         let insert = sqlx::query("INSERT INTO dev_members (space_id, user_id, role) VALUES (?, ?, ?)");
-        insert.bind(&id).bind(owner.as_str()).bind(OWNER).execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        insert.bind(&id).bind(owner.as_str()).bind(OWNER).execute(&mut *turn).await?;
+        turn.commit().await?;
         SpaceId::parse(id).map_err(|e| Refused::Failed(e.to_string()))
     }
 
@@ -86,12 +99,12 @@ impl DevStore {
         member: &UserId,
         role: Option<&str>,
     ) -> Result<(), Refused> {
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut turn = self.database.writer.turn().await?;
         let query = sqlx::query(
             "SELECT m.user_id, m.role, s.type FROM dev_members AS m JOIN dev_spaces AS s
             ON s.id = m.space_id WHERE m.space_id = ?",
         );
-        let members = query.bind(space.as_str()).fetch_all(&mut *transaction).await?;
+        let members = query.bind(space.as_str()).fetch_all(&mut *turn).await?;
         let mut roles: Vec<(String, String)> = Vec::new();
         for row in &members {
             roles.push((row.try_get(0)?, row.try_get(1)?));
@@ -99,12 +112,12 @@ impl DevStore {
         let kind = members.first().map(|row| row.try_get::<String, _>(2)).transpose()?;
         check(&roles, kind.as_deref(), (caller, member), role)?;
         let delete = sqlx::query("DELETE FROM dev_members WHERE space_id = ? AND user_id = ?");
-        delete.bind(space.as_str()).bind(member.as_str()).execute(&mut *transaction).await?;
+        delete.bind(space.as_str()).bind(member.as_str()).execute(&mut *turn).await?;
         if let Some(role) = role {
             let insert = sqlx::query("INSERT INTO dev_members (space_id, user_id, role) VALUES (?, ?, ?)");
-            insert.bind(space.as_str()).bind(member.as_str()).bind(role).execute(&mut *transaction).await?;
+            insert.bind(space.as_str()).bind(member.as_str()).bind(role).execute(&mut *turn).await?;
         }
-        Ok(transaction.commit().await?)
+        Ok(turn.commit().await?)
     }
 
     /// The members of a space with their roles, for one of them.

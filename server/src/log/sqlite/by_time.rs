@@ -64,11 +64,11 @@ impl ByTime for SqliteLog {
     }
 
     async fn withhold(&self, caller: &Caller, changes: &[Withheld], quota: Option<u64>) -> Result<(), LogError> {
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut turn = self.database.writer.turn().await?;
         let bytes: i64 = changes.iter().map(Withheld::charge).sum();
         let used = sqlx::query_scalar::<_, i64>(CHARGE).bind(caller.user.as_str()).bind(bytes);
-        check_quota(used.fetch_one(&mut *transaction).await?.unsigned_abs(), quota)?;
-        let mut at = next_time(&mut transaction, clock::now()).await?;
+        check_quota(used.fetch_one(&mut *turn).await?.unsigned_abs(), quota)?;
+        let mut at = next_time(&mut turn, clock::now()).await?;
         for change in changes {
             sqlx::query(WITHHOLD)
                 .bind(caller.user.as_str())
@@ -80,10 +80,10 @@ impl ByTime for SqliteLog {
                 .bind(change.code)
                 .bind(change.change.to_string())
                 .bind(change.space().map(|space| space.to_string()))
-                .execute(&mut *transaction)
+                .execute(&mut *turn)
                 .await?;
             at = at.next();
         }
-        Ok(transaction.commit().await?)
+        turn.commit().await
     }
 }

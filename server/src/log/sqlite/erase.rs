@@ -31,9 +31,9 @@ impl Erase for SqliteLog {
     }
 
     async fn erase_in(&self, stream: &StreamId, only: Option<&UserId>) -> Result<BTreeSet<Collection>, LogError> {
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut turn = self.database.writer.turn().await?;
         let (stream, only) = (stream.to_string(), only.map(UserId::as_str));
-        let rows = sqlx::query(TABLES).bind(&stream).bind(only).fetch_all(&mut *transaction).await?;
+        let rows = sqlx::query(TABLES).bind(&stream).bind(only).fetch_all(&mut *turn).await?;
         let tables = rows.iter().map(sql::collection).collect::<Result<BTreeSet<_>, _>>()?;
         if tables.is_empty() {
             return Ok(tables);
@@ -43,9 +43,9 @@ impl Erase for SqliteLog {
             let query = sqlx::query(statement);
             let query = if statement.contains("$1") { query.bind(&stream) } else { query };
             let query = if statement.contains("$2") { query.bind(only) } else { query };
-            query.execute(&mut *transaction).await?;
+            query.execute(&mut *turn).await?;
         }
-        transaction.commit().await?;
+        turn.commit().await?;
         Ok(tables)
     }
 
@@ -54,13 +54,12 @@ impl Erase for SqliteLog {
             Erasure::User(user) => (user.as_str(), &FORGET_USER),
             Erasure::Space(space) => (space.as_str(), &FORGET_SPACE),
         };
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut turn = self.database.writer.turn().await?;
         for statement in statements {
-            sqlx::query(*statement).bind(id).execute(&mut *transaction).await?;
+            sqlx::query(*statement).bind(id).execute(&mut *turn).await?;
         }
-        transaction.commit().await?;
+        turn.commit().await?;
         // The file beside the database has it all still, until it is begun anew.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.database.writer).await?;
-        Ok(())
+        self.database.writer.checkpoint().await
     }
 }

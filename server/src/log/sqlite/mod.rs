@@ -1,29 +1,31 @@
 //! The change log in an SQLite file: one writer, many readers, durable at commit.
 //!
 //! Write-ahead logging lets readers keep their moment while the writer goes on; `synchronous = FULL` makes a commit
-//! survive a power cut. One connection writes, so a transaction holds every stream by itself.
+//! survive a power cut. One connection writes, so a turn at it holds every stream by itself.
 
 mod by_time;
 mod erase;
 mod own_space;
 mod read;
 mod write;
+mod writer;
 
 use super::columns::bytes;
 use super::{Caller, ChangeLog, Epoch, LogError, Randomness, sql};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 use std::str::FromStr;
 use std::time::Duration;
 
 pub use read::SqliteSnapshot;
 pub use write::SqliteTransaction;
+pub use writer::{Turn, Writer};
 
 /// The newest layout this version knows, kept in `PRAGMA user_version`.
 const LAYOUT: i64 = 2;
 const READERS: u32 = 4;
-/// How long a request waits for its turn before the server says that it is busy.
-const TURN: Duration = Duration::from_secs(10);
+/// How long a request waits for its turn, or a connection, before the server says that it is busy.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Brings an older file to this layout, or a new one: what is there is counted. One transaction.
 const UPGRADE: &str = concat!(
@@ -36,7 +38,7 @@ const UPGRADE: &str = concat!(
 #[derive(Clone)]
 pub struct Database {
     /// The one connection that writes.
-    pub writer: SqlitePool,
+    pub writer: Writer,
     /// Connections that only read.
     pub readers: SqlitePool,
 }
@@ -49,19 +51,19 @@ impl Database {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(TURN)
+            .busy_timeout(PATIENCE)
             // What is erased is written over.
             .pragma("secure_delete", "ON");
-        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(TURN);
-        let writer = pool(1).connect_with(options.clone()).await?;
-        let layout: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&writer).await?;
+        let mut first = options.connect().await?;
+        let layout: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut first).await?;
         if layout > LAYOUT {
             return Err(LogError::Failed(format!("{url} was written by a newer version of mana-sync")));
         }
-        sqlx::raw_sql(include_str!("schema.sql")).execute(&writer).await?;
-        sqlx::raw_sql(if layout < LAYOUT { UPGRADE } else { "" }).execute(&writer).await?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Self { writer, readers })
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&mut first).await?;
+        sqlx::raw_sql(if layout < LAYOUT { UPGRADE } else { "" }).execute(&mut first).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+        let readers = readers.connect_with(options.clone().pragma("query_only", "ON")).await?;
+        Ok(Self { writer: Writer::over(first, options), readers })
     }
 
     /// Closes all connections; the file is whole and may be copied afterwards.
@@ -84,8 +86,10 @@ impl SqliteLog {
         let mut fresh = Epoch([0; 16]);
         random(&mut fresh.0);
         let insert = "INSERT INTO log_epoch (one, epoch) VALUES (1, ?) ON CONFLICT DO NOTHING";
-        sqlx::query(insert).bind(fresh.to_string()).execute(&database.writer).await?;
-        let row = sqlx::query("SELECT epoch FROM log_epoch").fetch_one(&database.writer).await?;
+        let mut turn = database.writer.turn().await?;
+        sqlx::query(insert).bind(fresh.to_string()).execute(&mut *turn).await?;
+        turn.commit().await?;
+        let row = sqlx::query("SELECT epoch FROM log_epoch").fetch_one(&database.readers).await?;
         Ok(Self { database, epoch: sql::epoch(&row)? })
     }
 }

@@ -1,6 +1,6 @@
 //! Own spaces in SQLite.
 
-use super::{SqliteLog, SqliteTransaction};
+use super::SqliteLog;
 use crate::log::{Caller, LogError, OwnSpaces, StreamId};
 use mana_sync_engine::model::{SpaceId, personal_alias};
 
@@ -45,17 +45,17 @@ impl OwnSpaces for SqliteLog {
 
     async fn make_own(&self, caller: &Caller, space: &SpaceId) -> Result<bool, LogError> {
         let (from, own) = (StreamId::Space(space.clone()).to_string(), caller.own_stream().to_string());
-        let mut transaction = SqliteTransaction::begin(&self.database.writer, caller).await?.transaction;
+        let mut turn = self.database.writer.turn().await?;
         let keep = sqlx::query(KEEP).bind(space.as_str()).bind(caller.user.as_str()).bind(&from);
-        if keep.execute(&mut *transaction).await?.rows_affected() == 0 {
+        if keep.execute(&mut *turn).await?.rows_affected() == 0 {
             return Ok(false);
         }
         let rows = sqlx::query(MOVE_ROWS).bind(&from).bind(&own).bind(personal_alias(&caller.user));
-        rows.execute(&mut *transaction).await?;
-        sqlx::query(ADVANCE).bind(&own).execute(&mut *transaction).await?;
-        sqlx::query(MOVE_HEADS).bind(&from).bind(&own).execute(&mut *transaction).await?;
-        sqlx::query(DROP_HEADS).bind(&from).execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        rows.execute(&mut *turn).await?;
+        sqlx::query(ADVANCE).bind(&own).execute(&mut *turn).await?;
+        sqlx::query(MOVE_HEADS).bind(&from).bind(&own).execute(&mut *turn).await?;
+        sqlx::query(DROP_HEADS).bind(&from).execute(&mut *turn).await?;
+        turn.commit().await?;
         Ok(true)
     }
 }

@@ -1,19 +1,20 @@
 //! Writing the log in SQLite: one immediate transaction at a time.
 
 use super::by_time::next_time;
+use super::{Turn, Writer};
 use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
 use mana_sync_engine::model::{EventId, Stamp, UserId};
 use serde_json::json;
+use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in SQLite.
 pub struct SqliteTransaction {
-    pub(super) transaction: sqlx::Transaction<'static, Sqlite>,
+    pub(super) turn: Turn,
     user: UserId,
     unsure: BTreeSet<StreamId>,
     /// Where the locked streams stand, with the rows appended so far.
@@ -21,10 +22,9 @@ pub struct SqliteTransaction {
 }
 
 impl SqliteTransaction {
-    pub(super) async fn begin(writer: &SqlitePool, caller: &Caller) -> Result<Self, LogError> {
-        // Immediate: a deferred one could find at its first write that its moment has passed.
-        let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Self { transaction, user: caller.user.clone(), unsure: caller.unsure(), positions: BTreeMap::new() })
+    pub(super) async fn begin(writer: &Writer, caller: &Caller) -> Result<Self, LogError> {
+        let turn = writer.turn().await?;
+        Ok(Self { turn, user: caller.user.clone(), unsure: caller.unsure(), positions: BTreeMap::new() })
     }
 }
 
@@ -63,10 +63,10 @@ impl Transaction for SqliteTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
         let unsure: Vec<&StreamId> = streams.intersection(&self.unsure).collect();
         let own = sqlx::query_scalar(TURNED_OWN).bind(self.user.as_str()).bind(json!(unsure).to_string());
-        if !unsure.is_empty() && own.fetch_one(&mut *self.transaction).await? {
+        if !unsure.is_empty() && own.fetch_one(&mut *self.turn).await? {
             return Err(LogError::turned_own());
         }
-        let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.transaction).await?;
+        let rows = sqlx::query(POSITIONS).bind(json!(streams).to_string()).fetch_all(&mut *self.turn).await?;
         self.positions = streams.iter().map(|stream| (stream.clone(), 0)).collect();
         for row in rows {
             self.positions.extend([sql::position_of(&row)?]);
@@ -76,35 +76,35 @@ impl Transaction for SqliteTransaction {
 
     async fn known(&mut self, user: &UserId, events: &BTreeSet<EventId>) -> Result<KnownEvents, LogError> {
         let query = sqlx::query(KNOWN).bind(user.as_str()).bind(json!(events).to_string());
-        let rows = query.fetch_all(&mut *self.transaction).await?;
+        let rows = query.fetch_all(&mut *self.turn).await?;
         rows.iter().map(sql::known).collect()
     }
 
     async fn heads(&mut self, keys: &BTreeSet<RecordKey>) -> Result<BTreeMap<RecordKey, Head>, LogError> {
         let asked: Vec<_> =
             keys.iter().map(|k| json!([k.stream, k.collection.app, k.collection.table, k.id])).collect();
-        let rows = sqlx::query(HEADS).bind(json!(asked).to_string()).fetch_all(&mut *self.transaction).await?;
+        let rows = sqlx::query(HEADS).bind(json!(asked).to_string()).fetch_all(&mut *self.turn).await?;
         rows.iter().map(sql::head).collect()
     }
 
     async fn charge(&mut self, user: &UserId, rows: &[LogRow]) -> Result<u64, LogError> {
         let bytes: i64 = rows.iter().map(Columns::charge).sum();
         let query = sqlx::query_scalar::<_, i64>(CHARGE).bind(user.as_str()).bind(bytes);
-        Ok(query.fetch_one(&mut *self.transaction).await?.unsigned_abs())
+        Ok(query.fetch_one(&mut *self.turn).await?.unsigned_abs())
     }
 
     async fn append(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
         follow(&mut self.positions, rows)?;
         let Some(first) = rows.first() else { return Ok(()) };
-        let mut at = next_time(&mut self.transaction, first.created_at).await?;
+        let mut at = next_time(&mut self.turn, first.created_at).await?;
         for row in rows {
-            insert(row, at)?.execute(&mut *self.transaction).await?;
+            insert(row, at)?.execute(&mut *self.turn).await?;
             at = at.next();
         }
         let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
         for (stream, pos) in newest {
             let advance = sqlx::query(ADVANCE).bind(stream.to_string()).bind(sql::position(pos)?);
-            advance.execute(&mut *self.transaction).await?;
+            advance.execute(&mut *self.turn).await?;
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Transaction for SqliteTransaction {
                 .bind(head.visibility_at.map(|at| at.to_string()))
                 .bind(head.deletion.map(|deletion| deletion.deleted))
                 .bind(head.deletion.map(|deletion| deletion.at.to_string()))
-                .execute(&mut *self.transaction)
+                .execute(&mut *self.turn)
                 .await?;
         }
         Ok(())
@@ -130,12 +130,12 @@ impl Transaction for SqliteTransaction {
 
     async fn set_horizon(&mut self, stream: &StreamId, horizon: u64) -> Result<(), LogError> {
         let query = sqlx::query(SET_HORIZON).bind(stream.to_string()).bind(sql::position(horizon)?);
-        query.execute(&mut *self.transaction).await?;
+        query.execute(&mut *self.turn).await?;
         Ok(())
     }
 
     async fn commit(self) -> Result<(), LogError> {
-        Ok(self.transaction.commit().await?)
+        self.turn.commit().await
     }
 }
 
