@@ -96,7 +96,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             let stands = if has_shadow { self.stands(sync, &row, &id, field) } else { None };
             let value = match stands {
                 Some(Stands::Before(value)) => Some(value),
-                Some(Stands::Unknown) => None,
+                Some(Stands::Unknown) => self.sealed_before(sync, &row, &id, field),
                 Some(Stands::Stored) | None => {
                     let Some(text) = row.text(field).filter(|text| Envelope::is_like(text)) else { continue };
                     let at = stamp_of(&row, field).unwrap_or(Stamp::EPOCH);

@@ -47,6 +47,19 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
     }
 
+    /// What a field held before something came for it that does not open: where that has the same stamp, it is the same
+    /// write sealed anew under a key that is on its way, and no reason to take its value from the app.
+    pub(in crate::engine) fn sealed_before(
+        &self,
+        sync: &TableSync,
+        row: &S::Row,
+        id: &str,
+        field: &str,
+    ) -> Option<Value> {
+        let shadow = Shadow::of(row, field).filter(|shadow| stamp_of(row, field) == Some(shadow.at()))?;
+        self.open_shadow(sync, id, field, &shadow).ok()
+    }
+
     pub(super) fn open_shadow(
         &self,
         sync: &TableSync,

@@ -125,6 +125,27 @@ fn an_older_key_reads_what_it_can_says_so_and_seals_nothing() {
 }
 
 #[test]
+fn what_is_sealed_anew_under_a_key_that_is_not_here_yet_is_shown_on_and_said_again_by_nobody() {
+    let world = filled();
+    let [one, other] = [&world.devices[0], &world.devices[1]];
+    let form = shown(other, "tasks", "b");
+    one.rotate(8).expect("rotated");
+    settle(&world);
+    assert!(all_under(other, 2) && other.engine().is_outdated());
+    assert!(reads_all(other), "what it knew it shows on");
+    let mut saved = form;
+    saved["due"] = json!("today");
+    other.put("tasks", saved).expect("needs no key: no sealed field is another");
+    other.unlock(8).expect("unlocked");
+    settle(&world);
+    let logged = world.server.changes("ada", &["tasks"]);
+    let last = logged.last().expect("the form's");
+    let fields: Vec<&str> = last.fields.keys().map(mana_sync_engine::model::FieldName::as_str).collect();
+    assert_eq!((last.id.as_str(), fields), ("b", vec!["due"]));
+    assert!(reads_all(other));
+}
+
+#[test]
 fn what_an_offline_device_wrote_under_the_older_key_is_read_and_sealed_anew() {
     let world = filled();
     let [one, late] = [&world.devices[0], &world.devices[1]];
