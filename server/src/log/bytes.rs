@@ -1,6 +1,6 @@
 //! Byte strings of fixed length: tags, epochs, content hashes; hexadecimal wherever they are text.
 
-use mana_sync_engine::model::{Change, Malformed, canonical_bytes};
+use mana_sync_engine::model::{Change, Malformed, USER_ID, canonical_bytes};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,7 +13,7 @@ macro_rules! bytes {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(&to_hex(&self.0))
             }
         }
 
@@ -53,9 +53,18 @@ impl ContentHash {
     /// The hash of a change, whatever the order of its keys; the verified author is no part of it.
     #[must_use]
     pub fn of(change: &Change) -> Self {
-        let sent = Change { user_id: None, ..change.clone() };
-        Self(Sha256::digest(canonical_bytes(&sent.to_json())).into())
+        let mut sent = change.to_json();
+        if let Some(fields) = sent.as_object_mut() {
+            fields.remove(USER_ID);
+        }
+        Self(Sha256::digest(canonical_bytes(&sent)).into())
     }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let pair = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    bytes.iter().flat_map(pair).map(char::from).collect()
 }
 
 fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -168,8 +168,8 @@ fn subscriptions(settings: &Settings) -> Result<Option<Subscriptions>, String> {
 }
 
 async fn of_this_server(database: &Database) -> Result<Identity, StartError> {
-    let store = DevStore::open(database.clone()).await.map_err(LogError::from)?;
-    let key = store.key().await.map_err(LogError::from)?;
+    let store = DevStore::open(database.clone()).await?;
+    let key = store.key().await?;
     let (tokens, memberships) = (TokenVerifier::new(ISSUER, &[key.public()]), Arc::new(store.clone()));
     Ok(Identity { tokens, memberships, dev: Some(DevIdentity { store, key }) })
 }

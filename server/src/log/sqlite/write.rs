@@ -6,10 +6,7 @@ use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
 use mana_sync_engine::model::{EventId, Stamp, UserId};
-use serde_json::json;
-use sqlx::Sqlite;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in SQLite.
@@ -42,16 +39,22 @@ const HEADS: &str = "SELECT r.stream, r.app_id, r.table_name, r.record_id, r.aut
   JOIN sync_records AS r ON r.stream = asked.value ->> 0 AND r.app_id = asked.value ->> 1
     AND r.table_name = asked.value ->> 2 AND r.record_id = asked.value ->> 3";
 
+/// All rows by one statement: each statement is a way to the connection's thread and back.
 const APPEND: &str = "INSERT INTO sync_changes (id, app_id, table_name, record_id, user_id, op, data, field_meta,
     client_id, created_at, schema_version, actor, origin, space_id, stream, pos, tag, visibility, at, content_hash)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
+    unhex(value ->> 16), value ->> 17, value ->> 18, unhex(value ->> 19)
+  FROM json_each(?)";
 
-const ADVANCE: &str = "INSERT INTO streams (stream, pos) VALUES (?1, ?2)
-  ON CONFLICT (stream) DO UPDATE SET pos = ?2";
+const ADVANCE: &str = "INSERT INTO streams (stream, pos) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+  ON CONFLICT (stream) DO UPDATE SET pos = excluded.pos";
 
-const PUT_HEAD: &str = "INSERT OR REPLACE INTO sync_records
+const PUT_HEADS: &str = "INSERT OR REPLACE INTO sync_records
     (stream, app_id, table_name, record_id, author, author_at, visibility, visibility_at, deleted, deleted_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, value ->> 9
+  FROM json_each(?)";
 
 pub(super) const CHARGE: &str = "INSERT INTO sync_usage (user_id, bytes) VALUES (?1, ?2)
   ON CONFLICT (user_id) DO UPDATE SET bytes = bytes + ?2 RETURNING bytes";
@@ -97,34 +100,21 @@ impl Transaction for SqliteTransaction {
         follow(&mut self.positions, rows)?;
         let Some(first) = rows.first() else { return Ok(()) };
         let mut at = next_time(&mut self.turn, first.created_at).await?;
+        let mut cells = Vec::new();
         for row in rows {
-            insert(row, at)?.execute(&mut *self.turn).await?;
+            cells.push(row_cells(row, at)?);
             at = at.next();
         }
+        sqlx::query(APPEND).bind(Value::from(cells).to_string()).execute(&mut *self.turn).await?;
         let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
-        for (stream, pos) in newest {
-            let advance = sqlx::query(ADVANCE).bind(stream.to_string()).bind(sql::position(pos)?);
-            advance.execute(&mut *self.turn).await?;
-        }
+        let newest: Vec<_> = newest.into_iter().map(|(stream, pos)| json!([stream, pos])).collect();
+        sqlx::query(ADVANCE).bind(Value::from(newest).to_string()).execute(&mut *self.turn).await?;
         Ok(())
     }
 
     async fn put_heads(&mut self, heads: &BTreeMap<RecordKey, Head>) -> Result<(), LogError> {
-        for (key, head) in heads {
-            sqlx::query(PUT_HEAD)
-                .bind(key.stream.to_string())
-                .bind(key.collection.app.as_str())
-                .bind(key.collection.table.as_str())
-                .bind(key.id.as_str())
-                .bind(head.author.as_ref().map(UserId::as_str))
-                .bind(head.author_at.map(|at| at.to_string()))
-                .bind(head.visibility.as_str())
-                .bind(head.visibility_at.map(|at| at.to_string()))
-                .bind(head.deletion.map(|deletion| deletion.deleted))
-                .bind(head.deletion.map(|deletion| deletion.at.to_string()))
-                .execute(&mut *self.turn)
-                .await?;
-        }
+        let cells: Vec<Value> = heads.iter().map(head_cells).collect();
+        sqlx::query(PUT_HEADS).bind(Value::from(cells).to_string()).execute(&mut *self.turn).await?;
         Ok(())
     }
 
@@ -139,27 +129,43 @@ impl Transaction for SqliteTransaction {
     }
 }
 
-fn insert(row: &LogRow, at: Stamp) -> Result<Query<'static, Sqlite, SqliteArguments>, LogError> {
+fn row_cells(row: &LogRow, at: Stamp) -> Result<Value, LogError> {
     let columns = Columns::of(row);
-    Ok(sqlx::query(APPEND)
-        .bind(columns.id)
-        .bind(columns.app_id)
-        .bind(columns.table_name)
-        .bind(columns.record_id)
-        .bind(columns.user_id)
-        .bind(columns.op)
-        .bind(columns.data)
-        .bind(columns.field_meta)
-        .bind(row.client_id.to_string())
-        .bind(at.to_string())
-        .bind(columns.schema_version)
-        .bind(columns.actor)
-        .bind(columns.origin)
-        .bind(columns.space_id)
-        .bind(row.stream.to_string())
-        .bind(sql::position(row.pos)?)
-        .bind(row.tag.0.to_vec())
-        .bind(columns.visibility)
-        .bind(columns.at)
-        .bind(row.hash.0.to_vec()))
+    Ok(json!([
+        columns.id,
+        columns.app_id,
+        columns.table_name,
+        columns.record_id,
+        columns.user_id,
+        columns.op,
+        columns.data,
+        columns.field_meta,
+        row.client_id,
+        at,
+        columns.schema_version,
+        columns.actor,
+        columns.origin,
+        columns.space_id,
+        row.stream,
+        sql::position(row.pos)?,
+        row.tag,
+        columns.visibility,
+        columns.at,
+        row.hash
+    ]))
+}
+
+fn head_cells((key, head): (&RecordKey, &Head)) -> Value {
+    json!([
+        key.stream,
+        key.collection.app,
+        key.collection.table,
+        key.id,
+        head.author,
+        head.author_at,
+        head.visibility,
+        head.visibility_at,
+        head.deletion.map(|deletion| deletion.deleted),
+        head.deletion.map(|deletion| deletion.at)
+    ])
 }
