@@ -24,6 +24,9 @@ use table::Table;
 use tokio::time::Instant;
 use turns::{Kind, Turns};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
