@@ -13,6 +13,10 @@ use serde::de::DeserializeOwned;
 /// closes may never see the answer, and would try again for ever.
 const DISCARD_BYTES: usize = 8 * MAX_BODY_BYTES;
 
+/// Above this a body gets all the room that one may have: memory is taken when it is written to, and a body that is moved as
+/// it grows takes it twice.
+const SMALL_BYTES: usize = 64 * 1024;
+
 /// A JSON body of known shape.
 pub struct Input<T>(pub T);
 
@@ -71,6 +75,9 @@ async fn collect(body: Body) -> Result<Vec<u8>, ApiError> {
         let chunk = chunk.map_err(|_| ApiError::invalid("the body broke off, or is not in the encoding it claims"))?;
         total = total.saturating_add(chunk.len());
         if total <= MAX_BODY_BYTES {
+            if total > SMALL_BYTES {
+                bytes.reserve_exact(MAX_BODY_BYTES - bytes.len());
+            }
             bytes.extend_from_slice(&chunk);
         } else if total > DISCARD_BYTES {
             break;
