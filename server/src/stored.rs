@@ -62,12 +62,12 @@ impl StoredLog {
         }
     }
 
-    /// Takes a push into the log ([`SyncLog::push_and_tell`]).
-    pub async fn push_and_tell(&self, mut push: Push, tell: impl FnOnce(&News)) -> Result<PushOutcome, LogError> {
+    /// Takes a push into the log ([`SyncLog::push`]).
+    pub async fn push(&self, mut push: Push) -> Result<PushOutcome, LogError> {
         push.caller = self.knowing_own_space(push.caller).await?;
         match self {
-            Self::Sqlite(log) => log.push_and_tell(push, tell).await,
-            Self::Postgres(log) => log.push_and_tell(push, tell).await,
+            Self::Sqlite(log) => log.push(push).await,
+            Self::Postgres(log) => log.push(push).await,
         }
     }
 

@@ -85,9 +85,11 @@ pub(super) async fn take(
 async fn store(app: &AppState, push: Push) -> Result<PushOutcome, ApiError> {
     let (app, turn) = (app.clone(), app.turns.take(&push.caller.user).await?);
     let done = tokio::spawn(async move {
-        let outcome = app.log.push_and_tell(push, |news| app.publish(news)).await;
+        let outcome = app.log.push(push).await;
         drop(turn);
-        Ok::<_, ApiError>(outcome?)
+        let outcome = outcome?;
+        app.publish(&outcome.news);
+        Ok::<_, ApiError>(outcome)
     });
     done.await.map_err(|_| ApiError::internal())?
 }

@@ -5,7 +5,7 @@ mod own_space;
 use super::types::follow;
 use super::{
     Caller, ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot,
-    Span, StreamId, StreamState, Tag, Transaction, is_visible,
+    Span, Standing, StreamId, StreamState, Tag, Transaction, is_visible,
 };
 use crate::lock::hold;
 use mana_sync_engine::model::{EventId, SpaceId, UserId};
@@ -30,6 +30,11 @@ impl Stream {
     fn pos(&self) -> u64 {
         self.rows.last_key_value().map_or(0, |(pos, _)| *pos)
     }
+
+    fn state(&self) -> StreamState {
+        let tag = self.rows.last_key_value().map(|(_, kept)| kept.row.tag);
+        StreamState { pos: self.pos(), tag, horizon: self.horizon, folded_through: 0 }
+    }
 }
 
 #[derive(Clone)]
@@ -40,6 +45,13 @@ struct State {
     heads: BTreeMap<RecordKey, Head>,
     own_spaces: BTreeMap<SpaceId, UserId>,
     used: BTreeMap<UserId, u64>,
+}
+
+impl State {
+    fn tags(&self, positions: &BTreeMap<StreamId, u64>) -> BTreeMap<StreamId, Tag> {
+        let tag = |stream: &StreamId, pos: &u64| Some(self.streams.get(stream)?.rows.get(pos)?.row.tag);
+        positions.iter().filter_map(|(stream, pos)| Some((stream.clone(), tag(stream, pos)?))).collect()
+    }
 }
 
 /// A change log in memory; clones share one log.
@@ -85,6 +97,10 @@ impl ChangeLog for MemoryLog {
     type Snapshot = MemorySnapshot;
     type Transaction = MemoryTransaction;
 
+    fn epoch(&self) -> Epoch {
+        hold(&self.state).epoch
+    }
+
     async fn snapshot(&self, _: &Caller) -> Result<MemorySnapshot, LogError> {
         Ok(MemorySnapshot(self.present()))
     }
@@ -110,26 +126,17 @@ impl ChangeLog for MemoryLog {
 /// The state at one moment.
 pub struct MemorySnapshot(Arc<State>);
 
-impl Snapshot for MemorySnapshot {
-    async fn epoch(&mut self) -> Result<Epoch, LogError> {
-        Ok(self.0.epoch)
-    }
-
+impl Standing for MemorySnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
-        let state = |stream: &Stream| StreamState {
-            pos: stream.pos(),
-            tag: stream.rows.last_key_value().map(|(_, kept)| kept.row.tag),
-            horizon: stream.horizon,
-            folded_through: 0,
-        };
-        Ok(streams.iter().filter_map(|id| Some((id.clone(), state(self.0.streams.get(id)?)))).collect())
+        Ok(streams.iter().filter_map(|id| Some((id.clone(), self.0.streams.get(id)?.state()))).collect())
     }
 
     async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
-        let tag = |stream: &StreamId, pos: &u64| Some(self.0.streams.get(stream)?.rows.get(pos)?.row.tag);
-        Ok(positions.iter().filter_map(|(stream, pos)| Some((stream.clone(), tag(stream, pos)?))).collect())
+        Ok(self.0.tags(positions))
     }
+}
 
+impl Snapshot for MemorySnapshot {
     async fn rows(&mut self, span: &Span<'_>) -> Result<Rows, LogError> {
         let mut found = Rows { complete: true, ..Rows::default() };
         let Some(stream) = self.0.streams.get(span.stream).filter(|_| span.after < span.through) else {
@@ -167,6 +174,26 @@ pub struct MemoryTransaction {
     used: BTreeMap<UserId, u64>,
     horizons: BTreeMap<StreamId, u64>,
     _turn: OwnedMutexGuard<()>,
+}
+
+impl Standing for MemoryTransaction {
+    async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+        let mut states = BTreeMap::new();
+        for id in streams {
+            let before = self.base.streams.get(id).map(Stream::state);
+            let newest = self.rows.iter().rfind(|row| row.stream == *id);
+            let with = newest.map(|row| StreamState { pos: row.pos, tag: Some(row.tag), ..before.unwrap_or_default() });
+            states.extend(with.or(before).map(|state| (id.clone(), state)));
+        }
+        Ok(states)
+    }
+
+    async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+        let mut tags = self.base.tags(positions);
+        let written = self.rows.iter().filter(|row| positions.get(&row.stream) == Some(&row.pos));
+        tags.extend(written.map(|row| (row.stream.clone(), row.tag)));
+        Ok(tags)
+    }
 }
 
 impl Transaction for MemoryTransaction {

@@ -97,6 +97,9 @@ pub trait ChangeLog: Send + Sync + 'static {
     /// A transaction that writes.
     type Transaction: Transaction;
 
+    /// The log's epoch: the same for as long as its data lives.
+    fn epoch(&self) -> Epoch;
+
     /// Opens a view of this moment for this person. A store that can keeps everything else from it; which rows a person is
     /// served is decided by the rules all the same.
     fn snapshot(&self, caller: &Caller) -> impl Future<Output = Result<Self::Snapshot, LogError>> + Send;
@@ -105,11 +108,8 @@ pub trait ChangeLog: Send + Sync + 'static {
     fn transaction(&self, caller: &Caller) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
 }
 
-/// A view of one moment of the log.
-pub trait Snapshot: Send {
-    /// The log's epoch: the same for as long as its data lives.
-    fn epoch(&mut self) -> impl Future<Output = Result<Epoch, LogError>> + Send;
-
+/// Where the log stands.
+pub trait Standing: Send {
     /// Where these streams stand; a stream without rows is left out.
     fn streams(
         &mut self,
@@ -121,14 +121,17 @@ pub trait Snapshot: Send {
         &mut self,
         positions: &BTreeMap<StreamId, u64>,
     ) -> impl Future<Output = Result<BTreeMap<StreamId, Tag>, LogError>> + Send;
+}
 
+/// A view of one moment of the log.
+pub trait Snapshot: Standing {
     /// The rows of a span that its reader may see ([`is_visible`]), oldest first. At least one when there is one,
     /// however large it is.
     fn rows(&mut self, span: &Span<'_>) -> impl Future<Output = Result<Rows, LogError>> + Send;
 }
 
-/// A transaction that writes.
-pub trait Transaction: Send + Sized {
+/// A transaction that writes; the log stands for it where it does with what it has written.
+pub trait Transaction: Standing + Sized {
     /// Holds these streams against every other transaction until this one ends, and gives their newest positions (0 for
     /// a new stream). Called once, first: what is read afterwards cannot change any more.
     fn lock(

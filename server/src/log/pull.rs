@@ -1,7 +1,8 @@
 //! Pull: one page of what a person may read, from where their cursor ends.
 
 use super::{
-    Caller, ChangeLog, Collection, Cursor, LogError, Mark, Receipt, Snapshot, Span, StreamId, StreamState, SyncLog, Tag,
+    Caller, ChangeLog, Collection, Cursor, LogError, Mark, Receipt, Snapshot, Span, Standing, StreamId, StreamState,
+    SyncLog, Tag,
 };
 use mana_sync_engine::model::{Change, UserId};
 use mana_sync_engine::protocol::wire::ExpiryReason;
@@ -51,7 +52,7 @@ impl<L: ChangeLog> SyncLog<L> {
     /// Reads one page, all of it from one moment.
     pub async fn pull(&self, pull: &Pull) -> Result<PullPage, PullError> {
         let mut snapshot = self.log.snapshot(&pull.caller).await?;
-        let epoch = snapshot.epoch().await?;
+        let epoch = self.log.epoch();
         let readable = pull.caller.readable();
         let states = snapshot.streams(&readable).await?;
         let mut cursor = match &pull.cursor {

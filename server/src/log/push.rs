@@ -3,8 +3,8 @@
 use super::admit::{Admitted, Gate, Sent};
 use super::decide::{Candidate, Decision, Facts, decide, key_of, news};
 use super::{
-    Caller, ChangeLog, Collection, ContentHash, LogError, LogRow, Receipt, Snapshot, StreamId, SyncLog, Tag,
-    Transaction, check_quota,
+    Caller, ChangeLog, Collection, ContentHash, Epoch, LogError, LogRow, Receipt, StreamId, SyncLog, Tag, Transaction,
+    check_quota,
 };
 use mana_sync_engine::model::{Change, ClientId, EventId, Op, OrderedMap, Stamp};
 use mana_sync_engine::protocol::wire::Rejection;
@@ -45,12 +45,6 @@ impl<L: ChangeLog> SyncLog<L> {
     /// Takes a push into the log, whole: what it accepts is durable when this returns. After a failure it can be sent again,
     /// and is in the log once.
     pub async fn push(&self, push: Push) -> Result<PushOutcome, LogError> {
-        self.push_and_tell(push, |_| ()).await
-    }
-
-    /// The same; `tell` hears of the news as soon as they are durable, also where making the answer then fails: pushed again,
-    /// they are none any more.
-    pub async fn push_and_tell(&self, push: Push, tell: impl FnOnce(&News)) -> Result<PushOutcome, LogError> {
         let gate = Gate { caller: &push.caller, now: push.now, max_schema: &self.max_schema };
         let candidates: Vec<Candidate> = push.changes.into_iter().map(|sent| admit(&gate, sent)).collect();
         let streams: BTreeSet<StreamId> = admitted(&candidates).map(|a| a.stream.clone()).collect();
@@ -64,31 +58,36 @@ impl<L: ChangeLog> SyncLog<L> {
         let mut decision = decide(candidates, &facts, &push.caller.user);
         let rows = Writer { log: self, push: (&push.client_id, push.now), positions }.rows(&mut decision);
         let news = news(&rows);
-        if rows.is_empty() {
-            drop(transaction);
-        } else {
+        if !rows.is_empty() {
             let used = transaction.charge(&push.caller.user, &rows).await?;
             check_quota(used, self.quota)?;
             transaction.append(&rows).await?;
             transaction.put_heads(&decision.heads).await?;
-            transaction.commit().await?;
-            tell(&news);
         }
-        let receipt =
-            if decision.accepted.is_empty() { None } else { Some(self.receipt(&push.caller, push.receipt).await?) };
+        // Before the commit: what is in the log is told of, and nothing can go wrong between the two.
+        let receipt = match decision.accepted.is_empty() {
+            true => None,
+            false => Some(receipt(&mut transaction, self.log.epoch(), (&push.caller, push.receipt)).await?),
+        };
+        if !rows.is_empty() {
+            transaction.commit().await?;
+        }
         Ok(outcome(decision, receipt, news))
     }
+}
 
-    /// Where everything the caller may read stands: later than this push, and that is as good. It stands for what an open
-    /// receipt does, too; where the log does not hold that one, it is given back, for the next pull to be told.
-    async fn receipt(&self, caller: &Caller, open: Option<String>) -> Result<String, LogError> {
-        let mut snapshot = self.log.snapshot(caller).await?;
-        let readable = caller.readable();
-        let (epoch, states) = (snapshot.epoch().await?, snapshot.streams(&readable).await?);
-        match open {
-            Some(text) if !Receipt::is_held(&text, &mut snapshot, (epoch, &states), &readable).await? => Ok(text),
-            _ => Ok(Receipt::new(epoch, &states).to_text()),
-        }
+/// Where everything the caller may read stands with this push. It stands for what an open receipt does, too; where the log
+/// does not hold that one, it is given back, for the next pull to be told.
+async fn receipt<T: Transaction>(
+    log: &mut T,
+    epoch: Epoch,
+    (caller, open): (&Caller, Option<String>),
+) -> Result<String, LogError> {
+    let readable = caller.readable();
+    let states = log.streams(&readable).await?;
+    match open {
+        Some(text) if !Receipt::is_held(&text, log, (epoch, &states), &readable).await? => Ok(text),
+        _ => Ok(Receipt::new(epoch, &states).to_text()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! the log is restored from an older copy in between, the cursor is still good; the receipt, shown with the next pull, is
 //! not, and says that something the client was promised is missing.
 
-use super::{Epoch, Snapshot, StreamId, StreamState, Tag};
+use super::{Epoch, Standing, StreamId, StreamState, Tag};
 use super::{LogError, cursor::is_continued, opaque};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,9 +56,9 @@ impl Receipt {
 
     /// Whether the log, in which `readable` streams stand at `states`, still has everything that a receipt stands for.
     /// Streams that may not be read any more are not asked about; text that cannot be read is another log's.
-    pub async fn is_held<S: Snapshot>(
+    pub async fn is_held<S: Standing>(
         text: &str,
-        snapshot: &mut S,
+        log: &mut S,
         (epoch, states): (Epoch, &BTreeMap<StreamId, StreamState>),
         readable: &BTreeSet<StreamId>,
     ) -> Result<bool, LogError> {
@@ -68,7 +68,7 @@ impl Receipt {
         // A receipt is anybody's to make up: a store is asked only for positions that it can have.
         let positions = asked().filter(|(stream, (pos, _))| *pos <= state(stream).pos);
         let positions = positions.map(|(stream, (pos, _))| (stream.clone(), *pos)).collect();
-        let tags = snapshot.tags(&positions).await?;
+        let tags = log.tags(&positions).await?;
         let held = |(stream, (pos, tag)): (&StreamId, &(u64, Tag))| {
             is_continued(*pos, Some(*tag), &state(stream), tags.get(stream).copied())
         };

@@ -6,6 +6,5 @@ mod cursor_gap;
 mod cursor_ties;
 #[path = "../support/figures.rs"]
 mod figures;
-mod news;
 mod partial_batch;
 mod support;

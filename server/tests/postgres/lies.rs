@@ -1,7 +1,7 @@
 //! A log that acts as one person whatever the rules over it believe.
 
 use mana_sync::log::postgres::PostgresLog;
-use mana_sync::log::{Caller, ChangeLog, LogError};
+use mana_sync::log::{Caller, ChangeLog, Epoch, LogError};
 
 /// Ignores whom it is asked for.
 pub struct ActingAs {
@@ -12,6 +12,10 @@ pub struct ActingAs {
 impl ChangeLog for ActingAs {
     type Snapshot = <PostgresLog as ChangeLog>::Snapshot;
     type Transaction = <PostgresLog as ChangeLog>::Transaction;
+
+    fn epoch(&self) -> Epoch {
+        self.log.epoch()
+    }
 
     async fn snapshot(&self, _: &Caller) -> Result<Self::Snapshot, LogError> {
         self.log.snapshot(&self.caller).await

@@ -5,7 +5,8 @@ use crate::postgres::Database;
 use mana_sync::log::contract::fixtures::{insert, numbers, own, page, person, push_of, sync_log, with};
 use mana_sync::log::postgres::{PostgresLog, PostgresTransaction};
 use mana_sync::log::{
-    Caller, ChangeLog, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, SyncLog, Transaction,
+    Caller, ChangeLog, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Standing, StreamId, StreamState, SyncLog,
+    Tag, Transaction,
 };
 use mana_sync_engine::model::{EventId, UserId};
 use serde_json::{Value, json};
@@ -35,12 +36,26 @@ impl ChangeLog for Delayed {
     type Snapshot = <PostgresLog as ChangeLog>::Snapshot;
     type Transaction = DelayedTransaction;
 
+    fn epoch(&self) -> Epoch {
+        self.0.epoch()
+    }
+
     async fn snapshot(&self, caller: &Caller) -> Result<Self::Snapshot, LogError> {
         self.0.snapshot(caller).await
     }
 
     async fn transaction(&self, caller: &Caller) -> Result<DelayedTransaction, LogError> {
         Ok(DelayedTransaction(self.0.transaction(caller).await?, self.1.clone()))
+    }
+}
+
+impl Standing for DelayedTransaction {
+    async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+        self.0.streams(streams).await
+    }
+
+    async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+        self.0.tags(positions).await
     }
 }
 

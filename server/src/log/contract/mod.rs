@@ -22,6 +22,7 @@ macro_rules! change_log_contract {
         $crate::change_log_contract!(@cases $open, store, [
             the_epoch_stays_the_same,
             a_stream_without_rows_stands_nowhere,
+            a_transaction_stands_where_it_has_written,
             rows_come_back_as_they_were_written,
             a_position_that_does_not_follow_is_refused,
             a_dropped_transaction_leaves_nothing,

@@ -4,17 +4,16 @@
 
 use super::fixtures::{NOW, event, insert, update, with};
 use super::rows::{caller, head, none, read, row, stream, user, write};
-use crate::log::{ChangeLog, Collection, Deletion, Head, LogError, LogRow, RecordKey, Snapshot, Transaction};
+use crate::log::{ChangeLog, Collection, Deletion, Head, LogError, LogRow, RecordKey, Standing, Transaction};
 use mana_sync_engine::model::{Change, EventId, RecordId, Stamp, Visibility};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Two snapshots, one epoch.
+/// Before and after a write.
 pub async fn the_epoch_stays_the_same<L: ChangeLog>(log: L) {
-    let ada = caller("ada", []);
-    let first = log.snapshot(&ada).await.unwrap().epoch().await.unwrap();
+    let first = log.epoch();
     write(&log, &[row("user:ada", 1, "ada", insert(1, "t1"))], &none()).await.unwrap();
-    assert_eq!(log.snapshot(&ada).await.unwrap().epoch().await.unwrap(), first);
+    assert_eq!(log.epoch(), first);
 }
 
 /// Streams nobody wrote are left out; one that was written stands at its newest row.
@@ -34,6 +33,34 @@ pub async fn a_stream_without_rows_stands_nowhere<L: ChangeLog>(log: L) {
     transaction.commit().await.unwrap();
     let states = log.snapshot(&ada).await.unwrap().streams(&asked).await.unwrap();
     assert_eq!(states.len(), 1, "a stream that was locked and not written still has no rows");
+}
+
+/// What a transaction has written counts in it, and nowhere else before its commit.
+pub async fn a_transaction_stands_where_it_has_written<L: ChangeLog>(log: L) {
+    let (own, family) = (stream("user:ada"), stream("space:family"));
+    let asked = BTreeSet::from([own.clone(), family.clone()]);
+    let ada = caller("ada", &asked);
+    let [first, second, other] = [
+        row("user:ada", 1, "ada", insert(1, "t1")),
+        row("user:ada", 2, "ada", insert(2, "t2")),
+        row("space:family", 1, "ada", insert(3, "t3")),
+    ];
+    write(&log, std::slice::from_ref(&first), &none()).await.unwrap();
+    let mut transaction = log.transaction(&ada).await.unwrap();
+    transaction.lock(&asked).await.unwrap();
+    transaction.append(&[second.clone(), other.clone()]).await.unwrap();
+    let states = transaction.streams(&asked).await.unwrap();
+    let stands: Vec<_> = states.values().map(|state| (state.pos, state.tag)).collect();
+    assert_eq!(stands, [(2, Some(second.tag)), (1, Some(other.tag))]);
+    for (pos, tag) in [(1, first.tag), (2, second.tag)] {
+        let tags = transaction.tags(&BTreeMap::from([(own.clone(), pos), (family.clone(), 1)])).await.unwrap();
+        assert_eq!(tags, BTreeMap::from([(own.clone(), tag), (family.clone(), other.tag)]));
+    }
+    let states = log.snapshot(&ada).await.unwrap().streams(&asked).await.unwrap();
+    assert_eq!(states.values().map(|state| state.pos).collect::<Vec<_>>(), [1]);
+    drop(transaction);
+    let states = log.snapshot(&ada).await.unwrap().streams(&asked).await.unwrap();
+    assert_eq!(states.values().map(|state| state.pos).collect::<Vec<_>>(), [1], "nothing was kept");
 }
 
 /// Every kind of change, with stamps of its own, replaced stamps, actors, numbers and text.

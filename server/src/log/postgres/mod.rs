@@ -84,6 +84,10 @@ impl ChangeLog for PostgresLog {
     type Snapshot = PostgresSnapshot;
     type Transaction = PostgresTransaction;
 
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     async fn snapshot(&self, caller: &Caller) -> Result<PostgresSnapshot, LogError> {
         PostgresSnapshot::begin(self, caller).await
     }

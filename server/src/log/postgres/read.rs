@@ -2,14 +2,13 @@
 
 use super::identity::{Purpose, begin};
 use super::{PostgresLog, sql};
-use crate::log::{Caller, Epoch, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag};
+use crate::log::{Caller, LogError, Rows, Snapshot, Span, Standing, StreamId, StreamState, Tag};
 use futures_util::TryStreamExt as _;
-use sqlx::Postgres;
+use sqlx::{PgConnection, Postgres};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A view of one moment of the log in PostgreSQL.
 pub struct PostgresSnapshot {
-    epoch: Epoch,
     statements: Statements,
     transaction: sqlx::Transaction<'static, Postgres>,
 }
@@ -17,7 +16,7 @@ pub struct PostgresSnapshot {
 impl PostgresSnapshot {
     pub(super) async fn begin(log: &PostgresLog, caller: &Caller) -> Result<Self, LogError> {
         let transaction = begin(&log.pool, caller, Purpose::Read).await?;
-        Ok(Self { epoch: log.epoch, statements: log.statements, transaction })
+        Ok(Self { statements: log.statements, transaction })
     }
 }
 
@@ -79,24 +78,38 @@ const TAGS: &str = "SELECT stream, tag FROM (
   ) AS found
   WHERE tag IS NOT NULL";
 
-impl Snapshot for PostgresSnapshot {
-    async fn epoch(&mut self) -> Result<Epoch, LogError> {
-        Ok(self.epoch)
-    }
+/// Where streams stand, as this connection sees them.
+pub(super) async fn states(
+    connection: &mut PgConnection,
+    streams: &BTreeSet<StreamId>,
+) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+    let streams: Vec<String> = streams.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query(STREAMS).bind(streams).fetch_all(connection).await?;
+    rows.iter().map(sql::state).collect()
+}
 
+/// The tags at positions, as this connection sees them.
+pub(super) async fn tags(
+    connection: &mut PgConnection,
+    positions: &BTreeMap<StreamId, u64>,
+) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+    let streams: Vec<String> = positions.keys().map(ToString::to_string).collect();
+    let positions = positions.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
+    let rows = sqlx::query(TAGS).bind(streams).bind(positions).fetch_all(connection).await?;
+    rows.iter().map(sql::tag_of).collect()
+}
+
+impl Standing for PostgresSnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
-        let streams: Vec<String> = streams.iter().map(ToString::to_string).collect();
-        let rows = sqlx::query(STREAMS).bind(streams).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(sql::state).collect()
+        states(&mut self.transaction, streams).await
     }
 
     async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
-        let streams: Vec<String> = positions.keys().map(ToString::to_string).collect();
-        let positions = positions.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
-        let rows = sqlx::query(TAGS).bind(streams).bind(positions).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(sql::tag_of).collect()
+        tags(&mut self.transaction, positions).await
     }
+}
 
+impl Snapshot for PostgresSnapshot {
     async fn rows(&mut self, span: &Span<'_>) -> Result<Rows, LogError> {
         let collections: Vec<String> = span.collections.iter().map(ToString::to_string).collect();
         let mut rows = sqlx::query(self.statements.rows)

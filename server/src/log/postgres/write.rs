@@ -2,10 +2,12 @@
 
 use super::by_time::{time, times};
 use super::identity::{Purpose, begin};
-use super::sql;
+use super::{read, sql};
 use crate::log::columns::Columns;
 use crate::log::types::follow;
-use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction};
+use crate::log::{
+    Caller, Head, KnownEvents, LogError, LogRow, RecordKey, Standing, StreamId, StreamState, Tag, Transaction,
+};
 use mana_sync_engine::model::{EventId, Stamp, UserId};
 use sqlx::{PgPool, Postgres, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +90,16 @@ pub(super) const CHARGE: &str = "INSERT INTO sync_usage AS u (user_id, bytes) VA
 
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)
   ON CONFLICT (stream) DO UPDATE SET horizon = excluded.horizon";
+
+impl Standing for PostgresTransaction {
+    async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+        read::states(&mut self.transaction, streams).await
+    }
+
+    async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+        read::tags(&mut self.transaction, positions).await
+    }
+}
 
 impl Transaction for PostgresTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {

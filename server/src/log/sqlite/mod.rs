@@ -106,8 +106,12 @@ impl ChangeLog for SqliteLog {
     type Snapshot = SqliteSnapshot;
     type Transaction = SqliteTransaction;
 
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     async fn snapshot(&self, _: &Caller) -> Result<SqliteSnapshot, LogError> {
-        SqliteSnapshot::begin(&self.database.readers, self.epoch).await
+        SqliteSnapshot::begin(&self.database.readers).await
     }
 
     async fn transaction(&self, caller: &Caller) -> Result<SqliteTransaction, LogError> {

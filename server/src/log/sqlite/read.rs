@@ -1,6 +1,6 @@
 //! Reading the log in SQLite: one deferred transaction is one moment.
 
-use crate::log::{Epoch, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag, sql};
+use crate::log::{LogError, Rows, Snapshot, Span, Standing, StreamId, StreamState, Tag, sql};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A view of one moment of the log in SQLite.
 pub struct SqliteSnapshot {
-    epoch: Epoch,
     transaction: sqlx::Transaction<'static, Sqlite>,
 }
 
 impl SqliteSnapshot {
-    pub(super) async fn begin(readers: &SqlitePool, epoch: Epoch) -> Result<Self, LogError> {
+    pub(super) async fn begin(readers: &SqlitePool) -> Result<Self, LogError> {
         let mut transaction = readers.begin().await?;
         // A deferred transaction takes its moment at the first read: now, not when the caller gets round to it.
         sqlx::query("SELECT 1 FROM log_epoch").execute(&mut *transaction).await?;
-        Ok(Self { epoch, transaction })
+        Ok(Self { transaction })
     }
 
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
@@ -46,21 +45,35 @@ const ROWS: &str = "SELECT c.pos, c.tag, c.id, c.app_id, c.table_name, c.record_
       ELSE h.visibility IS NOT 'private' OR h.author IS ?5 END
   ORDER BY c.pos LIMIT ?6";
 
-impl Snapshot for SqliteSnapshot {
-    async fn epoch(&mut self) -> Result<Epoch, LogError> {
-        Ok(self.epoch)
-    }
+/// Where streams stand, as this connection sees them.
+pub(super) async fn states(
+    connection: &mut SqliteConnection,
+    streams: &BTreeSet<StreamId>,
+) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+    let rows = sqlx::query(STREAMS).bind(json!(streams).to_string()).fetch_all(connection).await?;
+    rows.iter().map(sql::state).collect()
+}
 
+/// The tags at positions, as this connection sees them.
+pub(super) async fn tags(
+    connection: &mut SqliteConnection,
+    positions: &BTreeMap<StreamId, u64>,
+) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+    let rows = sqlx::query(TAGS).bind(json!(positions).to_string()).fetch_all(connection).await?;
+    rows.iter().map(sql::tag_of).collect()
+}
+
+impl Standing for SqliteSnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
-        let rows = sqlx::query(STREAMS).bind(json!(streams).to_string()).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(sql::state).collect()
+        states(&mut self.transaction, streams).await
     }
 
     async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
-        let rows = sqlx::query(TAGS).bind(json!(positions).to_string()).fetch_all(&mut *self.transaction).await?;
-        rows.iter().map(sql::tag_of).collect()
+        tags(&mut self.transaction, positions).await
     }
+}
 
+impl Snapshot for SqliteSnapshot {
     async fn rows(&mut self, span: &Span<'_>) -> Result<Rows, LogError> {
         let mut rows = sqlx::query(ROWS)
             .bind(span.stream.to_string())

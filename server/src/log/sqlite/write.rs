@@ -1,17 +1,19 @@
 //! Writing the log in SQLite: one immediate transaction at a time.
 
 use super::by_time::next_time;
-use super::{Turn, Writer};
+use super::{Turn, Writer, read};
 use crate::log::columns::Columns;
 use crate::log::types::follow;
-use crate::log::{Caller, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, Transaction, sql};
+use crate::log::{
+    Caller, Head, KnownEvents, LogError, LogRow, RecordKey, Standing, StreamId, StreamState, Tag, Transaction, sql,
+};
 use mana_sync_engine::model::{EventId, Stamp, UserId};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A transaction that writes the log in SQLite.
 pub struct SqliteTransaction {
-    pub(super) turn: Turn,
+    turn: Turn,
     user: UserId,
     unsure: BTreeSet<StreamId>,
     /// Where the locked streams stand, with the rows appended so far.
@@ -61,6 +63,16 @@ pub(super) const CHARGE: &str = "INSERT INTO sync_usage (user_id, bytes) VALUES 
 
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
   ON CONFLICT (stream) DO UPDATE SET horizon = ?2";
+
+impl Standing for SqliteTransaction {
+    async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
+        read::states(&mut self.turn, streams).await
+    }
+
+    async fn tags(&mut self, positions: &BTreeMap<StreamId, u64>) -> Result<BTreeMap<StreamId, Tag>, LogError> {
+        read::tags(&mut self.turn, positions).await
+    }
+}
 
 impl Transaction for SqliteTransaction {
     async fn lock(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, u64>, LogError> {
