@@ -43,14 +43,16 @@ pub(super) const UNNAME: &str =
 pub(super) const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
 
 /// What is forgotten of a person ($1) beside the streams.
-pub(super) const FORGET_USER: [&str; 3] = [
+pub(super) const FORGET_USER: [&str; 4] = [
     "DELETE FROM own_spaces WHERE user_id = $1",
+    "DELETE FROM sync_members WHERE user_id = $1",
     "DELETE FROM sync_withheld WHERE user_id = $1",
     "DELETE FROM sync_usage WHERE user_id = $1",
 ];
 
-/// The same of a space ($1).
-pub(super) const FORGET_SPACE: [&str; 2] = [
+/// The same of a space ($1). That there was such a space stays, of which servers go out that have noted its members.
+pub(super) const FORGET_SPACE: [&str; 3] = [
+    "UPDATE sync_members SET user_id = NULL WHERE space_id = $1",
     "UPDATE sync_usage AS u SET bytes = CASE WHEN u.bytes > gone.bytes THEN u.bytes - gone.bytes ELSE 0 END
   FROM (SELECT user_id, sum(octet_length(change) + 256) AS bytes FROM sync_withheld WHERE space_id = $1 GROUP BY user_id) AS gone
   WHERE u.user_id = gone.user_id",

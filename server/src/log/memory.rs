@@ -39,6 +39,8 @@ struct State {
     events: BTreeMap<(UserId, EventId), ContentHash>,
     heads: BTreeMap<RecordKey, Head>,
     own_spaces: BTreeMap<SpaceId, UserId>,
+    /// The only person noted as a member of a space, or that there are several.
+    members: BTreeMap<SpaceId, Option<UserId>>,
     used: BTreeMap<UserId, u64>,
 }
 
@@ -59,6 +61,7 @@ impl MemoryLog {
             events: BTreeMap::new(),
             heads: BTreeMap::new(),
             own_spaces: BTreeMap::new(),
+            members: BTreeMap::new(),
             used: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }

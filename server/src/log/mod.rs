@@ -38,7 +38,7 @@ pub use admit::Sent;
 pub use by_time::{ByTime, Dated, DatedPage, Since, Withheld};
 pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
-pub use own_space::OwnSpaces;
+pub use own_space::{OwnSpaces, Standing};
 pub use pull::{Pull, PullError, PullPage};
 pub use push::{News, Push, PushOutcome};
 pub use receipt::Receipt;
@@ -174,12 +174,13 @@ pub struct SyncLog<L> {
     random: Randomness,
     max_schema: BTreeMap<AppId, u32>,
     quota: Option<u64>,
+    noted: own_space::Noted,
 }
 
 impl<L: ChangeLog> SyncLog<L> {
     /// Rules over `log`; `max_schema` holds the newest schema version taken of an app, an app not in it has no limit.
     pub fn new(log: L, random: Randomness, max_schema: BTreeMap<AppId, u32>) -> Self {
-        Self { log, random, max_schema, quota: None }
+        Self { log, random, max_schema, quota: None, noted: own_space::Noted::default() }
     }
 
     /// The same, with at most so many bytes of each person's in the log; without a number as many as there is room for.

@@ -60,7 +60,12 @@ fn in_family(record: &str, parts: &[(&str, Value)]) -> Value {
 }
 
 async fn refused(pool: &PgPool, row: &Value) -> String {
-    let error = add(pool, row).await.expect_err("the row is refused");
+    refused_as(pool, (row["user_id"].as_str().unwrap_or("ada"), FAMILY, FAMILY), row).await
+}
+
+/// The code and the constraint that a row in the name of somebody is refused by.
+pub async fn refused_as(pool: &PgPool, who: (&str, &str, &str), row: &Value) -> String {
+    let error = add_as(pool, who, row, "").await.expect_err("the row is refused");
     let error = error.as_database_error().expect("an answer of the database");
     format!("{} {}", error.code().unwrap_or_default(), error.constraint().unwrap_or_default())
 }

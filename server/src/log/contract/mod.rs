@@ -85,6 +85,9 @@ macro_rules! change_log_contract {
             nobody_is_believed_about_a_space_that_may_be_shared,
             heads_go_along,
             a_writer_that_did_not_know_writes_to_the_own_stream_instead,
+            a_space_that_somebody_else_was_seen_in_becomes_nobodys_own,
+            who_turns_up_in_somebodys_own_space_is_not_in_it,
+            of_an_owner_and_a_member_at_once_nobodys_changes_lie_alone,
         ]);
         $crate::change_log_contract!(@cases $open, concurrency, [
             writers_at_once_and_a_paging_reader_miss_nothing,

@@ -1,3 +1,21 @@
+-- Notes that the caller is a member of these spaces, of which nobody says the kind, and says of each whether several people were
+-- seen in it, and whether it is somebody else's own. Of somebody who makes one their own at the same time, one waits for the other.
+CREATE OR REPLACE FUNCTION sync_note_member(spaces text[]) RETURNS TABLE (space text, is_shared boolean, is_foreign boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  caller text := sync_caller();
+BEGIN
+  INSERT INTO sync_members AS m (space_id, user_id)
+  SELECT asked.id, caller FROM unnest(spaces) AS asked (id) LEFT JOIN sync_members AS known ON known.space_id = asked.id
+  WHERE 'space:' || asked.id = ANY (sync_readable()) AND (known.space_id IS NULL OR known.user_id <> caller)
+  ORDER BY asked.id
+  ON CONFLICT (space_id) DO UPDATE SET user_id = CASE WHEN m.user_id = excluded.user_id THEN m.user_id END;
+  -- A statement of its own: it sees what was waited for.
+  RETURN QUERY SELECT m.space_id, m.user_id IS NULL,
+    EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id <> caller)
+  FROM sync_members AS m WHERE m.space_id = ANY (spaces) AND 'space:' || m.space_id = ANY (sync_readable());
+END $$;
+
 -- Makes a space the caller's own, with all that lies in its stream; says whether it is. The server may neither change nor move
 -- rows: this runs with its owner's rights, which the owner's policies (policies.sql) limit to the caller's rows and streams.
 CREATE OR REPLACE FUNCTION sync_claim_space(claimed text) RETURNS boolean
@@ -9,6 +27,7 @@ DECLARE
   alias text := '_personal:' || sync_caller();
   newest bigint;
   moved bigint;
+  only_member text;
 BEGIN
   IF caller IS NULL OR old_stream <> ALL (sync_writable()) OR old_stream <> ALL (sync_readable()) THEN
     RETURN false;
@@ -17,6 +36,12 @@ BEGIN
   INSERT INTO streams AS s (stream) VALUES (own_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO newest;
   INSERT INTO streams AS s (stream) VALUES (old_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos;
   IF EXISTS (SELECT FROM sync_changes AS c WHERE c.stream = old_stream AND c.user_id <> caller) THEN
+    RETURN false;
+  END IF;
+  INSERT INTO sync_members AS m (space_id, user_id) VALUES (claimed, caller)
+  ON CONFLICT (space_id) DO UPDATE SET user_id = CASE WHEN m.user_id = excluded.user_id THEN m.user_id END
+  RETURNING m.user_id INTO only_member;
+  IF only_member IS NULL THEN
     RETURN false;
   END IF;
   INSERT INTO own_spaces (space_id, user_id) VALUES (claimed, caller) ON CONFLICT DO NOTHING;

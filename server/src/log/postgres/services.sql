@@ -195,6 +195,9 @@ BEGIN
   IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = NEW.space_id AND o.user_id = NEW.user_id) THEN
     RAISE EXCEPTION 'the space has just turned out to be its writer''s own: try again' USING ERRCODE = 'serialization_failure';
   END IF;
+  IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = NEW.space_id AND o.user_id <> NEW.user_id) THEN
+    PERFORM sync_refuse('not_a_member', 'space_id', 'names a space that is kept as somebody else''s own');
+  END IF;
   -- In the order of the positions, whatever the row says.
   NEW.created_at := sync_moment(clock_timestamp());
   NEW.visibility := 'space';

@@ -1,14 +1,25 @@
 //! Own spaces in SQLite.
 
 use super::{SqliteLog, SqliteTransaction};
-use crate::log::{Caller, LogError, OwnSpaces, StreamId};
+use crate::log::{Caller, LogError, OwnSpaces, Standing, StreamId, sql};
 use mana_sync_engine::model::{SpaceId, personal_alias};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 const OWN: &str = "SELECT space_id FROM own_spaces WHERE user_id = ?";
 
-/// Nothing is added where the space or the person has an entry, or somebody else a row.
+/// Changes nothing where the person is noted already, alone or among others.
+const NOTE: &str = "INSERT INTO sync_members AS m (space_id, user_id) SELECT value, ?1 FROM json_each(?2) WHERE true
+  ON CONFLICT (space_id) DO UPDATE SET user_id = NULL WHERE m.user_id <> excluded.user_id";
+
+const STANDINGS: &str = "SELECT m.space_id, m.user_id IS NULL,
+    EXISTS (SELECT 1 FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id <> ?1)
+  FROM sync_members AS m WHERE m.space_id IN (SELECT value FROM json_each(?2))";
+
+/// Nothing is added where the space or the person has an entry, or somebody else a row or a note.
 const KEEP: &str = "INSERT INTO own_spaces (space_id, user_id)
   SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM sync_changes WHERE stream = ?3 AND user_id <> ?2)
+    AND NOT EXISTS (SELECT 1 FROM sync_members WHERE space_id = ?1 AND user_id IS NOT ?2)
   ON CONFLICT DO NOTHING";
 
 const MOVE_ROWS: &str = "UPDATE sync_changes AS c SET stream = ?2, space_id = ?3,
@@ -41,6 +52,20 @@ impl OwnSpaces for SqliteLog {
     async fn own_space(&self, caller: &Caller) -> Result<Option<SpaceId>, LogError> {
         let own = sqlx::query_scalar(OWN).bind(caller.user.as_str()).fetch_optional(self.readers()).await?;
         Ok(own.map(|space: String| SpaceId::parse(space)).transpose()?)
+    }
+
+    async fn note_member(
+        &self,
+        caller: &Caller,
+        spaces: &BTreeSet<SpaceId>,
+    ) -> Result<BTreeMap<SpaceId, Standing>, LogError> {
+        let (user, spaces) = (caller.user.as_str(), json!(spaces).to_string());
+        let mut transaction = SqliteTransaction::begin(&self.database.writer, caller).await?.transaction;
+        sqlx::query(NOTE).bind(user).bind(&spaces).execute(&mut *transaction).await?;
+        let rows = sqlx::query(STANDINGS).bind(user).bind(&spaces).fetch_all(&mut *transaction).await?;
+        let standings = rows.iter().map(sql::standing).collect::<Result<_, LogError>>()?;
+        transaction.commit().await?;
+        Ok(standings)
     }
 
     async fn make_own(&self, caller: &Caller, space: &SpaceId) -> Result<bool, LogError> {
