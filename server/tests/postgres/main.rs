@@ -15,6 +15,7 @@ mod production;
 mod production_many;
 mod requests;
 mod scrambled;
+mod service_races;
 mod service_spaces;
 mod services;
 mod sight;

@@ -9,7 +9,7 @@ pub mod fixtures;
 pub mod heads;
 pub mod own_spaces;
 pub mod paging;
-mod rows;
+pub mod rows;
 pub mod rules;
 pub mod spans;
 pub mod store;
