@@ -10,6 +10,7 @@ mod hostile_settings;
 mod lies;
 mod migrations;
 mod mixed_writers;
+mod moved;
 mod oracle;
 mod production;
 mod production_many;

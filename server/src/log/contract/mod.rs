@@ -88,6 +88,7 @@ macro_rules! change_log_contract {
             a_space_that_somebody_else_was_seen_in_becomes_nobodys_own,
             who_turns_up_in_somebodys_own_space_is_not_in_it,
             of_an_owner_and_a_member_at_once_nobodys_changes_lie_alone,
+            what_is_moved_stays_as_it_was_written,
         ]);
         $crate::change_log_contract!(@cases $open, concurrency, [
             writers_at_once_and_a_paging_reader_miss_nothing,

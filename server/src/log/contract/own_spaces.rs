@@ -5,7 +5,8 @@
 use super::fixtures::{
     accept, code, edited, ids, insert, own, person, push, read_all, read_on, sync_log, update, with,
 };
-use crate::log::{Caller, Head, LogError, OwnSpaces, RecordKey, StreamId, SyncLog, Transaction as _};
+use super::rows::row;
+use crate::log::{Caller, Head, LogError, LogRow, OwnSpaces, RecordKey, StreamId, SyncLog, Transaction as _};
 use mana_sync_engine::model::{Change, Space, SpaceId, UserId};
 use mana_sync_engine::protocol::wire::RejectionCode;
 use serde_json::{Value, json};
@@ -208,4 +209,36 @@ pub async fn of_an_owner_and_a_member_at_once_nobodys_changes_lie_alone<L: OwnSp
         let is_own = one.knowing_own_space(owner).await.unwrap().spaces[0].is_personal();
         assert_eq!(bob.spaces.is_empty(), is_own, "round {n}");
     }
+}
+
+/// Only the space's name is another one, and it counts with its length.
+pub async fn what_is_moved_stays_as_it_was_written<L: OwnSpaces>(log: L) {
+    let log = sync_log(log, 1);
+    let data = json!({ "spaceId": "home", "zero": -0.0, "large": 1e300, "small": 2.5e-8, "whole": 1.0, "long": 9_007_199_254_740_993_u64,
+        "a\"b\u{1}é": "\u{7f}\u{2028}\\\"spaceId\":\"home\"", "in": { "spaceId": "home", "b": [1.0, { "spaceId": "home" }] } });
+    let renamed = edited(at_home(2, "h2"), "title", "Renamed", 20);
+    let changes = [with(at_home(1, "h1"), &[("data", data)]), renamed, with(at_home(3, "h3"), &[("data", json!({}))])];
+    accept(&log, &ada(), &changes).await;
+    let texts = |changes: &[Change]| changes.iter().map(|change| change.to_json().to_string()).collect::<Vec<String>>();
+    let before = read_all(&log, &ada()).await;
+    let ada = named(&log, ada(), "home").await;
+    let after = read_all(&log, &ada).await;
+    let mut wanted: Vec<Value> = before.iter().map(Change::to_json).collect();
+    for change in &mut wanted {
+        change["spaceId"] = json!("_personal:ada");
+        if change["data"].get("spaceId").is_some() {
+            change["data"]["spaceId"] = json!("_personal:ada");
+        }
+    }
+    assert_eq!(texts(&after), wanted.iter().map(Value::to_string).collect::<Vec<String>>());
+    // What rows that are read count for is what is counted.
+    let row = |change: Change| LogRow { change, ..row("user:ada", 1, "ada", insert(9, "any")) };
+    let rows: Vec<LogRow> = after.into_iter().map(row).collect();
+    let charge = async |rows: &[LogRow]| {
+        let mut transaction = log.store().transaction(&ada).await.unwrap();
+        transaction.lock(&BTreeSet::from([ada.own_stream()])).await.unwrap();
+        transaction.charge(&ada.user, rows).await.unwrap()
+    };
+    let used = charge(&[]).await;
+    assert_eq!(charge(&rows).await, 2 * used);
 }

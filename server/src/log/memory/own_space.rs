@@ -59,12 +59,15 @@ impl State {
         let own = caller.own_stream();
         let rows = self.streams.remove(from).map(|stream| stream.rows).unwrap_or_default();
         let stream = self.streams.entry(own.clone()).or_default();
-        for Kept { row, bytes } in rows.into_values().map(Arc::unwrap_or_clone) {
+        let used = self.used.entry(caller.user.clone()).or_default();
+        for Kept { row, bytes: before } in rows.into_values().map(Arc::unwrap_or_clone) {
             let mut row = LogRow { stream: own.clone(), pos: stream.pos() + 1, ..row };
             row.change.space_id = Some(alias.clone());
             if let Some(edit) = row.change.fields.get_mut(&field).filter(|edit| edit.value.is_string()) {
                 edit.value = alias.as_str().into();
             }
+            let bytes = row.change.to_json().to_string().len();
+            *used = (*used + bytes as u64).saturating_sub(before as u64);
             stream.rows.insert(row.pos, Arc::new(Kept { row, bytes }));
         }
         let moved: Vec<RecordKey> = self.heads.keys().filter(|key| key.stream == *from).cloned().collect();

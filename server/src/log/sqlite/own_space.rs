@@ -28,6 +28,11 @@ const MOVE_ROWS: &str = "UPDATE sync_changes AS c SET stream = ?2, space_id = ?3
   FROM (SELECT id, user_id, row_number() OVER (ORDER BY pos) AS place FROM sync_changes WHERE stream = ?1) AS moved
   WHERE c.user_id = moved.user_id AND c.id = moved.id";
 
+/// What rows take: taken off before they are written anew, and added afterwards.
+const COUNT: &str = "UPDATE sync_usage SET bytes = bytes + ?4 * coalesce(
+    (SELECT sum(octet_length(data)) FROM sync_changes WHERE stream IN (?1, ?2)), 0)
+  WHERE user_id = ?3";
+
 const ADVANCE: &str =
     "INSERT INTO streams (stream, pos) SELECT ?1, max(pos) FROM sync_changes WHERE stream = ?1 HAVING max(pos) > 0
   ON CONFLICT (stream) DO UPDATE SET pos = max(streams.pos, excluded.pos)";
@@ -75,8 +80,11 @@ impl OwnSpaces for SqliteLog {
         if keep.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(false);
         }
+        let count = |sign: i64| sqlx::query(COUNT).bind(&from).bind(&own).bind(caller.user.as_str()).bind(sign);
+        count(-1).execute(&mut *transaction).await?;
         let rows = sqlx::query(MOVE_ROWS).bind(&from).bind(&own).bind(personal_alias(&caller.user));
         rows.execute(&mut *transaction).await?;
+        count(1).execute(&mut *transaction).await?;
         sqlx::query(ADVANCE).bind(&own).execute(&mut *transaction).await?;
         sqlx::query(MOVE_HEADS).bind(&from).bind(&own).execute(&mut *transaction).await?;
         sqlx::query(DROP_HEADS).bind(&from).execute(&mut *transaction).await?;
