@@ -2,8 +2,10 @@
 //!
 //! [`store`] and [`spans`] call each method of the traits and hold it to its words; [`rules`], [`paging`], [`visibility`] and
 //! [`heads`] drive push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
-//! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log.
+//! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log. A store that can be read by
+//! time passes [`by_time`] as well: `by_time_contract!(open)`.
 
+pub mod by_time;
 pub mod concurrency;
 pub mod fixtures;
 pub mod heads;
@@ -103,5 +105,22 @@ macro_rules! change_log_contract {
                 $crate::log::contract::$module::$case(log).await;
             }
         )*
+    };
+}
+
+/// The same of a store that can be read by time.
+#[macro_export]
+macro_rules! by_time_contract {
+    ($open:path) => {
+        $crate::change_log_contract!(@cases $open, by_time, [
+            every_page_size_gives_each_change_once_in_its_order,
+            who_reads_on_gets_what_is_new,
+            only_what_is_asked_for_comes,
+            a_page_by_time_is_cut_by_bytes,
+            nobody_is_served_what_they_may_not_see,
+            what_commits_late_is_read,
+            what_is_withheld_is_for_its_authors_other_clients,
+            what_is_withheld_counts_and_is_kept_whole_or_not_at_all,
+        ]);
     };
 }
