@@ -70,8 +70,8 @@ pub enum Erasure {
 
 /// A store that erases.
 pub trait Erase: Sync {
-    /// The streams in which there is something to erase.
-    fn streams_of(&self, whose: &Erasure) -> impl Future<Output = Result<BTreeSet<StreamId>, LogError>> + Send;
+    /// The names of the streams in which this person has written.
+    fn written_by(&self, user: &UserId) -> impl Future<Output = Result<Vec<String>, LogError>> + Send;
 
     /// Erases in one stream, in one transaction: all of it, or what is this person's. Gives the tables that lost rows.
     fn erase_in(
@@ -85,9 +85,19 @@ pub trait Erase: Sync {
     fn forget(&self, whose: &Erasure) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 
+/// The streams in which there is something to erase.
+async fn streams_of<E: Erase>(store: &E, whose: &Erasure) -> Result<BTreeSet<StreamId>, LogError> {
+    let user = match whose {
+        Erasure::Space(space) => return Ok(BTreeSet::from([StreamId::Space(space.clone())])),
+        Erasure::User(user) => user,
+    };
+    let written = store.written_by(user).await?.into_iter().map(|stream| Ok(StreamId::try_from(stream)?));
+    written.chain([Ok(StreamId::User(user.clone()))]).collect()
+}
+
 /// Erases everything; `tell` hears of each stream as soon as it is done. Where nothing is left, nothing is done.
 pub async fn erase<E: Erase>(store: &E, whose: &Erasure, tell: impl Fn(&News) + Send) -> Result<(), LogError> {
-    for stream in store.streams_of(whose).await? {
+    for stream in streams_of(store, whose).await? {
         let tables = match whose {
             Erasure::User(user) if stream != StreamId::User(user.clone()) => {
                 store.erase_in(&stream, Some(user)).await?
