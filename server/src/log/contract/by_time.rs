@@ -1,10 +1,10 @@
-//! Reading by time, and what is withheld.
+//! Reading by time.
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store or a rule breaks its promise")]
 
-use super::fixtures::{accept, edited, event, insert, member, own, person, push_of, sync_log, update, with};
+use super::fixtures::{accept, edited, insert, member, own, person, push_of, sync_log, update, with};
 use super::rows::row;
-use crate::log::{ByTime, Caller, ChangeLog, Dated, DatedPage, LogError, Since, SyncLog, Transaction as _, Withheld};
+use crate::log::{ByTime, Caller, ChangeLog, Dated, DatedPage, Since, SyncLog, Transaction as _};
 use mana_sync_engine::model::{AppId, Change, ClientId, Op, Stamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// All tables of the app `todo` from this time on, of every client.
-fn since(since: Stamp, limit: usize) -> Since {
+pub(super) fn since(since: Stamp, limit: usize) -> Since {
     Since { since, app: AppId::parse("todo").unwrap(), tables: None, but: None, limit }
 }
 
@@ -32,7 +32,7 @@ fn name(dated: &Dated) -> String {
     }
 }
 
-fn names(changes: &[Dated]) -> Vec<String> {
+pub(super) fn names(changes: &[Dated]) -> Vec<String> {
     changes.iter().map(name).collect()
 }
 
@@ -57,7 +57,7 @@ async fn settle<L: ByTime>(log: &L, caller: &Caller) {
 }
 
 /// Everything, page by page.
-async fn pages<L: ByTime>(log: &L, caller: &Caller, mut asked: Since) -> Vec<Vec<Dated>> {
+pub(super) async fn pages<L: ByTime>(log: &L, caller: &Caller, mut asked: Since) -> Vec<Vec<Dated>> {
     let mut pages = Vec::new();
     loop {
         let page = read(log, caller, &asked).await;
@@ -70,7 +70,7 @@ async fn pages<L: ByTime>(log: &L, caller: &Caller, mut asked: Since) -> Vec<Vec
     }
 }
 
-async fn all<L: ByTime>(log: &L, caller: &Caller) -> Vec<String> {
+pub(super) async fn all<L: ByTime>(log: &L, caller: &Caller) -> Vec<String> {
     settle(log, caller).await;
     names(&pages(log, caller, since(Stamp::EPOCH, 1000)).await.concat())
 }
@@ -79,7 +79,7 @@ fn in_space(space: &str, change: Value) -> Value {
     with(change, &[("spaceId", json!(space)), ("data", json!({ "n": 1 }))])
 }
 
-fn ada() -> Caller {
+pub(super) fn ada() -> Caller {
     person("ada", &["family:family:member", "club:club:member"])
 }
 
@@ -226,68 +226,4 @@ pub async fn what_commits_late_is_read<L: ByTime + ChangeLog>(log: L) {
     }
     assert_eq!(got, ["before", "late", "other"].map(str::to_owned).into());
     assert_eq!(all(log.store(), &ada()).await, ["before", "late", "other"], "each once, once all is settled");
-}
-
-fn withheld(n: u64, client: &str, table: &str, record: &str) -> Withheld {
-    Withheld {
-        event_id: event(n),
-        app: AppId::parse("todo").unwrap(),
-        table: table.to_owned(),
-        client_id: ClientId::parse(client).unwrap(),
-        code: "not_a_member",
-        change: json!({ "id": record, "table": table, "odd": [-0.0, "a\u{0}b", { "constructor": null }] }),
-    }
-}
-
-/// They come in their order among the others, as they were sent, to their author's other clients and to nobody else.
-pub async fn what_is_withheld_is_for_its_authors_other_clients<L: ByTime + ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    accept(&log, &ada(), &[insert(1, "t1")]).await;
-    let kept = [withheld(2, "old.one", "tasks", "w1"), withheld(3, "old.one", "no such table", "w2")];
-    log.store().withhold(&ada(), &kept, None).await.unwrap();
-    accept(&log, &member("bob"), &[insert(4, "t2")]).await;
-    log.store().withhold(&ada(), &[withheld(5, "old.two", "tasks", "w3")], None).await.unwrap();
-    let wanted = ["t1", "withheld w1", "withheld w2", "t2", "withheld w3"];
-    assert_eq!(all(log.store(), &ada()).await, wanted);
-    for limit in 1..=6 {
-        assert_eq!(names(&pages(log.store(), &ada(), since(Stamp::EPOCH, limit)).await.concat()), wanted, "{limit}");
-    }
-    let read = pages(log.store(), &ada(), since(Stamp::EPOCH, 9)).await.concat();
-    let Dated::Withheld(change) = &read[1] else { panic!("{:?}", read[1]) };
-    assert_eq!(change.to_string(), kept[0].change.to_string());
-    assert_eq!(all(log.store(), &member("bob")).await, ["t1", "t2"]);
-    let of = |tables: &[&str], but: &str| Since {
-        tables: Some(tables.iter().map(|table| (*table).to_owned()).collect()),
-        but: Some(ClientId::parse(but).unwrap()),
-        ..since(Stamp::EPOCH, 9)
-    };
-    for (asked, wanted) in [
-        (of(&["tasks"], "old.one"), vec!["t1", "t2", "withheld w3"]),
-        (of(&["tasks"], "old.two"), vec!["t1", "withheld w1", "t2"]),
-        (of(&["no such table"], "old.two"), vec!["withheld w2"]),
-        (Since { app: AppId::parse("notes").unwrap(), ..since(Stamp::EPOCH, 9) }, vec![]),
-    ] {
-        assert_eq!(names(&pages(log.store(), &ada(), asked.clone()).await.concat()), wanted, "{asked:?}");
-    }
-}
-
-/// It counts for its author; over the quota nothing of it is kept, and nothing is counted.
-pub async fn what_is_withheld_counts_and_is_kept_whole_or_not_at_all<L: ByTime + ChangeLog>(log: L) {
-    let log = sync_log(log, 1);
-    let used = async || {
-        let mut transaction = log.store().transaction(&ada()).await.unwrap();
-        transaction.charge(&ada().user, &[]).await.unwrap()
-    };
-    log.store().withhold(&ada(), &[withheld(1, "old.one", "tasks", "w1")], None).await.unwrap();
-    let one = used().await;
-    assert!(one > 0);
-    let two = [withheld(2, "old.one", "tasks", "w2"), withheld(3, "old.one", "tasks", "w3")];
-    let over = log.store().withhold(&ada(), &two, Some(one * 3 - 1)).await;
-    assert!(matches!(over, Err(LogError::OverQuota(quota)) if quota == one * 3 - 1), "{over:?}");
-    assert_eq!((used().await, all(log.store(), &ada()).await), (one, vec!["withheld w1".to_owned()]));
-    log.store().withhold(&ada(), &two, Some(one * 3)).await.unwrap();
-    assert_eq!(used().await, one * 3);
-    assert_eq!(all(log.store(), &ada()).await, ["withheld w1", "withheld w2", "withheld w3"]);
-    log.store().withhold(&member("bob"), &two, Some(one * 2)).await.unwrap();
-    assert_eq!(all(log.store(), &member("bob")).await, ["withheld w2", "withheld w3"], "ids are each person's own");
 }

@@ -3,7 +3,7 @@
 //! [`store`] and [`spans`] call each method of the traits and hold it to its words; [`rules`], [`paging`], [`visibility`] and
 //! [`heads`] drive push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
 //! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log. A store that can be read by
-//! time passes [`by_time`] as well: `by_time_contract!(open)`.
+//! time passes [`by_time`] and [`withheld`] as well: `by_time_contract!(open)`.
 
 pub mod by_time;
 pub mod concurrency;
@@ -16,6 +16,7 @@ pub mod rules;
 pub mod spans;
 pub mod store;
 pub mod visibility;
+pub mod withheld;
 
 /// Makes one test of each case of the contract, for the store that `$open` opens.
 #[macro_export]
@@ -119,6 +120,8 @@ macro_rules! by_time_contract {
             a_page_by_time_is_cut_by_bytes,
             nobody_is_served_what_they_may_not_see,
             what_commits_late_is_read,
+        ]);
+        $crate::change_log_contract!(@cases $open, withheld, [
             what_is_withheld_is_for_its_authors_other_clients,
             what_is_withheld_counts_and_is_kept_whole_or_not_at_all,
         ]);
