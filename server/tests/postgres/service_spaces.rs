@@ -1,8 +1,9 @@
 //! Rows that other services add to a space which turned out to be its owner's own.
 
+use crate::postgres::COMPACTOR;
 use crate::services::{add_as, field, refused_as, row, site};
 use crate::world::{NOTHING, acting, ask, code};
-use mana_sync::log::contract::fixtures::{ids, insert, push_of, read_all, with};
+use mana_sync::log::contract::fixtures::{accept, ids, insert, push_of, read_all, with};
 use mana_sync::log::{Caller, LogError};
 use mana_sync_engine::model::{Space, SpaceId, UserId};
 use serde_json::json;
@@ -97,4 +98,25 @@ async fn who_is_noted_as_a_member_is_for_nobody_to_see_and_for_members_to_add_to
     assert_eq!(database.text(noted).await, "family several");
     let mut service = acting(&pool, ("eve", r#"["club"]"#, NOTHING)).await;
     assert_eq!(ask(&mut service, note).await, Err("42501".into()));
+}
+
+#[tokio::test]
+async fn what_is_kept_as_somebodys_own_can_be_ended() {
+    let (database, log, _pool) = site().await;
+    let in_home = |name: &str, role: &str| Caller {
+        user: UserId::parse(name).unwrap(),
+        spaces: vec![Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some(role.into()) }],
+    };
+    let (ada, bob) = (in_home("ada", "owner"), in_home("bob", "member"));
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
+    assert!(log.knowing_own_space(bob.clone()).await.unwrap().spaces.is_empty());
+    let compactor = sqlx::PgPool::connect(&database.url(COMPACTOR).await).await.unwrap();
+    sqlx::query("DELETE FROM own_spaces WHERE space_id = 'home'").execute(&compactor).await.unwrap();
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
+    let at_home = |n| with(insert(n, &format!("t{n}")), &[("spaceId", json!("home")), ("data", json!({}))]);
+    accept(&log, &log.knowing_own_space(ada.clone()).await.unwrap(), &[at_home(1)]).await;
+    let bob = log.knowing_own_space(bob).await.unwrap();
+    accept(&log, &bob, &[at_home(2)]).await;
+    assert_eq!(ids(&read_all(&log, &bob).await), ["t1", "t2"]);
+    assert_eq!(ids(&read_all(&log, &log.knowing_own_space(ada).await.unwrap()).await), ["t1", "t2"]);
 }
