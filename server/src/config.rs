@@ -83,6 +83,10 @@ pub struct Args {
     #[arg(long, env = "RATE_LIMIT", value_name = "N", default_value_t = 3000)]
     rate_limit: u32,
 
+    /// How many sockets and streams one person may have open on this server; 0 for as many as they like.
+    #[arg(long, env = "CONNECTION_LIMIT", value_name = "N", default_value_t = 64)]
+    connection_limit: u32,
+
     /// How many MB (of 1,000,000 bytes) of changes one person may have in the log. Unset, nobody has a limit.
     #[arg(long, env = "STORAGE_QUOTA_MB", value_name = "N")]
     storage_quota_mb: Option<u32>,
@@ -193,6 +197,7 @@ impl Args {
             patience: Patience::default(),
             live: LiveTimes::default(),
             rate_limit: NonZeroU32::new(self.rate_limit),
+            connection_limit: NonZeroU32::new(self.connection_limit),
             storage_quota: self.storage_quota_mb.map(|mb| u64::from(mb) * 1_000_000),
             subscriptions: self.credits_url,
             compactor_url: self.compactor_url.filter(|_| postgres),
@@ -302,6 +307,8 @@ mod tests {
         let unless = settings(&["--dev"]).unwrap();
         assert_eq!((unless.rate_limit.map(u32::from), unless.storage_quota), (Some(3000), None));
         assert!(unless.subscriptions.is_none());
+        assert_eq!(unless.connection_limit.map(u32::from), Some(64));
+        assert_eq!(settings(&["--dev", "--connection-limit", "0"]).unwrap().connection_limit, None);
         let set = ["--dev", "--rate-limit", "0", "--storage-quota-mb", "5", "--credits-url", "http://credits:1"];
         let set = settings(&set).unwrap();
         assert_eq!((set.rate_limit, set.storage_quota), (None, Some(5_000_000)));

@@ -1,6 +1,7 @@
 //! Errors as clients see them: a status, a stable code, a sentence; never what happened inside.
 
 use crate::auth::Unverified;
+use crate::hub::TooMany;
 use crate::log::{LogError, PullError};
 use crate::members::Unavailable;
 use crate::rate::TooOften;
@@ -148,6 +149,13 @@ impl From<TooOften> for ApiError {
     fn from(TooOften { seconds }: TooOften) -> Self {
         let message = "too many requests of this person; try again later";
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message) }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(_: TooMany) -> Self {
+        let message = "this person has too many connections open; close one, or ask without one";
+        Self { retry_after: Some(30), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connections", message) }
     }
 }
 

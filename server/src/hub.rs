@@ -4,6 +4,7 @@ use crate::lock::hold;
 use crate::log::{Collection, StreamId};
 use mana_sync_engine::model::{AppId, SpaceId, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -46,12 +47,18 @@ impl Interest {
 /// Nudges a connection may be behind before it counts as dead. It pulls after reconnecting, so none is missed.
 const BACKLOG: usize = 64;
 
+/// This person has as many connections as one may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany;
+
 /// All open connections of this process.
 #[derive(Clone, Default)]
 pub struct Hub(Arc<Mutex<Connections>>);
 
 #[derive(Default)]
 struct Connections {
+    /// How many one person may have; without it as many as they like.
+    most: Option<NonZeroU32>,
     next: u64,
     open: HashMap<u64, Connection>,
     by_stream: HashMap<StreamId, HashSet<u64>>,
@@ -74,29 +81,39 @@ pub struct Subscription {
 }
 
 impl Hub {
+    /// A hub in which one person has at most so many connections. The one that is too many is refused rather than an older one
+    /// ended: that one would connect again, and push out the next one.
+    #[must_use]
+    pub fn with_most(most: Option<NonZeroU32>) -> Self {
+        Self(Arc::new(Mutex::new(Connections { most, ..Connections::default() })))
+    }
+
     /// Adds a connection of `user` that is told every nudge; of what is the person's own at once, of spaces after
     /// [`Subscription::set_spaces`]. One that does not take them is dropped.
-    #[must_use]
-    pub fn subscribe(&self, user: UserId, interest: Interest) -> Subscription {
+    pub fn subscribe(&self, user: UserId, interest: Interest) -> Result<Subscription, TooMany> {
         self.add(user, interest, false)
     }
 
     /// Adds a connection that reads the log by itself once it is told that there is something: however much there is,
     /// one nudge waits for it, so that it takes no more memory when it is slow and need not be dropped.
-    #[must_use]
-    pub fn follow(&self, user: UserId, tables: BTreeSet<Collection>) -> Subscription {
+    pub fn follow(&self, user: UserId, tables: BTreeSet<Collection>) -> Result<Subscription, TooMany> {
         self.add(user, Interest::Tables(tables), true)
     }
 
-    fn add(&self, user: UserId, interest: Interest, looks_itself: bool) -> Subscription {
+    fn add(&self, user: UserId, interest: Interest, looks_itself: bool) -> Result<Subscription, TooMany> {
         let (sender, receiver) = mpsc::channel(if looks_itself { 1 } else { BACKLOG });
         let mut connections = self.lock();
+        let own = StreamId::User(user.clone());
+        let open = connections.by_stream.get(&own).map_or(0, HashSet::len);
+        if connections.most.is_some_and(|most| u64::from(most.get()) <= open as u64) {
+            return Err(TooMany);
+        }
         connections.next += 1;
         let id = connections.next;
-        connections.by_stream.entry(StreamId::User(user.clone())).or_default().insert(id);
+        connections.by_stream.entry(own).or_default().insert(id);
         connections.open.insert(id, Connection { user, interest, spaces: BTreeSet::new(), sender, looks_itself });
         drop(connections);
-        Subscription { hub: self.clone(), id, receiver }
+        Ok(Subscription { hub: self.clone(), id, receiver })
     }
 
     /// Tells everybody who may read these streams that there is something to pull.

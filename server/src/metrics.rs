@@ -15,6 +15,7 @@ pub struct Metrics {
     seconds: Family<Route, Histogram>,
     changes: Family<Direction, Counter>,
     connections: Gauge,
+    refused: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,7 +48,13 @@ impl Default for Metrics {
         registry.register("changes", "Changes accepted, rejected, withheld and served", changes.clone());
         let connections = Gauge::default();
         registry.register("connections", "Connections that are told what there is to pull", connections.clone());
-        Self { registry, requests, seconds, changes, connections }
+        let refused = Counter::default();
+        registry.register(
+            "connections_refused",
+            "Connections that were one too many of their person's",
+            refused.clone(),
+        );
+        Self { registry, requests, seconds, changes, connections, refused }
     }
 }
 
@@ -68,6 +75,11 @@ impl Metrics {
     /// Changes of protocol 1 were kept that protocol 2 refuses.
     pub fn withheld(&self, changes: usize) {
         self.count("withheld", changes);
+    }
+
+    /// A person had as many connections as one may have, and opened another one.
+    pub fn connection_refused(&self) {
+        self.refused.inc();
     }
 
     /// A page was served.

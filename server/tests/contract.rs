@@ -3,11 +3,11 @@
 #[path = "support/postgres.rs"]
 mod postgres;
 
-use mana_sync::change_log_contract;
 use mana_sync::log::contract::fixtures::randomness;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::sqlite::{Database, SqliteLog};
 use mana_sync::log::{Epoch, LogError};
+use mana_sync::{by_time_contract, change_log_contract};
 
 mod in_memory {
     use super::{Epoch, MemoryLog, change_log_contract};
@@ -21,7 +21,7 @@ mod in_memory {
 }
 
 mod in_sqlite {
-    use super::{Database, SqliteLog, change_log_contract, randomness};
+    use super::{Database, SqliteLog, by_time_contract, change_log_contract, randomness};
 
     async fn open() -> (tempfile::TempDir, SqliteLog) {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -32,10 +32,11 @@ mod in_sqlite {
     }
 
     change_log_contract!(open);
+    by_time_contract!(open);
 }
 
 mod in_postgres {
-    use super::{change_log_contract, postgres::Database};
+    use super::{by_time_contract, change_log_contract, postgres::Database};
     use mana_sync::log::postgres::PostgresLog;
 
     /// As the server's role, which here may set horizons, too: of the roles only the compactor does so.
@@ -47,6 +48,7 @@ mod in_postgres {
     }
 
     change_log_contract!(open);
+    by_time_contract!(open);
 }
 
 #[tokio::test]

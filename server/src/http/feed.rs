@@ -27,11 +27,12 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Listens for changes in these tables from now on: what is read from the log afterwards and what is told leave no gap.
-    pub fn open(app: AppState, identity: Identity, tables: BTreeSet<Collection>) -> Self {
+    pub fn open(app: AppState, identity: Identity, tables: BTreeSet<Collection>) -> Result<Self, ApiError> {
         let nudges = app.hub.follow(identity.user.clone(), tables);
+        let nudges = nudges.inspect_err(|_| app.metrics.connection_refused())?;
         let mut recheck = interval_at(Instant::now() + app.live.recheck, app.live.recheck);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ends: identity.ends(), app, identity, nudges, recheck }
+        Ok(Self { ends: identity.ends(), app, identity, nudges, recheck })
     }
 
     pub fn app(&self) -> &App {

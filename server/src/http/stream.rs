@@ -70,7 +70,7 @@ async fn open(
     if let Some(last) = last_event_id(headers) {
         wanted.cursor = Some(last);
     }
-    let feed = Feed::open(app.clone(), identity, wanted.tables.clone());
+    let feed = Feed::open(app.clone(), identity, wanted.tables.clone())?;
     let mut follower = Follower { feed, wanted, told: Vec::new(), has_more: false, first: None, is_over: false };
     // Before anything is sent: what is wrong with the request or its cursor is an answer like any other.
     let first = follower.read().await?;

@@ -3,7 +3,7 @@
 use crate::auth::{Identity, Unverified};
 use crate::error::ApiError;
 use crate::http::Segment;
-use crate::hub::{Interest, Nudge, Subscription};
+use crate::hub::{Interest, Nudge, Subscription, TooMany};
 use crate::server::{App, AppState};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -80,7 +80,7 @@ impl Connection<'_> {
 
     async fn serve(&mut self, interest: Interest) -> Result<(), End> {
         let mut identity = self.authenticate().await?;
-        let mut nudges = self.app.hub.subscribe(identity.user.clone(), interest);
+        let mut nudges = self.subscribe(&identity, interest)?;
         self.listen_to_spaces(&identity, &nudges).await?;
         // Only now: who reads after this frame misses nothing.
         self.send(&ServerFrame::AuthOk).await?;
@@ -94,6 +94,13 @@ impl Connection<'_> {
                 () = self.app.stopped() => return Err(End::Stopping),
             }
         }
+    }
+
+    fn subscribe(&self, identity: &Identity, interest: Interest) -> Result<Subscription, End> {
+        self.app.hub.subscribe(identity.user.clone(), interest).map_err(|TooMany| {
+            self.app.metrics.connection_refused();
+            End::Refused("too_many_connections")
+        })
     }
 
     /// Waits for the token, and not for longer than it may take: a connection that says nothing ends by this timer.

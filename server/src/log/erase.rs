@@ -43,14 +43,16 @@ pub(super) const UNNAME: &str =
 pub(super) const FORGET_USAGE: &str = "DELETE FROM sync_usage WHERE bytes = 0";
 
 /// What is forgotten of a person ($1) beside the streams.
-pub(super) const FORGET_USER: [&str; 3] = [
+pub(super) const FORGET_USER: [&str; 4] = [
     "DELETE FROM own_spaces WHERE user_id = $1",
+    "DELETE FROM sync_members WHERE user_id = $1",
     "DELETE FROM sync_withheld WHERE user_id = $1",
     "DELETE FROM sync_usage WHERE user_id = $1",
 ];
 
-/// The same of a space ($1).
-pub(super) const FORGET_SPACE: [&str; 2] = [
+/// The same of a space ($1). That there was such a space stays, of which servers go out that have noted its members.
+pub(super) const FORGET_SPACE: [&str; 3] = [
+    "UPDATE sync_members SET user_id = NULL WHERE space_id = $1",
     "UPDATE sync_usage AS u SET bytes = CASE WHEN u.bytes > gone.bytes THEN u.bytes - gone.bytes ELSE 0 END
   FROM (SELECT user_id, sum(octet_length(change) + 256) AS bytes FROM sync_withheld WHERE space_id = $1 GROUP BY user_id) AS gone
   WHERE u.user_id = gone.user_id",
@@ -68,8 +70,8 @@ pub enum Erasure {
 
 /// A store that erases.
 pub trait Erase: Sync {
-    /// The streams in which there is something to erase.
-    fn streams_of(&self, whose: &Erasure) -> impl Future<Output = Result<BTreeSet<StreamId>, LogError>> + Send;
+    /// The names of the streams in which this person has written.
+    fn written_by(&self, user: &UserId) -> impl Future<Output = Result<Vec<String>, LogError>> + Send;
 
     /// Erases in one stream, in one transaction: all of it, or what is this person's. Gives the tables that lost rows.
     fn erase_in(
@@ -83,9 +85,19 @@ pub trait Erase: Sync {
     fn forget(&self, whose: &Erasure) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 
+/// The streams in which there is something to erase.
+async fn streams_of<E: Erase>(store: &E, whose: &Erasure) -> Result<BTreeSet<StreamId>, LogError> {
+    let user = match whose {
+        Erasure::Space(space) => return Ok(BTreeSet::from([StreamId::Space(space.clone())])),
+        Erasure::User(user) => user,
+    };
+    let written = store.written_by(user).await?.into_iter().map(|stream| Ok(StreamId::try_from(stream)?));
+    written.chain([Ok(StreamId::User(user.clone()))]).collect()
+}
+
 /// Erases everything; `tell` hears of each stream as soon as it is done. Where nothing is left, nothing is done.
 pub async fn erase<E: Erase>(store: &E, whose: &Erasure, tell: impl Fn(&News) + Send) -> Result<(), LogError> {
-    for stream in store.streams_of(whose).await? {
+    for stream in streams_of(store, whose).await? {
         let tables = match whose {
             Erasure::User(user) if stream != StreamId::User(user.clone()) => {
                 store.erase_in(&stream, Some(user)).await?

@@ -4,8 +4,8 @@ mod own_space;
 
 use super::types::follow;
 use super::{
-    Caller, ChangeLog, ContentHash, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow, Snapshot,
-    Span, Standing, StreamId, StreamState, Tag, Transaction, is_visible,
+    Caller, ChangeLog, ContentHash, Epoch, Extent, Head, KnownEvents, LogError, LogRow, RecordKey, Rows, ServedRow,
+    Snapshot, Span, StreamId, StreamState, Tag, Transaction, is_visible,
 };
 use crate::lock::hold;
 use mana_sync_engine::model::{EventId, SpaceId, UserId};
@@ -44,6 +44,8 @@ struct State {
     events: BTreeMap<(UserId, EventId), ContentHash>,
     heads: BTreeMap<RecordKey, Head>,
     own_spaces: BTreeMap<SpaceId, UserId>,
+    /// The only person noted as a member of a space, or that there are several.
+    members: BTreeMap<SpaceId, Option<UserId>>,
     used: BTreeMap<UserId, u64>,
 }
 
@@ -71,6 +73,7 @@ impl MemoryLog {
             events: BTreeMap::new(),
             heads: BTreeMap::new(),
             own_spaces: BTreeMap::new(),
+            members: BTreeMap::new(),
             used: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(Arc::new(state))), writer: Arc::default() }
@@ -126,7 +129,7 @@ impl ChangeLog for MemoryLog {
 /// The state at one moment.
 pub struct MemorySnapshot(Arc<State>);
 
-impl Standing for MemorySnapshot {
+impl Extent for MemorySnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         Ok(streams.iter().filter_map(|id| Some((id.clone(), self.0.streams.get(id)?.state()))).collect())
     }
@@ -176,7 +179,7 @@ pub struct MemoryTransaction {
     _turn: OwnedMutexGuard<()>,
 }
 
-impl Standing for MemoryTransaction {
+impl Extent for MemoryTransaction {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         let mut states = BTreeMap::new();
         for id in streams {

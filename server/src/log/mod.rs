@@ -38,7 +38,7 @@ pub use admit::Sent;
 pub use by_time::{ByTime, Dated, DatedPage, Since, Withheld};
 pub use bytes::{ContentHash, Epoch, Tag};
 pub use cursor::{Cursor, Mark};
-pub use own_space::OwnSpaces;
+pub use own_space::{OwnSpaces, Standing};
 pub use pull::{Pull, PullError, PullPage};
 pub use push::{News, Push, PushOutcome};
 pub use receipt::Receipt;
@@ -108,8 +108,8 @@ pub trait ChangeLog: Send + Sync + 'static {
     fn transaction(&self, caller: &Caller) -> impl Future<Output = Result<Self::Transaction, LogError>> + Send;
 }
 
-/// Where the log stands.
-pub trait Standing: Send {
+/// How far the log reaches.
+pub trait Extent: Send {
     /// Where these streams stand; a stream without rows is left out.
     fn streams(
         &mut self,
@@ -124,14 +124,14 @@ pub trait Standing: Send {
 }
 
 /// A view of one moment of the log.
-pub trait Snapshot: Standing {
+pub trait Snapshot: Extent {
     /// The rows of a span that its reader may see ([`is_visible`]), oldest first. At least one when there is one,
     /// however large it is.
     fn rows(&mut self, span: &Span<'_>) -> impl Future<Output = Result<Rows, LogError>> + Send;
 }
 
-/// A transaction that writes; the log stands for it where it does with what it has written.
-pub trait Transaction: Standing + Sized {
+/// A transaction that writes; for it the log reaches as far as with what it has written.
+pub trait Transaction: Extent + Sized {
     /// Holds these streams against every other transaction until this one ends, and gives their newest positions (0 for
     /// a new stream). Called once, first: what is read afterwards cannot change any more.
     fn lock(
@@ -177,12 +177,13 @@ pub struct SyncLog<L> {
     random: Randomness,
     max_schema: BTreeMap<AppId, u32>,
     quota: Option<u64>,
+    noted: own_space::Noted,
 }
 
 impl<L: ChangeLog> SyncLog<L> {
     /// Rules over `log`; `max_schema` holds the newest schema version taken of an app, an app not in it has no limit.
     pub fn new(log: L, random: Randomness, max_schema: BTreeMap<AppId, u32>) -> Self {
-        Self { log, random, max_schema, quota: None }
+        Self { log, random, max_schema, quota: None, noted: own_space::Noted::default() }
     }
 
     /// The same, with at most so many bytes of each person's in the log; without a number as many as there is room for.

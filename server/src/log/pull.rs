@@ -1,7 +1,7 @@
 //! Pull: one page of what a person may read, from where their cursor ends.
 
 use super::{
-    Caller, ChangeLog, Collection, Cursor, LogError, Mark, Receipt, Snapshot, Span, Standing, StreamId, StreamState,
+    Caller, ChangeLog, Collection, Cursor, Extent, LogError, Mark, Receipt, Snapshot, Span, StreamId, StreamState,
     SyncLog, Tag,
 };
 use mana_sync_engine::model::{Change, UserId};

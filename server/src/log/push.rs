@@ -65,9 +65,10 @@ impl<L: ChangeLog> SyncLog<L> {
             transaction.put_heads(&decision.heads).await?;
         }
         // Before the commit: what is in the log is told of, and nothing can go wrong between the two.
-        let receipt = match decision.accepted.is_empty() {
-            true => None,
-            false => Some(receipt(&mut transaction, self.log.epoch(), (&push.caller, push.receipt)).await?),
+        let receipt = if decision.accepted.is_empty() {
+            None
+        } else {
+            Some(receipt(&mut transaction, self.log.epoch(), (&push.caller, push.receipt)).await?)
         };
         if !rows.is_empty() {
             transaction.commit().await?;

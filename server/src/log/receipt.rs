@@ -4,7 +4,7 @@
 //! the log is restored from an older copy in between, the cursor is still good; the receipt, shown with the next pull, is
 //! not, and says that something the client was promised is missing.
 
-use super::{Epoch, Standing, StreamId, StreamState, Tag};
+use super::{Epoch, Extent, StreamId, StreamState, Tag};
 use super::{LogError, cursor::is_continued, opaque};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ impl Receipt {
 
     /// Whether the log, in which `readable` streams stand at `states`, still has everything that a receipt stands for.
     /// Streams that may not be read any more are not asked about; text that cannot be read is another log's.
-    pub async fn is_held<S: Standing>(
+    pub async fn is_held<S: Extent>(
         text: &str,
         log: &mut S,
         (epoch, states): (Epoch, &BTreeMap<StreamId, StreamState>),

@@ -6,10 +6,10 @@ use super::by_time::Filling;
 use super::columns::Columns;
 use super::{
     Collection, ContentHash, Dated, DatedPage, Deletion, Epoch, Head, LogError, RecordKey, Rows, ServedRow, Span,
-    StreamId, StreamState, Tag,
+    Standing, StreamId, StreamState, Tag,
 };
 use futures_util::{Stream, TryStreamExt as _};
-use mana_sync_engine::model::{AppId, EventId, Malformed, RecordId, Stamp, TableName, UserId, Visibility};
+use mana_sync_engine::model::{AppId, EventId, Malformed, RecordId, SpaceId, Stamp, TableName, UserId, Visibility};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow};
 use sqlx::sqlite::SqliteRow;
@@ -73,6 +73,16 @@ pub(super) fn state(row: &impl Cells) -> Result<(StreamId, StreamState), LogErro
 /// `stream, tag`.
 pub(super) fn tag_of(row: &impl Cells) -> Result<(StreamId, Tag), LogError> {
     Ok((StreamId::try_from(row.text(0)?)?, tag(row, 1)?))
+}
+
+/// `space_id`, whether several people were seen in it, and whether it is somebody else's own.
+pub(super) fn standing(row: &impl Cells) -> Result<(SpaceId, Standing), LogError> {
+    let standing = match (row.optional_bool(1)?, row.optional_bool(2)?) {
+        (_, Some(true)) => Standing::Foreign,
+        (Some(true), _) => Standing::Shared,
+        _ => Standing::Alone,
+    };
+    Ok((SpaceId::parse(row.text(0)?)?, standing))
 }
 
 /// `id, content_hash`.

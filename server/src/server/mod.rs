@@ -63,7 +63,7 @@ impl Server {
             (None, Some(database)) => StoredLog::in_sqlite(database.clone(), limits).await?,
             (None, None) => return Err(StartError::Settings("there is no database".to_owned())),
         };
-        let (log, hub) = (Arc::new(log), Hub::default());
+        let (log, hub) = (Arc::new(log), Hub::with_most(settings.connection_limit));
         let (stop, stopping) = watch::channel(false);
         let (held, in_use) = mpsc::channel(1);
         let running = app::Running { log: log.clone(), hub: hub.clone(), stopping: stopping.clone(), held };

@@ -59,6 +59,8 @@ pub struct Settings {
     pub live: LiveTimes,
     /// How many requests a minute one person may make; without it as many as they like.
     pub rate_limit: Option<NonZeroU32>,
+    /// How many sockets and streams one person may have open; without it as many as they like.
+    pub connection_limit: Option<NonZeroU32>,
     /// How many bytes of changes one person may have in the log; without it as many as there is room for.
     pub storage_quota: Option<u64>,
     /// The service that knows whose subscription is active; without it everybody's is.
@@ -116,6 +118,7 @@ impl Settings {
             patience: Patience::default(),
             live: LiveTimes::default(),
             rate_limit: None,
+            connection_limit: None,
             storage_quota: None,
             subscriptions: None,
             compactor_url: None,

@@ -5,7 +5,7 @@ use crate::postgres::Database;
 use mana_sync::log::contract::fixtures::{insert, numbers, own, page, person, push_of, sync_log, with};
 use mana_sync::log::postgres::{PostgresLog, PostgresTransaction};
 use mana_sync::log::{
-    Caller, ChangeLog, Epoch, Head, KnownEvents, LogError, LogRow, RecordKey, Standing, StreamId, StreamState, SyncLog,
+    Caller, ChangeLog, Epoch, Extent, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, StreamState, SyncLog,
     Tag, Transaction,
 };
 use mana_sync_engine::model::{EventId, UserId};
@@ -49,7 +49,7 @@ impl ChangeLog for Delayed {
     }
 }
 
-impl Standing for DelayedTransaction {
+impl Extent for DelayedTransaction {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         self.0.streams(streams).await
     }

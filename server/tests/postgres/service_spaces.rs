@@ -1,8 +1,9 @@
 //! Rows that other services add to a space which turned out to be its owner's own.
 
-use crate::services::{add_as, field, row, site};
-use crate::world::{NOTHING, code};
-use mana_sync::log::contract::fixtures::{ids, insert, push_of, read_all, with};
+use crate::postgres::COMPACTOR;
+use crate::services::{add_as, field, refused_as, row, site};
+use crate::world::{NOTHING, acting, ask, code};
+use mana_sync::log::contract::fixtures::{accept, ids, insert, push_of, read_all, with};
 use mana_sync::log::{Caller, LogError};
 use mana_sync_engine::model::{Space, SpaceId, UserId};
 use serde_json::json;
@@ -59,4 +60,63 @@ async fn what_waits_while_a_space_turns_out_to_be_its_owners_own_is_to_be_tried_
     assert!(matches!(pushed, Err(LogError::Busy(_))), "{pushed:?}");
     assert_eq!(code(&adding.await.unwrap().expect_err("refused")), "40001");
     assert_eq!(database.text("SELECT count(*)::text FROM sync_changes").await, "0", "nothing lies where nobody reads");
+}
+
+#[tokio::test]
+async fn nothing_is_added_for_others_to_what_is_its_owners_own() {
+    let (database, log, pool) = site().await;
+    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
+    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
+    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    let of_bob = row("t1", &[("space_id", json!("home")), ("user_id", json!("bob"))]);
+    for readable in ["", r#"["home"]"#] {
+        let refused = refused_as(&pool, ("bob", readable, r#"["home"]"#), &of_bob).await;
+        assert_eq!(refused, "23514 not_a_member", "{readable}");
+    }
+    assert_eq!(database.text("SELECT count(*)::text FROM sync_changes").await, "0");
+}
+
+#[tokio::test]
+async fn who_is_noted_as_a_member_is_for_nobody_to_see_and_for_members_to_add_to() {
+    let (database, log, pool) = site().await;
+    let noted =
+        "SELECT string_agg(space_id || ' ' || coalesce(user_id, 'several'), ',' ORDER BY space_id) FROM sync_members";
+    let note = "SELECT space, is_shared::text, is_foreign::text FROM sync_note_member('{family,club}')";
+    for (user, wanted) in [("ada", "family false false"), ("bob", "family true false")] {
+        let mut acting = acting(log.store().pool(), (user, r#"["family"]"#, NOTHING)).await;
+        assert_eq!(ask(&mut acting, note).await, Ok(vec![wanted.to_owned()]), "{user} is in no club");
+        assert_eq!(ask(&mut acting, "SELECT user_id FROM sync_members").await, Err("42501".into()));
+        acting.rollback().await.unwrap();
+        let mut again = self::acting(log.store().pool(), (user, r#"["family"]"#, NOTHING)).await;
+        ask(&mut again, note).await.unwrap();
+        again.commit().await.unwrap();
+    }
+    assert_eq!(database.text(noted).await, "family several");
+    let mut nobody = acting(log.store().pool(), ("", r#"["club"]"#, NOTHING)).await;
+    assert_eq!(ask(&mut nobody, note).await, Ok(Vec::new()));
+    nobody.commit().await.unwrap();
+    assert_eq!(database.text(noted).await, "family several");
+    let mut service = acting(&pool, ("eve", r#"["club"]"#, NOTHING)).await;
+    assert_eq!(ask(&mut service, note).await, Err("42501".into()));
+}
+
+#[tokio::test]
+async fn what_is_kept_as_somebodys_own_can_be_ended() {
+    let (database, log, _pool) = site().await;
+    let in_home = |name: &str, role: &str| Caller {
+        user: UserId::parse(name).unwrap(),
+        spaces: vec![Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some(role.into()) }],
+    };
+    let (ada, bob) = (in_home("ada", "owner"), in_home("bob", "member"));
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
+    assert!(log.knowing_own_space(bob.clone()).await.unwrap().spaces.is_empty());
+    let compactor = sqlx::PgPool::connect(&database.url(COMPACTOR).await).await.unwrap();
+    sqlx::query("DELETE FROM own_spaces WHERE space_id = 'home'").execute(&compactor).await.unwrap();
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
+    let at_home = |n| with(insert(n, &format!("t{n}")), &[("spaceId", json!("home")), ("data", json!({}))]);
+    accept(&log, &log.knowing_own_space(ada.clone()).await.unwrap(), &[at_home(1)]).await;
+    let bob = log.knowing_own_space(bob).await.unwrap();
+    accept(&log, &bob, &[at_home(2)]).await;
+    assert_eq!(ids(&read_all(&log, &bob).await), ["t1", "t2"]);
+    assert_eq!(ids(&read_all(&log, &log.knowing_own_space(ada).await.unwrap()).await), ["t1", "t2"]);
 }

@@ -35,7 +35,7 @@ pub async fn add_as(pool: &PgPool, who: (&str, &str, &str), row: &Value, end: &s
 }
 
 /// Objects go as `jsonb`, as a service's driver sends them.
-fn statement(row: &Value, end: &str) -> String {
+pub fn statement(row: &Value, end: &str) -> String {
     let row = row.as_object().expect("columns");
     let literal = |value: &Value| match value {
         Value::Null => "NULL".to_owned(),
@@ -55,12 +55,17 @@ pub fn row(record: &str, parts: &[(&str, Value)]) -> Value {
     with(row, parts)
 }
 
-fn in_family(record: &str, parts: &[(&str, Value)]) -> Value {
+pub fn in_family(record: &str, parts: &[(&str, Value)]) -> Value {
     with(row(record, &[("space_id", json!("family"))]), parts)
 }
 
-async fn refused(pool: &PgPool, row: &Value) -> String {
-    let error = add(pool, row).await.expect_err("the row is refused");
+pub async fn refused(pool: &PgPool, row: &Value) -> String {
+    refused_as(pool, (row["user_id"].as_str().unwrap_or("ada"), FAMILY, FAMILY), row).await
+}
+
+/// The code and the constraint that a row in the name of somebody is refused by.
+pub async fn refused_as(pool: &PgPool, who: (&str, &str, &str), row: &Value) -> String {
+    let error = add_as(pool, who, row, "").await.expect_err("the row is refused");
     let error = error.as_database_error().expect("an answer of the database");
     format!("{} {}", error.code().unwrap_or_default(), error.constraint().unwrap_or_default())
 }
@@ -132,7 +137,11 @@ async fn what_makes_no_sense_is_refused_by_a_code() {
         ("actor", json!({ "kind": "ai", "x": within }), "23514 invalid_change"),
         ("data", json!([1]), "23514 invalid_change"),
         ("data", json!({ "id": "t2" }), "23514 invalid_change"),
+        ("data", json!({ "id": Value::Null }), "23514 invalid_change"),
+        ("data", json!({ "id": ["t1"] }), "23514 invalid_change"),
         ("data", json!({ "spaceId": 5 }), "23514 invalid_change"),
+        ("data", json!({ "visibility": 5 }), "23514 invalid_change"),
+        ("data", json!({ "visibility": Value::Null }), "23514 invalid_change"),
         ("data", json!({ "": 5 }), "23514 invalid_change"),
         ("data", json!({ "x".repeat(256): 5 }), "23514 invalid_change"),
         ("data", json!({ "constructor": 5 }), "23514 invalid_change"),

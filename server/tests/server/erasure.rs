@@ -107,17 +107,19 @@ async fn what_is_kept_beside_the_log_goes_as_well() {
     let [_, (site, database)] = on_both().await;
     let database = database.expect("one on PostgreSQL");
     let keep = "INSERT INTO own_spaces VALUES ('home-of-ada', 'ada'), ('home-of-bob', 'bob');
+      INSERT INTO sync_members VALUES ('home-of-ada', 'ada'), ('club', 'bob'), ('home-of-bob', 'bob');
       INSERT INTO sync_unread VALUES ('1', 'ada', 'odd', '{\"space_id\": null}'), ('2', 'bob', 'odd', '{\"space_id\": \"club\"}'),
         ('3', 'bob', 'odd', '{\"space_id\": null}')";
     database.run(keep).await;
     let kept = async || {
-        let query = "SELECT (SELECT string_agg(user_id, ' ') FROM own_spaces) || '/' || (SELECT string_agg(id, ' ') FROM sync_unread)";
+        let query = "SELECT concat_ws('/', (SELECT string_agg(user_id, ' ') FROM own_spaces), (SELECT string_agg(id, ' ') FROM sync_unread),
+          (SELECT string_agg(space_id || ' ' || coalesce(user_id, '-'), ' ' ORDER BY space_id) FROM sync_members))";
         database.text(query).await
     };
     assert_eq!(erase(&site, "users/ada").await.status, 204);
-    assert_eq!(kept().await, "bob/2 3");
+    assert_eq!(kept().await, "bob/2 3/club bob home-of-bob bob");
     assert_eq!(erase(&site, "spaces/club").await.status, 204);
-    assert_eq!(kept().await, "bob/3");
+    assert_eq!(kept().await, "bob/3/club - home-of-bob bob");
 }
 
 #[tokio::test]

@@ -320,8 +320,25 @@ async fn a_space_that_the_app_calls_the_users_own_is_theirs_where_memberships_do
     let bob = Person { url: site.url(), ..provider.person("bob").await };
     let tasks = [task_in("home", "t3")];
     let push = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "home", "changes": tasks });
-    bob.post("/v2/push", push).await;
-    assert_eq!(places(&bob).await, ["home"], "a second person is not believed");
+    let refused = bob.post("/v2/push", push).await.body;
+    assert_eq!(refused["rejected"][0]["code"], "not_a_member", "a second person is not believed: {refused}");
+    assert_eq!(places(&bob).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_space_that_somebody_else_has_read_is_not_taken_for_the_users_own() {
+    let provider = provider().await;
+    let service = odd(|_| Json(json!([{ "organizationId": "home", "role": "owner" }])).into_response()).await;
+    let site = Site::start_with(services(&provider.url(), &service)).await;
+    let ada = Person { url: site.url(), ..provider.person("ada").await };
+    let bob = Person { url: site.url(), ..provider.person("bob").await };
+    ada.accept(&[task_in("home", "t1")]).await;
+    assert_eq!(bob.tasks().await, ["t1"]);
+    let tasks = [task_in("home", "t2")];
+    let push = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "home", "changes": tasks });
+    assert_eq!(ada.post("/v2/push", push).await.body["rejected"], json!([]));
+    bob.accept(&[task_in("home", "t3")]).await;
+    assert_eq!((ada.tasks().await, bob.tasks().await.len()), (bob.tasks().await, 3));
 }
 
 #[tokio::test]

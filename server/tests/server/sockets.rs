@@ -1,10 +1,13 @@
 //! `GET /ws`: who may connect, who hears what, and when it ends.
 
+use crate::streams::{Stream, has_connections, refusal, request};
 use crate::support::{Person, Site, task, task_in, with};
 use futures_util::{SinkExt as _, StreamExt as _};
+use mana_sync::auth::ServiceKey;
 use mana_sync::http::Origins;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -212,4 +215,37 @@ async fn a_stopping_server_says_goodbye_and_leaves_nothing_open() {
     let goodbye = tokio::spawn(async move { socket.hear().await });
     site.server.stop().await;
     assert_eq!(goodbye.await.unwrap(), json!({ "type": "closed", "code": 1001 }));
+}
+
+#[tokio::test]
+async fn a_person_has_so_many_sockets_and_streams_and_the_next_one_is_refused() {
+    let site = Site::start_with(|settings| {
+        settings.connection_limit = NonZeroU32::new(2);
+        settings.service_key = ServiceKey::new("watching");
+    });
+    let site = site.await;
+    let (ada, bob) = (site.person("ada").await, site.person("bob").await);
+    let mut socket = Socket::open(&site, &ada).await;
+    let mut stream = Stream::of_tasks(&ada).await;
+    for _ in 0..2 {
+        let mut third = Socket::connect(&site, "/ws", None).await.unwrap();
+        third.say(json!({ "type": "auth", "token": ada.token })).await;
+        third.is_refused_with("too_many_connections").await;
+    }
+    assert_eq!(refusal(request(&ada, "apps=todo/tasks")).await, (429, "too_many_connections".to_owned()));
+    let older = ada.http.get(format!("{}/sync/todo/stream?collections=tasks", ada.url)).bearer_auth(&ada.token);
+    let older = older.send().await.unwrap();
+    assert_eq!((older.status().as_u16(), &older.headers()["retry-after"]), (429, &"30".parse().unwrap()));
+    let _of_bob = Socket::open(&site, &bob).await;
+    // Those that are open go on, and requests are served as ever.
+    ada.accept(&[task("t1")]).await;
+    assert_eq!(socket.hear().await, available("tasks"));
+    stream.brings(&["t1"]).await;
+    assert_eq!(ada.tasks().await, ["t1"]);
+    let metrics = ada.http.get(format!("{}/metrics", site.url())).bearer_auth("watching");
+    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    assert!(metrics.lines().any(|line| line == "mana_sync_connections_refused_total 4"), "{metrics}");
+    drop(stream);
+    has_connections(&site, 2).await;
+    Socket::open(&site, &ada).await;
 }

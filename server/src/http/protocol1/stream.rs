@@ -44,7 +44,7 @@ pub(super) async fn stream(
     };
     let wanted: Vec<Since> = tables.iter().map(wanted).collect();
     let unread = (0..wanted.len()).collect();
-    let feed = Feed::open(app.clone(), asking.identity, heard);
+    let feed = Feed::open(app.clone(), asking.identity, heard)?;
     // Before anything is sent: where memberships are unknown, that is the answer.
     feed.spaces().await?;
     Ok(respond(&app, Tables { feed, wanted, unread, is_over: false }))

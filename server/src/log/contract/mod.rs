@@ -2,18 +2,21 @@
 //!
 //! [`store`] and [`spans`] call each method of the traits and hold it to its words; [`rules`], [`paging`], [`visibility`] and
 //! [`heads`] drive push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
-//! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log.
+//! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log. A store that can be read by
+//! time passes [`by_time`] and [`withheld`] as well: `by_time_contract!(open)`.
 
+pub mod by_time;
 pub mod concurrency;
 pub mod fixtures;
 pub mod heads;
 pub mod own_spaces;
 pub mod paging;
-mod rows;
+pub mod rows;
 pub mod rules;
 pub mod spans;
 pub mod store;
 pub mod visibility;
+pub mod withheld;
 
 /// Makes one test of each case of the contract, for the store that `$open` opens.
 #[macro_export]
@@ -86,6 +89,10 @@ macro_rules! change_log_contract {
             nobody_is_believed_about_a_space_that_may_be_shared,
             heads_go_along,
             a_writer_that_did_not_know_writes_to_the_own_stream_instead,
+            a_space_that_somebody_else_was_seen_in_becomes_nobodys_own,
+            who_turns_up_in_somebodys_own_space_is_not_in_it,
+            of_an_owner_and_a_member_at_once_nobodys_changes_lie_alone,
+            what_is_moved_stays_as_it_was_written,
         ]);
         $crate::change_log_contract!(@cases $open, concurrency, [
             writers_at_once_and_a_paging_reader_miss_nothing,
@@ -100,5 +107,24 @@ macro_rules! change_log_contract {
                 $crate::log::contract::$module::$case(log).await;
             }
         )*
+    };
+}
+
+/// The same of a store that can be read by time.
+#[macro_export]
+macro_rules! by_time_contract {
+    ($open:path) => {
+        $crate::change_log_contract!(@cases $open, by_time, [
+            every_page_size_gives_each_change_once_in_its_order,
+            who_reads_on_gets_what_is_new,
+            only_what_is_asked_for_comes,
+            a_page_by_time_is_cut_by_bytes,
+            nobody_is_served_what_they_may_not_see,
+            what_commits_late_is_read,
+        ]);
+        $crate::change_log_contract!(@cases $open, withheld, [
+            what_is_withheld_is_for_its_authors_other_clients,
+            what_is_withheld_counts_and_is_kept_whole_or_not_at_all,
+        ]);
     };
 }

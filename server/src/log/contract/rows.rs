@@ -31,7 +31,11 @@ pub(super) fn caller<'a>(name: &str, streams: impl IntoIterator<Item = &'a Strea
 }
 
 /// A row in the space that its stream is of.
-pub(super) fn row(place: &str, pos: u64, author: &str, change: Value) -> LogRow {
+///
+/// # Panics
+/// When a name or the change is malformed.
+#[must_use]
+pub fn row(place: &str, pos: u64, author: &str, change: Value) -> LogRow {
     let stream = stream(place);
     let space_id = caller(author, [&stream]).spaces.pop().map(|space| space.id);
     let change = Change { user_id: Some(user(author)), space_id, group: None, ..Change::parse(change).unwrap() };

@@ -4,7 +4,7 @@
 
 use super::fixtures::{insert, update, with};
 use super::rows::{caller, head, none, positions, read, row, span, stream, write};
-use crate::log::{ChangeLog, LogRow, Standing, Transaction};
+use crate::log::{ChangeLog, Extent, LogRow, Transaction};
 use mana_sync_engine::model::{Op, Visibility};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@
 
 use super::fixtures::{NOW, event, insert, update, with};
 use super::rows::{caller, head, none, read, row, stream, user, write};
-use crate::log::{ChangeLog, Collection, Deletion, Head, LogError, LogRow, RecordKey, Standing, Transaction};
+use crate::log::{ChangeLog, Collection, Deletion, Extent, Head, LogError, LogRow, RecordKey, Transaction};
 use mana_sync_engine::model::{Change, EventId, RecordId, Stamp, Visibility};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

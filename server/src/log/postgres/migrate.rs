@@ -137,7 +137,7 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
 async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
     let other: Option<(String, String)> = sqlx::query_as(
         "SELECT c.relname::text, c.relowner::regrole::text
-         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_usage',
+         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch', 'sync_unread', 'sync_usage',
            'sync_tags', 'sync_events']) AS asked (name)
          JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
          WHERE c.relowner <> current_user::regrole LIMIT 1",

@@ -52,7 +52,7 @@ BEGIN
   FOR old IN
     SELECT polname, polrelid::regclass AS on_table FROM pg_policy
     WHERE polrelid IN ('sync_changes'::regclass, 'streams'::regclass, 'sync_records'::regclass, 'sync_withheld'::regclass,
-      'log_epoch'::regclass, 'own_spaces'::regclass, 'sync_unread'::regclass)
+      'log_epoch'::regclass, 'own_spaces'::regclass, 'sync_members'::regclass, 'sync_unread'::regclass)
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.polname, old.on_table);
   END LOOP;
@@ -63,6 +63,7 @@ ALTER TABLE streams      ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_withheld ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE own_spaces   ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE sync_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE log_epoch    ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE sync_unread  ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -123,6 +124,12 @@ CREATE POLICY owner_keeps ON sync_records FOR ALL TO CURRENT_USER
 -- And what `sync_claim_space` needs (own_spaces.sql): the caller's entry, and their rows on their way to their own stream.
 CREATE POLICY server_reads ON own_spaces FOR SELECT TO mana_sync_server USING (user_id = (SELECT sync_caller()));
 CREATE POLICY owner_keeps ON own_spaces FOR ALL TO CURRENT_USER USING (user_id = (SELECT sync_caller()));
+-- Of a space that the caller is in, also whether it is somebody else's own, and who was seen in it. The functions say no more of that
+-- than yes or no.
+CREATE POLICY owner_looks ON own_spaces FOR SELECT TO CURRENT_USER
+  USING ('space:' || space_id = ANY ((SELECT sync_readable() || sync_writable())::text[]));
+CREATE POLICY owner_keeps ON sync_members FOR ALL TO CURRENT_USER
+  USING ('space:' || space_id = ANY ((SELECT sync_readable())::text[]));
 CREATE POLICY owner_moves ON sync_changes FOR UPDATE TO CURRENT_USER USING (user_id = (SELECT sync_caller()))
   WITH CHECK (user_id = (SELECT sync_caller()) AND stream = 'user:' || user_id);
 
@@ -139,9 +146,11 @@ CREATE POLICY compactor_works ON streams FOR ALL TO mana_sync_compactor USING (t
 CREATE POLICY compactor_works ON sync_records FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON sync_withheld FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON own_spaces FOR ALL TO mana_sync_compactor USING (true);
+CREATE POLICY compactor_works ON sync_members FOR ALL TO mana_sync_compactor USING (true);
 CREATE POLICY compactor_works ON sync_unread FOR ALL TO mana_sync_compactor USING (true);
 
-REVOKE ALL ON sync_changes, streams, sync_records, sync_withheld, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
+REVOKE ALL ON sync_changes, streams, sync_records, sync_withheld, own_spaces, sync_members, log_epoch, sync_unread, sync_tags,
+    sync_events
   FROM PUBLIC, mana_sync_server, mana_sync_compactor;
 GRANT SELECT, INSERT ON sync_changes, streams, sync_records, sync_withheld TO mana_sync_server;
 GRANT UPDATE (pos) ON streams TO mana_sync_server;
@@ -150,6 +159,7 @@ GRANT SELECT ON own_spaces, log_epoch, sync_tags, sync_events TO mana_sync_serve
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_changes, streams, sync_records, sync_withheld TO mana_sync_compactor;
 GRANT SELECT ON log_epoch TO mana_sync_compactor;
 GRANT SELECT, DELETE ON own_spaces, sync_unread TO mana_sync_compactor;
+GRANT SELECT, UPDATE, DELETE ON sync_members TO mana_sync_compactor;
 
 -- Other services, where there are any: they see what the server would see for the same person, and add rows that name no
 -- stream and no position (services.sql).
@@ -159,7 +169,8 @@ BEGIN
     ALTER POLICY server_reads ON sync_changes TO mana_sync_server, mana_sync_service;
     ALTER POLICY server_writes ON sync_changes TO mana_sync_server, mana_sync_service;
     ALTER POLICY server_reads ON sync_records TO mana_sync_server, mana_sync_service;
-    REVOKE ALL ON sync_changes, streams, sync_records, sync_withheld, own_spaces, log_epoch, sync_unread, sync_tags, sync_events
+    REVOKE ALL ON sync_changes, streams, sync_records, sync_withheld, own_spaces, sync_members, log_epoch, sync_unread, sync_tags,
+      sync_events
       FROM mana_sync_service;
     GRANT SELECT ON sync_changes, sync_records TO mana_sync_service;
     GRANT INSERT (id, app_id, table_name, record_id, user_id, op, data, field_meta, client_id, created_at, schema_version, actor,

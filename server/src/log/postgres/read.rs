@@ -2,7 +2,7 @@
 
 use super::identity::{Purpose, begin};
 use super::{PostgresLog, sql};
-use crate::log::{Caller, LogError, Rows, Snapshot, Span, Standing, StreamId, StreamState, Tag};
+use crate::log::{Caller, Extent, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag};
 use futures_util::TryStreamExt as _;
 use sqlx::{PgConnection, Postgres};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +99,7 @@ pub(super) async fn tags(
     rows.iter().map(sql::tag_of).collect()
 }
 
-impl Standing for PostgresSnapshot {
+impl Extent for PostgresSnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         states(&mut self.transaction, streams).await
     }

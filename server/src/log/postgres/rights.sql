@@ -15,7 +15,7 @@ END $$;
 
 -- What policies and views ask for whoever reads, and what the server calls itself. Triggers need no such right.
 GRANT EXECUTE ON FUNCTION sync_caller(), sync_streams(text), sync_readable(), sync_writable(), sync_begin_writing(),
-  sync_claim_space(text) TO mana_sync_server;
+  sync_claim_space(text), sync_note_member(text[]) TO mana_sync_server;
 
 DO $$
 BEGIN

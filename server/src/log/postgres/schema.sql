@@ -72,6 +72,12 @@ CREATE TABLE IF NOT EXISTS own_spaces (
   user_id  text NOT NULL UNIQUE CHECK (user_id <> '')
 );
 
+-- Who was seen in a space of which memberships do not say the kind: the only person, or NULL where there were several.
+CREATE TABLE IF NOT EXISTS sync_members (
+  space_id text NOT NULL PRIMARY KEY,
+  user_id  text CHECK (user_id <> '')
+);
+
 -- One row: the log's epoch, and the layout of these tables.
 CREATE TABLE IF NOT EXISTS log_epoch (
   one    integer NOT NULL PRIMARY KEY CHECK (one = 1),

@@ -55,8 +55,12 @@ BEGIN
   IF row_.op = 'update' AND fields = '{}' THEN
     PERFORM sync_refuse('invalid_change', 'data', 'an update needs fields');
   END IF;
-  IF coalesce(fields ->> 'id', row_.record_id) <> row_.record_id OR fields -> 'id' = 'null' THEN
-    PERFORM sync_refuse('invalid_change', 'data', 'names another id than record_id');
+  -- Also where it reads the same: a number is no id.
+  IF fields -> 'id' <> to_jsonb(row_.record_id) THEN
+    PERFORM sync_refuse('invalid_change', 'data', 'names another id than record_id, or by something that is no text');
+  END IF;
+  IF jsonb_typeof(fields -> 'visibility') <> 'string' THEN
+    PERFORM sync_refuse('invalid_change', 'data', 'must say the visibility by a text');
   END IF;
   IF row_.op = 'delete' THEN
     fields := fields || jsonb_build_object('deletedAt', sync_stamp_said('deletedAt', coalesce(fields ->> 'deletedAt',
@@ -195,20 +199,28 @@ BEGIN
   IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = NEW.space_id AND o.user_id = NEW.user_id) THEN
     RAISE EXCEPTION 'the space has just turned out to be its writer''s own: try again' USING ERRCODE = 'serialization_failure';
   END IF;
+  IF EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = NEW.space_id AND o.user_id <> NEW.user_id) THEN
+    PERFORM sync_refuse('not_a_member', 'space_id', 'names a space that is kept as somebody else''s own');
+  END IF;
   -- In the order of the positions, whatever the row says.
   NEW.created_at := sync_moment(clock_timestamp());
   NEW.visibility := 'space';
-  IF EXISTS (SELECT FROM sync_changes AS c WHERE c.user_id = NEW.user_id AND c.id = NEW.id) THEN
-    -- The index refuses it, or ON CONFLICT passes it over: it takes no place.
+  -- Whoever writes in this person's name holds this row from before their rows to the end, as pushes do: what another of them is
+  -- about to add, under the same id in another stream, is there by now or never will be.
+  INSERT INTO sync_usage AS u (user_id, bytes) VALUES (NEW.user_id, 0) ON CONFLICT (user_id) DO UPDATE SET bytes = u.bytes;
+  PERFORM FROM sync_changes AS c WHERE c.user_id = NEW.user_id AND c.id = NEW.id FOR KEY SHARE;
+  IF FOUND THEN
+    -- The index refuses it, or ON CONFLICT passes it over: it takes no place. The row that it is refused for cannot be removed
+    -- before.
     NEW.pos := 0;
     RETURN NEW;
   END IF;
   NEW.pos := NEW.pos + 1;
   NEW.visibility := sync_keep_head(NEW, fields);
   UPDATE streams AS s SET pos = NEW.pos WHERE s.stream = NEW.stream;
-  INSERT INTO sync_usage AS u (user_id, bytes)
-  VALUES (NEW.user_id, octet_length(NEW.data) + octet_length(NEW.field_meta) + coalesce(octet_length(NEW.actor), 0) + 256)
-  ON CONFLICT (user_id) DO UPDATE SET bytes = u.bytes + excluded.bytes;
+  UPDATE sync_usage AS u
+  SET bytes = u.bytes + octet_length(NEW.data) + octet_length(NEW.field_meta) + coalesce(octet_length(NEW.actor), 0) + 256
+  WHERE u.user_id = NEW.user_id;
   -- As servers tell each other (server/src/nodes.rs), of which none is number 0: heard when the transaction is through.
   PERFORM pg_notify('mana_sync', jsonb_build_object('from', 0, 'news', jsonb_build_object(
     CASE NEW.visibility WHEN 'private' THEN 'user:' || NEW.user_id ELSE NEW.stream END,

@@ -15,7 +15,7 @@ const ABOVE: &str = "SELECT r.rolname::text FROM pg_roles AS r
 /// Policies that let somebody see or write more than this version's do.
 const FOREIGN: &str = "SELECT p.polname::text, p.polrelid::regclass::text FROM pg_policy AS p
   WHERE p.polpermissive AND p.polrelid IN (
-      SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'log_epoch',
+      SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch',
         'sync_unread', 'sync_usage']) AS asked (name))
     AND p.polname NOT IN ('server_reads', 'server_writes', 'server_advances', 'server_changes', 'server_counts', 'owner_looks',
       'owner_counts', 'owner_keeps', 'owner_moves', 'epoch_is_known', 'owner_names_it', 'compactor_works')
@@ -35,7 +35,7 @@ const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 
 const TABLES: &str =
     "SELECT asked.name, c.oid IS NOT NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false),
     coalesce(pg_has_role(current_user, c.relowner, 'MEMBER') OR pg_has_role(session_user, c.relowner, 'MEMBER'), false)
-  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'log_epoch', 'sync_unread', 'sync_usage'])
+  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch', 'sync_unread', 'sync_usage'])
     WITH ORDINALITY AS asked (name, place)
   LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name) ORDER BY asked.place";
 

@@ -6,7 +6,7 @@ use super::{read, sql};
 use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{
-    Caller, Head, KnownEvents, LogError, LogRow, RecordKey, Standing, StreamId, StreamState, Tag, Transaction,
+    Caller, Extent, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, StreamState, Tag, Transaction,
 };
 use mana_sync_engine::model::{EventId, Stamp, UserId};
 use sqlx::{PgPool, Postgres, Row as _};
@@ -91,7 +91,7 @@ pub(super) const CHARGE: &str = "INSERT INTO sync_usage AS u (user_id, bytes) VA
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES ($1, $2)
   ON CONFLICT (stream) DO UPDATE SET horizon = excluded.horizon";
 
-impl Standing for PostgresTransaction {
+impl Extent for PostgresTransaction {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         read::states(&mut self.transaction, streams).await
     }

@@ -19,15 +19,8 @@ const SET_HORIZON: &str = "UPDATE streams SET horizon = pos + 1,
   WHERE stream = $1";
 
 impl Erase for SqliteLog {
-    async fn streams_of(&self, whose: &Erasure) -> Result<BTreeSet<StreamId>, LogError> {
-        let user = match whose {
-            Erasure::Space(space) => return Ok(BTreeSet::from([StreamId::Space(space.clone())])),
-            Erasure::User(user) => user,
-        };
-        let query = sqlx::query_scalar::<_, String>(STREAMS).bind(user.as_str());
-        let written = query.fetch_all(&self.database.readers).await?;
-        let written = written.into_iter().map(|stream| Ok(StreamId::try_from(stream)?));
-        written.chain([Ok(StreamId::User(user.clone()))]).collect()
+    async fn written_by(&self, user: &UserId) -> Result<Vec<String>, LogError> {
+        Ok(sqlx::query_scalar(STREAMS).bind(user.as_str()).fetch_all(&self.database.readers).await?)
     }
 
     async fn erase_in(&self, stream: &StreamId, only: Option<&UserId>) -> Result<BTreeSet<Collection>, LogError> {

@@ -1,14 +1,25 @@
 //! Own spaces in SQLite.
 
 use super::SqliteLog;
-use crate::log::{Caller, LogError, OwnSpaces, StreamId};
+use crate::log::{Caller, LogError, OwnSpaces, Standing, StreamId, sql};
 use mana_sync_engine::model::{SpaceId, personal_alias};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 const OWN: &str = "SELECT space_id FROM own_spaces WHERE user_id = ?";
 
-/// Nothing is added where the space or the person has an entry, or somebody else a row.
+/// Changes nothing where the person is noted already, alone or among others.
+const NOTE: &str = "INSERT INTO sync_members AS m (space_id, user_id) SELECT value, ?1 FROM json_each(?2) WHERE true
+  ON CONFLICT (space_id) DO UPDATE SET user_id = NULL WHERE m.user_id <> excluded.user_id";
+
+const STANDINGS: &str = "SELECT m.space_id, m.user_id IS NULL,
+    EXISTS (SELECT 1 FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id <> ?1)
+  FROM sync_members AS m WHERE m.space_id IN (SELECT value FROM json_each(?2))";
+
+/// Nothing is added where the space or the person has an entry, or somebody else a row or a note.
 const KEEP: &str = "INSERT INTO own_spaces (space_id, user_id)
   SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM sync_changes WHERE stream = ?3 AND user_id <> ?2)
+    AND NOT EXISTS (SELECT 1 FROM sync_members WHERE space_id = ?1 AND user_id IS NOT ?2)
   ON CONFLICT DO NOTHING";
 
 const MOVE_ROWS: &str = "UPDATE sync_changes AS c SET stream = ?2, space_id = ?3,
@@ -16,6 +27,11 @@ const MOVE_ROWS: &str = "UPDATE sync_changes AS c SET stream = ?2, space_id = ?3
     data = CASE json_type(c.data, '$.spaceId') WHEN 'text' THEN json_set(c.data, '$.spaceId', ?3) ELSE c.data END
   FROM (SELECT id, user_id, row_number() OVER (ORDER BY pos) AS place FROM sync_changes WHERE stream = ?1) AS moved
   WHERE c.user_id = moved.user_id AND c.id = moved.id";
+
+/// What rows take: taken off before they are written anew, and added afterwards.
+const COUNT: &str = "UPDATE sync_usage SET bytes = bytes + ?4 * coalesce(
+    (SELECT sum(octet_length(data)) FROM sync_changes WHERE stream IN (?1, ?2)), 0)
+  WHERE user_id = ?3";
 
 const ADVANCE: &str =
     "INSERT INTO streams (stream, pos) SELECT ?1, max(pos) FROM sync_changes WHERE stream = ?1 HAVING max(pos) > 0
@@ -43,6 +59,20 @@ impl OwnSpaces for SqliteLog {
         Ok(own.map(|space: String| SpaceId::parse(space)).transpose()?)
     }
 
+    async fn note_member(
+        &self,
+        caller: &Caller,
+        spaces: &BTreeSet<SpaceId>,
+    ) -> Result<BTreeMap<SpaceId, Standing>, LogError> {
+        let (user, spaces) = (caller.user.as_str(), json!(spaces).to_string());
+        let mut turn = self.database.writer.turn().await?;
+        sqlx::query(NOTE).bind(user).bind(&spaces).execute(&mut *turn).await?;
+        let rows = sqlx::query(STANDINGS).bind(user).bind(&spaces).fetch_all(&mut *turn).await?;
+        let standings = rows.iter().map(sql::standing).collect::<Result<_, LogError>>()?;
+        turn.commit().await?;
+        Ok(standings)
+    }
+
     async fn make_own(&self, caller: &Caller, space: &SpaceId) -> Result<bool, LogError> {
         let (from, own) = (StreamId::Space(space.clone()).to_string(), caller.own_stream().to_string());
         let mut turn = self.database.writer.turn().await?;
@@ -50,8 +80,11 @@ impl OwnSpaces for SqliteLog {
         if keep.execute(&mut *turn).await?.rows_affected() == 0 {
             return Ok(false);
         }
+        let count = |sign: i64| sqlx::query(COUNT).bind(&from).bind(&own).bind(caller.user.as_str()).bind(sign);
+        count(-1).execute(&mut *turn).await?;
         let rows = sqlx::query(MOVE_ROWS).bind(&from).bind(&own).bind(personal_alias(&caller.user));
         rows.execute(&mut *turn).await?;
+        count(1).execute(&mut *turn).await?;
         sqlx::query(ADVANCE).bind(&own).execute(&mut *turn).await?;
         sqlx::query(MOVE_HEADS).bind(&from).bind(&own).execute(&mut *turn).await?;
         sqlx::query(DROP_HEADS).bind(&from).execute(&mut *turn).await?;

@@ -1,6 +1,6 @@
 //! Reading the log in SQLite: one deferred transaction is one moment.
 
-use crate::log::{LogError, Rows, Snapshot, Span, Standing, StreamId, StreamState, Tag, sql};
+use crate::log::{Extent, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag, sql};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
@@ -63,7 +63,7 @@ pub(super) async fn tags(
     rows.iter().map(sql::tag_of).collect()
 }
 
-impl Standing for SqliteSnapshot {
+impl Extent for SqliteSnapshot {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         states(&mut self.transaction, streams).await
     }

@@ -72,6 +72,12 @@ CREATE TABLE IF NOT EXISTS own_spaces (
   user_id  TEXT NOT NULL UNIQUE
 ) WITHOUT ROWID;
 
+-- Who was seen in a space of which memberships do not say the kind: the only person, or NULL where there were several.
+CREATE TABLE IF NOT EXISTS sync_members (
+  space_id TEXT NOT NULL PRIMARY KEY,
+  user_id  TEXT
+) WITHOUT ROWID;
+
 -- One row: the log's epoch.
 CREATE TABLE IF NOT EXISTS log_epoch (
   one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),

@@ -5,7 +5,7 @@ use super::{Turn, Writer, read};
 use crate::log::columns::Columns;
 use crate::log::types::follow;
 use crate::log::{
-    Caller, Head, KnownEvents, LogError, LogRow, RecordKey, Standing, StreamId, StreamState, Tag, Transaction, sql,
+    Caller, Extent, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, StreamState, Tag, Transaction, sql,
 };
 use mana_sync_engine::model::{EventId, Stamp, UserId};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ pub(super) const CHARGE: &str = "INSERT INTO sync_usage (user_id, bytes) VALUES 
 const SET_HORIZON: &str = "INSERT INTO streams (stream, horizon) VALUES (?1, ?2)
   ON CONFLICT (stream) DO UPDATE SET horizon = ?2";
 
-impl Standing for SqliteTransaction {
+impl Extent for SqliteTransaction {
     async fn streams(&mut self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamState>, LogError> {
         read::states(&mut self.turn, streams).await
     }

@@ -113,16 +113,16 @@ impl Stream {
     }
 }
 
-fn request(person: &Person, query: &str) -> reqwest::RequestBuilder {
+pub fn request(person: &Person, query: &str) -> reqwest::RequestBuilder {
     person.http.get(format!("{}/v2/stream?{query}", person.url)).bearer_auth(&person.token)
 }
 
-async fn refusal(request: reqwest::RequestBuilder) -> (u16, String) {
+pub async fn refusal(request: reqwest::RequestBuilder) -> (u16, String) {
     let answer = crate::support::answer(request).await.expect("an answer");
     (answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn has_connections(site: &Site, wanted: usize) {
+pub async fn has_connections(site: &Site, wanted: usize) {
     let reached = async {
         while site.server.connections() != wanted {
             tokio::time::sleep(Duration::from_millis(5)).await;
