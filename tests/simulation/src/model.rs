@@ -134,6 +134,14 @@ pub fn held(place: Place, row: &JsonRow) -> Value {
     opened(place, at, &value_in(row, place.name()))
 }
 
+/// What a device that lacks the key of a field's value shows in its place: what was there before, of the same stamp.
+#[must_use]
+pub fn held_before(place: Place, row: &JsonRow) -> Option<Value> {
+    let before = row.object("__shadow")?.object(place.name())?;
+    let at = before.object("mark")?.str("at").filter(|at| place.stamp(row) == Some(*at))?.to_owned();
+    Some(opened(place, Stamp::parse(&at).ok()?, &value_in(before, "value")))
+}
+
 /// A field's value in a stored row; `null` where there is none.
 #[must_use]
 pub fn value_in(row: &JsonRow, field: &str) -> Value {
