@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 /// closes may never see the answer, and would try again for ever.
 const DISCARD_BYTES: usize = 8 * MAX_BODY_BYTES;
 
-/// Above this a body gets all the room that one may have: memory is taken when it is written to, and a body that is moved as
-/// it grows takes it twice.
-const SMALL_BYTES: usize = 64 * 1024;
+/// What room a body gets, in bytes, and which when it is full. The last step is a large one: a body that is moved as it grows takes
+/// its memory twice.
+const ROOMS: [usize; 4] = [16 * 1024, 128 * 1024, 1024 * 1024, MAX_BODY_BYTES];
 
 /// A JSON body of known shape.
 pub struct Input<T>(pub T);
@@ -75,8 +75,8 @@ async fn collect(body: Body) -> Result<Vec<u8>, ApiError> {
         let chunk = chunk.map_err(|_| ApiError::invalid("the body broke off, or is not in the encoding it claims"))?;
         total = total.saturating_add(chunk.len());
         if total <= MAX_BODY_BYTES {
-            if total > SMALL_BYTES {
-                bytes.reserve_exact(MAX_BODY_BYTES - bytes.len());
+            if let Some(room) = ROOMS.into_iter().find(|room| total <= *room).filter(|_| total > bytes.capacity()) {
+                bytes.reserve_exact(room - bytes.len());
             }
             bytes.extend_from_slice(&chunk);
         } else if total > DISCARD_BYTES {

@@ -70,9 +70,8 @@ impl<L: ChangeLog> SyncLog<L> {
         } else {
             Some(receipt(&mut transaction, self.log.epoch(), (&push.caller, push.receipt)).await?)
         };
-        if !rows.is_empty() {
-            transaction.commit().await?;
-        }
+        // Also where nothing is new: what was read may be another push's that waits for its commit.
+        transaction.commit().await?;
         Ok(outcome(decision, receipt, news))
     }
 }

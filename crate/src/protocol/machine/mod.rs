@@ -200,6 +200,8 @@ impl Machine {
         if self.phase != Phase::Freezing {
             return Vec::new();
         }
+        // What was refused before a token was renewed is said anew, or is not there any more.
+        self.refused = None;
         if ids.is_empty() {
             self.phase = Phase::Pulling;
             return vec![Effect::Pull];
@@ -229,7 +231,6 @@ impl Machine {
             Ok(settlement) => {
                 hit(Probe::LoopPushed);
                 self.succeeded();
-                self.refused = None;
                 self.refusals = 0;
                 self.phase = Phase::Settling;
                 vec![Effect::Settle(settlement)]

@@ -177,7 +177,7 @@ pub async fn a_space_that_somebody_else_was_seen_in_becomes_nobodys_own<L: OwnSp
 
 /// They are told, rather than that what they write lies where nobody reads it.
 pub async fn who_turns_up_in_somebodys_own_space_is_not_in_it<L: OwnSpaces + Clone>(log: L) {
-    let (one, other) = (sync_log(log.clone(), 1), sync_log(log, 2));
+    let (one, other, store) = (sync_log(log.clone(), 1), sync_log(log.clone(), 2), log);
     let ada = named(&one, ada(), "home").await;
     accept(&one, &ada, &[at_home(1, "h1")]).await;
     for role in ["member", "owner"] {
@@ -189,6 +189,11 @@ pub async fn who_turns_up_in_somebodys_own_space_is_not_in_it<L: OwnSpaces + Clo
     }
     let again = one.knowing_own_space(self::ada()).await.unwrap();
     assert_eq!(again.spaces, ada.spaces, "and it stays ada's");
+    // Also where a server hears of her first that others were seen in it.
+    let third = sync_log(store, 3);
+    assert_eq!(third.knowing_own_space(self::ada()).await.unwrap().spaces, ada.spaces);
+    let bob = named(&third, untyped("bob", &[("home", "member")]), "home").await;
+    assert_eq!(code(&third, &bob, at_home(2, "h2")).await, Some(RejectionCode::NotAMember));
     let typed = one.knowing_own_space(person("bob", &["home:family:member"])).await.unwrap();
     accept(&one, &typed, &[at_home(3, "h3")]).await;
 }

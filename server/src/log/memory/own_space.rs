@@ -26,8 +26,9 @@ impl OwnSpaces for MemoryLog {
             *only = only.take().filter(|user| *user == caller.user);
             let standing = match state.own_spaces.get(space) {
                 Some(user) if *user != caller.user => Standing::Foreign,
-                _ if only.is_none() => Standing::Shared,
-                _ => Standing::Alone,
+                // One's own is never shared, whoever was seen in it: everybody else is asked about each time.
+                None if only.is_none() => Standing::Shared,
+                Some(_) | None => Standing::Alone,
             };
             (space.clone(), standing)
         };

@@ -53,7 +53,7 @@ pub async fn migrate_with<F: AsyncFn(Vec<UserId>) -> Result<Owners, String>>(
     // In the order in which the server reads and writes them, so that neither waits for the other for ever; where somebody
     // holds them for long, it is the migration that gives up, and not everybody behind it that waits.
     let lock = "SET LOCAL lock_timeout = '10s';
-      LOCK TABLE streams, sync_changes, sync_records, sync_withheld, log_epoch IN ACCESS EXCLUSIVE MODE";
+      LOCK TABLE streams, sync_changes, sync_records, sync_withheld, log_epoch, sync_members, own_spaces IN ACCESS EXCLUSIVE MODE";
     sqlx::raw_sql(lock).execute(&mut *transaction).await?;
     let mut carried = CarriedOver::default();
     if to_carry {

@@ -11,7 +11,9 @@ BEGIN
   ORDER BY asked.id
   ON CONFLICT (space_id) DO UPDATE SET user_id = CASE WHEN m.user_id = excluded.user_id THEN m.user_id END;
   -- A statement of its own: it sees what was waited for.
-  RETURN QUERY SELECT m.space_id, m.user_id IS NULL,
+  -- One's own is never shared, whoever was seen in it: everybody else is asked about each time.
+  RETURN QUERY SELECT m.space_id, m.user_id IS NULL
+      AND NOT EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id = caller),
     EXISTS (SELECT FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id <> caller)
   FROM sync_members AS m WHERE m.space_id = ANY (spaces) AND 'space:' || m.space_id = ANY (sync_readable());
 END $$;
@@ -64,6 +66,7 @@ BEGIN
   -- In the order in which pushes lock them.
   INSERT INTO streams AS s (stream) VALUES (own_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos RETURNING s.pos INTO newest;
   INSERT INTO streams AS s (stream) VALUES (old_stream) ON CONFLICT (stream) DO UPDATE SET pos = s.pos;
+  UPDATE sync_usage AS u SET bytes = u.bytes WHERE u.user_id = caller;
   IF EXISTS (SELECT FROM sync_changes AS c WHERE c.stream = old_stream AND c.user_id <> caller) THEN
     RETURN false;
   END IF;

@@ -29,6 +29,8 @@ impl Erase for SqliteLog {
         let rows = sqlx::query(TABLES).bind(&stream).bind(only).fetch_all(&mut *turn).await?;
         let tables = rows.iter().map(sql::collection).collect::<Result<BTreeSet<_>, _>>()?;
         if tables.is_empty() {
+            // What was read may be another's that is not kept yet.
+            turn.commit().await?;
             return Ok(tables);
         }
         for statement in [DISCHARGE, DELETE, FORGET_USAGE, DELETE_HEADS, UNNAME, MOVE_ON, SET_HORIZON] {

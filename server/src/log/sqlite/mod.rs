@@ -53,7 +53,9 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
             // What is erased is written over.
-            .pragma("secure_delete", "ON");
+            .pragma("secure_delete", "ON")
+            // What a turn may have to undo is set aside: in memory, not in a file somewhere else.
+            .pragma("temp_store", "MEMORY");
         let mut first = options.connect().await?;
         let layout: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut first).await?;
         if layout > LAYOUT {

@@ -12,7 +12,9 @@ const OWN: &str = "SELECT space_id FROM own_spaces WHERE user_id = ?";
 const NOTE: &str = "INSERT INTO sync_members AS m (space_id, user_id) SELECT value, ?1 FROM json_each(?2) WHERE true
   ON CONFLICT (space_id) DO UPDATE SET user_id = NULL WHERE m.user_id <> excluded.user_id";
 
-const STANDINGS: &str = "SELECT m.space_id, m.user_id IS NULL,
+/// One's own is never shared, whoever was seen in it: everybody else is asked about each time.
+const STANDINGS: &str = "SELECT m.space_id, m.user_id IS NULL
+      AND NOT EXISTS (SELECT 1 FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id = ?1),
     EXISTS (SELECT 1 FROM own_spaces AS o WHERE o.space_id = m.space_id AND o.user_id <> ?1)
   FROM sync_members AS m WHERE m.space_id IN (SELECT value FROM json_each(?2))";
 

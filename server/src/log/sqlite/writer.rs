@@ -24,7 +24,9 @@ struct Shared {
 }
 
 /// A turn at writing. Dropped before [`Turn::commit`], it leaves nothing.
-pub struct Turn(OwnedMappedMutexGuard<Option<Shared>, Shared>);
+pub struct Turn(Lock);
+
+type Lock = OwnedMappedMutexGuard<Option<Shared>, Shared>;
 
 impl Writer {
     /// Writes by this connection, and after a failure by another with these options.
@@ -34,19 +36,21 @@ impl Writer {
 
     /// Waits for a turn, in the order of asking.
     pub async fn turn(&self) -> Result<Turn, LogError> {
-        let mut shared = self.lock().await?;
+        let (writer, shared) = (self.clone(), self.lock().await?);
+        uninterrupted(async move { writer.begin(shared).await }).await
+    }
+
+    async fn begin(self, mut shared: Lock) -> Result<Turn, LogError> {
         shared.undo_unfinished().await;
         if shared.open.is_none() {
             shared.open = Some(Vec::new());
             // Behind all who wait by now: they are in this transaction.
-            let writer = self.clone();
-            tokio::spawn(async move { writer.end().await });
+            tokio::spawn(async move { self.end().await });
             // Immediate: a deferred one could find at its first write that its moment has passed.
             shared.run("BEGIN IMMEDIATE").await?;
         }
-        // Before it is so: making a savepoint may be broken off half-way.
-        shared.unfinished = true;
         shared.run("SAVEPOINT turn").await?;
+        shared.unfinished = true;
         Ok(Turn(shared))
     }
 
@@ -54,7 +58,9 @@ impl Writer {
     pub async fn checkpoint(&self) -> Result<(), LogError> {
         let mut shared = self.lock().await?;
         shared.end().await?;
-        shared.run("PRAGMA wal_checkpoint(TRUNCATE)").await
+        let checkpoint = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)");
+        let is_blocked: bool = checkpoint.fetch_one(&mut shared.connection).await?;
+        if is_blocked { Err(LogError::Busy("somebody reads the file for long".into())) } else { Ok(()) }
     }
 
     /// Commits what is open and closes the connection.
@@ -73,11 +79,19 @@ impl Writer {
         }
     }
 
-    async fn lock(&self) -> Result<OwnedMappedMutexGuard<Option<Shared>, Shared>, LogError> {
+    async fn lock(&self) -> Result<Lock, LogError> {
         let lock = timeout(PATIENCE, Arc::clone(&self.0).lock_owned()).await;
         let lock = lock.map_err(|_| LogError::Busy("no turn at writing came".into()))?;
         OwnedMutexGuard::try_map(lock, Option::as_mut).map_err(|_| closed())
     }
+}
+
+/// Does a step to its end though the request it is for is given up: broken off half-way, nobody would know where the transaction
+/// stands, and it would have to end for everybody.
+async fn uninterrupted<T: Send + 'static>(
+    step: impl Future<Output = Result<T, LogError>> + Send + 'static,
+) -> Result<T, LogError> {
+    tokio::spawn(step).await.unwrap_or_else(|_| Err(closed()))
 }
 
 /// Nothing is written any more.
@@ -99,8 +113,7 @@ impl Shared {
         Err(LogError::from(error))
     }
 
-    /// Undoes a turn that was dropped. Where that cannot be, as when it was broken off while it was begun or kept, the whole
-    /// transaction has ended, and everybody was told.
+    /// Undoes a turn that was dropped. Where that cannot be, the whole transaction has ended, and everybody was told.
     async fn undo_unfinished(&mut self) {
         if self.unfinished && self.run("ROLLBACK TO turn").await.is_ok() {
             self.run("RELEASE turn").await.ok();
@@ -113,6 +126,8 @@ impl Shared {
         self.undo_unfinished().await;
         if self.open.is_some() {
             self.run("COMMIT").await?;
+            // A connection whose thread has ended answers as if all were done, but not this.
+            self.connection.ping().await?;
         }
         for waiting in self.open.take().into_iter().flatten() {
             waiting.send(Ok(())).ok();
@@ -124,13 +139,19 @@ impl Shared {
 impl Turn {
     /// Keeps what was written; when this returns it is durable. Where it fails nothing of it is there, unless the disk failed in
     /// the middle of saying so.
-    pub async fn commit(mut self) -> Result<(), LogError> {
+    ///
+    /// A turn that wrote nothing waits, too: what it read may be another's that is not kept yet.
+    pub async fn commit(self) -> Result<(), LogError> {
+        let told = uninterrupted(self.release()).await?;
+        told.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn release(mut self) -> Result<oneshot::Receiver<Result<(), LogError>>, LogError> {
         self.0.run("RELEASE turn").await?;
         self.0.unfinished = false;
         let (sender, receiver) = oneshot::channel();
-        self.0.open.get_or_insert_default().push(sender);
-        drop(self);
-        receiver.await.unwrap_or_else(|_| Err(closed()))
+        self.0.open.as_mut().ok_or_else(closed)?.push(sender);
+        Ok(receiver)
     }
 }
 
