@@ -1,4 +1,4 @@
-//! The promises of [`Snapshot`] about rows and tags, and of horizons and ids.
+//! The promises of [`Snapshot`](crate::log::Snapshot) about rows and tags, and of horizons and ids.
 
 #![allow(clippy::missing_panics_doc, reason = "each case panics where a store breaks its promise")]
 
