@@ -100,9 +100,16 @@ fn closed() -> LogError {
 }
 
 impl Shared {
-    /// Runs a statement that moves the transaction. After a failure nobody knows where it stands, so it ends for everybody.
+    /// Runs a statement that moves the transaction.
     async fn run(&mut self, statement: &'static str) -> Result<(), LogError> {
-        let Err(error) = sqlx::query(statement).execute(&mut self.connection).await else { return Ok(()) };
+        match sqlx::query(statement).execute(&mut self.connection).await {
+            Ok(_) => Ok(()),
+            Err(error) => self.give_up(error).await,
+        }
+    }
+
+    /// After a failure nobody knows where the transaction stands, so it ends for everybody.
+    async fn give_up(&mut self, error: sqlx::Error) -> Result<(), LogError> {
         let reason = error.to_string();
         for waiting in self.open.take().into_iter().flatten() {
             waiting.send(Err(LogError::Busy(reason.clone()))).ok();
@@ -127,7 +134,9 @@ impl Shared {
         if self.open.is_some() {
             self.run("COMMIT").await?;
             // A connection whose thread has ended answers as if all were done, but not this.
-            self.connection.ping().await?;
+            if let Err(error) = self.connection.ping().await {
+                return self.give_up(error).await;
+            }
         }
         for waiting in self.open.take().into_iter().flatten() {
             waiting.send(Ok(())).ok();
