@@ -135,13 +135,14 @@ async fn check(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogErr
 /// What is there belongs to the role that migrates. The views read with their owner's rights, which the owner's policy
 /// limits: with two owners they would read nothing.
 async fn check_owner(transaction: &mut Transaction<'_, Postgres>) -> Result<(), LogError> {
-    let other: Option<(String, String)> = sqlx::query_as(
+    let other: Option<(String, String)> = sqlx::query_as(concat!(
         "SELECT c.relname::text, c.relowner::regrole::text
-         FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch', 'sync_unread', 'sync_usage',
-           'sync_tags', 'sync_events']) AS asked (name)
+         FROM unnest(ARRAY[",
+        tables!(),
+        ", 'sync_tags', 'sync_events']) AS asked (name)
          JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
          WHERE c.relowner <> current_user::regrole LIMIT 1",
-    )
+    ))
     .fetch_optional(&mut **transaction)
     .await?;
     other.map_or(Ok(()), |(name, owner)| {

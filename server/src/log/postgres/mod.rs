@@ -4,6 +4,14 @@
 //! security (`policies.sql`) holds every transaction to what its person may see and write, besides the statements' own
 //! conditions; [`migrate()`] puts it in place, and [`PostgresLog::open`] refuses to work where it would not hold.
 
+/// The tables of the log, each under row security.
+macro_rules! tables {
+    () => {
+        "'sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch', 'sync_unread',
+    'sync_usage'"
+    };
+}
+
 mod by_time;
 mod erase;
 mod identity;

@@ -13,13 +13,16 @@ const ABOVE: &str = "SELECT r.rolname::text FROM pg_roles AS r
   ORDER BY r.rolname LIMIT 1";
 
 /// Policies that let somebody see or write more than this version's do.
-const FOREIGN: &str = "SELECT p.polname::text, p.polrelid::regclass::text FROM pg_policy AS p
+const FOREIGN: &str = concat!(
+    "SELECT p.polname::text, p.polrelid::regclass::text FROM pg_policy AS p
   WHERE p.polpermissive AND p.polrelid IN (
-      SELECT to_regclass(name) FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch',
-        'sync_unread', 'sync_usage']) AS asked (name))
+      SELECT to_regclass(name) FROM unnest(ARRAY[",
+    tables!(),
+    "]) AS asked (name))
     AND p.polname NOT IN ('server_reads', 'server_writes', 'server_advances', 'server_changes', 'server_counts', 'owner_looks',
       'owner_counts', 'owner_keeps', 'owner_moves', 'epoch_is_known', 'owner_names_it', 'compactor_works')
-  ORDER BY 2, 1 LIMIT 1";
+  ORDER BY 2, 1 LIMIT 1"
+);
 
 /// Functions that anybody could run with the rights of the tables' owner, say as a trigger of their own.
 const OPEN_TO_ALL: &str = "SELECT p.oid::regprocedure::text FROM pg_proc AS p
@@ -32,12 +35,15 @@ const COMPACTOR: &str = "SELECT coalesce(bool_or(pg_has_role(current_user, oid, 
   WHERE rolname = 'mana_sync_compactor'";
 
 /// Each table: whether it is there, forces row security, and belongs to the role. An owner could lift it.
-const TABLES: &str =
+const TABLES: &str = concat!(
     "SELECT asked.name, c.oid IS NOT NULL, coalesce(c.relrowsecurity AND c.relforcerowsecurity, false),
     coalesce(pg_has_role(current_user, c.relowner, 'MEMBER') OR pg_has_role(session_user, c.relowner, 'MEMBER'), false)
-  FROM unnest(ARRAY['sync_changes', 'streams', 'sync_records', 'sync_withheld', 'own_spaces', 'sync_members', 'log_epoch', 'sync_unread', 'sync_usage'])
+  FROM unnest(ARRAY[",
+    tables!(),
+    "])
     WITH ORDINALITY AS asked (name, place)
-  LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name) ORDER BY asked.place";
+  LEFT JOIN pg_class AS c ON c.oid = to_regclass(asked.name) ORDER BY asked.place"
+);
 
 /// Fails with what is wrong and what to do.
 pub(super) async fn check(pool: &PgPool) -> Result<(), LogError> {
