@@ -228,6 +228,12 @@ pub fn is_visible(row: &LogRow, head: Option<&Head>, reader: &UserId) -> bool {
 /// The ids of one user's changes with what they said.
 pub type KnownEvents = BTreeMap<EventId, ContentHash>;
 
+/// The newest position of each stream that rows go to.
+#[cfg(feature = "service")]
+pub(super) fn newest(rows: &[LogRow]) -> BTreeMap<&StreamId, u64> {
+    rows.iter().map(|row| (&row.stream, row.pos)).collect()
+}
+
 /// Moves positions on over rows that follow on them, as [`super::Transaction::append`] demands: no gap, no repetition,
 /// no stream that is not locked.
 pub(super) fn follow(positions: &mut BTreeMap<StreamId, u64>, rows: &[LogRow]) -> Result<(), LogError> {

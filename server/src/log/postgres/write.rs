@@ -4,7 +4,7 @@ use super::by_time::{time, times};
 use super::identity::{Purpose, begin};
 use super::{read, sql};
 use crate::log::columns::Columns;
-use crate::log::types::follow;
+use crate::log::types::{follow, newest};
 use crate::log::{
     Caller, Extent, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, StreamState, Tag, Transaction,
 };
@@ -37,7 +37,7 @@ impl PostgresTransaction {
 
     /// Moves the streams on to the last of these rows.
     pub(super) async fn advance(&mut self, rows: &[LogRow]) -> Result<(), LogError> {
-        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
+        let newest = newest(rows);
         let streams: Vec<String> = newest.keys().map(ToString::to_string).collect();
         let positions = newest.values().map(|pos| sql::position(*pos)).collect::<Result<Vec<i64>, LogError>>()?;
         let advance = sqlx::query(ADVANCE).bind(streams).bind(positions).execute(&mut *self.transaction).await?;

@@ -3,7 +3,7 @@
 use super::by_time::next_time;
 use super::{Turn, Writer, read};
 use crate::log::columns::Columns;
-use crate::log::types::follow;
+use crate::log::types::{follow, newest};
 use crate::log::{
     Caller, Extent, Head, KnownEvents, LogError, LogRow, RecordKey, StreamId, StreamState, Tag, Transaction, sql,
 };
@@ -118,8 +118,7 @@ impl Transaction for SqliteTransaction {
             at = at.next();
         }
         sqlx::query(APPEND).bind(Value::from(cells).to_string()).execute(&mut *self.turn).await?;
-        let newest: BTreeMap<&StreamId, u64> = rows.iter().map(|row| (&row.stream, row.pos)).collect();
-        let newest: Vec<_> = newest.into_iter().map(|(stream, pos)| json!([stream, pos])).collect();
+        let newest: Vec<_> = newest(rows).into_iter().map(|(stream, pos)| json!([stream, pos])).collect();
         sqlx::query(ADVANCE).bind(Value::from(newest).to_string()).execute(&mut *self.turn).await?;
         Ok(())
     }
