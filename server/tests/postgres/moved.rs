@@ -2,9 +2,8 @@
 
 use crate::services::{add_as, row, site};
 use crate::world::NOTHING;
-use mana_sync::log::Caller;
 use mana_sync::log::contract::fixtures::{accept, insert, with};
-use mana_sync_engine::model::{Space, SpaceId, UserId};
+use mana_sync::log::contract::own_spaces::untyped;
 use serde_json::{Value, json};
 
 /// What was sent, in the order in which it was written.
@@ -23,8 +22,7 @@ const OTHERWISE: &str = "SELECT coalesce(string_agg(concat_ws(' ', c.record_id, 
 #[tokio::test]
 async fn a_row_is_moved_without_another_letter_being_written_anew() {
     let (database, log, pool) = site().await;
-    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
-    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
+    let ada = untyped("ada", &[("home", "owner")]);
     let sent = [
         json!({ "spaceId": "home", "zero": -0.0, "power": 1e300, "a\"é\u{1}": ["\u{2028}", 1.0, { "spaceId": "home" }] }),
         json!({ "x\\\"spaceId": "home", "spaceId": "home", "z": "\"spaceId\":\"home\"", "é": { "b": 1, "aa": 2 } }),
@@ -41,7 +39,7 @@ async fn a_row_is_moved_without_another_letter_being_written_anew() {
     database.run("CREATE TABLE before AS SELECT record_id, data FROM sync_changes").await;
     assert_eq!(database.text(DRIFT).await, "0");
     let hashes = database.text(HASHES).await;
-    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
     assert_eq!(database.text("SELECT DISTINCT stream FROM sync_changes").await, "user:ada");
     let wanted = |data: &Value| {
         let mut data = data.clone();
@@ -61,8 +59,7 @@ async fn a_row_is_moved_without_another_letter_being_written_anew() {
 #[tokio::test]
 async fn a_text_that_nobody_of_the_log_wrote_is_renamed_and_counted() {
     let (database, log, _pool) = site().await;
-    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
-    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
+    let ada = untyped("ada", &[("home", "owner")]);
     let texts = [
         "{ \"spaceId\" :\n\"home\", \"n\" : 1}",
         "{\"n\":1, \"spaceId\":\"home\"}",
@@ -73,7 +70,7 @@ async fn a_text_that_nobody_of_the_log_wrote_is_renamed_and_counted() {
         database.run(&format!("UPDATE sync_changes SET data = '{text}' WHERE pos = {n}")).await;
         database.run(&format!("UPDATE sync_usage SET bytes = bytes + {}", text.len() - 2)).await;
     }
-    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
     let read = "SELECT string_agg(DISTINCT data::jsonb::text, ' ') FROM sync_changes";
     assert_eq!(database.text(read).await, r#"{"n": 1, "spaceId": "_personal:ada"}"#);
     assert_eq!(database.text(DRIFT).await, "0");

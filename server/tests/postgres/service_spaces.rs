@@ -3,20 +3,20 @@
 use crate::postgres::COMPACTOR;
 use crate::services::{add_as, field, refused_as, row, site};
 use crate::world::{NOTHING, acting, ask, code};
+use mana_sync::log::LogError;
 use mana_sync::log::contract::fixtures::{accept, ids, insert, push_of, read_all, with};
-use mana_sync::log::{Caller, LogError};
-use mana_sync_engine::model::{Space, SpaceId, UserId};
+use mana_sync::log::contract::own_spaces::untyped;
+use mana_sync_engine::model::SpaceId;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_space_that_turned_out_to_be_its_owners_own_goes_by_its_alias() {
     let (_database, log, pool) = site().await;
-    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
-    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
+    let ada = untyped("ada", &[("home", "owner")]);
     let data = |record: &str| json!({ "id": record, "spaceId": "home" });
     let at_home = |record: &str| row(record, &[("space_id", json!("home")), ("data", data(record))]);
     add_as(&pool, ("ada", "", r#"["home"]"#), &at_home("t1"), "").await.unwrap();
-    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
     for (record, writable) in [("t2", r#"["home"]"#), ("t3", NOTHING)] {
         add_as(&pool, ("ada", "", writable), &at_home(record), "").await.unwrap();
     }
@@ -32,8 +32,7 @@ async fn a_space_that_turned_out_to_be_its_owners_own_goes_by_its_alias() {
 async fn what_waits_while_a_space_turns_out_to_be_its_owners_own_is_to_be_tried_again() {
     let (database, log, pool) = site().await;
     let (home, log) = (r#"["home"]"#, std::sync::Arc::new(log));
-    let space = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
-    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![space] };
+    let ada = untyped("ada", &[("home", "owner")]);
     let claim = "SELECT set_config('app.current_user_id', 'ada', true), set_config('app.current_user_space_ids', '[\"home\"]', true),
         set_config('app.current_user_writable_space_ids', '[\"home\"]', true); SELECT sync_claim_space('home')";
     let held = database.hold(claim).await;
@@ -65,9 +64,8 @@ async fn what_waits_while_a_space_turns_out_to_be_its_owners_own_is_to_be_tried_
 #[tokio::test]
 async fn nothing_is_added_for_others_to_what_is_its_owners_own() {
     let (database, log, pool) = site().await;
-    let home = Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some("owner".into()) };
-    let ada = Caller { user: UserId::parse("ada").unwrap(), spaces: vec![home.clone()] };
-    log.hear_of_own_space(&ada, &home.id).await.unwrap();
+    let ada = untyped("ada", &[("home", "owner")]);
+    log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
     let of_bob = row("t1", &[("space_id", json!("home")), ("user_id", json!("bob"))]);
     for readable in ["", r#"["home"]"#] {
         let refused = refused_as(&pool, ("bob", readable, r#"["home"]"#), &of_bob).await;
@@ -103,11 +101,7 @@ async fn who_is_noted_as_a_member_is_for_nobody_to_see_and_for_members_to_add_to
 #[tokio::test]
 async fn what_is_kept_as_somebodys_own_can_be_ended() {
     let (database, log, _pool) = site().await;
-    let in_home = |name: &str, role: &str| Caller {
-        user: UserId::parse(name).unwrap(),
-        spaces: vec![Space { id: SpaceId::parse("home").unwrap(), kind: None, role: Some(role.into()) }],
-    };
-    let (ada, bob) = (in_home("ada", "owner"), in_home("bob", "member"));
+    let (ada, bob) = (untyped("ada", &[("home", "owner")]), untyped("bob", &[("home", "member")]));
     log.hear_of_own_space(&ada, &ada.spaces[0].id).await.unwrap();
     assert!(log.knowing_own_space(bob.clone()).await.unwrap().spaces.is_empty());
     let compactor = sqlx::PgPool::connect(&database.url(COMPACTOR).await).await.unwrap();

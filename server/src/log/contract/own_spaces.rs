@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A person with roles in spaces of which nobody says the kind.
-fn untyped(name: &str, spaces: &[(&str, &str)]) -> Caller {
+#[must_use]
+pub fn untyped(name: &str, spaces: &[(&str, &str)]) -> Caller {
     let space = |(id, role): &(&str, &str)| Space { id: space(id), kind: None, role: Some((*role).to_owned()) };
     Caller { user: UserId::parse(name).unwrap(), spaces: spaces.iter().map(space).collect() }
 }
