@@ -176,7 +176,6 @@ impl Machine {
         self.again = false;
         self.urged = false;
         self.pushes = 0;
-        self.refused = None;
         self.waiting_since = None;
         let mut effects = vec![Effect::Status(State::Syncing, None)];
         effects.extend(self.next_exchange());
