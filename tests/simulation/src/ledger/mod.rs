@@ -275,6 +275,7 @@ impl Books {
         let Written { place, value, at: old, .. } = self.writes[id].clone();
         let value = corrected(value, old, at);
         if let Some(other) = self.find(place, at, &value).filter(|other| *other != id) {
+            self.part_from_those_between(other, id);
             let Written { saw, origins, raws, .. } = self.writes[id].clone();
             let write = &mut self.writes[other];
             write.raws.extend(raws);
@@ -286,6 +287,20 @@ impl Books {
         }
         self.index.insert(key(place, at, &value), id);
         (self.writes[id].at, self.writes[id].value) = (at, value);
+    }
+
+    /// Where `later` was written over `earlier` and becomes the same write: what came between them had seen what `earlier` had.
+    /// Else each would have replaced the other.
+    fn part_from_those_between(&mut self, earlier: WriteId, later: WriteId) {
+        let had_seen = |id: &WriteId| self.writes[*id].saw.iter().any(|saw| self.resolve(*saw) == earlier);
+        let is_between = |id: &WriteId| had_seen(id) && self.search(later, |seen| seen == *id, |_| true);
+        let between: Vec<WriteId> = (0..self.writes.len()).filter(is_between).collect();
+        let seen_before = self.writes[earlier].saw.clone();
+        for id in between {
+            let kept: Vec<WriteId> =
+                self.writes[id].saw.iter().copied().filter(|saw| self.resolve(*saw) != earlier).collect();
+            self.writes[id].saw = kept.into_iter().chain(seen_before.iter().copied()).collect();
+        }
     }
 
     /// A device has forgotten that it corrected stamps. What the server has keeps the corrected ones.
