@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
 
 /// What a connection is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Nudge {
         app: AppId,
         /// The tables' names on the wire.
         tables: Vec<String>,
+        /// When it was stored.
+        since: Instant,
     },
     /// The person's memberships changed.
     SpacesChanged,
@@ -116,8 +119,8 @@ impl Hub {
         Ok(Subscription { hub: self.clone(), id, receiver })
     }
 
-    /// Tells everybody who may read these streams that there is something to pull.
-    pub fn publish(&self, news: &BTreeMap<StreamId, BTreeSet<Collection>>) {
+    /// Tells everybody who may read these streams that there is something to pull, which was stored at `since`.
+    pub fn publish(&self, news: &BTreeMap<StreamId, BTreeSet<Collection>>, since: Instant) {
         let mut connections = self.lock();
         let mut told: BTreeMap<u64, BTreeSet<&Collection>> = BTreeMap::new();
         for (stream, tables) in news {
@@ -126,7 +129,7 @@ impl Hub {
             }
         }
         for (id, tables) in told {
-            connections.tell(id, tables);
+            connections.tell(id, tables, since);
         }
     }
 
@@ -159,14 +162,14 @@ impl Hub {
 }
 
 impl Connections {
-    fn tell(&mut self, id: u64, tables: BTreeSet<&Collection>) {
+    fn tell(&mut self, id: u64, tables: BTreeSet<&Collection>, since: Instant) {
         let Some(open) = self.open.get(&id) else { return };
         let mut by_app: BTreeMap<&AppId, Vec<String>> = BTreeMap::new();
         for collection in tables.into_iter().filter(|collection| open.interest.has(collection)) {
             by_app.entry(&collection.app).or_default().push(collection.table.to_string());
         }
         for (app, tables) in by_app {
-            self.send(id, Nudge::Available { app: app.clone(), tables });
+            self.send(id, Nudge::Available { app: app.clone(), tables, since });
         }
     }
 

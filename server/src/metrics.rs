@@ -16,6 +16,7 @@ pub struct Metrics {
     changes: Family<Direction, Counter>,
     connections: Gauge,
     refused: Counter,
+    lag: Histogram,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,9 +41,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("mana_sync");
         let requests = Family::<Answered, Counter>::default();
         registry.register("requests", "Requests that were answered", requests.clone());
-        // From 1 ms to 16 s.
-        let seconds =
-            Family::<Route, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.0, 15)));
+        let seconds = Family::<Route, Histogram>::new_with_constructor(durations);
         registry.register_with_unit("request_duration", "How long answers took", Unit::Seconds, seconds.clone());
         let changes = Family::<Direction, Counter>::default();
         registry.register("changes", "Changes accepted, rejected, withheld and served", changes.clone());
@@ -54,8 +53,15 @@ impl Default for Metrics {
             "Connections that were one too many of their person's",
             refused.clone(),
         );
-        Self { registry, requests, seconds, changes, connections, refused }
+        let lag = durations();
+        registry.register_with_unit("lag", "From storing changes to telling a connection", Unit::Seconds, lag.clone());
+        Self { registry, requests, seconds, changes, connections, refused, lag }
     }
+}
+
+/// From 1 ms to 16 s.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 15))
 }
 
 impl Metrics {
@@ -80,6 +86,11 @@ impl Metrics {
     /// A person had as many connections as one may have, and opened another one.
     pub fn connection_refused(&self) {
         self.refused.inc();
+    }
+
+    /// A connection was told of changes that were stored this long ago, on this server or another one.
+    pub fn told(&self, lag: Duration) {
+        self.lag.observe(lag.as_secs_f64());
     }
 
     /// A page was served.

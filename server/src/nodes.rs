@@ -4,7 +4,7 @@
 use crate::clock;
 use crate::log::postgres::options;
 use crate::log::{Collection, LogError, News, StreamId};
-use mana_sync_engine::model::UserId;
+use mana_sync_engine::model::{Stamp, UserId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -28,14 +28,37 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one server tells the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
+    /// When the first of it happened, by the clock of the server (or database) that tells.
+    pub at: Stamp,
     /// Streams with something to pull, and of which tables.
     #[serde(default)]
     pub news: News,
     /// People whose memberships changed.
     #[serde(default)]
     pub moved: Vec<UserId>,
+}
+
+impl Message {
+    /// Nothing, at a time.
+    #[must_use]
+    pub fn at(at: Stamp) -> Self {
+        Self { at, news: News::new(), moved: Vec::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.news.is_empty() && self.moved.is_empty()
+    }
+
+    /// Takes in what comes with it.
+    fn add(&mut self, more: Self) {
+        self.at = self.at.min(more.at);
+        for (stream, tables) in more.news {
+            self.news.entry(stream).or_default().extend(tables);
+        }
+        self.moved.extend(more.moved);
+    }
 }
 
 /// A message and who sends it: everybody hears their own, too.
@@ -97,10 +120,7 @@ async fn listener(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error>
 async fn tell(mut receiver: mpsc::Receiver<Message>, connection: PgPool, node: u64) {
     while let Some(mut message) = receiver.recv().await {
         while let Ok(more) = receiver.try_recv() {
-            for (stream, tables) in more.news {
-                message.news.entry(stream).or_default().extend(tables);
-            }
-            message.moved.extend(more.moved);
+            message.add(more);
         }
         for letter in letters(message, node) {
             let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(letter);
@@ -140,11 +160,12 @@ fn letters(message: Message, node: u64) -> Vec<String> {
     let news = message.news.into_iter().flat_map(|(stream, tables)| {
         tables.into_iter().map(move |table| Item::News(stream.clone(), table)).collect::<Vec<_>>()
     });
-    let (mut letters, mut part, mut bytes) = (Vec::new(), Message::default(), 0);
+    let at = message.at;
+    let (mut letters, mut part, mut bytes) = (Vec::new(), Message::at(at), 0);
     for item in news.chain(message.moved.into_iter().map(Item::Moved)) {
         let size = item.bytes();
         if bytes + size > MAX_BYTES - FRAME {
-            letters.extend(written(&std::mem::take(&mut part), node));
+            letters.extend(written(&std::mem::replace(&mut part, Message::at(at)), node));
             bytes = 0;
         }
         bytes += size;
@@ -186,7 +207,7 @@ fn quoted(text: &str) -> usize {
 }
 
 fn written(message: &Message, node: u64) -> Option<String> {
-    if *message == Message::default() {
+    if message.is_empty() {
         return None;
     }
     serde_json::to_string(&Letter { from: node, message }).ok()
@@ -199,7 +220,6 @@ fn warn(what: &str, error: &sqlx::Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn a_long_message_goes_in_parts_that_postgresql_takes_and_arrives_whole() {
@@ -210,24 +230,32 @@ mod tests {
             .chain([(StreamId::try_from(id("user", 0)).expect("a stream"), (0..900).map(table).collect())])
             .collect();
         let moved = (0..300).map(|n| UserId::parse(format!("user{n}")).expect("a user")).collect();
-        let message = Message { news, moved };
-        let mut whole = Message::default();
+        let at = Stamp::at_ms(1_767_000_000_000);
+        let message = Message { at, news, moved };
+        let mut whole = Message::at(at.next());
         let letters = letters(message.clone(), u64::MAX);
         assert!(letters.len() > 5, "{}", letters.len());
         for letter in letters {
             assert!(letter.len() < MAX_BYTES, "{}", letter.len());
             let Letter { from, message } = serde_json::from_str::<Letter<Message>>(&letter).expect("a letter");
             assert_eq!(from, u64::MAX);
-            for (stream, tables) in message.news {
-                whole.news.entry(stream).or_insert_with(BTreeSet::new).extend(tables);
-            }
-            whole.moved.extend(message.moved);
+            whole.add(message);
         }
         assert_eq!(whole, message);
     }
 
     #[test]
+    fn what_goes_together_is_as_old_as_the_first_of_it() {
+        let [first, second] = [1, 2].map(Stamp::at_ms);
+        for (a, b) in [(first, second), (second, first)] {
+            let mut both = Message::at(a);
+            both.add(Message::at(b));
+            assert_eq!(both.at, first);
+        }
+    }
+
+    #[test]
     fn nothing_to_tell_is_not_told() {
-        assert!(letters(Message::default(), 1).is_empty());
+        assert!(letters(Message::at(Stamp::at_ms(0)), 1).is_empty());
     }
 }

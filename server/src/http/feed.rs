@@ -2,7 +2,7 @@
 
 use crate::auth::Identity;
 use crate::error::ApiError;
-use crate::hub::Subscription;
+use crate::hub::{Nudge, Subscription};
 use crate::log::Collection;
 use crate::members::SpaceList;
 use crate::server::{App, AppState};
@@ -23,6 +23,8 @@ pub(super) struct Feed {
     nudges: Subscription,
     ends: Instant,
     recheck: Interval,
+    /// When the changes were stored that are being read.
+    since: Option<Instant>,
 }
 
 impl Feed {
@@ -32,7 +34,7 @@ impl Feed {
         let nudges = nudges.inspect_err(|_| app.metrics.connection_refused())?;
         let mut recheck = interval_at(Instant::now() + app.live.recheck, app.live.recheck);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { ends: identity.ends(), app, identity, nudges, recheck })
+        Ok(Self { ends: identity.ends(), app, identity, nudges, recheck, since: None })
     }
 
     pub fn app(&self) -> &App {
@@ -60,12 +62,24 @@ impl Feed {
 
     /// Waits until there may be something new to read: changes, other memberships, or something that nobody told of.
     pub async fn news(&mut self) -> Result<(), ApiError> {
-        tokio::select! {
+        self.since = None;
+        let nudge = tokio::select! {
             biased;
-            () = self.app.stopped() => Err(stopping()),
-            () = sleep_until(self.ends) => Err(token_expired()),
-            nudge = self.nudges.next() => nudge.map(drop).ok_or_else(stopping),
-            _ = self.recheck.tick() => Ok(()),
+            () = self.app.stopped() => return Err(stopping()),
+            () = sleep_until(self.ends) => return Err(token_expired()),
+            nudge = self.nudges.next() => nudge.ok_or_else(stopping)?,
+            _ = self.recheck.tick() => return Ok(()),
+        };
+        if let Nudge::Available { since, .. } = nudge {
+            self.since = Some(since);
+        }
+        Ok(())
+    }
+
+    /// What was waited for was read, and goes to the connection.
+    pub fn told(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.app.metrics.told(since.elapsed());
         }
     }
 }

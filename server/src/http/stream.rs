@@ -108,6 +108,7 @@ impl Follower {
             let page = self.read().await?;
             if !page.changes.is_empty() || page.has_more || page.spaces != self.told {
                 self.told.clone_from(&page.spaces);
+                self.feed.told();
                 return Ok(page);
             }
         }

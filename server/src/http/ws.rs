@@ -156,8 +156,10 @@ impl Connection<'_> {
     async fn tell(&mut self, nudge: Option<Nudge>, identity: &Identity, nudges: &Subscription) -> Result<(), End> {
         match nudge {
             None => Err(End::Refused("too_slow")),
-            Some(Nudge::Available { app, tables }) => {
-                self.send(&ServerFrame::SyncAvailable { app_id: app, tables }).await
+            Some(Nudge::Available { app, tables, since }) => {
+                self.send(&ServerFrame::SyncAvailable { app_id: app, tables }).await?;
+                self.app.metrics.told(since.elapsed());
+                Ok(())
             }
             Some(Nudge::SpacesChanged) => {
                 self.listen_to_spaces(identity, nudges).await?;

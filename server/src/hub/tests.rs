@@ -21,14 +21,15 @@ async fn a_space_is_heard_by_those_who_are_in_it_now() {
     ada.set_spaces(family.clone());
     bob.set_spaces(family);
     bob.set_spaces(BTreeSet::new());
-    hub.publish(&news("space:family", &["todo/tasks", "notes/notes"]));
-    hub.publish(&news("user:bob", &["todo/tags"]));
+    hub.publish(&news("space:family", &["todo/tasks", "notes/notes"]), Instant::now());
+    let since = Instant::now();
+    hub.publish(&news("user:bob", &["todo/tags"]), since);
     let apps = [ada.next().await, ada.next().await].map(|nudge| match nudge {
         Some(Nudge::Available { app, .. }) => app.to_string(),
         _ => String::new(),
     });
     assert_eq!(apps, ["notes", "todo"]);
-    let own = Nudge::Available { app: AppId::parse("todo").unwrap(), tables: vec!["tags".into()] };
+    let own = Nudge::Available { app: AppId::parse("todo").unwrap(), tables: vec!["tags".into()], since };
     assert_eq!(bob.next().await, Some(own));
 }
 
@@ -36,7 +37,7 @@ async fn a_space_is_heard_by_those_who_are_in_it_now() {
 async fn a_connection_of_one_app_hears_of_no_other() {
     let hub = Hub::default();
     let mut ada = hub.subscribe(user("ada"), Interest::App(AppId::parse("todo").unwrap())).unwrap();
-    hub.publish(&news("user:ada", &["notes/notes"]));
+    hub.publish(&news("user:ada", &["notes/notes"]), Instant::now());
     hub.spaces_changed(&[user("ada")]);
     assert_eq!(ada.next().await, Some(Nudge::SpacesChanged));
 }
@@ -47,7 +48,7 @@ async fn a_connection_that_stops_reading_is_dropped_and_the_others_are_not() {
     let mut slow = hub.subscribe(user("ada"), Interest::Everything).unwrap();
     let mut quick = hub.subscribe(user("ada"), Interest::Everything).unwrap();
     for _ in 0..=BACKLOG {
-        hub.publish(&news("user:ada", &["todo/tasks"]));
+        hub.publish(&news("user:ada", &["todo/tasks"]), Instant::now());
         assert!(quick.next().await.is_some());
     }
     assert_eq!(hub.len(), 1);
@@ -63,10 +64,10 @@ async fn who_reads_the_log_itself_is_told_once_however_much_there_is_and_stays()
     let hub = Hub::default();
     let mut follower =
         hub.follow(user("ada"), BTreeSet::from([Collection::try_from("todo/tasks".to_owned()).unwrap()])).unwrap();
-    hub.publish(&news("user:ada", &["todo/tags", "notes/tasks"]));
+    hub.publish(&news("user:ada", &["todo/tags", "notes/tasks"]), Instant::now());
     assert!(follower.next().now_or_never().is_none(), "other tables");
     for _ in 0..=BACKLOG {
-        hub.publish(&news("user:ada", &["todo/tasks"]));
+        hub.publish(&news("user:ada", &["todo/tasks"]), Instant::now());
     }
     assert!(follower.next().await.is_some());
     assert!(follower.next().now_or_never().is_none(), "that was all");

@@ -4,6 +4,7 @@ use super::StartError;
 use super::serve::stopped;
 use super::settings::{Identities, LiveTimes, Patience, Services, Settings};
 use crate::auth::{PublishedKeys, ServiceKey, TokenVerifier};
+use crate::clock;
 use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::error::ApiError;
 use crate::http::Origins;
@@ -24,6 +25,7 @@ use mana_sync_engine::model::UserId;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// What all requests share.
 pub struct App {
@@ -130,9 +132,9 @@ impl App {
 
     /// Tells everybody who may read these streams, wherever they are connected, that there is something to pull.
     pub(crate) fn publish(&self, news: &News) {
-        self.hub.publish(news);
+        self.hub.publish(news, Instant::now());
         if let Some(nodes) = self.nodes.as_ref().filter(|_| !news.is_empty()) {
-            nodes.tell(Message { news: news.clone(), ..Message::default() });
+            nodes.tell(Message { news: news.clone(), ..Message::at(clock::now()) });
         }
     }
 
@@ -146,7 +148,7 @@ impl App {
         self.memberships.forget(users);
         self.hub.spaces_changed(users);
         if let Some(nodes) = &self.nodes {
-            nodes.tell(Message { moved: users.to_vec(), ..Message::default() });
+            nodes.tell(Message { moved: users.to_vec(), ..Message::at(clock::now()) });
         }
     }
 }
@@ -156,7 +158,7 @@ async fn join(url: &str, hub: Hub, memberships: Arc<dyn Memberships>) -> Result<
     let hear = move |message: Message| {
         memberships.forget(&message.moved);
         hub.spaces_changed(&message.moved);
-        hub.publish(&message.news);
+        hub.publish(&message.news, clock::moment_of(message.at));
     };
     Nodes::join(url, hear).await
 }

@@ -3,14 +3,18 @@
 use crate::postgres::{Database, MIGRATOR, SERVER, SERVICE, SUPERUSER};
 use crate::sockets::{Socket, available};
 use crate::streams::Stream;
-use crate::support::{Site, database_url, ids, task, task_in, with};
+use crate::support::{Site, database_url, ids, task, task_in, watch, with};
 use mana_sync::server::{Server, Settings, StartError};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn start(database: &Database) -> Site {
     let url = database.url(SERVER).await;
-    Site::start_with(|settings| settings.postgres_url = Some(url)).await
+    Site::start_with(|settings| {
+        settings.postgres_url = Some(url);
+        watch(settings);
+    })
+    .await
 }
 
 #[tokio::test]
@@ -52,6 +56,7 @@ async fn a_push_reaches_connections_to_the_other_server_also_after_the_database_
     let (mut of_ada, mut of_bob) = (Socket::open(&there, &also_ada).await, Socket::open(&there, &bob).await);
     ada.accept(&[task("t1")]).await;
     assert_eq!(of_ada.hear().await, available("tasks"));
+    there.counts(&["mana_sync_lag_seconds_count 1"]).await;
     database.cut_off(SERVER).await;
     // What is told while nobody listens is lost, so it is told until it is heard.
     let mut n = 0;

@@ -1,9 +1,8 @@
 //! `GET /ws`: who may connect, who hears what, and when it ends.
 
 use crate::streams::{Stream, has_connections, refusal, request};
-use crate::support::{Person, Site, task, task_in, with};
+use crate::support::{PATIENCE, Person, Site, task, task_in, watch, with};
 use futures_util::{SinkExt as _, StreamExt as _};
-use mana_sync::auth::ServiceKey;
 use mana_sync::http::Origins;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,9 +12,6 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-
-/// Longest wait for a frame before a test fails; no test waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -221,7 +217,7 @@ async fn a_stopping_server_says_goodbye_and_leaves_nothing_open() {
 async fn a_person_has_so_many_sockets_and_streams_and_the_next_one_is_refused() {
     let site = Site::start_with(|settings| {
         settings.connection_limit = NonZeroU32::new(2);
-        settings.service_key = ServiceKey::new("watching");
+        watch(settings);
     });
     let site = site.await;
     let (ada, bob) = (site.person("ada").await, site.person("bob").await);
@@ -242,9 +238,7 @@ async fn a_person_has_so_many_sockets_and_streams_and_the_next_one_is_refused() 
     assert_eq!(socket.hear().await, available("tasks"));
     stream.brings(&["t1"]).await;
     assert_eq!(ada.tasks().await, ["t1"]);
-    let metrics = ada.http.get(format!("{}/metrics", site.url())).bearer_auth("watching");
-    let metrics = metrics.send().await.unwrap().text().await.unwrap();
-    assert!(metrics.lines().any(|line| line == "mana_sync_connections_refused_total 4"), "{metrics}");
+    site.counts(&["mana_sync_connections_refused_total 4"]).await;
     drop(stream);
     has_connections(&site, 2).await;
     Socket::open(&site, &ada).await;

@@ -1,11 +1,13 @@
 //! A running server, people who use it, and changes for them to push.
 
+use mana_sync::auth::ServiceKey;
 use mana_sync::server::{Server, Settings};
 use mana_sync_engine::model::EventId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server with a database in a folder that goes with it.
@@ -26,8 +28,35 @@ impl Site {
         Self { server: Server::start(settings).await.unwrap(), folder }
     }
 
+    /// A server that is [`watch`]ed.
+    pub async fn start_watched() -> Self {
+        Self::start_with(watch).await
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
+    }
+
+    /// What a server that is [`watch`]ed has counted.
+    pub async fn metrics(&self) -> String {
+        let request = client().get(format!("{}/metrics", self.url())).bearer_auth(WATCHING);
+        request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap()
+    }
+
+    /// Waits until it has counted exactly this: some things are counted after somebody has heard of them.
+    pub async fn counts(&self, lines: &[&str]) {
+        let mut text = String::new();
+        let reached = async {
+            loop {
+                text = self.metrics().await;
+                if lines.iter().all(|line| text.lines().any(|found| found == *line)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(reached.is_ok(), "{lines:?} in\n{text}");
     }
 
     pub async fn person(&self, name: &str) -> Person {
@@ -44,6 +73,15 @@ impl Site {
 }
 
 pub const DATABASE: &str = "log.db";
+/// The key of who watches over a server.
+pub const WATCHING: &str = "watching";
+/// Longest wait before a test fails; no test waits for it to pass.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Lets a server be asked for its metrics.
+pub fn watch(settings: &mut Settings) {
+    settings.service_key = ServiceKey::new(WATCHING);
+}
 
 pub fn database_url(folder: &TempDir) -> String {
     format!("sqlite://{}", folder.path().join(DATABASE).display())

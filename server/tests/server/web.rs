@@ -1,7 +1,9 @@
 //! What browsers ask: health, origins, preflights.
 
-use crate::support::{Site, answer, client, task, task_in};
-use mana_sync::auth::ServiceKey;
+use crate::protocol1::BEGINNING;
+use crate::sockets::{Socket, available};
+use crate::streams::Stream;
+use crate::support::{Site, answer, client, task, task_in, with};
 use mana_sync::http::Origins;
 use reqwest::{Method, Response};
 use serde_json::json;
@@ -67,7 +69,7 @@ async fn listed_origins_are_taken_exactly_and_answers_vary_by_origin() {
 
 #[tokio::test]
 async fn who_watches_over_servers_learns_whether_they_work_and_what_they_did_and_nothing_of_people() {
-    let site = Site::start_with(|settings| settings.service_key = ServiceKey::new("watching")).await;
+    let site = Site::start_watched().await;
     let ada = site.person("ada-lovelace").await;
     ada.accept(&[task("t1"), task("t2")]).await;
     ada.push(&[task_in("elsewhere", "t3")]).await;
@@ -75,19 +77,39 @@ async fn who_watches_over_servers_learns_whether_they_work_and_what_they_did_and
     ada.post("/no/such/ada-lovelace", json!({})).await;
     let ready = answer(ada.http.get(format!("{}/ready", site.url()))).await.unwrap();
     assert_eq!((ready.status.as_u16(), &ready.body["status"]), (200, &json!("ready")));
-    let metrics = |key: &str| ada.http.get(format!("{}/metrics", site.url())).bearer_auth(key).send();
-    assert_eq!(metrics("guessing").await.unwrap().status(), 401);
-    let text = metrics("watching").await.unwrap().text().await.unwrap();
-    for line in [
+    let guess = ada.http.get(format!("{}/metrics", site.url())).bearer_auth("guessing");
+    assert_eq!(guess.send().await.unwrap().status(), 401);
+    site.counts(&[
         "mana_sync_changes_total{direction=\"accepted\"} 2",
         "mana_sync_changes_total{direction=\"rejected\"} 1",
         "mana_sync_changes_total{direction=\"served\"} 2",
         "mana_sync_connections 0",
+        "mana_sync_lag_seconds_count 0",
         "mana_sync_requests_total{route=\"/v2/push\",method=\"POST\",status=\"200\"} 2",
         "mana_sync_requests_total{route=\"none\",method=\"POST\",status=\"404\"} 1",
         "mana_sync_request_duration_seconds_count{route=\"/v2/pull\"} 1",
-    ] {
-        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
-    }
+    ])
+    .await;
+    let text = site.metrics().await;
     assert!(!text.contains("lovelace") && !text.contains("elsewhere"), "{text}");
+}
+
+#[tokio::test]
+async fn how_long_connections_of_every_kind_wait_for_news_is_measured() {
+    let site = Site::start_watched().await;
+    let ada = site.person("ada").await;
+    let mut socket = Socket::open(&site, &ada).await;
+    let mut stream = Stream::of_tasks(&ada).await;
+    let older = format!("{}/sync/todo/stream?collections=tasks&since={BEGINNING}", ada.url);
+    let mut older = Stream::of(ada.http.get(older).bearer_auth(&ada.token).send().await.unwrap());
+    stream.event().await;
+    ada.accept(&[task("t1")]).await;
+    assert_eq!(socket.hear().await, available("tasks"));
+    stream.brings(&["t1"]).await;
+    assert_eq!(older.event().await.name, "changes");
+    site.counts(&["mana_sync_lag_seconds_count 3"]).await;
+    // What nobody waits for is not measured.
+    ada.accept(&[with(task("g1"), &[("app", json!("notes"))])]).await;
+    assert_eq!(socket.hear().await["appId"], json!("notes"));
+    site.counts(&["mana_sync_lag_seconds_count 4"]).await;
 }

@@ -78,6 +78,7 @@ impl Tables {
                 self.unread.pop_front();
             }
             if !page.changes.is_empty() {
+                self.feed.told();
                 return Ok((table, page));
             }
         }

@@ -222,7 +222,7 @@ BEGIN
   SET bytes = u.bytes + octet_length(NEW.data) + octet_length(NEW.field_meta) + coalesce(octet_length(NEW.actor), 0) + 256
   WHERE u.user_id = NEW.user_id;
   -- As servers tell each other (server/src/nodes.rs), of which none is number 0: heard when the transaction is through.
-  PERFORM pg_notify('mana_sync', jsonb_build_object('from', 0, 'news', jsonb_build_object(
+  PERFORM pg_notify('mana_sync', jsonb_build_object('from', 0, 'at', sync_moment(clock_timestamp()), 'news', jsonb_build_object(
     CASE NEW.visibility WHEN 'private' THEN 'user:' || NEW.user_id ELSE NEW.stream END,
     jsonb_build_array(NEW.app_id || '/' || NEW.table_name)))::text);
   RETURN NEW;

@@ -136,16 +136,14 @@ async fn what_protocol_2_refuses_is_kept_for_its_author_alone() {
 
 #[tokio::test]
 async fn what_was_withheld_is_counted() {
-    let site = Site::start_with(|settings| settings.service_key = mana_sync::auth::ServiceKey::new("watching")).await;
+    let site = Site::start_watched().await;
     let eve = site.person("eve").await;
     OldClient::of(&eve, "a").write(&[old_task_in("elsewhere", "forged"), old_task("own")]).await;
-    let metrics = eve.http.get(format!("{}/metrics", eve.url)).bearer_auth("watching").send().await.unwrap();
-    let text = metrics.text().await.unwrap();
-    for line in
-        ["mana_sync_changes_total{direction=\"withheld\"} 1", "mana_sync_changes_total{direction=\"accepted\"} 1"]
-    {
-        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
-    }
+    site.counts(&[
+        "mana_sync_changes_total{direction=\"withheld\"} 1",
+        "mana_sync_changes_total{direction=\"accepted\"} 1",
+    ])
+    .await;
 }
 
 #[tokio::test]

@@ -3,14 +3,11 @@
 mod ending;
 mod resuming;
 
-use crate::support::{Person, Site, ids, pull_body, task, task_in, with};
+use crate::support::{PATIENCE, Person, Site, ids, pull_body, task, task_in, with};
 use mana_sync::http::Origins;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// Longest wait for an event before a test fails; no test waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stream as a client reads it.
 pub struct Stream {
