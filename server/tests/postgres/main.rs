@@ -12,6 +12,7 @@ mod migrations;
 mod mixed_writers;
 mod moved;
 mod oracle;
+mod plans;
 mod production;
 mod production_many;
 mod requests;
