@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { root } from '../support/places.mjs';
 
 /** What narrows a run; such a run does not replace what is in results/. */
-const sizes = ['USERS', 'CONNECTIONS', 'SECONDS', 'ROUNDS', 'SOCKETS', 'FIRST_SYNC', 'STORE'];
+const sizes = ['USERS', 'CONNECTIONS', 'SECONDS', 'ROUNDS', 'SOCKETS', 'STREAMS', 'FIRST_SYNC', 'STORE'];
 
 /** Shows the tables, and writes them to a file whose path it gives. */
 export async function measureServer() {

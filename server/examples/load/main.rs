@@ -1,18 +1,18 @@
 //! A server under load, beside what the same machine does without its work: a handler that does nothing, a push of nothing, and
 //! the database alone. All of it in one run, in turns; the ratios count, not the milliseconds.
 //!
-//! `USERS` (1000), `CONNECTIONS` (four per core), `SECONDS` (3) for each turn, `ROUNDS` (3), `SOCKETS` (2000), `FIRST_SYNC`
-//! (100000 records); `STORE`: `sqlite` or `postgres` alone.
+//! `USERS` (1000), `CONNECTIONS` (four per core), `SECONDS` (3) for each turn, `ROUNDS` (3), `SOCKETS` (2000), `STREAMS`
+//! (2000), `FIRST_SYNC` (100000 records); `STORE`: `sqlite` or `postgres` alone.
 
 #![expect(clippy::cast_precision_loss, reason = "what is shown has four digits")]
 
 mod database;
+mod idle;
 mod people;
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
 mod process;
 mod sizes;
-mod sockets;
 mod table;
 mod turns;
 
@@ -45,7 +45,7 @@ async fn measure() {
         let people = People::sign_in(server.url(), sizes.users).await;
         let mut table = Table::new(store);
         // First: later on, connections would lie in memory that larger things have left.
-        sockets::measure(&sizes, &people, &server, &mut table).await;
+        idle::measure(&sizes, &people, &server, &mut table).await;
         requests(&sizes, &people, &direct, &mut table).await;
         first_sync(&sizes, &people, &direct, &mut table).await;
         println!("{table}");

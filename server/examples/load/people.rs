@@ -18,8 +18,8 @@ const READERS: usize = 20;
 pub struct Person {
     pub name: String,
     pub token: String,
-    url: String,
-    http: Client,
+    pub url: String,
+    pub http: Client,
 }
 
 pub struct People {

@@ -16,6 +16,7 @@ pub struct Sizes {
     pub turn: Duration,
     pub rounds: usize,
     pub sockets: usize,
+    pub streams: usize,
     pub first_sync: usize,
     pub stores: Vec<Store>,
 }
@@ -29,6 +30,7 @@ impl Sizes {
             turn: Duration::from_secs(number("SECONDS", 3).max(1) as u64),
             rounds: number("ROUNDS", 3).max(1),
             sockets: number("SOCKETS", 2000),
+            streams: number("STREAMS", 2000),
             first_sync: number("FIRST_SYNC", 100_000).max(1),
             stores: stores(),
         }
@@ -39,12 +41,13 @@ impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} people, {} connections, {} rounds of {} s, {} idle sockets, a first sync of {} records",
+            "{} people, {} connections, {} rounds of {} s, {} idle sockets, {} idle streams, a first sync of {} records",
             self.users,
             self.connections,
             self.rounds,
             self.turn.as_secs(),
             self.sockets,
+            self.streams,
             self.first_sync
         )
     }

@@ -29,17 +29,17 @@ impl Table {
         self.pages.extend(pages);
     }
 
-    pub fn connections(&mut self, count: usize, bytes: u64) {
+    pub fn connections(&mut self, names: &str, count: usize, bytes: u64) {
         if count > 0 {
             let each = bytes as f64 / count as f64 / 1024.0;
-            self.other.push(format!("{count} idle sockets: {each:.1} KB of the server's memory for each"));
+            self.other.push(format!("{count} idle {names}: {each:.1} KB of the server's memory for each"));
         }
     }
 
-    pub fn news(&mut self, times: &[Duration]) {
+    pub fn news(&mut self, names: &str, times: &[Duration]) {
         let (half, most) = (quantile(times, 0.5), quantile(times, 0.95));
         self.other
-            .push(format!("from sending a push to another connection's frame: median {half:.1} ms, p95 {most:.1} ms"));
+            .push(format!("from sending a push to hearing of it, {names}: median {half:.1} ms, p95 {most:.1} ms"));
     }
 
     fn rate(&self, kind: Kind) -> f64 {
