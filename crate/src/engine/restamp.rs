@@ -9,7 +9,7 @@ use super::events::Event;
 use super::outbox::{LogRow, LoggedChange, LoggedStamp};
 use super::ports::Host;
 use super::stamps::{FieldMeta, Mark, mark_parts, stamp_of};
-use super::{Engine, Touched, keyring, rebase, rows, sealing, vault};
+use super::{Engine, Touched, rebase, rows, sealing, vault};
 use crate::crypto::{Envelope, Format};
 use crate::model::{
     DELETED_AT, OWN, OrderedMap, OrderedSet, Origin, SHARE_PROOF, Stamp, TableSync, VISIBILITY, Visibility,
@@ -50,7 +50,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (mut resealed, mut rewritten) = (Resealed::new(), Vec::new());
         let mut took_back = false;
         for old in log.iter().filter_map(LogRow::parse).filter(|row| row.sent_at.is_none()) {
-            if let Some(mut left) = keyring::take_back(&tx, &old, server_ms).await? {
+            if let Some(mut left) = self.bring_back_keyring(&tx, &old, server_ms).await? {
                 left.changes.iter_mut().for_each(|change| change.set_event_id(epoch::fresh_id(&self.host)));
                 rewritten.push(left);
                 took_back = true;

@@ -13,7 +13,6 @@ mod swept;
 mod unite;
 mod uses;
 
-pub(super) use ahead::take_back;
 pub(super) use coming::{Settled, is_of_keyring, settle, take};
 pub use rotate::NewKey;
 pub(super) use rotate::Outcome as RotationOutcome;

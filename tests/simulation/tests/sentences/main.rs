@@ -22,6 +22,7 @@ mod sealed_attacks;
 mod shadows;
 mod spaces;
 mod two_devices;
+mod united_ahead;
 mod upgrades;
 mod visibility;
 mod writes;

@@ -1,0 +1,101 @@
+//! Of two keys of one generation the lesser is laid under the newest by a device whose clock is ahead and not yet compared
+//! with the server's: what it says of that reaches the others all the same.
+
+use super::rotation::{filled, settle};
+use super::sealed::{setup, shown};
+use mana_simulation::{Device, World};
+use mana_sync_engine::engine::{Event, State};
+use mana_sync_engine::model::Stamp;
+use serde_json::{Value, json};
+
+const TO_2099: i64 = 73 * 365 * 86_400_000;
+
+/// Two devices that rotated to one generation, since a server that forgot of the first rotation took the second; gives the
+/// number of the device with the lesser key, its key and the newest.
+fn two_keys_of_one_generation() -> (World, usize, u8, u8) {
+    let world = filled();
+    let [one, other] = [&world.devices[0], &world.devices[1]];
+    let backup = world.server.backup();
+    other.line.set_online(false);
+    one.rotate(8).expect("rotated");
+    one.update("tasks", "a", json!({ "note": "one's" })).expect("updated");
+    world.pass(60_000);
+    one.line.set_online(false);
+    world.server.restore(&backup);
+    other.line.set_online(true);
+    other.rotate(9).expect("rotated");
+    other.update("tasks", "b", json!({ "note": "other's" })).expect("updated");
+    world.pass(60_000);
+    one.line.set_online(true);
+    settle(&world);
+    if one.engine().is_outdated() { (world, 0, 8, 9) } else { (world, 1, 9, 8) }
+}
+
+/// Opens the app anew while there is no server, with the clock in 2099, and unlocks with the one key after the other.
+fn unite_in_2099(device: &Device, own: u8, newest: u8) {
+    device.close_all();
+    device.line.set_online(false);
+    device.clock.jump(TO_2099);
+    device.open();
+    device.unlock(own).expect("a key is a key");
+    device.unlock(newest).expect("the newest key");
+}
+
+fn stamps_of_keys(device: &Device) -> Vec<Stamp> {
+    let facts = device.engine_rows("keyring")[0]["facts"].clone();
+    let keys = facts.as_array().into_iter().flatten().filter(|fact| fact["name"].to_string().starts_with("\"key:"));
+    keys.map(|fact| Stamp::parse(fact["at"].as_str().expect("a stamp")).expect("a stamp")).collect()
+}
+
+fn is_synced(device: &Device) -> bool {
+    let last = device.take_events().into_iter().rev().find_map(|event| match event {
+        Event::Status(status) => Some(status.state),
+        _ => None,
+    });
+    last == Some(State::Synced)
+}
+
+/// Whether a fresh device reads both devices' notes with the newest key alone.
+fn check_newest_is_enough(mut world: World, newest: u8) {
+    let fresh = world.add(setup());
+    fresh.open();
+    fresh.unlock(newest).expect("unlocked");
+    settle(&world);
+    let note = |id: &str| -> Value { shown(&world.devices[2], "tasks", id)["note"].clone() };
+    assert_eq!((note("a"), note("b")), (json!("one's"), json!("other's")));
+}
+
+#[test]
+fn keys_that_are_united_while_the_clock_is_ahead_reach_the_others_and_hold_up_nothing() {
+    let (world, number, own, newest) = two_keys_of_one_generation();
+    let device = &world.devices[number];
+    unite_in_2099(device, own, newest);
+    world.pass(1_000);
+    assert!(
+        stamps_of_keys(device).iter().any(|at| at.ms() > world.executor.now()),
+        "stamped by the device's own clock"
+    );
+    device.line.set_online(true);
+    device.update("tasks", "c", json!({ "note": "later" })).expect("written");
+    settle(&world);
+    assert!(device.logged().is_empty() && is_synced(device));
+    assert!(stamps_of_keys(device).iter().all(|at| at.ms() <= world.executor.now()));
+    assert_eq!(shown(&world.devices[1 - number], "tasks", "c")["note"], "later");
+    check_newest_is_enough(world, newest);
+}
+
+#[test]
+fn united_keys_wait_for_the_vault_where_it_was_locked_before_the_clock_was_compared() {
+    let (world, number, own, newest) = two_keys_of_one_generation();
+    let device = &world.devices[number];
+    unite_in_2099(device, own, newest);
+    world.pass(1_000);
+    device.lock();
+    device.line.set_online(true);
+    world.pass(60_000);
+    assert!(stamps_of_keys(device).iter().any(|at| at.ms() > world.executor.now()), "nothing of them is lost");
+    device.unlock(newest).expect("unlocked");
+    settle(&world);
+    assert!(device.logged().is_empty() && is_synced(device));
+    check_newest_is_enough(world, newest);
+}
