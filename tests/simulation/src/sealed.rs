@@ -2,8 +2,8 @@
 //! user's key, or there is no value.
 
 use super::place::Place;
-use mana_sync_engine::crypto::{self, Envelope, Keyring, MasterKey};
-use mana_sync_engine::model::{AppId, FieldName, RecordId, Stamp, TableName};
+use mana_sync_engine::crypto::{self, Envelope, Keyring, KeyringRecord, MasterKey, SealedKey};
+use mana_sync_engine::model::{AppId, FieldName, RecordId, Stamp, TableName, UserId};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -74,15 +74,42 @@ pub fn opened(place: Place, at: Stamp, stored: &Value) -> Value {
 fn open(place: Place, at: Stamp, text: &str) -> Value {
     let envelope = Envelope::parse(text);
     let envelope = envelope.unwrap_or_else(|| panic!("{place} is sealed and holds the plaintext {text:?}"));
-    let (app, table) =
-        (AppId::parse("todo").expect("an app"), TableName::parse(place.record.table()).expect("a table"));
-    let (id, name) =
-        (RecordId::parse(place.record.id()).expect("an id"), FieldName::parse(place.name()).expect("a field"));
     let mut ring = Keyring::default();
     let generation = envelope.key().map_or(1, |name| name.generation);
     for byte in KEYS.with_borrow(Vec::clone) {
         ring.insert(generation, MasterKey::from_bytes(&[byte; 32]).expect("a key has 32 bytes"));
     }
-    let opened = ring.open(&crypto::Place::new(&app, &table, &id, &name), at, text);
+    let opened = in_place(place, |place| ring.open(place, at, text));
     opened.unwrap_or_else(|error| panic!("{place} of {at} does not open: {error:?}: {text}"))
+}
+
+/// Whether a device has the keys to what a field holds: the one that its person unlocked the vault with, of which every byte
+/// is `byte`, and those that it leads to by the `facts` of the keyring that are stored there.
+#[must_use]
+pub fn opens_with(byte: u8, facts: &[Value], place: Place, at: Stamp, stored: &Value) -> bool {
+    let envelope = stored.as_str().filter(|_| SEALS.get() && place.field == FIELD).and_then(Envelope::parse);
+    let Some(envelope) = envelope else { return true };
+    let fact = |fact: &Value| {
+        let text = |name: &str| Some(fact[name].as_str()?.to_owned());
+        Some((FieldName::parse(text("name")?).ok()?, Stamp::parse(&text("at")?).ok()?, text("value")?))
+    };
+    let facts: Vec<(FieldName, Stamp, String)> = facts.iter().filter_map(fact).collect();
+    let sealing = facts.iter().filter_map(|(_, _, text)| Envelope::parse(text)?.key());
+    let mut ring = Keyring::default();
+    for name in sealing.chain(envelope.key()) {
+        ring.insert(name.generation, MasterKey::from_bytes(&[byte; 32]).expect("a key has 32 bytes"));
+    }
+    let keys: Vec<SealedKey<'_>> =
+        facts.iter().map(|(field, at, text)| SealedKey { field, at: *at, text: text.as_str() }).collect();
+    let user = UserId::parse("ada").expect("a user");
+    ring.open_keys(&KeyringRecord::of(&user).expect("a record"), &keys);
+    in_place(place, |place| ring.open(place, at, stored.as_str().unwrap_or_default()).is_ok())
+}
+
+fn in_place<T>(place: Place, run: impl FnOnce(&crypto::Place<'_>) -> T) -> T {
+    let (app, table) =
+        (AppId::parse("todo").expect("an app"), TableName::parse(place.record.table()).expect("a table"));
+    let (id, name) =
+        (RecordId::parse(place.record.id()).expect("an id"), FieldName::parse(place.name()).expect("a field"));
+    run(&crypto::Place::new(&app, &table, &id, &name))
 }

@@ -2,13 +2,13 @@
 
 use super::Schedule;
 use crate::event::Event;
-use crate::model::{Act, held};
+use crate::model::{Act, held, held_before, value_in};
 use crate::place::{FIELDS, NEWER, Place, Record};
 use crate::sealed;
 use mana_sync_engine::engine::{Kind, Result};
 use mana_sync_engine::model::Stamp;
-use mana_sync_engine::store::Key;
-use serde_json::json;
+use mana_sync_engine::store::{JsonRow, Key};
+use serde_json::{Value, json};
 use std::rc::Rc;
 
 impl Schedule {
@@ -111,7 +111,7 @@ impl Schedule {
         self.count("event: a form is saved");
         let record = self.known(number, record);
         let stored = self.world.devices[number].memory.borrow().row(record.table(), &Key::text(record.id()));
-        if self.seals && self.world.devices[number].is_locked() {
+        if self.seals && !self.shows_all(number, record, stored.as_ref()) {
             // What is sealed is not shown, and a form leaves it as it is.
             return self.write(number, tab, false, vec![(record, Act::Update(vec![(field, text.to_owned())]))]);
         }
@@ -123,6 +123,21 @@ impl Schedule {
             fields.extend(saved.map(|text| (name, text)));
         }
         self.write(number, tab, false, vec![(record, Act::Put(fields))]);
+    }
+
+    /// Whether the device's person sees what is in the fields of a stored record: the keys that are there open them.
+    fn shows_all(&self, number: usize, record: Record, stored: Option<&JsonRow>) -> bool {
+        let device = &self.world.devices[number];
+        let Some(byte) = device.key.get() else { return false };
+        let rows = device.engine_rows("keyring").into_iter();
+        let facts: Vec<Value> = rows.filter_map(|row| row["facts"].as_array().cloned()).flatten().collect();
+        let is_shown = |row: &JsonRow, place: Place| {
+            let at = place.stamp(row).and_then(|at| Stamp::parse(at).ok()).unwrap_or(Stamp::EPOCH);
+            // While a key is on its way, the same write as it was sealed before stands for it.
+            held_before(place, row).is_some()
+                || sealed::opens_with(byte, &facts, place, at, &value_in(row, place.name()))
+        };
+        stored.is_none_or(|row| record.places().all(|place| is_shown(row, place)))
     }
 
     fn clash(&mut self, devices: &[usize], record: Record, field: u8, text: &str) {
