@@ -159,6 +159,8 @@ struct Books {
     taken: u64,
     /// What each event id stood for when it was first pushed.
     events: HashMap<String, Value>,
+    /// The writes that each of them brought then.
+    sent: HashMap<(String, Place), WriteId>,
     losses: Vec<Loss>,
     /// How often things happened that schedules should reach.
     counts: BTreeMap<&'static str, u64>,
