@@ -30,9 +30,6 @@ pub struct Vault {
     pub(super) outdated: Cell<bool>,
     /// The new key of a rotation that the server does not know of yet.
     pub(super) next: RefCell<Option<(KeyName, MasterKey)>>,
-    /// Keys with which it was unlocked before, until it is locked: one of them may come to lie under the one that is here,
-    /// and opens nothing before.
-    pub(super) former: RefCell<Vec<MasterKey>>,
     /// Sealing anew is under way.
     pub(super) tending: Cell<bool>,
     /// Up to how many uses of the newest key were counted.
@@ -81,12 +78,6 @@ impl Vault {
         self.outdated.set(false);
         self.charged.set(0);
         self.unreadable.take();
-    }
-
-    /// Drops the keys, and those that it was unlocked with before.
-    pub fn forget(&self) {
-        self.clear();
-        self.former.take();
     }
 
     /// Whether this is the first value of a field that the keys which are here do not open.
@@ -172,8 +163,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         if self.config().user.is_none() {
             return Err(Error::new(Kind::InvalidArgument, "a guest has no vault: sign a user in first"));
         }
+        let copied = |key: &MasterKey| MasterKey::from_bytes(key.expose()).ok();
         let key = unlock.key()?;
-        self.keep_former(&key);
+        let pair = self.vault.ring().newest_key().and_then(|former| Some((copied(former)?, copied(&key)?)));
         // The others get the key that the person gave, whatever this tab makes of it: it may not have heard of a rotation.
         let given = KeyText::of(&key);
         self.take_key(key);
@@ -183,6 +175,13 @@ impl<S: Store, H: Host> Engine<S, H> {
             // Where a tab died before it told, what is stored says more. Where that fails, the next call does.
             let _ = engine.read_keyring().await;
         }));
+        if let Some((former, key)) = pair.filter(|(former, key)| former.id() != key.id()) {
+            let engine = Rc::clone(self);
+            self.host.spawn(Box::pin(async move {
+                // Where it fails, unlocking with both tries it again.
+                let _ = engine.unite_keys(former, key).await;
+            }));
+        }
         if self.continues_rotation() {
             let engine = Rc::clone(self);
             self.host.spawn(Box::pin(async move {
@@ -269,7 +268,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     pub(super) fn drop_keys(self: &Rc<Self>) {
         self.vault.count_lock();
-        self.vault.forget();
+        self.vault.clear();
         self.vault_changed();
     }
 

@@ -25,15 +25,6 @@ impl<S: Store, H: Host> Engine<S, H> {
             // The other tabs need the new key of the rotation.
             self.emit(Event::VaultKey(self.vault.handover()));
         }
-        // One with which the vault was unlocked before is of no use any more once it is opened.
-        self.vault.former.borrow_mut().retain(|former| !self.vault.ring().names().any(|name| name.id == former.id()));
-        if !self.vault.former.borrow().is_empty() {
-            let engine = Rc::clone(self);
-            self.host.spawn(Box::pin(async move {
-                // Where it fails, it is tried again with what is heard next.
-                let _ = engine.unite_former_keys().await;
-            }));
-        }
     }
 
     /// Names the keys that are here, opens the older ones, and finds out whether they may seal. Gives whether the new key

@@ -1,6 +1,6 @@
 //! Two keys of one generation: a server that forgot of a rotation takes another one. The key with the greater id is the
 //! newest then, and what the other has sealed is opened by it once that one lies under it. Who has both sees to that: the
-//! device on which the vault was unlocked with the one after the other, as soon as it knows of both.
+//! device on which the vault was unlocked with the one after the other.
 
 use super::{Fact, Known, record_of, tell};
 use crate::crypto::{Envelope, KeyName, Keyring, KeyringRecord, MasterKey, SealedKey};
@@ -10,9 +10,6 @@ use crate::engine::{Engine, epoch};
 use crate::model::{FieldName, Origin};
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Store, Transaction};
 use std::rc::Rc;
-
-/// How many keys are kept with which the vault was unlocked before.
-const MAX_FORMER: usize = 8;
 
 /// Keys of which the lesser is to lie under the greater, which is the newest.
 struct Pair {
@@ -48,34 +45,9 @@ impl Known {
     }
 }
 
-fn copied(key: &MasterKey) -> Option<MasterKey> {
-    MasterKey::from_bytes(key.expose()).ok()
-}
-
 impl<S: Store, H: Host> Engine<S, H> {
-    /// Keeps the key that is here, where `key` takes its place: the vault may be unlocked with the newest before this device
-    /// hears that it is.
-    pub(in crate::engine) fn keep_former(&self, key: &MasterKey) {
-        let former = self.vault.ring().newest_key().filter(|former| former.id() != key.id()).and_then(copied);
-        let mut kept = self.vault.former.borrow_mut();
-        kept.retain(|known| known.id() != key.id() && former.as_ref().is_none_or(|former| known.id() != former.id()));
-        kept.extend(former);
-        let excess = kept.len().saturating_sub(MAX_FORMER);
-        kept.drain(..excess);
-    }
-
-    /// Has keys with which the vault was unlocked before lie under the newest, where they are the user's and do not.
-    pub(in crate::engine) async fn unite_former_keys(self: &Rc<Self>) -> Result<()> {
-        let former: Vec<MasterKey> = self.vault.former.borrow().iter().filter_map(copied).collect();
-        for former in former {
-            let Some(key) = self.vault.ring().newest_key().and_then(copied) else { return Ok(()) };
-            self.unite_keys(former, key).await?;
-        }
-        Ok(())
-    }
-
     /// Has the lesser of two keys of the user's lie under the newest, where it does not.
-    async fn unite_keys(self: &Rc<Self>, one: MasterKey, other: MasterKey) -> Result<()> {
+    pub(in crate::engine) async fn unite_keys(self: &Rc<Self>, one: MasterKey, other: MasterKey) -> Result<()> {
         let user = self.config().user_id().to_owned();
         let Some(record) = record_of(&user) else { return Ok(()) };
         let tx = self.store.begin(Mode::Durable, &[ENGINE, CHANGE_LOG])?;

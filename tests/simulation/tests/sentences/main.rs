@@ -22,7 +22,7 @@ mod sealed_attacks;
 mod shadows;
 mod spaces;
 mod two_devices;
-mod united_keys;
+mod united_ahead;
 mod upgrades;
 mod visibility;
 mod writes;

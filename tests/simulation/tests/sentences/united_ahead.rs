@@ -1,5 +1,5 @@
-//! Of two keys of one generation the lesser comes to lie under the newest, whenever a device had both: before it heard of one
-//! of them, or by a clock that was ahead and not compared with the server's yet.
+//! Of two keys of one generation the lesser is laid under the newest by a device whose clock is ahead and not yet compared
+//! with the server's: what it says of that reaches the others all the same.
 
 use super::rotation::{filled, settle};
 use super::sealed::{setup, shown};
@@ -98,48 +98,4 @@ fn united_keys_wait_for_the_vault_where_it_was_locked_before_the_clock_was_compa
     settle(&world);
     assert!(device.logged().is_empty() && is_synced(device));
     check_newest_is_enough(world, newest);
-}
-
-#[test]
-fn a_key_that_was_there_before_another_is_united_with_it_once_that_is_heard_of() {
-    for (mine, theirs) in [(8, 9), (9, 8)] {
-        let world = filled();
-        let [one, other] = [&world.devices[0], &world.devices[1]];
-        let backup = world.server.backup();
-        other.line.set_online(false);
-        one.rotate(mine).expect("rotated");
-        one.update("tasks", "a", json!({ "note": "one's" })).expect("updated");
-        world.pass(60_000);
-        one.line.set_online(false);
-        world.server.restore(&backup);
-        other.line.set_online(true);
-        other.rotate(theirs).expect("rotated");
-        other.update("tasks", "b", json!({ "note": "other's" })).expect("updated");
-        world.pass(60_000);
-        one.unlock(theirs).expect("a key is a key");
-        assert!(one.engine().is_outdated(), "it has not heard that this one is the user's");
-        world.pass(60_000);
-        one.line.set_online(true);
-        settle(&world);
-        let newest = if one.engine().is_outdated() { mine } else { theirs };
-        world.devices.iter().for_each(|device| device.unlock(newest).expect("unlocked"));
-        settle(&world);
-        for device in &world.devices {
-            let note = |id: &str| shown(device, "tasks", id)["note"].clone();
-            assert_eq!((note("a"), note("b")), (json!("one's"), json!("other's")), "{mine} and {theirs}");
-        }
-        check_newest_is_enough(world, newest);
-    }
-}
-
-#[test]
-fn a_key_that_was_there_before_is_of_no_use_to_a_vault_that_was_locked() {
-    let (world, number, _, newest) = two_keys_of_one_generation();
-    let device = &world.devices[number];
-    let before = stamps_of_keys(device).len();
-    device.unlock(99).expect("a key is a key");
-    device.lock();
-    device.unlock(newest).expect("unlocked");
-    settle(&world);
-    assert_eq!(stamps_of_keys(device).len(), before, "the lesser key was dropped");
 }
