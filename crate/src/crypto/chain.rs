@@ -106,6 +106,26 @@ impl Keyring {
         Ok(self.insert(named.generation, key))
     }
 
+    /// Seals a sealed key for another time, under the key that it lies under; that is a use of it. Only what opens as it is, in
+    /// its place and for its stamp, is sealed anew: whoever sealed it had both keys, whatever names somebody else may give
+    /// them.
+    pub fn reseal_key(
+        &self,
+        record: &KeyringRecord,
+        sealed: SealedKey<'_>,
+        at: Stamp,
+        random: Random<'_>,
+    ) -> Result<String, Error> {
+        let successor = super::Envelope::parse(sealed.text).and_then(|envelope| envelope.key()).ok_or(Error::NoKey)?;
+        let mut opened = Self::new();
+        let key = self.key(successor).and_then(|key| MasterKey::from_bytes(key.expose()).ok()).ok_or(Error::NoKey)?;
+        opened.insert(successor.generation, key);
+        let older = opened.open_key(record, sealed).map_err(|_| Error::NoKey)?;
+        let again = opened.seal_key(record, older, successor, at, random)?;
+        self.add_uses(successor, 1);
+        Ok(again)
+    }
+
     /// Opens every sealed key that a key of the ring leads to, in whatever order they are given, and adds them. Gives the
     /// names of those that stay closed.
     pub fn open_keys(&mut self, record: &KeyringRecord, sealed: &[SealedKey<'_>]) -> Vec<KeyName> {

@@ -247,3 +247,32 @@ fn a_key_is_sealed_under_a_newer_one_only() {
         assert_eq!(ring.seal_key(&record, this, under, at(), &random(1)), Err(Error::NoKey));
     }
 }
+
+#[test]
+fn a_sealed_key_is_sealed_for_another_time_only_where_it_is_what_it_says_it_is() {
+    let mut ring = ring(1);
+    let leaked = ring.newest().unwrap();
+    let newest = ring.insert(2, key(2));
+    let (record, later) = (KeyringRecord::of(&UserId::parse("ada").unwrap()).unwrap(), at().shifted(60_000));
+    let text = ring.seal_key(&record, leaked, newest, at(), &random(1)).unwrap();
+    let field = KeyringRecord::field_of(leaked).unwrap();
+    let uses = ring.uses(newest);
+    let again =
+        ring.reseal_key(&record, SealedKey { field: &field, at: at(), text: &text }, later, &random(2)).unwrap();
+    assert_eq!(ring.uses(newest), uses + 1);
+    let mut fresh = Keyring::new();
+    fresh.insert(2, key(2));
+    assert_eq!(fresh.open_key(&record, SealedKey { field: &field, at: later, text: &again }), Ok(leaked));
+    // Both keys are here under whatever generations somebody says, and yet the newest does not come under the older one.
+    let (greater, lesser) = (ring.insert(6, key(1)), ring.insert(5, key(2)));
+    let text = ring.seal_key(&record, leaked, greater, at(), &random(3)).unwrap();
+    let field_of_newest = KeyringRecord::field_of(lesser).unwrap();
+    let refused = |field, at, text: &str| ring.reseal_key(&record, SealedKey { field, at, text }, later, &random(4));
+    assert_eq!(refused(&field_of_newest, at(), &text), Err(Error::NoKey), "what it holds is another key");
+    assert_eq!(
+        refused(&field, later, &again.replace("enc:2:0002", "enc:2:0003")),
+        Err(Error::NoKey),
+        "a key that is not here"
+    );
+    assert_eq!(refused(&field, at(), &again), Err(Error::NoKey), "sealed for another time");
+}

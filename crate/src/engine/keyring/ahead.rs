@@ -4,12 +4,12 @@
 //! sealed anew, for the server's time.
 
 use super::{APP, Fact, Known, ROTATION, Rotation, key_in, record_of, swept, uses};
-use crate::crypto::Envelope;
+use crate::crypto::{self, SealedKey};
 use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange};
 use crate::engine::ports::Host;
 use crate::engine::{Engine, rows, vault};
-use crate::model::{OrderedSet, Stamp};
+use crate::model::{FieldName, OrderedSet, Stamp};
 use crate::protocol::limits::MAX_PUSH_AHEAD_MS;
 use crate::store::{Store, Transaction};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 impl<S: Store, H: Host> Engine<S, H> {
     /// Brings what a row of the log, which was never sent, says of the keyring ahead of the server's time back to it; gives
     /// what is left of the row. `None`: there is nothing of the kind. Fails with
-    /// [`Kind::VaultLocked`](crate::engine::Kind::VaultLocked) while that takes keys that are not here; the row waits for them.
+    /// [`Kind::VaultLocked`](crate::engine::Kind::VaultLocked) while that takes keys and the newest one is not here.
     pub(in crate::engine) async fn bring_back_keyring(
         &self,
         tx: &S::Tx,
@@ -44,7 +44,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             if is_rotation || fact.at.ms() <= server_ms.saturating_add(MAX_PUSH_AHEAD_MS) {
                 continue;
             }
-            let now = self.sealed_for(&row.user_id, &fact, Stamp::at_ms(server_ms))?;
+            let Some(now) = self.sealed_for(&row.user_id, &fact, Stamp::at_ms(server_ms))? else { continue };
             *said = json!({ "value": now.value, "at": now.at });
             moved.push((fact, now));
         }
@@ -62,16 +62,19 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(Some(resealed))
     }
 
-    /// The fact that an older key lies under its successor, sealed for another time.
-    fn sealed_for(&self, user: &str, fact: &Fact, at: Stamp) -> Result<Fact> {
-        let successor = Envelope::parse(&fact.value).and_then(|envelope| envelope.key()).ok_or_else(vault::locked)?;
-        let (older, record) = key_in(&fact.name).zip(record_of(user)).ok_or_else(vault::locked)?;
+    /// The fact that an older key lies under its successor, sealed for another time. `None` where it is not what it says it is,
+    /// as far as the keys tell that are here.
+    fn sealed_for(&self, user: &str, fact: &Fact, at: Stamp) -> Result<Option<Fact>> {
+        let Some((record, field)) = record_of(user).zip(FieldName::parse(&fact.name).ok()) else { return Ok(None) };
         let random = |bytes: &mut [u8]| self.host.random(bytes);
-        let ring = self.vault.ring();
-        if ring.key(older).is_none() || ring.key(successor).is_none() {
-            return Err(vault::locked());
+        let sealed = SealedKey { field: &field, at: fact.at, text: &fact.value };
+        match self.vault.ring().reseal_key(&record, sealed, at, &random) {
+            Ok(value) => Ok(Some(Fact { name: fact.name.clone(), value, at })),
+            // Its key may come with the newest one.
+            Err(crypto::Error::NoKey) if self.vault.check_sealing().is_err() => Err(vault::locked()),
+            Err(crypto::Error::NoKey) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Ok(Fact { name: fact.name.clone(), value: ring.seal_key(&record, older, successor, at, &random)?, at })
     }
 }
 
