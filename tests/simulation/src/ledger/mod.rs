@@ -39,6 +39,8 @@ pub struct Written {
     pub at: Stamp,
     /// The writes whose values it replaced.
     pub saw: Vec<WriteId>,
+    /// Which of them which device had seen, of a write that two made alike.
+    seen_on: BTreeSet<(usize, WriteId)>,
     /// Who made it: two devices that delete at one moment make the same write.
     pub origins: Vec<Origin>,
     /// Whether more than one device made it at some time: what one of them had seen the other may not have.
@@ -77,6 +79,14 @@ struct Raw {
 }
 
 impl Written {
+    /// What it replaced, as far as that may have been seen on these devices: not what is known of others alone.
+    fn saw_on(&self, devices: &[usize]) -> Vec<WriteId> {
+        let seen = |saw: WriteId, here: bool| {
+            self.seen_on.iter().any(|(device, seen)| *seen == saw && devices.contains(device) == here)
+        };
+        self.saw.iter().copied().filter(|saw| seen(*saw, true) || !seen(*saw, false)).collect()
+    }
+
     /// Notes how a commit sealed it under a stamp.
     fn keep_raw(&mut self, at: Stamp, text: Value, origin: Origin) {
         if text != self.value && !self.raws.iter().any(|known| known.at == at && known.text == text) {
@@ -237,18 +247,21 @@ impl Books {
             let write = &mut self.writes[known];
             write.keep_raw(at, raw, origin);
             write.saw.extend(saw.filter(|saw| *saw != known));
+            write.seen_on.extend(saw.map(|saw| (origin.device, saw)));
             write.alike |= write.origins.iter().any(|of| of.device != origin.device);
             write.origins.push(origin);
             return known;
         }
         let id = self.writes.len();
         self.index.insert(key(place, at, &value), id);
+        let seen_on = saw.iter().map(|saw| (origin.device, *saw)).collect();
         let (saw, origins) = (saw.into_iter().collect(), vec![origin]);
         self.writes.push(Written {
             place,
             value,
             at,
             saw,
+            seen_on,
             origins,
             alike: false,
             received: None,
@@ -278,9 +291,10 @@ impl Books {
         let value = corrected(value, old, at);
         if let Some(other) = self.find(place, at, &value).filter(|other| *other != id) {
             self.part_from_those_between(other, id);
-            let Written { saw, origins, raws, .. } = self.writes[id].clone();
+            let Written { saw, seen_on, origins, raws, .. } = self.writes[id].clone();
             let write = &mut self.writes[other];
             write.raws.extend(raws);
+            write.seen_on.extend(seen_on);
             write.alike |= origins.iter().any(|of| write.origins.iter().any(|known| known.device != of.device));
             write.saw.extend(saw);
             write.origins.extend(origins);

@@ -116,10 +116,13 @@ impl Books {
 
     /// Notes a write that these made as they made another, with another stamp.
     fn note_alike(&mut self, id: WriteId, made: &Write, origins: &[Origin]) -> WriteId {
-        let Written { saw, raws, .. } = self.writes[id].clone();
+        let devices: Vec<usize> = origins.iter().map(|origin| origin.device).collect();
+        let Written { raws, seen_on, .. } = self.writes[id].clone();
+        let saw = self.writes[id].saw_on(&devices);
         let noted = origins.iter().map(|origin| self.note(made.clone(), None, *origin)).last();
         let now = noted.expect("somebody made it");
         self.writes[now].raws.extend(raws);
+        self.writes[now].seen_on.extend(seen_on.into_iter().filter(|(_, seen)| saw.contains(seen)));
         self.writes[now].saw.extend(saw);
         self.writes[now].alike = true;
         now
