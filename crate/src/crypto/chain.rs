@@ -82,6 +82,17 @@ impl Keyring {
         random: Random<'_>,
     ) -> Result<String, Error> {
         let key = self.key(older).filter(|_| older < successor).ok_or(Error::NoKey)?;
+        self.seal_under(record, (older, key), successor, at, random)
+    }
+
+    fn seal_under(
+        &self,
+        record: &KeyringRecord,
+        (older, key): (KeyName, &MasterKey),
+        successor: KeyName,
+        at: Stamp,
+        random: Random<'_>,
+    ) -> Result<String, Error> {
         let field = KeyringRecord::field_of(older).map_err(|_| Error::NoKey)?;
         let bytes = Zeroizing::new(base64::encode(key.expose()));
         let mut json = Vec::with_capacity(bytes.len() + 2);
@@ -95,6 +106,11 @@ impl Keyring {
     /// Opens a sealed key and adds it. [`Unopened::DoesNotOpen`] also when it is not the key that its field names, or was
     /// sealed under an older one.
     pub fn open_key(&mut self, record: &KeyringRecord, sealed: SealedKey<'_>) -> Result<KeyName, Unopened> {
+        let (named, key) = self.opened(record, sealed)?;
+        Ok(self.insert(named.generation, key))
+    }
+
+    fn opened(&self, record: &KeyringRecord, sealed: SealedKey<'_>) -> Result<(KeyName, MasterKey), Unopened> {
         let named = KeyringRecord::key_in(sealed.field).ok_or(Unopened::NotAnEnvelope)?;
         let envelope = super::Envelope::parse(sealed.text).ok_or(Unopened::NotAnEnvelope)?;
         // What names no key could have been sealed for another place.
@@ -103,7 +119,7 @@ impl Keyring {
         }
         let json = cleanly(|| self.open_json(&record.place(sealed.field), sealed.at, sealed.text))?;
         let key = key_of(&json).filter(|key| key.id() == named.id).ok_or(Unopened::DoesNotOpen)?;
-        Ok(self.insert(named.generation, key))
+        Ok((named, key))
     }
 
     /// Seals a sealed key for another time, under the key that it lies under; that is a use of it. Only what opens as it is, in
@@ -117,13 +133,8 @@ impl Keyring {
         random: Random<'_>,
     ) -> Result<String, Error> {
         let successor = super::Envelope::parse(sealed.text).and_then(|envelope| envelope.key()).ok_or(Error::NoKey)?;
-        let mut opened = Self::new();
-        let key = self.key(successor).and_then(|key| MasterKey::from_bytes(key.expose()).ok()).ok_or(Error::NoKey)?;
-        opened.insert(successor.generation, key);
-        let older = opened.open_key(record, sealed).map_err(|_| Error::NoKey)?;
-        let again = opened.seal_key(record, older, successor, at, random)?;
-        self.add_uses(successor, 1);
-        Ok(again)
+        let (older, key) = self.opened(record, sealed).map_err(|_| Error::NoKey)?;
+        self.seal_under(record, (older, &key), successor, at, random)
     }
 
     /// Opens every sealed key that a key of the ring leads to, in whatever order they are given, and adds them. Gives the
