@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How often tables were read from end to end, and how often through an index.
 const READ: &str = "SELECT sum(seq_scan) || ' ' || sum(idx_scan) FROM pg_stat_user_tables
-  WHERE relname IN ('sync_changes', 'sync_records', 'sync_events', 'sync_tags', 'streams')";
+  WHERE relname IN ('sync_changes', 'sync_records', 'streams')";
 
 #[tokio::test]
 async fn a_statement_planned_when_there_was_little_reads_no_whole_table_when_there_is_much() {

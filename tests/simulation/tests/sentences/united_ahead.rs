@@ -31,14 +31,19 @@ fn two_keys_of_one_generation() -> (World, usize, u8, u8) {
     if one.engine().is_outdated() { (world, 0, 8, 9) } else { (world, 1, 9, 8) }
 }
 
-/// Opens the app anew while there is no server, with the clock in 2099, and unlocks with the one key after the other.
-fn unite_in_2099(device: &Device, own: u8, newest: u8) {
+/// The device with the lesser of two keys opens the app anew while there is no server, with the clock in 2099, and unlocks with
+/// the one key after the other; gives its number and the newest key.
+fn united_in_2099() -> (World, usize, u8) {
+    let (world, number, own, newest) = two_keys_of_one_generation();
+    let device = &world.devices[number];
     device.close_all();
     device.line.set_online(false);
     device.clock.jump(TO_2099);
     device.open();
     device.unlock(own).expect("a key is a key");
     device.unlock(newest).expect("the newest key");
+    world.pass(1_000);
+    (world, number, newest)
 }
 
 fn stamps_of_keys(device: &Device) -> Vec<Stamp> {
@@ -67,10 +72,8 @@ fn check_newest_is_enough(mut world: World, newest: u8) {
 
 #[test]
 fn keys_that_are_united_while_the_clock_is_ahead_reach_the_others_and_hold_up_nothing() {
-    let (world, number, own, newest) = two_keys_of_one_generation();
+    let (world, number, newest) = united_in_2099();
     let device = &world.devices[number];
-    unite_in_2099(device, own, newest);
-    world.pass(1_000);
     assert!(
         stamps_of_keys(device).iter().any(|at| at.ms() > world.executor.now()),
         "stamped by the device's own clock"
@@ -86,10 +89,8 @@ fn keys_that_are_united_while_the_clock_is_ahead_reach_the_others_and_hold_up_no
 
 #[test]
 fn united_keys_wait_for_the_vault_where_it_was_locked_before_the_clock_was_compared() {
-    let (world, number, own, newest) = two_keys_of_one_generation();
+    let (world, number, newest) = united_in_2099();
     let device = &world.devices[number];
-    unite_in_2099(device, own, newest);
-    world.pass(1_000);
     device.lock();
     device.line.set_online(true);
     world.pass(60_000);
