@@ -3,8 +3,9 @@
 //! A sealed key is an `enc:2` envelope around the key's bytes in base64, as a JSON text. It is a field of the user's
 //! keyring record (app `_mana`, table `keyring`, the user's id as record) named `key:` and the older key's name.
 
+use super::keyring::Held;
 use super::secret::cleanly;
-use super::{Error, Format, KeyName, Keyring, MasterKey, Place, Random, Unopened, base64};
+use super::{Envelope, Error, Format, KeyName, Keyring, MasterKey, Place, Random, Unopened, base64};
 use crate::model::{AppId, FieldName, Malformed, RecordId, Stamp, TableName, UserId};
 use zeroize::Zeroizing;
 
@@ -70,56 +71,45 @@ pub struct SealedKey<'a> {
     pub text: &'a str,
 }
 
+/// A sealed key, opened.
+struct Opened<'a> {
+    named: KeyName,
+    key: MasterKey,
+    /// The key that it lies under, and what that is called there.
+    under: &'a Held,
+    called: KeyName,
+}
+
 impl Keyring {
-    /// Seals a key of the ring under a newer one of it; that is a use of the newer one. [`Error::NoKey`] when either is
-    /// not here or the successor is not newer.
+    /// Seals an older key under the one that seals here; that is a use of it. [`Error::NoKey`] when there is none, or it is
+    /// not newer.
     pub fn seal_key(
         &self,
         record: &KeyringRecord,
-        older: KeyName,
-        successor: KeyName,
-        at: Stamp,
-        random: Random<'_>,
-    ) -> Result<String, Error> {
-        let key = self.key(older).filter(|_| older < successor).ok_or(Error::NoKey)?;
-        self.seal_under(record, (older, key), successor, at, random)
-    }
-
-    fn seal_under(
-        &self,
-        record: &KeyringRecord,
         (older, key): (KeyName, &MasterKey),
-        successor: KeyName,
         at: Stamp,
         random: Random<'_>,
     ) -> Result<String, Error> {
-        let field = KeyringRecord::field_of(older).map_err(|_| Error::NoKey)?;
-        let bytes = Zeroizing::new(base64::encode(key.expose()));
-        let mut json = Vec::with_capacity(bytes.len() + 2);
-        json.push(b'"');
-        json.extend_from_slice(bytes.as_bytes());
-        json.push(b'"');
-        let associated = record.place(&field).associated_data(at);
-        cleanly(|| self.seal_with(successor, Format::Two, &associated, json, random))
+        let newest = self.newest_held().filter(|newest| older < newest.name()).ok_or(Error::NoKey)?;
+        seal_under((newest, newest.name()), record, (older, key), at, random)
     }
 
-    /// Opens a sealed key and adds it. [`Unopened::DoesNotOpen`] also when it is not the key that its field names, or was
-    /// sealed under an older one.
+    /// Opens a sealed key and adds it: it opens, and never seals. [`Unopened::DoesNotOpen`] also when it is not the key
+    /// that its field names, or was sealed under an older one.
     pub fn open_key(&mut self, record: &KeyringRecord, sealed: SealedKey<'_>) -> Result<KeyName, Unopened> {
-        let (named, key) = self.opened(record, sealed)?;
-        Ok(self.insert(named.generation, key))
+        let opened = self.opened(record, sealed)?;
+        let (named, key) = (opened.named, opened.key);
+        Ok(self.insert_older(named.generation, key))
     }
 
-    fn opened(&self, record: &KeyringRecord, sealed: SealedKey<'_>) -> Result<(KeyName, MasterKey), Unopened> {
+    fn opened(&self, record: &KeyringRecord, sealed: SealedKey<'_>) -> Result<Opened<'_>, Unopened> {
         let named = KeyringRecord::key_in(sealed.field).ok_or(Unopened::NotAnEnvelope)?;
-        let envelope = super::Envelope::parse(sealed.text).ok_or(Unopened::NotAnEnvelope)?;
+        let envelope = Envelope::parse(sealed.text).ok_or(Unopened::NotAnEnvelope)?;
         // What names no key could have been sealed for another place.
-        if envelope.key().is_none_or(|successor| successor <= named) {
-            return Err(Unopened::DoesNotOpen);
-        }
-        let json = cleanly(|| self.open_json(&record.place(sealed.field), sealed.at, sealed.text))?;
+        let called = envelope.key().filter(|successor| *successor > named).ok_or(Unopened::DoesNotOpen)?;
+        let (under, json) = cleanly(|| self.open_held(&record.place(sealed.field), sealed.at, envelope))?;
         let key = key_of(&json).filter(|key| key.id() == named.id).ok_or(Unopened::DoesNotOpen)?;
-        Ok((named, key))
+        Ok(Opened { named, key, under, called })
     }
 
     /// Seals a sealed key for another time, under the key that it lies under; that is a use of it. Only what opens as it is, in
@@ -132,9 +122,8 @@ impl Keyring {
         at: Stamp,
         random: Random<'_>,
     ) -> Result<String, Error> {
-        let successor = super::Envelope::parse(sealed.text).and_then(|envelope| envelope.key()).ok_or(Error::NoKey)?;
-        let (older, key) = self.opened(record, sealed).map_err(|_| Error::NoKey)?;
-        self.seal_under(record, (older, &key), successor, at, random)
+        let opened = self.opened(record, sealed).map_err(|_| Error::NoKey)?;
+        seal_under((opened.under, opened.called), record, (opened.named, &opened.key), at, random)
     }
 
     /// Opens every sealed key that a key of the ring leads to, in whatever order they are given, and adds them. Gives the
@@ -150,6 +139,23 @@ impl Keyring {
         }
         closed.into_iter().map(|(name, _)| name).collect()
     }
+}
+
+fn seal_under(
+    (held, successor): (&Held, KeyName),
+    record: &KeyringRecord,
+    (older, key): (KeyName, &MasterKey),
+    at: Stamp,
+    random: Random<'_>,
+) -> Result<String, Error> {
+    let field = KeyringRecord::field_of(older).map_err(|_| Error::NoKey)?;
+    let bytes = Zeroizing::new(base64::encode(key.expose()));
+    let mut json = Vec::with_capacity(bytes.len() + 2);
+    json.push(b'"');
+    json.extend_from_slice(bytes.as_bytes());
+    json.push(b'"');
+    let associated = record.place(&field).associated_data(at);
+    cleanly(|| held.seal(successor, Format::Two, &associated, json, random))
 }
 
 fn key_of(json: &[u8]) -> Option<MasterKey> {

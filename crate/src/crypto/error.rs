@@ -58,7 +58,7 @@ impl std::error::Error for Error {}
 pub enum Unopened {
     /// It is not an envelope: a text of the user's own, whatever it begins with.
     NotAnEnvelope,
-    /// No key here has the generation and id that it names, or there are no keys at all.
+    /// No key here has the id that it names, or there are no keys at all.
     UnknownKey,
     /// A key has the name, yet does not open it: it was changed, or sealed for another place or stamp. Without a name
     /// (`enc:1`): no key here opens it.

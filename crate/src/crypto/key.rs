@@ -77,6 +77,12 @@ impl MasterKey {
         Self { secret, cipher, id: KeyId(u32::from_be_bytes(id)) }
     }
 
+    /// Another copy of the key, overwritten when that is dropped.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self::of(self.secret.copy())
+    }
+
     /// The key's id.
     #[must_use]
     pub fn id(&self) -> KeyId {

@@ -14,17 +14,24 @@ pub const ROTATE_AT_USES: u64 = 1 << 31;
 pub const MAX_USES: u64 = 1 << 32;
 
 /// A user's keys, from the oldest to the newest. Dropping the ring overwrites them.
+///
+/// Whoever gives out envelopes can write any name on them, and a short id can be had by trying. So a name says where to look
+/// and never more: a value is opened by whichever key of that id fits, of whatever generation it is called, and a key that
+/// another one opened never seals.
 #[derive(Debug, Default)]
 pub struct Keyring {
     // Ordered by name.
     keys: Vec<Held>,
 }
 
+/// A key of a ring.
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     name: KeyName,
     key: MasterKey,
     uses: Cell<u64>,
+    // Another key opened it.
+    is_older: bool,
 }
 
 impl ZeroizeOnDrop for Keyring where MasterKey: ZeroizeOnDrop {}
@@ -36,21 +43,31 @@ impl Keyring {
         Self::default()
     }
 
-    /// Adds the key of a generation; one that is there stays as it is, with its uses.
+    /// Adds the key of a generation, which may seal; one that is there stays as it is, with its uses.
     pub fn insert(&mut self, generation: u16, key: MasterKey) -> KeyName {
-        let name = KeyName { generation, id: key.id() };
-        if !self.keys.iter().any(|held| held.name == name && held.key == key) {
-            let at = self.keys.partition_point(|held| held.name <= name);
-            self.keys.insert(at, Held { name, key, uses: Cell::new(0) });
+        self.add(Held { name: KeyName { generation, id: key.id() }, key, uses: Cell::new(0), is_older: false })
+    }
+
+    /// Adds a key that another one of the ring opened: it opens, and never seals.
+    pub(super) fn insert_older(&mut self, generation: u16, key: MasterKey) -> KeyName {
+        self.add(Held { name: KeyName { generation, id: key.id() }, key, uses: Cell::new(0), is_older: true })
+    }
+
+    fn add(&mut self, new: Held) -> KeyName {
+        let name = new.name;
+        match self.keys.iter_mut().find(|held| held.name == name && held.key == new.key) {
+            Some(held) => held.is_older &= new.is_older,
+            None => self.keys.insert(self.keys.partition_point(|held| held.name <= name), new),
         }
         name
     }
 
-    /// Has a key that is here under its id known under another generation, too; false where there is none of that id.
-    pub fn also_of(&mut self, name: KeyName) -> bool {
-        let known = self.keys.iter().find(|held| held.name.id == name.id);
-        let copy = known.and_then(|held| MasterKey::from_bytes(held.key.expose()).ok());
-        copy.map(|key| self.insert(name.generation, key)).is_some()
+    /// Has the key that seals known under that name, in place of the one it had; false where it has another id.
+    pub fn name_newest(&mut self, name: KeyName) -> bool {
+        let Some(at) = self.newest_at().filter(|at| self.keys[*at].name.id == name.id) else { return false };
+        let held = self.keys.remove(at);
+        self.add(Held { name, ..held });
+        true
     }
 
     /// Drops all keys.
@@ -72,19 +89,25 @@ impl Keyring {
     /// The name of the key that seals.
     #[must_use]
     pub fn newest(&self) -> Option<KeyName> {
-        self.keys.last().map(|held| held.name)
+        self.newest_held().map(|held| held.name)
     }
 
     /// The key that seals.
     #[must_use]
     pub fn newest_key(&self) -> Option<&MasterKey> {
-        self.keys.last().map(|held| &held.key)
+        self.newest_held().map(|held| &held.key)
     }
 
     /// A key by its name.
     #[must_use]
     pub fn key(&self, name: KeyName) -> Option<&MasterKey> {
         self.held(name).map(|held| &held.key)
+    }
+
+    /// Whether that key is here, under whatever name.
+    #[must_use]
+    pub fn holds(&self, key: &MasterKey) -> bool {
+        self.keys.iter().any(|held| held.key == *key)
     }
 
     /// How many values a key has sealed, as far as is known here.
@@ -111,7 +134,7 @@ impl Keyring {
     /// Whether the newest key has been used so often that it should be rotated.
     #[must_use]
     pub fn rotation_due(&self) -> bool {
-        self.keys.last().is_some_and(|held| held.uses.get() >= ROTATE_AT_USES)
+        self.newest_held().is_some_and(|held| held.uses.get() >= ROTATE_AT_USES)
     }
 
     /// Seals a value, `null` too, with the newest key.
@@ -135,8 +158,8 @@ impl Keyring {
         json: Vec<u8>,
         random: Random<'_>,
     ) -> Result<String, Error> {
-        let newest = self.newest().ok_or(Error::NoKey)?;
-        self.seal_with(newest, format, &place.associated_data(at), json, random)
+        let newest = self.newest_held().ok_or(Error::NoKey)?;
+        newest.seal(newest.name, format, &place.associated_data(at), json, random)
     }
 
     /// Opens a text that should be sealed and parses what is in it.
@@ -170,37 +193,33 @@ impl Keyring {
         Ok(inner.map_or((Format::One, json), |inner| (Format::Two, inner)))
     }
 
-    /// Seals with a key of the ring and counts that. Whether it works or not, no plaintext is left behind.
-    pub(super) fn seal_with(
-        &self,
-        name: KeyName,
-        format: Format,
-        associated: &[u8],
-        json: Vec<u8>,
-        random: Random<'_>,
-    ) -> Result<String, Error> {
-        let mut json = Zeroizing::new(json);
-        let held = self.held(name).ok_or(Error::NoKey)?;
-        held.count_use()?;
-        let iv = random_bytes(random)?;
-        let (key, associated) = match format {
-            Format::One => (None, &[][..]),
-            Format::Two => (Some(name), associated),
-        };
-        held.key.seal(&iv, associated, &mut json);
-        Ok(Envelope::sealed(key, iv, std::mem::take(&mut *json)).to_text())
-    }
-
     /// `enc:1` names no key: every one is tried, the newest first.
     fn open_one(&self, envelope: Envelope) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        open_with(self.keys.iter().rev(), &[], envelope)
+        open_with(self.keys.iter().rev(), &[], envelope).map(|(_, json)| json)
     }
 
-    /// Ids are short, so several keys may have the name: every one is tried.
     fn open_two(&self, place: &Place<'_>, at: Stamp, envelope: Envelope) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        let name = envelope.key();
-        let keys = self.keys.iter().filter(|held| Some(held.name) == name);
+        self.open_held(place, at, envelope).map(|(_, json)| json)
+    }
+
+    /// The same, with the key that opened it. Ids are short, so several keys may have it: every one is tried.
+    pub(super) fn open_held(
+        &self,
+        place: &Place<'_>,
+        at: Stamp,
+        envelope: Envelope,
+    ) -> Result<(&Held, Zeroizing<Vec<u8>>), Unopened> {
+        let id = envelope.key().map(|name| name.id);
+        let keys = self.keys.iter().filter(|held| Some(held.name.id) == id);
         open_with(keys, &place.associated_data(at), envelope)
+    }
+
+    fn newest_at(&self) -> Option<usize> {
+        self.keys.iter().rposition(|held| !held.is_older)
+    }
+
+    pub(super) fn newest_held(&self) -> Option<&Held> {
+        self.newest_at().map(|at| &self.keys[at])
     }
 
     fn held(&self, name: KeyName) -> Option<&Held> {
@@ -209,6 +228,30 @@ impl Keyring {
 }
 
 impl Held {
+    /// Seals with the key, called by that name, and counts that. Whether it works or not, no plaintext is left behind.
+    pub(super) fn seal(
+        &self,
+        name: KeyName,
+        format: Format,
+        associated: &[u8],
+        json: Vec<u8>,
+        random: Random<'_>,
+    ) -> Result<String, Error> {
+        let mut json = Zeroizing::new(json);
+        self.count_use()?;
+        let iv = random_bytes(random)?;
+        let (key, associated) = match format {
+            Format::One => (None, &[][..]),
+            Format::Two => (Some(name), associated),
+        };
+        self.key.seal(&iv, associated, &mut json);
+        Ok(Envelope::sealed(key, iv, std::mem::take(&mut *json)).to_text())
+    }
+
+    pub(super) fn name(&self) -> KeyName {
+        self.name
+    }
+
     fn count_use(&self) -> Result<(), Error> {
         let uses = self.uses.get();
         if uses >= MAX_USES {
@@ -230,13 +273,13 @@ fn open_with<'a>(
     keys: impl Iterator<Item = &'a Held>,
     associated: &[u8],
     envelope: Envelope,
-) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+) -> Result<(&'a Held, Zeroizing<Vec<u8>>), Unopened> {
     let iv = *envelope.iv();
     let mut text = Zeroizing::new(envelope.into_ciphertext());
     let mut unopened = Unopened::UnknownKey;
     for held in keys {
         if held.key.open(&iv, associated, &mut text) {
-            return Ok(text);
+            return Ok((held, text));
         }
         unopened = Unopened::DoesNotOpen;
     }

@@ -32,6 +32,11 @@ impl Secret {
         (bytes.len() == KEY_BYTES).then(|| Self::filled(|secret| secret.copy_from_slice(bytes)))
     }
 
+    /// Another copy, overwritten on its own.
+    pub fn copy(&self) -> Self {
+        Self::filled(|secret| *secret = *self.0)
+    }
+
     pub fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }

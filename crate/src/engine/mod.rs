@@ -267,7 +267,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub fn close(&self) {
         self.closed.set(true);
         self.vault.count_lock();
-        self.vault.clear();
+        self.vault.forget();
         self.live.clear();
         self.waiters.borrow_mut().clear();
         self.store.close();

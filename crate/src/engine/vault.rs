@@ -30,6 +30,9 @@ pub struct Vault {
     pub(super) outdated: Cell<bool>,
     /// The new key of a rotation that the server does not know of yet.
     pub(super) next: RefCell<Option<(KeyName, MasterKey)>>,
+    /// Keys with which it was unlocked before, until it is locked: one of them may come to lie under the one that is here.
+    /// They open nothing before that.
+    pub(super) former: RefCell<Vec<MasterKey>>,
     /// Sealing anew is under way.
     pub(super) tending: Cell<bool>,
     /// Up to how many uses of the newest key were counted.
@@ -78,6 +81,12 @@ impl Vault {
         self.outdated.set(false);
         self.charged.set(0);
         self.unreadable.take();
+    }
+
+    /// Drops the keys, and those that it was unlocked with before.
+    pub fn forget(&self) {
+        self.clear();
+        self.former.take();
     }
 
     /// Whether this is the first value of a field that the keys which are here do not open.
@@ -163,9 +172,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         if self.config().user.is_none() {
             return Err(Error::new(Kind::InvalidArgument, "a guest has no vault: sign a user in first"));
         }
-        let copied = |key: &MasterKey| MasterKey::from_bytes(key.expose()).ok();
         let key = unlock.key()?;
-        let pair = self.vault.ring().newest_key().and_then(|former| Some((copied(former)?, copied(&key)?)));
+        self.keep_former(&key);
         // The others get the key that the person gave, whatever this tab makes of it: it may not have heard of a rotation.
         let given = KeyText::of(&key);
         self.take_key(key);
@@ -175,18 +183,11 @@ impl<S: Store, H: Host> Engine<S, H> {
             // Where a tab died before it told, what is stored says more. Where that fails, the next call does.
             let _ = engine.read_keyring().await;
         }));
-        if let Some((former, key)) = pair.filter(|(former, key)| former.id() != key.id()) {
-            let engine = Rc::clone(self);
-            self.host.spawn(Box::pin(async move {
-                // Where it fails, unlocking with both tries it again.
-                let _ = engine.unite_keys(former, key).await;
-            }));
-        }
-        if self.continues_rotation() {
+        if let Some(name) = self.rotation_to_continue() {
             let engine = Rc::clone(self);
             self.host.spawn(Box::pin(async move {
                 // Where it fails, the next unlock tries it again.
-                let _ = engine.log_rotation().await;
+                let _ = engine.log_rotation(name).await;
             }));
         }
         Ok(())
@@ -252,7 +253,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         wants
     }
 
-    /// Only one key is in use, and what it opens: a wrong one that was tried before does not stay. Until something is
+    /// Only one key is in use, and what it opens: a wrong one that was tried before opens nothing any more. Until something is
     /// known of the user's keys, it is taken for the first one.
     fn take_key(self: &Rc<Self>, key: MasterKey) {
         self.vault.clear();
@@ -268,7 +269,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     pub(super) fn drop_keys(self: &Rc<Self>) {
         self.vault.count_lock();
-        self.vault.clear();
+        self.vault.forget();
         self.vault_changed();
     }
 

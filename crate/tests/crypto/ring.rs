@@ -144,17 +144,15 @@ struct Chain {
 impl Chain {
     fn new() -> Self {
         let record = KeyringRecord::of(&UserId::parse("ada").unwrap()).unwrap();
-        let mut ring = Keyring::new();
-        let seeds = [(1, 1), (2, 2), (3, 3), (4, 4), (4, 5)];
-        for (generation, seed) in seeds {
-            ring.insert(generation, key(seed));
-        }
-        let names: Vec<_> = ring.names().collect();
-        let seal = |pair: &[KeyName]| {
-            let text = ring.seal_key(&record, pair[0], pair[1], at(), &random(9)).unwrap();
-            (KeyringRecord::field_of(pair[0]).unwrap(), text)
+        let mut keys = [(1, 1), (2, 2), (3, 3), (4, 4), (4, 5)];
+        keys.sort_by_key(|(generation, seed)| ring_name(*generation, *seed));
+        let seal = |pair: &[(u16, u64)]| {
+            let (mut ring, older) = (Keyring::new(), ring_name(pair[0].0, pair[0].1));
+            ring.insert(pair[1].0, key(pair[1].1));
+            let text = ring.seal_key(&record, (older, &key(pair[0].1)), at(), &random(9)).unwrap();
+            (KeyringRecord::field_of(older).unwrap(), text)
         };
-        let fields = names.windows(2).map(seal).collect();
+        let fields = keys.windows(2).map(seal).collect();
         let newest = if key(4).id() > key(5).id() { 4 } else { 5 };
         Self { record, fields, newest }
     }
@@ -241,38 +239,67 @@ fn a_key_is_sealed_under_a_newer_one_only() {
     let record = KeyringRecord::of(&UserId::parse("ada").unwrap()).unwrap();
     let mut ring = ring(1);
     let (older, newer) = (ring.newest().unwrap(), ring.insert(2, key(2)));
-    assert!(ring.seal_key(&record, older, newer, at(), &random(1)).is_ok());
+    assert!(ring.seal_key(&record, (older, &key(1)), at(), &random(1)).is_ok());
     assert_eq!(ring.uses(newer), 1);
-    for (this, under) in [(newer, older), (older, older), (older, ring_name(3, 3)), (ring_name(0, 4), newer)] {
-        assert_eq!(ring.seal_key(&record, this, under, at(), &random(1)), Err(Error::NoKey));
+    for (name, seed) in [(newer, 2), (ring_name(3, 3), 3)] {
+        assert_eq!(ring.seal_key(&record, (name, &key(seed)), at(), &random(1)), Err(Error::NoKey));
     }
+    assert_eq!(Keyring::new().seal_key(&record, (older, &key(1)), at(), &random(1)), Err(Error::NoKey));
+}
+
+#[test]
+fn a_key_that_another_one_opened_never_seals_whatever_generation_is_told_of_it() {
+    let (record, older, mut ring) =
+        (KeyringRecord::of(&UserId::parse("ada").unwrap()).unwrap(), ring_name(1, 1), ring(2));
+    let newest = ring.newest().map(|name| KeyName { generation: 2, ..name }).unwrap();
+    assert!(ring.name_newest(newest) && ring.newest() == Some(newest));
+    let text = ring.seal_key(&record, (older, &key(1)), at(), &random(1)).unwrap();
+    // The server calls the older one a newer one.
+    let (lie, named) = (KeyName { generation: 6, ..older }, text.replace("enc:2:0002", "enc:2:0009"));
+    let field = KeyringRecord::field_of(older).unwrap();
+    assert_eq!(ring.open_key(&record, SealedKey { field: &field, at: at(), text: &named }), Ok(older));
+    assert!(!ring.name_newest(lie) && ring.holds(&key(1)));
+    assert_eq!((ring.newest(), ring.newest_key()), (Some(newest), Some(&key(2))));
+    assert_eq!(Envelope::parse(&sealed(&ring, Format::Two, &json!(1), 1)).unwrap().key(), Some(newest));
+    ring.insert(lie.generation, key(1));
+    assert_eq!(ring.newest(), Some(lie), "until it is given as one that may");
+}
+
+#[test]
+fn what_a_key_sealed_it_opens_whatever_generation_it_is_called() {
+    let mut ring = ring(1);
+    let text = sealed(&ring, Format::Two, &json!("a"), 1);
+    assert_eq!(open(&ring, &text.replace("enc:2:0001", "enc:2:0006")), Ok(json!("a")));
+    let uses = ring.newest().map(|name| ring.uses(name));
+    assert!(ring.name_newest(KeyName { generation: 6, ..ring.newest().unwrap() }));
+    assert_eq!(ring.newest().map(|name| ring.uses(name)), uses, "it is the same key");
+    assert_eq!(open(&ring, &text), Ok(json!("a")));
 }
 
 #[test]
 fn a_sealed_key_is_sealed_for_another_time_only_where_it_is_what_it_says_it_is() {
+    let (record, later) = (KeyringRecord::of(&UserId::parse("ada").unwrap()).unwrap(), at().shifted(60_000));
     let mut ring = ring(1);
     let leaked = ring.newest().unwrap();
     let newest = ring.insert(2, key(2));
-    let (record, later) = (KeyringRecord::of(&UserId::parse("ada").unwrap()).unwrap(), at().shifted(60_000));
-    let text = ring.seal_key(&record, leaked, newest, at(), &random(1)).unwrap();
+    let text = ring.seal_key(&record, (leaked, &key(1)), at(), &random(1)).unwrap();
     let field = KeyringRecord::field_of(leaked).unwrap();
     let uses = ring.uses(newest);
-    let again =
-        ring.reseal_key(&record, SealedKey { field: &field, at: at(), text: &text }, later, &random(2)).unwrap();
+    let reseal = |ring: &Keyring, field, at, text: &str| {
+        ring.reseal_key(&record, SealedKey { field, at, text }, later, &random(2))
+    };
+    let again = reseal(&ring, &field, at(), &text).unwrap();
     assert_eq!(ring.uses(newest), uses + 1);
     let mut fresh = Keyring::new();
     fresh.insert(2, key(2));
     assert_eq!(fresh.open_key(&record, SealedKey { field: &field, at: later, text: &again }), Ok(leaked));
-    // Both keys are here under whatever generations somebody says, and yet the newest does not come under the older one.
-    let (greater, lesser) = (ring.insert(6, key(1)), ring.insert(5, key(2)));
-    let text = ring.seal_key(&record, leaked, greater, at(), &random(3)).unwrap();
-    let field_of_newest = KeyringRecord::field_of(lesser).unwrap();
-    let refused = |field, at, text: &str| ring.reseal_key(&record, SealedKey { field, at, text }, later, &random(4));
-    assert_eq!(refused(&field_of_newest, at(), &text), Err(Error::NoKey), "what it holds is another key");
-    assert_eq!(
-        refused(&field, later, &again.replace("enc:2:0002", "enc:2:0003")),
-        Err(Error::NoKey),
-        "a key that is not here"
-    );
-    assert_eq!(refused(&field, at(), &again), Err(Error::NoKey), "sealed for another time");
+    // Both keys are here, and yet the newest does not come under the older one.
+    let mut older = Keyring::new();
+    older.insert(6, key(1));
+    let lie = older.seal_key(&record, (leaked, &key(1)), at(), &random(3));
+    let lie = lie.unwrap();
+    let field_of_newest = KeyringRecord::field_of(newest).unwrap();
+    assert_eq!(reseal(&ring, &field_of_newest, at(), &lie), Err(Error::NoKey), "what it holds is another key");
+    assert_eq!(reseal(&older, &field, at(), &text), Err(Error::NoKey), "a key that is not here");
+    assert_eq!(reseal(&ring, &field, at(), &again), Err(Error::NoKey), "sealed for another time");
 }

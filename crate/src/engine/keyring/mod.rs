@@ -22,9 +22,10 @@ use uses::Uses;
 
 use super::error::Result;
 use super::outbox::{LogRow, LoggedChange};
+use super::vault::FIRST_GENERATION;
 use super::{rebase, rows};
-use crate::crypto::{Envelope, KeyName, KeyringRecord};
-use crate::model::{FieldName, Stamp, UserId, record, words};
+use crate::crypto::{Envelope, KeyId, KeyName, Keyring, KeyringRecord, MasterKey, SealedKey};
+use crate::model::{FieldName, OrderedSet, Stamp, UserId, record, words};
 use crate::store::Transaction;
 use serde_json::{Map, Value, json};
 
@@ -110,10 +111,46 @@ impl Known {
         Ok(Self { facts, rotation: rows::read(tx, ROTATION, user).await?, uses: uses::read(tx, user).await? })
     }
 
-    /// The name of the newest key that any fact names.
+    /// The name of the newest key that any fact names and that lies under no other. Nobody proves these names: they say when
+    /// a key is too old to seal, and never that one may that was given up.
     pub fn newest(&self) -> Option<KeyName> {
-        let sealing = self.facts.iter().filter_map(|fact| Envelope::parse(&fact.value)?.key());
-        sealing.chain(self.facts.iter().filter_map(|fact| key_in(&fact.name))).max()
+        let given_up = self.given_up();
+        self.sealing().filter(|name| !given_up.contains(&name.id)).max().or_else(|| self.sealing().max())
+    }
+
+    /// Whether the key of that id lies under another.
+    fn is_given_up(&self, id: KeyId) -> bool {
+        self.given_up().contains(&id)
+    }
+
+    /// The keys that facts were sealed with, as they say.
+    fn sealing(&self) -> impl Iterator<Item = KeyName> {
+        self.facts.iter().filter_map(|fact| Envelope::parse(&fact.value)?.key())
+    }
+
+    fn given_up(&self) -> OrderedSet<KeyId> {
+        self.facts.iter().filter_map(|fact| Some(key_in(&fact.name)?.id)).collect()
+    }
+
+    /// The keys that the key leads to, and itself.
+    fn opened_by(&self, record: &KeyringRecord, key: MasterKey) -> Keyring {
+        let mut ring = Keyring::new();
+        ring.insert(FIRST_GENERATION, key);
+        self.open_older(record, &mut ring);
+        ring
+    }
+
+    /// Opens the older keys that the ring leads to.
+    fn open_older(&self, record: &KeyringRecord, ring: &mut Keyring) {
+        let fields: Vec<(FieldName, &Fact)> =
+            self.named("key:").filter_map(|(_, fact)| Some((FieldName::parse(&fact.name).ok()?, fact))).collect();
+        let sealed = fields.iter().map(|(field, fact)| SealedKey { field, at: fact.at, text: &fact.value });
+        ring.open_keys(record, &sealed.collect::<Vec<_>>());
+    }
+
+    /// Whether the key opens an older one: nobody who does not have both can tell of that.
+    fn is_proven(&self, record: &KeyringRecord, key: &MasterKey) -> bool {
+        self.opened_by(record, key.copy()).names().nth(1).is_some()
     }
 
     /// The facts whose names begin so, with the rest of their names.
@@ -123,8 +160,11 @@ impl Known {
 
     /// Takes a fact up; whether it was new.
     fn merge(&mut self, fact: Fact) -> bool {
-        let is_sealed = Envelope::parse(&fact.value).is_some_and(|envelope| envelope.key().is_some());
-        if !is_sealed || self.facts.contains(&fact) {
+        let under = Envelope::parse(&fact.value).and_then(|envelope| envelope.key());
+        // No key lies under an older one.
+        if under.is_none_or(|under| key_in(&fact.name).is_some_and(|older| older >= under))
+            || self.facts.contains(&fact)
+        {
             return false;
         }
         let same = self.facts.iter().filter(|known| known.name == fact.name);
@@ -246,7 +286,15 @@ mod tests {
         assert_eq!(known.newest(), None);
         known.merge(fact("sealed:todo/tasks/title", SEALED, 1));
         assert_eq!(known.newest(), KeyName::parse("0002b856b0b4"));
-        known.merge(fact("key:000300000001", SEALED, 1));
-        assert_eq!(known.newest(), KeyName::parse("000300000001"));
+        assert!(!known.merge(fact("key:000300000001", SEALED, 1)), "no key lies under an older one");
+    }
+
+    #[test]
+    fn a_key_that_lies_under_another_is_the_newest_no_more_whatever_generation_is_told_of_it() {
+        let mut known = Known::default();
+        known.merge(fact("key:000100000001", SEALED, 1));
+        let forged = SEALED.replace("0002b856b0b4", "000900000001");
+        known.merge(fact("sealed:todo/tasks/title", &forged, 2));
+        assert_eq!(known.newest(), KeyName::parse("0002b856b0b4"));
     }
 }

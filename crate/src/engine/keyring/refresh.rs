@@ -6,7 +6,6 @@ use crate::crypto::{KeyName, Keyring, KeyringRecord, MasterKey, SealedKey};
 use crate::engine::Engine;
 use crate::engine::events::Event;
 use crate::engine::ports::Host;
-use crate::engine::vault::FIRST_GENERATION;
 use crate::model::FieldName;
 use crate::store::Store;
 use std::rc::Rc;
@@ -25,6 +24,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             // The other tabs need the new key of the rotation.
             self.emit(Event::VaultKey(self.vault.handover()));
         }
+        self.tend_former(&self.vault.known.borrow());
     }
 
     /// Names the keys that are here, opens the older ones, and finds out whether they may seal. Gives whether the new key
@@ -36,16 +36,20 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.take_up_rotation(&known, &record);
         let newest = known.newest();
         let mut ring = self.vault.ring_mut();
-        let is_next = newest.is_some() && self.vault.next.borrow().as_ref().map(|(name, _)| *name) == newest;
-        if let Some((name, key)) = self.vault.next.borrow_mut().take_if(|_| is_next) {
+        let is_next = |next: &(KeyName, MasterKey)| Some(next.0) == newest && known.is_proven(&record, &next.1);
+        let next = self.vault.next.borrow_mut().take_if(|next| is_next(next));
+        let is_new = next.is_some();
+        if let Some((name, key)) = next {
+            // The former key is opened by it, and seals no more.
+            ring.clear();
             ring.insert(name.generation, key);
         }
-        let is_newest = newest.is_none_or(|newest| ring.also_of(newest));
-        open_older(&mut ring, &known, &record);
+        let is_newest = newest.is_none_or(|newest| !known.is_given_up(newest.id) && ring.name_newest(newest));
+        known.open_older(&record, &mut ring);
         drop(ring);
         self.vault.outdated.set(!is_newest);
         self.sum_uses(&known);
-        is_next
+        is_new
     }
 
     /// While a rotation of this device is under way, its new key opens the older one, which seals until the server knows
@@ -54,16 +58,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         let Some(rotation) = &known.rotation else { return };
         let (Some(name), Ok(field)) = (rotation.name(), FieldName::parse(rotation.fact.name.as_str())) else { return };
         let mut ring = self.vault.ring_mut();
-        if known.newest() == Some(name) || !ring.also_of(name) {
-            return;
-        }
-        let copied = |ring: &Keyring, name| MasterKey::from_bytes(ring.key(name)?.expose()).ok();
-        let (Some(new), Some(key)) = (copied(&ring, name), copied(&ring, name)) else { return };
+        let Some(new) = ring.newest_key().filter(|key| key.id() == name.id).map(MasterKey::copy) else { return };
         let mut opened = Keyring::new();
-        opened.insert(name.generation, key);
+        opened.insert(name.generation, new.copy());
         let sealed = SealedKey { field: &field, at: rotation.fact.at, text: &rotation.fact.value };
         let older = opened.open_key(record, sealed).ok();
-        let older = older.and_then(|older| Some((older, copied(&opened, older)?)));
+        let older = older.and_then(|older| Some((older, opened.key(older)?.copy())));
         ring.clear();
         let Some((older, key)) = older else {
             ring.insert(name.generation, new);
@@ -73,21 +73,5 @@ impl<S: Store, H: Host> Engine<S, H> {
         if rotation.phase != Phase::Refused {
             self.vault.next.replace(Some((name, new)));
         }
-    }
-}
-
-/// Opens the older keys that the ring leads to. A device that knew nothing of the record yet took the key that it had
-/// for the first one, so each is looked for as that, too.
-fn open_older(ring: &mut Keyring, known: &Known, record: &KeyringRecord) {
-    let fields: Vec<(FieldName, &super::Fact)> =
-        known.named("key:").filter_map(|(_, fact)| Some((FieldName::parse(fact.name.as_str()).ok()?, fact))).collect();
-    let sealed: Vec<SealedKey<'_>> =
-        fields.iter().map(|(field, fact)| SealedKey { field, at: fact.at, text: &fact.value }).collect();
-    for name in sealed.iter().filter_map(|sealed| KeyringRecord::key_in(sealed.field)) {
-        ring.also_of(name);
-    }
-    ring.open_keys(record, &sealed);
-    for name in ring.names().collect::<Vec<_>>() {
-        ring.also_of(KeyName { generation: FIRST_GENERATION, ..name });
     }
 }

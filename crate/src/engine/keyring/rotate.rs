@@ -54,7 +54,8 @@ impl<S: Store, H: Host> Engine<S, H> {
                 "rotate needs encryption.format 2: envelopes of format 1 do not say which key opens them; nothing was written",
             ));
         }
-        if self.vault.ring().names().any(|name| name.id == new.id()) {
+        let is_known = self.vault.ring().names().any(|name| name.id == new.id());
+        if is_known || self.vault.known.borrow().is_given_up(new.id()) {
             return Err(Error::new(
                 Kind::InvalidArgument,
                 "the new key is one the user has already: make a fresh one; nothing was written",
@@ -109,13 +110,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         (name, new): (KeyName, &MasterKey),
         at: Stamp,
     ) -> Result<Rotation> {
-        let copied = |key: &MasterKey| MasterKey::from_bytes(key.expose());
-        let mut both = Keyring::new();
-        both.insert(older.generation, copied(self.vault.ring().key(older).ok_or_else(crate::engine::vault::locked)?)?);
-        both.insert(name.generation, copied(new)?);
+        let mut successor = Keyring::new();
+        successor.insert(name.generation, new.copy());
+        let ring = self.vault.ring();
+        let key = ring.newest_key().filter(|key| key.id() == older.id).ok_or_else(crate::engine::vault::locked)?;
         let record = record_of(user).ok_or_else(crate::engine::vault::locked)?;
         let random = |bytes: &mut [u8]| self.host.random(bytes);
-        let value = both.seal_key(&record, older, name, at, &random)?;
+        let value = successor.seal_key(&record, (older, key), at, &random)?;
         let event_id = EventId::named(&format!("{user}/rotate/{}", name.generation)).to_string();
         let fact = super::Fact { name: crate::crypto::KeyringRecord::field_of(older)?.into(), value, at };
         Ok(Rotation { phase: Phase::Prepared, key: name.to_string(), fact, event_id })
@@ -135,11 +136,12 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Logs the prepared rotation, now that the app keeps the new key.
-    pub(in crate::engine) async fn log_rotation(self: &Rc<Self>) -> Result<()> {
+    pub(in crate::engine) async fn log_rotation(self: &Rc<Self>, name: KeyName) -> Result<()> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Durable, &[ENGINE, CHANGE_LOG])?;
         let rotation: Option<Rotation> = rows::read(&tx, ROTATION, &user).await?;
-        let Some(rotation) = rotation.filter(|one| one.phase == Phase::Prepared) else { return Ok(()) };
+        let is_prepared = |one: &Rotation| one.phase == Phase::Prepared && one.name() == Some(name);
+        let Some(rotation) = rotation.filter(is_prepared) else { return Ok(()) };
         let newest = Known::read(&tx, &user).await?.newest().map_or(0, |newest| newest.generation);
         let is_first = rotation.name().is_some_and(|name| newest < name.generation);
         let phase = if is_first { Phase::Logged } else { Phase::Refused };
@@ -156,22 +158,37 @@ impl<S: Store, H: Host> Engine<S, H> {
         Err(in_progress())
     }
 
-    /// What became of the rotation to that key.
+    /// What became of the rotation to that key. Only the fact itself, which the new key opens, tells that it is in force: an
+    /// app throws its former key away then.
     pub(in crate::engine) async fn rotation_outcome(self: &Rc<Self>, name: KeyName) -> Result<Outcome> {
         self.keyring_changed().await?;
         let known = self.vault.known.borrow();
-        if known.newest() == Some(name) {
-            return Ok(Outcome::InForce);
-        }
-        let own = known.rotation.as_ref().filter(|one| one.name() == Some(name) && one.phase == Phase::Logged);
-        Ok(if own.is_some() { Outcome::UnderWay } else { Outcome::Refused })
+        let Some(record) = record_of(self.config().user_id()) else { return Ok(Outcome::UnderWay) };
+        Ok(match known.rotation.as_ref().filter(|one| one.name() == Some(name)).map(|one| one.phase) {
+            Some(Phase::Prepared | Phase::Logged) => Outcome::UnderWay,
+            Some(Phase::Refused) => Outcome::Refused,
+            None => match self.rotated_key(name) {
+                Some(key) if known.is_proven(&record, &key) => Outcome::InForce,
+                Some(_) => Outcome::Refused,
+                // The vault was locked meanwhile.
+                None => Outcome::UnderWay,
+            },
+        })
     }
 
-    /// Whether a rotation waits to be logged whose new key is here: the app has kept it.
-    pub(in crate::engine) fn continues_rotation(&self) -> bool {
+    /// The new key of a rotation, while it is here.
+    fn rotated_key(&self, name: KeyName) -> Option<MasterKey> {
+        let next = self.vault.next.borrow();
+        let next = next.as_ref().filter(|(next, _)| *next == name).map(|(_, key)| key.copy());
+        next.or_else(|| self.vault.ring().newest_key().filter(|key| key.id() == name.id).map(MasterKey::copy))
+    }
+
+    /// The rotation that waits to be logged whose new key is here: the app has kept it.
+    pub(in crate::engine) fn rotation_to_continue(&self) -> Option<KeyName> {
         let known = self.vault.known.borrow();
-        let name = self.vault.next.borrow().as_ref().map(|(name, _)| *name);
-        known.rotation.as_ref().is_some_and(|one| one.phase == Phase::Prepared && one.name() == name)
+        let name = self.vault.next.borrow().as_ref().map(|(name, _)| *name)?;
+        let is_prepared = |one: &Rotation| one.phase == Phase::Prepared && one.name() == Some(name);
+        known.rotation.as_ref().is_some_and(is_prepared).then_some(name)
     }
 }
 

@@ -1,66 +1,92 @@
 //! Two keys of one generation: a server that forgot of a rotation takes another one. The key with the greater id is the
 //! newest then, and what the other has sealed is opened by it once that one lies under it. Who has both sees to that: the
-//! device on which the vault was unlocked with the one after the other.
+//! device on which the vault was unlocked with the one after the other, as soon as it knows of both.
 
 use super::{Fact, Known, record_of, tell};
-use crate::crypto::{Envelope, KeyName, Keyring, KeyringRecord, MasterKey, SealedKey};
+use crate::crypto::{KeyName, Keyring, KeyringRecord, MasterKey};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::{Engine, epoch};
-use crate::model::{FieldName, Origin};
+use crate::model::Origin;
 use crate::store::{CHANGE_LOG, ENGINE, Mode, Store, Transaction};
 use std::rc::Rc;
 
-/// Keys of which the lesser is to lie under the greater, which is the newest.
-struct Pair {
-    both: Keyring,
-    lesser: KeyName,
-    greater: KeyName,
-}
+/// How many keys are kept with which the vault was unlocked before.
+const MAX_FORMER: usize = 8;
 
 impl Known {
-    /// What two keys come to. `None`: neither is the newest, the other never was the user's, or there is nothing to do.
-    fn pair(&self, record: &KeyringRecord, one: MasterKey, other: MasterKey) -> Option<Pair> {
-        let greater = self.newest()?;
-        let (newest, older) = if one.id() == greater.id { (one, other) } else { (other, one) };
-        if newest.id() != greater.id || older.id() == greater.id {
-            return None;
-        }
-        let sealing = self.facts.iter().filter_map(|fact| Envelope::parse(&fact.value)?.key());
-        let lesser = sealing.filter(|name| name.id == older.id() && *name < greater).max()?;
-        let mut both = Keyring::new();
-        both.insert(greater.generation, newest);
-        let fields: Vec<(FieldName, &Fact)> =
-            self.facts.iter().filter_map(|fact| Some((FieldName::parse(fact.name.as_str()).ok()?, fact))).collect();
-        let sealed = fields.iter().map(|(field, fact)| SealedKey { field, at: fact.at, text: &fact.value });
-        both.open_keys(record, &sealed.collect::<Vec<_>>());
-        let is_opened = both.key(lesser).is_some();
-        both.insert(lesser.generation, older);
-        // Only the user's keys have sealed facts of the user's.
-        let is_its = |(field, fact): &(FieldName, &Fact)| {
-            Envelope::parse(&fact.value).is_some_and(|envelope| envelope.key() == Some(lesser))
-                && both.open_json(&record.place(field), fact.at, &fact.value).is_ok()
-        };
-        (!is_opened && fields.iter().any(is_its)).then_some(Pair { both, lesser, greater })
+    /// The name of a key that the vault was unlocked with before, where it is to lie under the newest, which is here with what
+    /// it opens. `None`: it never was the user's, or there is nothing to do.
+    ///
+    /// A server can name any key as it likes, and whoever made a key can have it open whatever is told with it. What cannot
+    /// be made up without having it is an older key that both of them open. Where one of them opens the other, that one was
+    /// given up.
+    fn lesser(&self, record: &KeyringRecord, ring: &Keyring, former: &MasterKey) -> Option<KeyName> {
+        let (newest, key) = (ring.newest()?, ring.newest_key()?);
+        let name = self.sealing().filter(|name| name.id == former.id() && *name < newest).max()?;
+        let opened = self.opened_by(record, former.copy());
+        let has_common = opened.names().filter_map(|name| opened.key(name)).any(|older| ring.holds(older));
+        (has_common && !ring.holds(former) && !opened.holds(key)).then_some(name)
     }
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
-    /// Has the lesser of two keys of the user's lie under the newest, where it does not.
-    pub(in crate::engine) async fn unite_keys(self: &Rc<Self>, one: MasterKey, other: MasterKey) -> Result<()> {
+    /// Keeps the key that is here, where `key` takes its place: the vault may be unlocked with the newest before this device
+    /// hears that it is.
+    pub(in crate::engine) fn keep_former(&self, key: &MasterKey) {
+        let former = self.vault.ring().newest_key().map(MasterKey::copy);
+        let mut kept = self.vault.former.borrow_mut();
+        kept.retain(|known| former.as_ref() != Some(known));
+        kept.extend(former);
+        kept.retain(|known| known != key);
+        let excess = kept.len().saturating_sub(MAX_FORMER);
+        kept.drain(..excess);
+    }
+
+    /// Drops keys with which the vault was unlocked before and that the ring leads to by now, and has others united with it.
+    pub(super) fn tend_former(self: &Rc<Self>, known: &Known) {
+        let ring = self.vault.ring();
+        self.vault.former.borrow_mut().retain(|former| !ring.holds(former));
+        drop(ring);
+        if self.lesser(known).is_some() {
+            let engine = Rc::clone(self);
+            self.host.spawn(Box::pin(async move {
+                // Where it fails, it is tried again with what is heard next.
+                let _ = engine.unite_keys().await;
+            }));
+        }
+    }
+
+    /// A key that was here before and is to lie under the one that is.
+    fn lesser(&self, known: &Known) -> Option<(KeyName, MasterKey)> {
+        self.vault.check_sealing().ok()?;
+        let (ring, record) = (self.vault.ring(), record_of(self.config().user_id())?);
+        let former = self.vault.former.borrow();
+        former.iter().find_map(|former| Some((known.lesser(&record, &ring, former)?, former.copy())))
+    }
+
+    /// Has the lesser of two keys of the user's lie under the newest. While the store is waited for, no key is held that a
+    /// lock would not drop.
+    async fn unite_keys(self: &Rc<Self>) -> Result<()> {
         let user = self.config().user_id().to_owned();
-        let Some(record) = record_of(&user) else { return Ok(()) };
         let tx = self.store.begin(Mode::Durable, &[ENGINE, CHANGE_LOG])?;
         let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
-        let Some(pair) = Known::read(&tx, &user).await?.pair(&record, one, other) else { return Ok(()) };
-        let at = self.clock.borrow_mut().tick(Some(&epoch), self.host.now_ms(), None);
-        let random = |bytes: &mut [u8]| self.host.random(bytes);
-        let value = pair.both.seal_key(&record, pair.lesser, pair.greater, at, &random)?;
-        let fact = Fact { name: KeyringRecord::field_of(pair.lesser)?.into(), value, at };
+        let known = Known::read(&tx, &user).await?;
+        let Some(fact) = self.united(&known, &epoch)? else { return Ok(()) };
         tell(&tx, &user, vec![fact], epoch::fresh_id(&self.host)).await?;
         tx.commit().await?;
         self.keyring_changed().await?;
         self.committed(&[], Origin::System, 1);
         Ok(())
+    }
+
+    /// The fact that the lesser of two keys lies under the newest.
+    fn united(&self, known: &Known, epoch: &epoch::Epoch) -> Result<Option<Fact>> {
+        let Some((name, key)) = self.lesser(known) else { return Ok(None) };
+        let Some(record) = record_of(self.config().user_id()) else { return Ok(None) };
+        let at = self.clock.borrow_mut().tick(Some(epoch), self.host.now_ms(), None);
+        let random = |bytes: &mut [u8]| self.host.random(bytes);
+        let value = self.vault.ring().seal_key(&record, (name, &key), at, &random)?;
+        Ok(Some(Fact { name: KeyringRecord::field_of(name)?.into(), value, at }))
     }
 }

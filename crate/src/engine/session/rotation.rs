@@ -32,7 +32,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             self.engine.forget_rotation(name).await?;
             return Err(error);
         }
-        self.engine.log_rotation().await?;
+        self.engine.log_rotation(name).await?;
         let synced = self.sync_now().await;
         match (self.engine.rotation_outcome(name).await?, synced) {
             (RotationOutcome::InForce, _) => Ok(()),

@@ -1,5 +1,5 @@
-//! Of two keys of one generation the lesser is laid under the newest by a device whose clock is ahead and not yet compared
-//! with the server's: what it says of that reaches the others all the same.
+//! Of two keys of one generation the lesser comes to lie under the newest, whenever a device had both: before it heard of one
+//! of them, or by a clock that was ahead and not compared with the server's yet.
 
 use super::rotation::{filled, settle};
 use super::sealed::{setup, shown};
@@ -10,22 +10,29 @@ use serde_json::{Value, json};
 
 const TO_2099: i64 = 73 * 365 * 86_400_000;
 
-/// Two devices that rotated to one generation, since a server that forgot of the first rotation took the second; gives the
-/// number of the device with the lesser key, its key and the newest.
-fn two_keys_of_one_generation() -> (World, usize, u8, u8) {
+/// Two devices that rotated to one generation, since a server that forgot of the first rotation took the second. The first
+/// device is offline and has not heard of the second's key.
+fn rotated_apart(mine: u8, theirs: u8) -> World {
     let world = filled();
     let [one, other] = [&world.devices[0], &world.devices[1]];
     let backup = world.server.backup();
     other.line.set_online(false);
-    one.rotate(8).expect("rotated");
+    one.rotate(mine).expect("rotated");
     one.update("tasks", "a", json!({ "note": "one's" })).expect("updated");
     world.pass(60_000);
     one.line.set_online(false);
     world.server.restore(&backup);
     other.line.set_online(true);
-    other.rotate(9).expect("rotated");
+    other.rotate(theirs).expect("rotated");
     other.update("tasks", "b", json!({ "note": "other's" })).expect("updated");
     world.pass(60_000);
+    world
+}
+
+/// The same, once both have heard of both keys; gives the number of the device with the lesser key, its key and the newest.
+fn two_keys_of_one_generation() -> (World, usize, u8, u8) {
+    let world = rotated_apart(8, 9);
+    let one = &world.devices[0];
     one.line.set_online(true);
     settle(&world);
     if one.engine().is_outdated() { (world, 0, 8, 9) } else { (world, 1, 9, 8) }
@@ -99,4 +106,37 @@ fn united_keys_wait_for_the_vault_where_it_was_locked_before_the_clock_was_compa
     settle(&world);
     assert!(device.logged().is_empty() && is_synced(device));
     check_newest_is_enough(world, newest);
+}
+
+#[test]
+fn a_key_that_was_there_before_another_is_united_with_it_once_that_is_heard_of() {
+    for (mine, theirs) in [(8, 9), (9, 8)] {
+        let world = rotated_apart(mine, theirs);
+        let one = &world.devices[0];
+        one.unlock(theirs).expect("a key is a key");
+        assert!(one.engine().is_outdated(), "it has not heard that this one is the user's");
+        world.pass(60_000);
+        one.line.set_online(true);
+        settle(&world);
+        let newest = if one.engine().is_outdated() { mine } else { theirs };
+        world.devices.iter().for_each(|device| device.unlock(newest).expect("unlocked"));
+        settle(&world);
+        for device in &world.devices {
+            let note = |id: &str| shown(device, "tasks", id)["note"].clone();
+            assert_eq!((note("a"), note("b")), (json!("one's"), json!("other's")), "{mine} and {theirs}");
+        }
+        check_newest_is_enough(world, newest);
+    }
+}
+
+#[test]
+fn a_key_that_was_there_before_is_of_no_use_to_a_vault_that_was_locked() {
+    let (world, number, _, newest) = two_keys_of_one_generation();
+    let device = &world.devices[number];
+    let before = stamps_of_keys(device).len();
+    device.unlock(99).expect("a key is a key");
+    device.lock();
+    device.unlock(newest).expect("unlocked");
+    settle(&world);
+    assert_eq!(stamps_of_keys(device).len(), before, "the lesser key was dropped");
 }
