@@ -182,14 +182,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.host.spawn(Box::pin(async move {
             // Where a tab died before it told, what is stored says more. Where that fails, the next call does.
             let _ = engine.read_keyring().await;
-        }));
-        if let Some(name) = self.rotation_to_continue() {
-            let engine = Rc::clone(self);
-            self.host.spawn(Box::pin(async move {
+            if let Some(name) = engine.rotation_to_continue() {
                 // Where it fails, the next unlock tries it again.
                 let _ = engine.log_rotation(name).await;
-            }));
-        }
+            }
+        }));
         Ok(())
     }
 

@@ -48,10 +48,12 @@ pub async fn take<Tx: Transaction>(tx: &Tx, user: &str, changes: &[&Value]) -> R
     Ok(is_new)
 }
 
-/// A rotation whose fact is in the record is over.
+/// A rotation whose fact is in the record is over. One that was refused stays so, whatever is shown later: its new key was
+/// thrown away.
 async fn end_rotation<Tx: Transaction>(tx: &Tx, user: &str, known: &Known) -> Result<()> {
     let rotation: Option<Rotation> = rows::read(tx, ROTATION, user).await?;
-    if rotation.is_some_and(|rotation| known.facts.contains(&rotation.fact)) {
+    let is_over = |rotation: &Rotation| rotation.phase != Phase::Refused && known.facts.contains(&rotation.fact);
+    if rotation.as_ref().is_some_and(is_over) {
         rows::remove(tx, ROTATION, user)?;
     }
     Ok(())

@@ -112,10 +112,13 @@ impl Known {
     }
 
     /// The name of the newest key that any fact names and that lies under no other. Nobody proves these names: they say when
-    /// a key is too old to seal, and never that one may that was given up.
+    /// a key is too old to seal, and never that one may that was given up. Where a former key is called a newer one, the
+    /// newest is called a newer one still, so that what lies under the former is sealed anew, and that wins.
     pub fn newest(&self) -> Option<KeyName> {
-        let given_up = self.given_up();
-        self.sealing().filter(|name| !given_up.contains(&name.id)).max().or_else(|| self.sealing().max())
+        let (given_up, greatest) = (self.given_up(), self.sealing().max()?);
+        let newest = self.sealing().filter(|name| !given_up.contains(&name.id)).max().unwrap_or(greatest);
+        let generation = if newest < greatest { greatest.generation.saturating_add(1) } else { newest.generation };
+        Some(KeyName { generation, ..newest })
     }
 
     /// Whether the key of that id lies under another.
@@ -148,9 +151,14 @@ impl Known {
         ring.open_keys(record, &sealed.collect::<Vec<_>>());
     }
 
-    /// Whether the key opens an older one: nobody who does not have both can tell of that.
-    fn is_proven(&self, record: &KeyringRecord, key: &MasterKey) -> bool {
-        self.opened_by(record, key.copy()).names().nth(1).is_some()
+    /// Whether a rotation to the new key is over: that opens the former one. Nobody who does not have both can tell of that.
+    fn is_over(&self, record: &KeyringRecord, new: &MasterKey, former: Option<&MasterKey>) -> bool {
+        former.is_some_and(|former| self.opened_by(record, new.copy()).holds(former))
+    }
+
+    /// Whether this device's rotation to that key was refused.
+    fn is_refused(&self, name: KeyName) -> bool {
+        self.rotation.as_ref().is_some_and(|one| one.phase == Phase::Refused && one.name() == Some(name))
     }
 
     /// The facts whose names begin so, with the rest of their names.
@@ -295,6 +303,6 @@ mod tests {
         known.merge(fact("key:000100000001", SEALED, 1));
         let forged = SEALED.replace("0002b856b0b4", "000900000001");
         known.merge(fact("sealed:todo/tasks/title", &forged, 2));
-        assert_eq!(known.newest(), KeyName::parse("0002b856b0b4"));
+        assert_eq!(known.newest(), KeyName::parse("000ab856b0b4"));
     }
 }

@@ -2,7 +2,7 @@
 //! they open.
 
 use super::{Known, Phase, record_of};
-use crate::crypto::{KeyName, Keyring, KeyringRecord, MasterKey, SealedKey};
+use crate::crypto::{Keyring, KeyringRecord, MasterKey, SealedKey};
 use crate::engine::Engine;
 use crate::engine::events::Event;
 use crate::engine::ports::Host;
@@ -36,8 +36,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.take_up_rotation(&known, &record);
         let newest = known.newest();
         let mut ring = self.vault.ring_mut();
-        let is_next = |next: &(KeyName, MasterKey)| Some(next.0) == newest && known.is_proven(&record, &next.1);
-        let next = self.vault.next.borrow_mut().take_if(|next| is_next(next));
+        self.vault.next.borrow_mut().take_if(|(name, _)| known.is_refused(*name));
+        let next = self.vault.next.borrow_mut().take_if(|(name, key)| {
+            newest.is_some_and(|newest| newest.id == name.id) && known.is_over(&record, key, ring.newest_key())
+        });
         let is_new = next.is_some();
         if let Some((name, key)) = next {
             // The former key is opened by it, and seals no more.
@@ -55,7 +57,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// While a rotation of this device is under way, its new key opens the older one, which seals until the server knows
     /// of the rotation.
     fn take_up_rotation(&self, known: &Known, record: &KeyringRecord) {
-        let Some(rotation) = &known.rotation else { return };
+        let Some(rotation) = known.rotation.as_ref().filter(|one| !known.facts.contains(&one.fact)) else { return };
         let (Some(name), Ok(field)) = (rotation.name(), FieldName::parse(rotation.fact.name.as_str())) else { return };
         let mut ring = self.vault.ring_mut();
         let Some(new) = ring.newest_key().filter(|key| key.id() == name.id).map(MasterKey::copy) else { return };

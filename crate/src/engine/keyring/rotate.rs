@@ -39,8 +39,8 @@ pub enum Outcome {
 pub fn in_progress() -> Error {
     Error::new(
         Kind::RotationInProgress,
-        "another rotation is under way or was first: throw this new key away, sync, and unlock with the newest key before \
-         you rotate again",
+        "another rotation is under way or was first: sync, and unlock with the newest key before you rotate again; throw \
+         this new key away then",
     )
 }
 
@@ -74,6 +74,7 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// Keeps the older key, sealed under the new one, on this device; gives what the app is to keep.
     pub(in crate::engine) async fn prepare_rotation(self: &Rc<Self>, new: MasterKey) -> Result<NewKey> {
+        let locks = self.locks();
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Durable, &[ENGINE])?;
         let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
@@ -99,6 +100,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         rows::write(&tx, ROTATION, &user, rotation)?;
         tx.commit().await?;
         self.read_keyring().await?;
+        if self.locks() != locks {
+            return Err(crate::engine::vault::locked());
+        }
         self.vault.next.replace(Some((name, new)));
         Ok(NewKey { name, code, wrapped })
     }
@@ -122,17 +126,26 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(Rotation { phase: Phase::Prepared, key: name.to_string(), fact, event_id })
     }
 
-    /// Forgets a rotation that the app did not keep the key of.
-    pub(in crate::engine) async fn forget_rotation(self: &Rc<Self>, name: KeyName) -> Result<()> {
+    /// Forgets a rotation that the app did not keep the key of. False where it goes on all the same: somebody unlocked another
+    /// tab with the new key.
+    pub(in crate::engine) async fn forget_rotation(self: &Rc<Self>, name: KeyName) -> Result<bool> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Durable, &[ENGINE])?;
         let rotation: Option<Rotation> = rows::read(&tx, ROTATION, &user).await?;
-        if rotation.is_some_and(|one| one.phase == Phase::Prepared && one.name() == Some(name)) {
+        let is_forgotten = match rotation {
+            Some(one) if one.name() == Some(name) => one.phase == Phase::Prepared,
+            Some(_) => return Ok(true),
+            None => false,
+        };
+        if is_forgotten {
             rows::remove(&tx, ROTATION, &user)?;
         }
         tx.commit().await?;
-        self.vault.next.take();
-        self.read_keyring().await
+        if is_forgotten {
+            self.vault.next.borrow_mut().take_if(|(next, _)| *next == name);
+        }
+        self.read_keyring().await?;
+        Ok(is_forgotten)
     }
 
     /// Logs the prepared rotation, now that the app keeps the new key.
@@ -167,20 +180,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(match known.rotation.as_ref().filter(|one| one.name() == Some(name)).map(|one| one.phase) {
             Some(Phase::Prepared | Phase::Logged) => Outcome::UnderWay,
             Some(Phase::Refused) => Outcome::Refused,
-            None => match self.rotated_key(name) {
-                Some(key) if known.is_proven(&record, &key) => Outcome::InForce,
-                Some(_) => Outcome::Refused,
-                // The vault was locked meanwhile.
-                None => Outcome::UnderWay,
+            None => match &*self.vault.next.borrow() {
+                Some((next, key)) if *next == name => {
+                    let is_over = known.is_over(&record, key, self.vault.ring().newest_key());
+                    if is_over { Outcome::InForce } else { Outcome::Refused }
+                }
+                _ if self.vault.ring().newest().is_some_and(|newest| newest.id == name.id) => Outcome::InForce,
+                // The vault was locked meanwhile, say.
+                _ => Outcome::UnderWay,
             },
         })
-    }
-
-    /// The new key of a rotation, while it is here.
-    fn rotated_key(&self, name: KeyName) -> Option<MasterKey> {
-        let next = self.vault.next.borrow();
-        let next = next.as_ref().filter(|(next, _)| *next == name).map(|(_, key)| key.copy());
-        next.or_else(|| self.vault.ring().newest_key().filter(|key| key.id() == name.id).map(MasterKey::copy))
     }
 
     /// The rotation that waits to be logged whose new key is here: the app has kept it.

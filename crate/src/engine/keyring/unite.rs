@@ -3,7 +3,7 @@
 //! device on which the vault was unlocked with the one after the other, as soon as it knows of both.
 
 use super::{Fact, Known, record_of, tell};
-use crate::crypto::{KeyName, Keyring, KeyringRecord, MasterKey};
+use crate::crypto::{KeyName, KeyringRecord, MasterKey};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
 use crate::engine::{Engine, epoch};
@@ -15,16 +15,20 @@ use std::rc::Rc;
 const MAX_FORMER: usize = 8;
 
 impl Known {
-    /// The name of a key that the vault was unlocked with before, where it is to lie under the newest, which is here with what
-    /// it opens. `None`: it never was the user's, or there is nothing to do.
+    /// The name of a key that the vault was unlocked with before, where it is to lie under the newest. `None`: it never was
+    /// the user's, or there is nothing to do.
     ///
     /// A server can name any key as it likes, and whoever made a key can have it open whatever is told with it. What cannot
     /// be made up without having it is an older key that both of them open. Where one of them opens the other, that one was
     /// given up.
-    fn lesser(&self, record: &KeyringRecord, ring: &Keyring, former: &MasterKey) -> Option<KeyName> {
-        let (newest, key) = (ring.newest()?, ring.newest_key()?);
+    fn lesser(
+        &self,
+        record: &KeyringRecord,
+        (newest, key): (KeyName, &MasterKey),
+        former: &MasterKey,
+    ) -> Option<KeyName> {
         let name = self.sealing().filter(|name| name.id == former.id() && *name < newest).max()?;
-        let opened = self.opened_by(record, former.copy());
+        let [ring, opened] = [key, former].map(|key| self.opened_by(record, key.copy()));
         let has_common = opened.names().filter_map(|name| opened.key(name)).any(|older| ring.holds(older));
         (has_common && !ring.holds(former) && !opened.holds(key)).then_some(name)
     }
@@ -61,8 +65,9 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn lesser(&self, known: &Known) -> Option<(KeyName, MasterKey)> {
         self.vault.check_sealing().ok()?;
         let (ring, record) = (self.vault.ring(), record_of(self.config().user_id())?);
+        let newest = (ring.newest()?, ring.newest_key()?);
         let former = self.vault.former.borrow();
-        former.iter().find_map(|former| Some((known.lesser(&record, &ring, former)?, former.copy())))
+        former.iter().find_map(|former| Some((known.lesser(&record, newest, former)?, former.copy())))
     }
 
     /// Has the lesser of two keys of the user's lie under the newest. While the store is waited for, no key is held that a

@@ -76,7 +76,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             let (install, id) = of.rsplit_once(':')?;
             let field =
                 FieldName::parse(fact.name.as_str()).ok().filter(|_| id == key && install != self.install_id())?;
-            ring.open(&record.place(&field), fact.at, &fact.value).ok()?.as_u64()
+            ring.open_newest(&record.place(&field), fact.at, &fact.value).ok()?.as_u64()
         });
         ring.used_at_least(newest, others.fold(own, u64::saturating_add));
         self.vault.charged.set(ring.uses(newest));

@@ -29,8 +29,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         let new = self.engine.prepare_rotation(new).await?;
         let name = new.name;
         if let Err(error) = persist(new).await {
-            self.engine.forget_rotation(name).await?;
-            return Err(error);
+            return Err(if self.engine.forget_rotation(name).await? { error } else { under_way(&error) });
         }
         self.engine.log_rotation(name).await?;
         let synced = self.sync_now().await;

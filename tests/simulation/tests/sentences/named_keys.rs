@@ -7,6 +7,7 @@ use mana_simulation::calls::code;
 use mana_simulation::server::Server;
 use mana_simulation::{Device, World};
 use mana_sync_engine::crypto::{Envelope, Format, KeyId, KeyName, Keyring, KeyringRecord, MasterKey};
+use mana_sync_engine::engine::{Error, Kind, Unlock};
 use mana_sync_engine::model::{EventId, FieldName, Stamp, UserId};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -134,8 +135,8 @@ fn a_generation_that_was_made_up_outlives_no_rotation() {
     }
 }
 
-#[test]
-fn a_rotation_that_the_server_refuses_is_not_in_force_whatever_it_calls_the_new_key() {
+/// A device whose rotation to the key 8 the server refused, while it called that key the newest.
+fn refused() -> World {
     let world = filled();
     let device = &world.devices[0];
     let server = Rc::clone(&world.server);
@@ -146,6 +147,13 @@ fn a_rotation_that_the_server_refuses_is_not_in_force_whatever_it_calls_the_new_
     };
     assert_eq!(code(device.try_rotate(8, persist).expect("the tab lives")), "rotation_in_progress");
     settle(&world);
+    world
+}
+
+#[test]
+fn a_rotation_that_the_server_refuses_is_not_in_force_whatever_it_calls_the_new_key() {
+    let world = refused();
+    let device = &world.devices[0];
     for byte in [7, 8] {
         assert!(reads_all(device), "{byte}: nothing was sealed under a key that is thrown away");
         device.restart();
@@ -154,6 +162,64 @@ fn a_rotation_that_the_server_refuses_is_not_in_force_whatever_it_calls_the_new_
     }
     assert!(reads_all(device), "who has the new key has the former one, too");
     assert_eq!(sealed_with(device), [id(7)]);
+}
+
+#[test]
+fn a_rotation_that_was_refused_stays_so_whatever_is_shown_later() {
+    let world = refused();
+    let device = &world.devices[0];
+    let fact = &device.engine_rows("rotation")[0]["fact"];
+    let text = |part: &str| fact[part].as_str().expect("a text");
+    tell(&world.server, 2, text("name"), text("value"), Stamp::parse(text("at")).expect("a stamp"));
+    settle(&world);
+    assert_eq!(sealed_with(device), [id(7)], "the app was told to throw the new key away");
+    device.restart();
+    device.unlock(7).expect("unlocked");
+    settle(&world);
+    assert!(reads_all(device));
+}
+
+#[test]
+fn a_rotation_that_another_tab_took_up_is_not_called_off_by_the_app_that_could_not_keep_its_key() {
+    let world = filled();
+    let device = &world.devices[0];
+    device.open_second().expect("opened");
+    world.pass(1_000);
+    let (first, second, executor) = (device.session(), device.session_at(1).expect("open"), world.executor.clone());
+    let rotated = async move {
+        let persist = async |_| {
+            second.engine().unlock(Unlock::Raw(key(8)))?;
+            executor.sleep(2_000).await;
+            Err(Error::new(Kind::Offline, "kept, and yet it failed"))
+        };
+        first.rotate(key(8), persist).await
+    };
+    let failed = world.executor.block_on(device.owner_at(0).expect("open"), 100_000, rotated).expect("it ends");
+    let failed = failed.expect_err("persist failed");
+    assert_eq!(failed.details()["begun"], true, "{failed}: keep both keys");
+    settle(&world);
+    device.unlock(8).expect("unlocked");
+    settle(&world);
+    assert!(!device.engine().is_outdated() && reads_all(device) && sealed_with(device) == [id(8)]);
+}
+
+#[test]
+fn a_former_key_that_is_called_a_newer_one_is_sealed_over_all_the_same() {
+    let world = filled();
+    let [one, other] = [&world.devices[0], &world.devices[1]];
+    // The other device is told so, and nobody else, and seals everything under that name.
+    other.line.forge(|body| body.replace("enc:2:0001", "enc:2:0009"));
+    let newest = Stamp::at_ms(1_767_225_600_000);
+    tell(&world.server, 1, "sealed:todo/other/title", &garbage(1, 7), newest);
+    settle(&world);
+    other.line.forge(str::to_owned);
+    one.rotate(8).expect("rotated");
+    settle(&world);
+    other.unlock(8).expect("unlocked");
+    settle(&world);
+    for device in [one, other] {
+        assert!(reads_all(device) && sealed_with(device) == [id(8)], "{:?}", sealed_with(device));
+    }
 }
 
 /// The user was talked into unlocking with that key, and unlocks with the own one then.
