@@ -1,7 +1,7 @@
 //! What people must be told: a value of theirs that lost to one whose writer had not seen it.
 
 use super::log_rows::stamp;
-use super::{Books, Ledger, WriteId};
+use super::{Books, Ledger, WriteId, Written};
 use crate::executor::Owner;
 use crate::model::held;
 use crate::place::{Place, Record};
@@ -54,10 +54,15 @@ impl Books {
 
 impl Books {
     /// Whether something its maker had seen, and that beats `local` too, reached the server after `winner`: a change that
-    /// was returned comes after its successors, and they say that they had seen it.
+    /// was returned comes after its successors, and they say that they had seen it. Or it never came by itself, since it was
+    /// merged with a later one before it went out again.
     fn came_out_of_order(&self, winner: WriteId, local: WriteId) -> bool {
-        let came = self.writes[winner].received;
-        self.search(winner, |id| id != winner && self.beats(id, local) && self.writes[id].received > came, |_| true)
+        let Written { received, pushed_prev, .. } = &self.writes[winner];
+        let is_later = |id: WriteId| match self.writes[id].received {
+            Some(came) => Some(came) > *received,
+            None => Some(self.writes[id].at) == *pushed_prev,
+        };
+        self.search(winner, |id| id != winner && self.beats(id, local) && is_later(id), |_| true)
     }
 }
 
