@@ -48,6 +48,7 @@ probes! {
     ClockDoubted = "clock: an answer's time does not fit",
     ClockRestamped = "clock: an unsent change is stamped anew",
     ClockHeldBack = "clock: a change of an earlier epoch is held at server time",
+    LeadLost = "lead: a tab that led finds that another one does",
     LoopToken = "loop: a token is got",
     LoopTokenRefused = "loop: a refused token is replaced",
     LoopNeedsAuth = "loop: no token, blocked",

@@ -300,7 +300,7 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
         Event::Vault { locked, outdated } => ("vault", json_out(&json!({ "locked": locked, "outdated": outdated }))),
         Event::RotationDue { uses } => ("rotation-due", json_out(&json!({ "uses": uses }))),
-        Event::Settled { .. } | Event::VaultKey(_) | Event::Keyring => return None,
+        Event::Settled { .. } | Event::VaultKey(_) | Event::Keyring | Event::LeadLost => return None,
     })
 }
 

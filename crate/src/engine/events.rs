@@ -161,6 +161,8 @@ pub enum Event {
         /// How many values it sealed on all devices, as far as is known.
         uses: u64,
     },
+    /// Another tab has taken the lead. For the session, not for apps.
+    LeadLost,
     /// What is known of the user's keys changed. For other tabs, not for apps.
     Keyring,
     /// The key for the other tabs, or that they are to drop theirs. For other tabs, not for apps.

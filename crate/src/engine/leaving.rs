@@ -89,6 +89,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             return Ok(());
         }
         let tx = self.store.begin(Mode::Write, &stores)?;
+        self.check_lead(&tx).await?;
         let mut kept = spaces::read(&tx, &user).await?;
         let meaning = {
             let config = self.config();

@@ -15,6 +15,7 @@ mod guests;
 mod install;
 mod key_text;
 mod keyring;
+mod lead;
 mod leaving;
 mod live;
 mod local;
@@ -96,6 +97,7 @@ pub struct Engine<S: Store, H: Host> {
     closed: Cell<bool>,
     adoption: RefCell<Option<Adoption>>,
     vault: vault::Vault,
+    lead: lead::Lead,
 }
 
 /// Who this client is to the server.
@@ -138,7 +140,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let watch = JumpWatch::default();
         watch.watch(&host, &epoch.epoch);
         let pending = outbox::count(&tx, config.user_id()).await?;
-        let vault = vault::Vault::default();
+        let (vault, lead) = (vault::Vault::default(), lead::Lead::default());
         *vault.known.borrow_mut() = keyring::Known::read(&tx, config.user_id()).await?;
         tx.commit().await?;
         own_space::name(&store, &config).await?;
@@ -158,6 +160,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             closed: Cell::new(false),
             adoption: RefCell::new(adoption),
             vault,
+            lead,
         }))
     }
 
@@ -261,6 +264,14 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.set(count);
         tx.commit().await?;
         Ok(count)
+    }
+
+    /// Whether the log has a change of the user's.
+    pub async fn has_unsent(&self) -> Result<bool> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Read, &[CHANGE_LOG])?;
+        let mine = |row: &S::Row| row.text("userId").as_deref() == Some(&user);
+        Ok(!tx.scan(CHANGE_LOG, &Scan { limit: Some(1), ..Scan::default() }, &mine).await?.is_empty())
     }
 
     /// Ends the engine's use of the store; what is committing finishes.

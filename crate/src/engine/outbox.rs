@@ -95,6 +95,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
+        self.check_lead(&tx).await?;
         if epoch::current(&tx, &self.host, &self.watch).await?.offset.is_none() {
             tx.commit().await?;
             return Ok(Some(Frozen::ClockUnknown));
@@ -140,6 +141,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Takes off the log what an answer names: exactly that.
     pub async fn settle(self: &Rc<Self>, batch: &Batch, settlement: &Settlement) -> Result<Settled> {
         let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
+        self.check_lead(&tx).await?;
         let keys: Vec<Key> = batch.seqs.iter().map(|seq| Key::Number(*seq)).collect();
         let rows: Vec<LogRow> =
             tx.get_many(CHANGE_LOG, &keys).await?.iter().flatten().filter_map(LogRow::parse).collect();

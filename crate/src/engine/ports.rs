@@ -70,6 +70,8 @@ pub trait Tabs: 'static {
     fn lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>>;
     /// The exclusive lock if nobody holds it now.
     fn try_lock(&self, name: &str) -> LocalBoxFuture<'static, Option<Box<dyn LockGuard>>>;
+    /// The exclusive lock, whoever holds it: a tab that is frozen would never give it back.
+    fn steal_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>>;
     /// Holds a lock that any number of tabs may share; it excludes [`Tabs::try_lock`] of the same name.
     fn share_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>>;
     /// Sends a text to the other tabs of this database.

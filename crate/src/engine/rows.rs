@@ -11,6 +11,8 @@ pub const INSTALL: &str = "install";
 pub const OWNER: &str = "owner";
 /// The clock's epoch and its offset to the server; see `epoch.rs`.
 pub const CLOCK: &str = "clock";
+/// `{ generation }`: how often a tab took the lead for a user; see `lead.rs`.
+pub const LEAD: &str = "lead";
 /// How far a user has pulled; see `progress.rs`.
 pub const CURSOR: &str = "cursor";
 /// Incoming changes that could not be applied, by event id.

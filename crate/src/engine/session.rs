@@ -4,6 +4,7 @@
 //! others tell it what they commit and hear from it what it applied.
 
 mod idle;
+mod leading;
 mod rotation;
 
 use super::driver::Driver;
@@ -31,6 +32,10 @@ pub struct Session<S: Store, H: Host, T: Transport, B: Tabs> {
     tabs: B,
     listener: Box<dyn Fn(Event)>,
     wanted: Cell<bool>,
+    /// Counts the times this tab began to queue for the lead: what an earlier one comes to is not listened to.
+    attempt: Cell<u64>,
+    /// A leader was heard since the last look.
+    heard: Cell<bool>,
     leadership: RefCell<Option<Box<dyn LockGuard>>>,
     leaders_status: RefCell<Status>,
     asked: RefCell<Vec<(String, oneshot::Sender<Result<()>>)>>,
@@ -53,6 +58,8 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             tabs,
             listener: Box::new(listener),
             wanted: Cell::new(false),
+            attempt: Cell::new(0),
+            heard: Cell::new(false),
             leadership: RefCell::default(),
             leaders_status: RefCell::default(),
             asked: RefCell::default(),
@@ -84,21 +91,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             return;
         }
         self.post(Message::StatusWanted);
-        let user = self.engine.config().user_id().to_owned();
-        let lock = self.tabs.lock(&format!("leader:{user}"));
-        let weak = Rc::downgrade(self);
-        self.engine.host().spawn(Box::pin(async move {
-            let guard = lock.await;
-            with(&weak, |session| session.lead(guard));
-        }));
-    }
-
-    fn lead(self: &Rc<Self>, guard: Box<dyn LockGuard>) {
-        if let Some(driver) = self.driver.as_ref().filter(|_| self.wanted.get()) {
-            *self.leadership.borrow_mut() = Some(guard);
-            driver.start();
-            self.serve_own_requests();
-        }
+        self.compete();
     }
 
     /// Signs a user in, out or under another name. Sync starts anew: token, lock and cursor are the user's.
@@ -126,6 +119,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     /// Takes no part in sync any more; another tab may lead.
     pub fn sync_stop(&self) {
         self.wanted.set(false);
+        self.attempt.set(self.attempt.get() + 1);
         if let Some(driver) = &self.driver {
             driver.stop();
         }
@@ -145,7 +139,11 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     /// Pushes and pulls, here or through the leading tab; resolves when both have succeeded.
     pub async fn sync_now(self: &Rc<Self>) -> Result<()> {
         match &self.driver {
-            Some(driver) if driver.is_running() => driver.sync_now().await,
+            Some(driver) if driver.is_running() => match driver.sync_now().await {
+                // Another tab has taken the lead meanwhile.
+                Err(_) if !driver.is_running() && self.wanted.get() => self.ask_leader().await,
+                done => done,
+            },
             Some(_) if self.wanted.get() => self.ask_leader().await,
             _ => Err(Error::new(Kind::Closed, "sync is not running: give openEngine a sync url, or call sync.start()")),
         }
@@ -207,11 +205,14 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                 self.post(Message::Settled(*oldest, refused.clone(), pending));
                 return;
             }
+            // What sync is like, the tab that leads says.
+            Event::Status(_) if self.wanted.get() && self.running().is_none() => return,
             Event::Status(status) => self.post(Message::Status(status.clone())),
             Event::VaultKey(key) => {
                 return self.post(Message::VaultKey(self.engine.config().user_id().to_owned(), key.clone()));
             }
             Event::Keyring => return self.post(Message::Keyring),
+            Event::LeadLost => return self.step_down(),
             Event::Vault { locked: false, .. } => self.unlocked(),
             Event::Change { logged: None, .. }
             | Event::Conflict(_)
@@ -242,6 +243,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Some(Message::Settled(oldest, refused, pending)) => {
                 self.engine.settled_elsewhere(oldest, &refused, pending);
             }
+            Some(Message::Leading(generation)) => self.hear_leader(generation),
             Some(Message::Status(status)) => self.take_status(status),
             Some(Message::StatusWanted) => {
                 if let Some(driver) = self.running() {

@@ -17,6 +17,8 @@ pub enum LockMode {
     Exclusive,
     /// Together with others that share it.
     Shared,
+    /// Alone, and at once, whoever holds it.
+    Stolen,
 }
 
 /// A lock the browser keeps until this is dropped.
@@ -70,8 +72,10 @@ fn ask(name: &str, mode: LockMode, if_available: bool, answer: Answer) -> Result
     let locks = js::global("navigator").and_then(|navigator| js::property(&navigator, "locks"));
     let Some(locks) = locks else { return Err(answer) };
     let options = Object::new();
-    let mode = if mode == LockMode::Shared { "shared" } else { "exclusive" };
-    for (option, value) in [("mode", JsValue::from_str(mode)), ("ifAvailable", JsValue::from_bool(if_available))] {
+    let shared = if mode == LockMode::Shared { "shared" } else { "exclusive" };
+    let flags = [("ifAvailable", if_available), ("steal", mode == LockMode::Stolen)];
+    let flags = flags.map(|(option, value)| (option, JsValue::from_bool(value)));
+    for (option, value) in flags.into_iter().chain([("mode", JsValue::from_str(shared))]) {
         // Setting a property of a new plain object cannot fail.
         let _ = Reflect::set(&options, &JsValue::from_str(option), &value);
     }

@@ -64,6 +64,10 @@ impl Tabs for BrowserTabs {
         locks::request(&self.named(name), LockMode::Exclusive, true).boxed_local()
     }
 
+    fn steal_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
+        self.wait(name, LockMode::Stolen)
+    }
+
     fn share_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
         self.wait(name, LockMode::Shared)
     }

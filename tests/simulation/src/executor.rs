@@ -24,6 +24,8 @@ struct Inner {
     tasks: RefCell<BTreeMap<u64, Task>>,
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     ready: Arc<Mutex<Ready>>,
+    /// Owners whose tasks do not run, and the tasks of theirs that would.
+    frozen: RefCell<BTreeMap<Owner, Vec<u64>>>,
     /// Owners whose tasks end between this turn and the next.
     doomed: RefCell<Vec<Owner>>,
     /// How long monotonic clocks stood still, in milliseconds.
@@ -108,6 +110,20 @@ impl Executor {
         }
     }
 
+    /// Lets no task of an owner run until it is thawed, as browsers do with tabs that nobody sees.
+    pub fn freeze(&self, owner: Owner) {
+        self.0.frozen.borrow_mut().entry(owner).or_default();
+    }
+
+    /// Lets a frozen owner's tasks go on.
+    pub fn thaw(&self, owner: Owner) {
+        let waiting = self.0.frozen.borrow_mut().remove(&owner).unwrap_or_default();
+        let mut ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        for task in waiting {
+            ready.push(task);
+        }
+    }
+
     /// Ends every task of an owner before the next turn; may be called by one of them.
     pub fn doom(&self, owner: Owner) {
         self.0.doomed.borrow_mut().push(owner);
@@ -150,6 +166,13 @@ impl Executor {
         self.end_doomed();
         let next = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(id) = next else { return false };
+        let owner = self.0.tasks.borrow().get(&id).map(|task| task.owner);
+        let mut frozen = self.0.frozen.borrow_mut();
+        if let Some(waiting) = owner.and_then(|owner| frozen.get_mut(&owner)) {
+            waiting.push(id);
+            return true;
+        }
+        drop(frozen);
         let Some(mut task) = self.0.tasks.borrow_mut().remove(&id) else { return true };
         let waker = Waker::from(Arc::new(TaskWaker { task: id, ready: Arc::clone(&self.0.ready) }));
         if task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {

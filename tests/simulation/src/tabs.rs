@@ -77,12 +77,19 @@ impl TabOf {
         Self { profile: Rc::clone(profile), executor: executor.clone(), owner }
     }
 
-    fn request(&self, name: &str, shared: bool) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
+    /// Asks for a lock; `stolen`: whoever holds it loses it.
+    fn request(&self, name: &str, shared: bool, stolen: bool) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
         let number = self.profile.last.get() + 1;
         self.profile.last.set(number);
         let (sender, receiver) = oneshot::channel();
         let request = Request { number, owner: self.owner, name: name.to_owned(), shared, granted: Some(sender) };
-        self.profile.locks.borrow_mut().push(request);
+        let mut locks = self.profile.locks.borrow_mut();
+        if stolen {
+            locks.retain(|held| held.name != name || held.granted.is_some());
+        }
+        let at = if stolen { 0 } else { locks.len() };
+        locks.insert(at, request);
+        drop(locks);
         // Made at once, so that a request nobody waits for any more gives its place up.
         let guard = Guard { profile: Rc::clone(&self.profile), number };
         self.profile.grant();
@@ -111,7 +118,11 @@ impl Drop for Guard {
 
 impl Tabs for TabOf {
     fn lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
-        self.request(name, false)
+        self.request(name, false, false)
+    }
+
+    fn steal_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
+        self.request(name, false, true)
     }
 
     fn try_lock(&self, name: &str) -> LocalBoxFuture<'static, Option<Box<dyn LockGuard>>> {
@@ -119,12 +130,12 @@ impl Tabs for TabOf {
         if taken {
             return Box::pin(ready(None));
         }
-        let lock = self.request(name, false);
+        let lock = self.request(name, false, false);
         Box::pin(async move { Some(lock.await) })
     }
 
     fn share_lock(&self, name: &str) -> LocalBoxFuture<'static, Box<dyn LockGuard>> {
-        self.request(name, true)
+        self.request(name, true, false)
     }
 
     fn post(&self, text: &str) {

@@ -77,12 +77,14 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: OrderedSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
-        let (epoch, loaded, waiting) = futures_util::future::join3(
+        let (led, epoch, loaded, waiting) = futures_util::future::join4(
+            self.check_lead(&tx),
             epoch::current(&tx, &self.host, &self.watch),
             self.load(&tx, &parsed),
             aside::parked_keys(&tx),
         )
         .await;
+        led?;
         let (epoch, mut works, mut waiting) = (epoch?, loaded?, waiting?);
         if epoch.offset.is_none() {
             hit(Probe::ApplyClockUnknown);

@@ -52,6 +52,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables = self.synced_tables();
         let stores: Vec<&str> = tables.iter().map(String::as_str).chain([CHANGE_LOG, ENGINE]).collect();
         let tx = self.store.begin(Mode::Durable, &stores)?;
+        self.check_lead(&tx).await?;
         let is_due = |row: &S::Row| {
             row.text("userId").as_deref() == Some(&user) && LogRow::parse(row).is_some_and(|row| self.tells_plain(&row))
         };

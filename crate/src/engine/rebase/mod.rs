@@ -128,6 +128,7 @@ impl Seen {
 pub async fn begin<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, reason: ExpiryReason) -> Result<()> {
     let user = engine.config().user_id().to_owned();
     let tx = engine.store.begin(Mode::Write, &[ENGINE])?;
+    engine.check_lead(&tx).await?;
     let under_way: Option<Rebase> = rows::read(&tx, rows::REBASE, &user).await?;
     // What an adopted database still owes is not forgotten because its first cursor expired.
     let adopted = under_way.is_some_and(|rebase| rebase.reason == Why::Adopted);
@@ -165,6 +166,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
     let tables = engine.synced_tables();
     let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
     let tx = engine.store.begin(Mode::Write, &stores)?;
+    engine.check_lead(&tx).await?;
     let Some(rebase) = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await? else { return Ok(()) };
     let now = Stamp::at_ms(epoch::current(&tx, &engine.host, &engine.watch).await?.now_ms(engine.host.now_ms()));
     let mut ending = Ending {

@@ -91,6 +91,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let info = self.config().table(table)?;
         let (Ok(sync), Ok(record)) = (of_spaces(&info), RecordId::parse(id)) else { return Ok(()) };
         let tx = self.store.begin(Mode::Write, &[table, CHANGE_LOG, ENGINE])?;
+        self.check_lead(&tx).await?;
         let epoch = epoch::current(&tx, &self.host, &self.watch).await?;
         let source = tx.get(table, &Key::text(id)).await?;
         let Place::Known(target) = self.place_of(&tx, table, record, source.as_ref()).await? else { return Ok(()) };

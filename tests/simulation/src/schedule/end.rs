@@ -164,6 +164,7 @@ impl Schedule {
                     | Event::Vault { .. }
                     | Event::VaultKey(_)
                     | Event::Keyring
+                    | Event::LeadLost
                     | Event::RotationDue { .. }
                     | Event::DatabaseLost { .. } => {}
                 }

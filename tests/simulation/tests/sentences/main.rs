@@ -12,6 +12,7 @@ mod fork;
 mod guests;
 mod late;
 mod laundering;
+mod leading;
 mod moves;
 mod named_keys;
 mod owners;

@@ -1,0 +1,121 @@
+//! How a tab comes to lead, and how it notices that another one does.
+//!
+//! Tabs queue for a lock, which the browser passes on when its holder is closed or crashes. A holder that is frozen keeps
+//! it: whoever hears nothing of a leader for [`SILENCES`] looks in a row takes the lock away. Both are hints only. What
+//! makes one tab lead is its generation ([`lead`](crate::engine::lead)), so where tabs disagree, or there are no locks,
+//! the one that took the lead last goes on and the others write nothing.
+
+use super::{Session, with};
+use crate::engine::message::Message;
+use crate::engine::ports::{Host, LockGuard, Tabs, Transport};
+use crate::store::Store;
+use futures_util::future::{Either, select};
+use std::rc::{Rc, Weak};
+
+/// A leader is heard this often, in milliseconds, and looks at the log for what no tab told it of.
+const BEAT_MS: u64 = 3000;
+/// After so many looks in a row, [`BEAT_MS`] apart, at which nothing had been heard, a leader counts as frozen. Looks are
+/// counted and not milliseconds: a follower that was frozen itself has looked at nothing meanwhile.
+const SILENCES: u32 = 3;
+
+impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
+    /// Leads as soon as no other tab does.
+    pub(super) fn compete(self: &Rc<Self>) {
+        let attempt = self.attempt.get() + 1;
+        self.attempt.set(attempt);
+        let name = format!("leader:{}", self.engine.config().user_id());
+        let lock = self.tabs.lock(&name);
+        let weak = Rc::downgrade(self);
+        self.engine.host().spawn(Box::pin(async move {
+            let silence = Box::pin(silent(weak.clone(), attempt));
+            let guard = match select(lock, silence).await {
+                Either::Left((guard, _)) => guard,
+                Either::Right(((), _)) => match weak.upgrade().filter(|session| session.attempt.get() == attempt) {
+                    Some(session) => session.tabs.steal_lock(&name).await,
+                    None => return,
+                },
+            };
+            if let Some(session) = weak.upgrade().filter(|session| session.attempt.get() == attempt) {
+                session.lead(guard).await;
+            }
+        }));
+    }
+
+    async fn lead(self: &Rc<Self>, guard: Box<dyn LockGuard>) {
+        let attempt = self.attempt.get();
+        let led = self.engine.take_lead().await;
+        if self.attempt.get() != attempt {
+            return;
+        }
+        let Ok(generation) = led else {
+            // The database may be used again later: others lead meanwhile.
+            drop(guard);
+            self.engine.host().sleep(BEAT_MS).await;
+            if self.attempt.get() == attempt {
+                self.compete();
+            }
+            return;
+        };
+        *self.leadership.borrow_mut() = Some(guard);
+        if let Some(driver) = &self.driver {
+            driver.start();
+        }
+        self.serve_own_requests();
+        let (weak, host) = (Rc::downgrade(self), self.engine.host());
+        host.spawn(Box::pin(beat(weak, attempt, generation)));
+    }
+
+    /// Another tab leads: this one writes nothing of the exchange any more, and queues again.
+    pub(super) fn step_down(self: &Rc<Self>) {
+        if self.leadership.borrow_mut().take().is_some() {
+            if let Some(driver) = &self.driver {
+                driver.stop();
+            }
+            self.post(Message::StatusWanted);
+            self.compete();
+        }
+    }
+
+    /// A leader told of itself. Where it is not the last one, it hears so from the last one.
+    pub(super) fn hear_leader(self: &Rc<Self>, generation: u64) {
+        self.heard.set(true);
+        if self.engine.led().is_some_and(|led| led < generation) {
+            self.step_down();
+        }
+    }
+}
+
+/// Resolves when nothing was heard of a leader for long, or this attempt is over.
+async fn silent<S: Store, H: Host, T: Transport, B: Tabs>(session: Weak<Session<S, H, T, B>>, attempt: u64) {
+    let mut silences = 0;
+    while silences < SILENCES {
+        let Some(slept) = session.upgrade().map(|session| session.engine.host().sleep(BEAT_MS)) else { return };
+        slept.await;
+        let Some(session) = session.upgrade().filter(|session| session.attempt.get() == attempt) else { return };
+        silences = if session.heard.replace(false) { 0 } else { silences + 1 };
+    }
+}
+
+async fn beat<S: Store, H: Host, T: Transport, B: Tabs>(
+    session: Weak<Session<S, H, T, B>>,
+    attempt: u64,
+    generation: u64,
+) {
+    loop {
+        let leads = |session: &Rc<Session<S, H, T, B>>| {
+            session.attempt.get() == attempt && session.leadership.borrow().is_some()
+        };
+        let Some(slept) = session.upgrade().filter(leads).map(|session| {
+            session.post(Message::Leading(generation));
+            session.engine.host().sleep(BEAT_MS)
+        }) else {
+            return;
+        };
+        slept.await;
+        let mut driver = None;
+        with(&session, |session| driver = session.running().cloned());
+        if let Some(driver) = driver {
+            driver.look().await;
+        }
+    }
+}
