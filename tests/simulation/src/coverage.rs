@@ -14,7 +14,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 36] = [
+const EVENTS: [&str; 37] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -33,6 +33,7 @@ const EVENTS: [&str; 36] = [
     "event: a restart",
     "event: an app is updated",
     "event: a second tab",
+    "event: a tab is frozen",
     "event: the vault is locked",
     "event: the vault is unlocked",
     "event: a write met a locked vault",

@@ -102,6 +102,11 @@ pub enum Event {
         device: usize,
         open: bool,
     },
+    /// The first tab is frozen for so many milliseconds, in the middle of what it does, beside a second one.
+    Freeze {
+        device: usize,
+        ms: u64,
+    },
     /// Somebody asks to sync now.
     Hurry {
         device: usize,
@@ -216,7 +221,8 @@ impl<'a> Dice<'a> {
             149..=155 => Event::Clock { device, offset: self.offset() },
             156..=162 => self.crash(device),
             163..=169 => Event::Restart { device },
-            170..=176 => Event::Second { device, open: self.random.chance(700) },
+            170 => Event::Freeze { device, ms: *self.random.pick(&[2_000, 20_000, 60_000]) },
+            171..=176 => Event::Second { device, open: self.random.chance(700) },
             177..=183 => Event::Hurry { device },
             184 => Event::Nudge { device },
             185..=186 => Event::Vault { device, locked: self.random.chance(500) },

@@ -36,6 +36,7 @@ impl Schedule {
             Event::Crash { .. } | Event::Restart { .. } | Event::Second { .. } | Event::Full { .. } => self.tabs(event),
             Event::Handover { device, offset } => self.hand_over(*device, *offset),
             Event::Upgrade { device, operations } => self.upgrade(*device, *operations),
+            Event::Freeze { device, ms } => self.freeze(*device, *ms),
             Event::Hurry { device } => self.hurry(*device),
             Event::Vault { device, locked } => self.vault(*device, *locked),
             Event::Rotate { devices } => devices.iter().for_each(|device| self.rotate(*device)),
@@ -244,18 +245,34 @@ impl Schedule {
             }
             Event::Second { device, open: true } => {
                 self.revive(*device);
-                let device = &self.world.devices[*device];
-                device.open_second().expect("a second tab opens");
-                if let Some(session) = device.session_at(1) {
-                    session.sync_start();
-                }
-                self.count("event: a second tab");
+                self.open_second(*device);
             }
             Event::Second { device, open: false } => {
                 self.dead.extend(self.world.devices[*device].owner_at(1));
                 self.world.devices[*device].close_at(1);
             }
             _ => {}
+        }
+    }
+
+    fn open_second(&mut self, number: usize) {
+        self.world.devices[number].open_tab(1);
+        self.count("event: a second tab");
+    }
+
+    /// What the frozen tab had begun goes on when it is thawed, whatever another has done meanwhile.
+    fn freeze(&mut self, number: usize, ms: u64) {
+        self.revive(number);
+        if !self.world.devices[number].is_open(1) {
+            self.open_second(number);
+        }
+        self.hurry(number);
+        self.interrupt();
+        if let Some(owner) = self.world.devices[number].owner_at(0) {
+            self.count("event: a tab is frozen");
+            self.world.executor.freeze(owner);
+            self.world.pass(ms);
+            self.world.executor.thaw(owner);
         }
     }
 
