@@ -57,6 +57,8 @@ probes! {
     LoopTimeDisagrees = "loop: two samples of the time disagree",
     LoopClockUnknown = "loop: the offset is not known any more",
     LoopPushed = "loop: a push is answered",
+    LoopHalved = "loop: a smaller part of a batch is tried",
+    LoopSetAside = "loop: what the server fails at alone is set aside",
     LoopPushRefused = "loop: a push is refused as a whole, pull first",
     LoopManyPushes = "loop: a pull has its turn among pushes",
     LoopReturned = "loop: changes came back, pull first",

@@ -22,6 +22,7 @@ use super::{Engine, keyring, oldest_logged, rows};
 use crate::model::{EventId, OrderedMap, OrderedSet, Stamp};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
+use crate::protocol::machine::Part;
 use crate::protocol::reply::Settlement;
 use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
@@ -81,17 +82,17 @@ fn changes_in<R: Row>(rows: &[R]) -> usize {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
-    /// Freezes the next batch: what was frozen before and not answered, else the oldest unsent rows, merged.
-    pub async fn freeze(&self) -> Result<Frozen> {
-        if let Some(frozen) = self.freeze_sealed().await? {
+    /// Freezes the next batch, or a part of it: what was frozen before and not answered, else the oldest unsent rows, merged.
+    pub async fn freeze(&self, part: Option<Part>) -> Result<Frozen> {
+        if let Some(frozen) = self.freeze_sealed(part).await? {
             return Ok(frozen);
         }
         self.seal_waiting().await?;
-        Ok(self.freeze_sealed().await?.unwrap_or(Frozen::Nothing))
+        Ok(self.freeze_sealed(part).await?.unwrap_or(Frozen::Nothing))
     }
 
     /// The same; `None`: something is to be sealed first, and can be.
-    async fn freeze_sealed(&self) -> Result<Option<Frozen>> {
+    async fn freeze_sealed(&self, part: Option<Part>) -> Result<Option<Frozen>> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
@@ -116,7 +117,14 @@ impl<S: Store, H: Host> Engine<S, H> {
             self.pending.set(changes_in(&found));
         }
         let resend = rows.iter().any(|row| row.sent_at.is_some());
-        let mut chosen = choose(rows, resend);
+        let mut chosen = match part {
+            Some(Part::Other(tried)) => other(rows, tried),
+            _ => choose(rows, resend),
+        };
+        if let Some(Part::First(most)) = part {
+            chosen.truncate(most);
+        }
+        let resend = chosen.iter().any(|row| row.sent_at.is_some());
         if resend {
             hit(Probe::LogResent);
         } else {
@@ -330,6 +338,12 @@ fn fate(code: RejectionCode) -> Fate {
 
 fn parse_rows<R: Row>(rows: &[R]) -> Vec<LogRow> {
     rows.iter().filter_map(LogRow::parse).collect()
+}
+
+/// One row that is not the oldest.
+fn other(mut rows: Vec<LogRow>, tried: u32) -> Vec<LogRow> {
+    let at = rows.len().saturating_sub(1) >> tried.min(usize::BITS - 1);
+    if at == 0 { Vec::new() } else { vec![rows.swap_remove(at)] }
 }
 
 /// Whole rows from the oldest on, up to the limits of a push: frozen ones only when there are any.

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub enum Failure {
     /// Try again later: no network, overload, or an answer that is not the protocol's.
     Later {
-        /// A stable code: `offline`, `busy`, `server_error`, `bad_answer`.
+        /// A stable code: `offline`, `busy`, `server_error`, `too_large`, `bad_answer`.
         code: &'static str,
         /// A sentence for people.
         message: String,
@@ -114,6 +114,7 @@ fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) ->
         (410, Some(ErrorAnswer { reason: Some(reason), code, .. })) if code == "cursor_expired" => {
             Failure::Expired(reason)
         }
+        (413, None) => later("too_large", "status 413: somebody on the way takes no bodies of this size".into()),
         (408 | 429 | 503, answer) => later("busy", answer.map_or_else(|| format!("status {status}"), |a| a.message)),
         (400..=499, Some(answer)) => Failure::Refused { code: answer.code, message: answer.message },
         (500..=599, _) => later("server_error", format!("status {status}")),

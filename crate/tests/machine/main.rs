@@ -9,7 +9,7 @@ mod random;
 use answers::{NOW, accepted, event, expired, health, html, offline, page, reply};
 use mana_sync_engine::model::OrderedSet;
 use mana_sync_engine::protocol::http::Response;
-use mana_sync_engine::protocol::machine::{Effect, Input, Machine, SettledAs};
+use mana_sync_engine::protocol::machine::{Effect, Input, Machine, Part, SettledAs};
 use mana_sync_engine::protocol::state::State;
 use mana_sync_engine::protocol::wire::ExpiryReason;
 use serde_json::json;
@@ -310,5 +310,9 @@ fn a_single_change_too_large_for_the_server_is_refused_not_repeated() {
     assert!(settlement.accepted.is_empty() && settlement.rejected[0].event_id == event(1).as_str());
     let mut run = Run::pushing();
     run.feed(Input::Pushed(html(413)));
-    assert_eq!(run.shows(), Some(State::Error), "an untyped answer drops nothing");
+    assert!(run.has(&Effect::FreezePart(Part::First(1))), "an untyped answer drops nothing");
+    run.feed_all([Input::Frozen(OrderedSet::from([event(1)])), Input::Pushed(html(413))]);
+    assert!(run.has(&Effect::FreezePart(Part::Other(0))));
+    run.feed(Input::Frozen(OrderedSet::new()));
+    assert_eq!(run.shows(), Some(State::Error), "nothing else shows that the server takes anything");
 }

@@ -54,8 +54,9 @@ const EVENTS: [&str; 37] = [
     "a person's value lost",
 ];
 
-/// Branches that need what schedules do not have yet: removal of old tombstones on the server.
-const ELSEWHERE: [Probe; 1] = [Probe::LoopExpiredRetention];
+/// Branches that need what schedules do not have yet: removal of old tombstones on the server, and changes that it fails at
+/// (sentences/isolating.rs).
+const ELSEWHERE: [Probe; 3] = [Probe::LoopExpiredRetention, Probe::LoopHalved, Probe::LoopSetAside];
 
 /// The share of ties among merges of values whose writers had not seen each other.
 #[must_use]

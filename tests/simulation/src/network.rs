@@ -117,7 +117,12 @@ pub struct Line {
     crossed: Cell<usize>,
     sockets: RefCell<Vec<Rc<Connection>>>,
     tokens_fail: Cell<bool>,
+    /// What answers requests with such bodies in the server's place.
+    barrier: RefCell<Option<Barrier>>,
 }
+
+/// The answer to a request with this body, where it does not reach the server.
+type Barrier = Box<dyn Fn(&str) -> Option<Response>>;
 
 struct Connection {
     owner: Owner,
@@ -148,6 +153,7 @@ impl Line {
             sockets: RefCell::default(),
             tokens_fail: Cell::new(false),
             met: RefCell::default(),
+            barrier: RefCell::default(),
         })
     }
 
@@ -182,6 +188,12 @@ impl Line {
     /// Rewrites the bodies of all answers from now on.
     pub fn forge(&self, rewrite: impl Fn(&str) -> String + 'static) {
         *self.forged.borrow_mut() = Some(Box::new(rewrite));
+    }
+
+    /// From now on the body of a request decides whether it reaches the server, or is answered with such a status and a page
+    /// of HTML.
+    pub fn stop_bodies(&self, status: impl Fn(&str) -> Option<u16> + 'static) {
+        *self.barrier.borrow_mut() = Some(Box::new(move |body| status(body).map(html)));
     }
 
     /// How many requests to a path have met this fault.
@@ -295,6 +307,10 @@ impl Line {
         if let Some(answer) = fault.and_then(strange) {
             return Ok(answer);
         }
+        let stopped = request.body.as_deref().and_then(|body| self.barrier.borrow().as_ref()?(body));
+        if let Some(answer) = stopped {
+            return Ok(answer);
+        }
         let mut answer = self.server.answer(&request);
         if fault == Some(Fault::Duplicate) {
             answer = self.server.answer(&request);
@@ -336,15 +352,18 @@ impl Line {
     }
 }
 
-fn strange(fault: Fault) -> Option<Response> {
-    let typed = |status, code: &str| {
-        json(status, &serde_json::json!({ "protocol": 2, "code": code, "message": "a fault of the simulation" }))
-    };
-    let html = |status| Response {
+fn html(status: u16) -> Response {
+    Response {
         status,
         content_type: "text/html".into(),
         retry_after_ms: None,
         body: "<h1>Welcome to the airport</h1>".into(),
+    }
+}
+
+fn strange(fault: Fault) -> Option<Response> {
+    let typed = |status, code: &str| {
+        json(status, &serde_json::json!({ "protocol": 2, "code": code, "message": "a fault of the simulation" }))
     };
     match fault {
         Fault::Html => Some(html(200)),

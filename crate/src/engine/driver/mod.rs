@@ -14,7 +14,7 @@ use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
 use crate::model::{ClientId, OrderedSet};
 use crate::protocol::limits::MAX_PAGE;
-use crate::protocol::machine::{Effect, Input, Machine, Problem, SettledAs};
+use crate::protocol::machine::{Effect, Input, Machine, Part, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
 use futures_channel::oneshot;
@@ -173,7 +173,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Effect::SettleClock { offset, server_ms } => {
                 self.later(async move { this.settle_clock(offset, server_ms).await });
             }
-            Effect::Freeze => self.later(async move { this.freeze().await }),
+            Effect::Freeze => self.later(async move { this.freeze(None).await }),
+            Effect::FreezePart(part) => self.later(async move { this.freeze(Some(part)).await }),
             Effect::Push => self.later(async move { Input::Pushed(this.push().await) }),
             Effect::Settle(settlement) => self.later(async move { this.settle(&settlement).await }),
             Effect::Pull => self.later(async move { this.pull().await }),
@@ -229,8 +230,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         Input::Time(self.transport.send(request).await, asked_at)
     }
 
-    async fn freeze(&self) -> Input {
-        stored(self.engine.freeze().await, |frozen| match frozen {
+    async fn freeze(&self, part: Option<Part>) -> Input {
+        stored(self.engine.freeze(part).await, |frozen| match frozen {
             Frozen::ClockUnknown => Input::ClockUnknown,
             Frozen::Nothing => Input::Frozen(OrderedSet::new()),
             Frozen::Batch(batch) => {

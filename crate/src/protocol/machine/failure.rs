@@ -74,6 +74,7 @@ impl Machine {
         random: u64,
     ) -> Vec<Effect> {
         self.failures += 1;
+        self.pause_isolating();
         self.phase = Phase::Resting { failed: true };
         let at = now + wait_ms(self.failures, retry_after_ms, random);
         vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
@@ -82,17 +83,14 @@ impl Machine {
     pub(super) fn block(&mut self, shown: State, code: &str, message: &str) -> Vec<Effect> {
         self.phase = Phase::Blocked;
         self.has_token = false;
+        self.isolating = None;
         let problem = Problem { code: code.to_owned(), message: message.to_owned(), retry_at: None };
         vec![Effect::Status(shown, Some(problem))]
     }
 }
 
-/// A single change the server will not even read is refused as such; sent again it would be refused for ever.
-pub(super) fn too_large(sent: &OrderedSet<EventId>, message: &str) -> Settlement {
-    let refuse = |id: &EventId| Rejection {
-        event_id: id.to_string(),
-        code: RejectionCode::TooLarge,
-        message: message.to_owned(),
-    };
+/// What the server will not even read is refused as such; sent again it would be refused for ever.
+pub(super) fn refused(sent: &OrderedSet<EventId>, code: RejectionCode, message: &str) -> Settlement {
+    let refuse = |id: &EventId| Rejection { event_id: id.to_string(), code, message: message.to_owned() };
     Settlement { accepted: OrderedSet::new(), rejected: sent.iter().map(refuse).collect(), receipt: None, server_ms: 0 }
 }

@@ -54,6 +54,15 @@ pub enum Input {
     },
 }
 
+/// A part of the log that is sent by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// At most so many rows, from the oldest on.
+    First(usize),
+    /// One row other than the oldest: the newest at 0, then ones that are half as far from the oldest each.
+    Other(u32),
+}
+
 /// What settling a push found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettledAs {
@@ -81,6 +90,8 @@ pub enum Effect {
     },
     /// Freeze the next batch.
     Freeze,
+    /// The same, of a part of the log.
+    FreezePart(Part),
     /// Send the frozen batch.
     Push,
     /// Take what the answer names off the log.

@@ -5,16 +5,18 @@
 //! makes the machine drop, reject or expire anything.
 
 mod failure;
+mod isolating;
 mod messages;
 mod opening;
 
-use failure::too_large;
-pub use messages::{Effect, Input, Problem, SettledAs};
+use failure::refused;
+use isolating::Isolating;
+pub use messages::{Effect, Input, Part, Problem, SettledAs};
 
 use super::http::{NoAnswer, Response};
 use super::reply::{Failure, pull_answer, push_answer};
 use super::state::State;
-use super::wire::ExpiryReason;
+use super::wire::{ExpiryReason, RejectionCode};
 use crate::model::{EventId, OrderedSet};
 use crate::probe::{Probe, hit};
 use std::collections::VecDeque;
@@ -76,6 +78,10 @@ pub struct Machine {
     refusals: u32,
     /// When the first write not yet pushed was logged.
     waiting_since: Option<u64>,
+    /// How many pushes in a row the server failed at.
+    batch_failures: u32,
+    /// It is being found out at what the server fails.
+    isolating: Option<Isolating>,
 }
 
 impl Default for Machine {
@@ -94,6 +100,8 @@ impl Default for Machine {
             refused: None,
             refusals: 0,
             waiting_since: None,
+            batch_failures: 0,
+            isolating: None,
         }
     }
 }
@@ -112,7 +120,7 @@ impl Machine {
             Input::TokenFailed(message) => self.token_failed(message, now, random),
             Input::Time(reply, asked_at) => self.time(reply, asked_at, now, random),
             Input::ClockSettled => self.clock_settled(),
-            Input::Frozen(ids) => self.frozen(ids),
+            Input::Frozen(ids) => self.frozen(ids, now, random),
             Input::ClockUnknown => self.clock_unknown(),
             Input::Pushed(reply) => self.pushed(reply, now, random),
             Input::Settled(how) => self.settled(how),
@@ -192,16 +200,19 @@ impl Machine {
             return vec![Effect::AskTime];
         }
         self.phase = Phase::Freezing;
-        vec![Effect::Freeze]
+        vec![self.part().map_or(Effect::Freeze, Effect::FreezePart)]
     }
 
-    fn frozen(&mut self, ids: OrderedSet<EventId>) -> Vec<Effect> {
+    fn frozen(&mut self, ids: OrderedSet<EventId>, now: u64, random: u64) -> Vec<Effect> {
         if self.phase != Phase::Freezing {
             return Vec::new();
         }
         // What was refused before a token was renewed is said anew, or is not there any more.
         self.refused = None;
         if ids.is_empty() {
+            if let Some(failure) = self.nothing_else() {
+                return self.failed(failure, now, random);
+            }
             self.phase = Phase::Pulling;
             return vec![Effect::Pull];
         }
@@ -211,30 +222,33 @@ impl Machine {
 
     fn pushed(&mut self, reply: Result<Response, NoAnswer>, now: u64, random: u64) -> Vec<Effect> {
         let Phase::Pushing(sent) = &self.phase else { return Vec::new() };
-        match push_answer(reply, sent) {
+        let sent = sent.clone();
+        match push_answer(reply, &sent) {
             Err(Failure::Refused { code, message }) if code == "too_large" && sent.len() == 1 => {
-                let settlement = too_large(sent, &message);
-                self.succeeded();
-                self.phase = Phase::Settling;
-                vec![Effect::Settle(settlement)]
+                self.taken();
+                vec![Effect::Settle(refused(&sent, RejectionCode::TooLarge, &message))]
             }
-            // Somebody whose changes are not taken, over a quota for one, still hears of everybody else's.
-            Err(Failure::Refused { code, message }) => {
-                hit(Probe::LoopPushRefused);
-                self.refused = Some((code, message));
-                self.refusals += 1;
-                self.phase = Phase::Pulling;
-                vec![Effect::Pull]
-            }
-            Err(failure) => self.failed(failure, now, random),
+            Err(failure) => match self.isolate(&sent, &failure) {
+                Some(effects) => effects,
+                None => self.push_failed(failure, now, random),
+            },
             Ok(settlement) => {
                 hit(Probe::LoopPushed);
-                self.succeeded();
                 self.refusals = 0;
-                self.phase = Phase::Settling;
+                self.taken();
                 vec![Effect::Settle(settlement)]
             }
         }
+    }
+
+    fn push_failed(&mut self, failure: Failure, now: u64, random: u64) -> Vec<Effect> {
+        let Failure::Refused { code, message } = failure else { return self.failed(failure, now, random) };
+        // Somebody whose changes are not taken, over a quota for one, still hears of everybody else's.
+        hit(Probe::LoopPushRefused);
+        self.refused = Some((code, message));
+        self.refusals += 1;
+        self.phase = Phase::Pulling;
+        vec![Effect::Pull]
     }
 
     fn settled(&mut self, how: SettledAs) -> Vec<Effect> {
