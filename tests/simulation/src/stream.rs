@@ -154,30 +154,30 @@ impl Stream {
             if self.is_over {
                 return Ok(None);
             }
-            let event = self.event().await;
+            let Some(event) = self.event().await else { continue };
             self.line.delay().await;
             self.line.hold().await;
             self.send(&event);
         }
     }
 
-    /// The next event, as it is written.
-    async fn event(&mut self) -> String {
+    /// The next event, as it is written; nothing where there is none, or the network went.
+    async fn event(&mut self) -> Option<String> {
         let first = self.first.take();
         if let Some(first) = first.and_then(|first| self.page(&first)) {
-            return first;
+            return Some(first);
         }
-        loop {
+        while self.line.is_online() {
             if self.server().user_of(self.request.token.as_deref()).is_none() {
                 self.is_over = true;
-                return written("end", None, &typed_error(401, "token_expired").body);
+                return Some(written("end", None, &typed_error(401, "token_expired").body));
             }
             if !self.has_more && self.server().heard() == self.seen {
                 let (server, seen) = (self.server(), self.seen);
                 let (heard, beat) = (server.hears_after(seen), self.line.sleep(HEARTBEAT_MS));
                 select(pin!(heard), pin!(beat)).await;
                 if self.server().heard() == self.seen {
-                    return written("heartbeat", None, "{}");
+                    return Some(written("heartbeat", None, "{}"));
                 }
             }
             self.seen = self.server().heard();
@@ -185,23 +185,25 @@ impl Stream {
             let answer = self.server().answer(&Request { path: "/v2/pull", body, ..self.request.clone() });
             if answer.status != 200 {
                 self.is_over = true;
-                return written("end", None, &answer.body);
+                return Some(written("end", None, &answer.body));
             }
             if let Some(page) = self.page(&answer) {
-                return page;
+                return Some(page);
             }
         }
+        None
     }
 
     /// A page, where it says something.
     fn page(&mut self, answer: &Response) -> Option<String> {
         let page: Value = serde_json::from_str(&answer.body).expect("the server answers JSON");
         let is_empty = page["changes"].as_array().is_none_or(Vec::is_empty) && page["spaces"] == self.told;
-        self.has_more = page["hasMore"] == true;
+        let was_promised = std::mem::replace(&mut self.has_more, page["hasMore"] == true);
         self.told = page["spaces"].clone();
         let cursor = page["cursor"].as_str().expect("a cursor").to_owned();
         self.pull.cursor = Some(cursor.clone());
-        (!is_empty || self.has_more).then(|| written("changes", Some(&cursor), &self.line.forged(&answer.body)))
+        (!is_empty || was_promised || self.has_more)
+            .then(|| written("changes", Some(&cursor), &self.line.forged(&answer.body)))
     }
 
     /// Sends an event in pieces, or a part of it.

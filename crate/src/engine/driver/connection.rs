@@ -7,8 +7,8 @@
 //! and applied like any other; every other one is a nudge (`stream.rs`). Were streams nudges only, each page would come
 //! twice.
 //!
-//! While the loop itself gets no answer, failures of connections say nothing about transports: none is opened until a pull
-//! has come through.
+//! While the loop itself gets no answer, failures of connections say nothing about transports. So who lost a connection
+//! pulls first, after a wait with jitter, and opens the next one when that has come through.
 
 use super::Driver;
 use crate::engine::ports::{Host, Socket, Transport};
@@ -42,6 +42,8 @@ pub(super) struct Connection {
     has_asked: Cell<bool>,
     /// The loop gets no answers.
     is_unreachable: Cell<bool>,
+    /// The next connection has to wait.
+    waits: Cell<bool>,
     fallback: RefCell<Fallback>,
     /// Counts the waits for a better transport: only the newest counts.
     trials: Cell<u64>,
@@ -56,6 +58,7 @@ impl Connection {
             accepted_at: Cell::new(None),
             has_asked: Cell::new(false),
             is_unreachable: Cell::new(false),
+            waits: Cell::new(false),
             fallback: RefCell::new(Fallback::new(transports)),
             trials: Cell::new(0),
         }
@@ -67,7 +70,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     fn connect(self: &Rc<Self>) {
         let state = self.status.borrow().state;
         let must_wait = matches!(state, State::NeedsAuth | State::BillingRequired | State::UpdateRequired)
-            || self.connection.is_unreachable.get();
+            || self.connection.is_unreachable.get()
+            || self.connection.waits.get();
         let is_open = self.connection.open.borrow().is_some();
         let token = self.token.borrow().clone();
         if must_wait || is_open || token.is_none() || !self.is_running() {
@@ -95,6 +99,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         self.connection.number.set(self.connection.number.get() + 1);
         let open = self.connection.open.borrow_mut().take();
         drop(open);
+        self.connection.waits.set(false);
         self.streamed.clear();
     }
 
@@ -149,14 +154,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         if ending == Ending::Unauthorized && self.has_other_token() {
             return;
         }
-        // What it would have told of may be there, and whether the server answers at all is soon known.
-        self.feed(Input::Nudge);
         if self.connection.is_unreachable.get() {
             return;
         }
         let next = self.connection.fallback.borrow_mut().ended(ending, self.served_ms(), self.lot());
         match next {
-            Next::Again(ms) => self.connect_after(ms),
+            Next::Again(ms) => self.pull_after(ms),
             Next::Worse(better_after_ms) => {
                 self.connect();
                 self.look_for_better(better_after_ms);
@@ -168,7 +171,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// next connection is opened with what is there then.
     fn has_other_token(self: &Rc<Self>) -> bool {
         if *self.connection.token.borrow() != *self.token.borrow() {
-            self.connect_after(0);
+            self.connect();
             return true;
         }
         let is_first = !self.connection.has_asked.replace(true);
@@ -190,11 +193,14 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         u64::from_le_bytes(random)
     }
 
-    fn connect_after(self: &Rc<Self>, ms: u64) {
+    /// Has the loop ask for what the connection would have told of. Where it is answered, the next one is opened.
+    fn pull_after(self: &Rc<Self>, ms: u64) {
         let number = self.connection.number.get();
+        self.connection.waits.set(true);
         self.then(ms, move |driver| {
             if driver.connection.number.get() == number {
-                driver.connect();
+                driver.connection.waits.set(false);
+                driver.feed(Input::Nudge);
             }
         });
     }

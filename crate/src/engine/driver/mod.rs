@@ -14,12 +14,12 @@ use super::ports::{Host, Method, NoAnswer, Request, Response, TokenReason, Trans
 use super::progress::{self, Progress};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
-use connection::Connection;
 use crate::model::{ClientId, OrderedSet};
 use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::{Effect, Input, Machine, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
+use connection::Connection;
 use futures_channel::oneshot;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};

@@ -78,9 +78,11 @@ impl Streamed {
         self.page.take().filter(|page| page.from == cursor && page.server_ms >= self.applied_ms.get())
     }
 
-    fn put(&self, page: Page) {
+    /// Puts a page where the loop finds it; whether the loop comes for it by itself, as it was promised.
+    fn put(&self, page: Page) -> bool {
+        let is_promised = self.promised.borrow().as_ref() == Some(&page.from);
         *self.page.borrow_mut() = Some(page);
-        self.awaited.take();
+        self.awaited.take().is_some() || is_promised
     }
 }
 
@@ -96,6 +98,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             let (sender, arrives) = oneshot::channel();
             *self.streamed.awaited.borrow_mut() = Some(sender);
             select(arrives, self.engine.host().sleep(PROMISED_MS)).await;
+            self.streamed.awaited.take();
         }
         let page = self.streamed.take_at(cursor)?;
         self.exchange.set(page.came);
@@ -145,7 +148,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             return Ok((cursor, None));
         }
         let (sender, taken) = oneshot::channel();
-        self.streamed.put(Page {
+        let is_expected = self.streamed.put(Page {
             from: from.to_owned(),
             cursor: cursor.clone(),
             has_more: page.has_more,
@@ -154,7 +157,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             answer,
             _waits: sender,
         });
-        self.feed(Input::Nudge);
+        if !is_expected {
+            self.feed(Input::Nudge);
+        }
         Ok((cursor, Some(taken)))
     }
 }
@@ -247,14 +252,18 @@ mod tests {
     #[test]
     fn what_does_not_serve_streams_is_left_and_what_may_later_is_asked_again() {
         let body = |code: &str| json!({ "protocol": 2, "code": code, "message": "" }).to_string();
-        for (status, code) in [(404, "not_found"), (405, "method_not_allowed"), (406, ""), (403, "forbidden"), (501, "")] {
+        for (status, code) in
+            [(404, "not_found"), (405, "method_not_allowed"), (406, ""), (403, "forbidden"), (501, "")]
+        {
             assert_eq!(ending_of(status, &body(code), Some(5)), Ending::Refused, "{status}");
         }
         assert_eq!(ending_of(404, "<p>", None), Ending::Refused);
         assert_eq!(ending_of(429, &body("too_many_connections"), Some(5)), Ending::Refused);
         assert_eq!(ending_of(200, &body("token_expired"), None), Ending::Unauthorized);
         assert_eq!(ending_of(401, "", None), Ending::Unauthorized);
-        for (status, code) in [(429, "rate_limited"), (503, "busy"), (410, "cursor_expired"), (402, ""), (200, "stopping")] {
+        for (status, code) in
+            [(429, "rate_limited"), (503, "busy"), (410, "cursor_expired"), (402, ""), (200, "stopping")]
+        {
             assert_eq!(ending_of(status, &body(code), Some(5)), Ending::Lost { retry_after_ms: Some(5) }, "{status}");
         }
         assert_eq!(ending_of(200, "<p>Welcome</p>", None), lost(), "a page of somebody else's");

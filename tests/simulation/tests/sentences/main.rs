@@ -22,6 +22,7 @@ mod sealed;
 mod sealed_attacks;
 mod shadows;
 mod spaces;
+mod transports;
 mod two_devices;
 mod united_keys;
 mod upgrades;
