@@ -195,6 +195,29 @@ fn a_token_that_ends_at_rest_is_replaced_once_over_either_connection() {
 }
 
 #[test]
+fn what_is_said_of_a_token_that_was_replaced_meanwhile_replaces_no_other() {
+    let world = streaming();
+    let device = &world.devices[0];
+    device.line.connections.hold(5 * ROUND_MS);
+    world.server.expire_tokens(device.line.next_token());
+    device.sync().expect("with another token");
+    world.pass(10 * ROUND_MS);
+    assert_eq!((device.line.next_token(), device.line.connections.streams()), (2, 2));
+}
+
+#[test]
+fn a_socket_is_told_the_token_that_replaces_its_own() {
+    let world = hearing(&[TransportKind::WebSocket]);
+    let device = &world.devices[0];
+    world.server.expire_tokens(device.line.next_token());
+    device.sync().expect("with another token");
+    world.pass(ROUND_MS);
+    device.line.end_expired_sockets();
+    world.pass(ROUND_MS);
+    assert_eq!((device.line.next_token(), device.line.connections.sockets()), (2, 1));
+}
+
+#[test]
 fn a_connection_that_refuses_every_token_has_one_replaced_and_no_more() {
     let world = hearing(&[TransportKind::Stream]);
     let device = &world.devices[0];
@@ -229,11 +252,13 @@ fn a_stream_that_is_cut_at_any_event_misses_nothing() {
 fn a_page_of_a_stream_that_cannot_be_stored_is_read_again() {
     let world = streaming();
     let device = &world.devices[0];
+    world.server.set_page(1);
     for n in 0..200 {
         device.power().fail_commits(0, 1);
-        arrive(&world, n);
+        // The next one follows while the first one waits to be tried again.
+        arrive_all(&world, 2 * n..2 * n + 2);
         world.pass(3 * ROUND_MS);
-        assert_whole(device, n + 1, "behind a failure");
+        assert_whole(device, 2 * n + 2, "behind a failure");
     }
     world.converge("ada");
 }
