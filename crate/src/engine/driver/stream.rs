@@ -9,6 +9,7 @@ use super::connection::{Open, on};
 use crate::engine::ports::{Host, LongAnswer, Method, NoAnswer, Request, Response, Transport};
 use crate::engine::progress::{self, Progress};
 use crate::model::FromJson;
+use crate::probe::{Probe, hit};
 use crate::protocol::fallback::Ending;
 use crate::protocol::limits::{MAX_BODY_BYTES, MAX_PAGE};
 use crate::protocol::machine::Input;
@@ -75,7 +76,10 @@ impl Streamed {
     /// The page that goes on at `cursor`; one that does not is dropped. Neither is one taken that is older than what was
     /// pulled since: its list of spaces may be, too.
     fn take_at(&self, cursor: &str) -> Option<Page> {
-        self.page.take().filter(|page| page.from == cursor && page.server_ms >= self.applied_ms.get())
+        let page = self.page.take()?;
+        let goes_on = page.from == cursor && page.server_ms >= self.applied_ms.get();
+        hit(if goes_on { Probe::LoopStreamed } else { Probe::LoopStreamedApart });
+        Some(page).filter(|_| goes_on)
     }
 
     /// Puts a page where the loop finds it; whether the loop comes for it by itself, as it was promised.

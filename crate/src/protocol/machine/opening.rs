@@ -35,6 +35,7 @@ impl Machine {
 
     pub(super) fn drop_doubted_token(&mut self) {
         if std::mem::take(&mut self.token_doubted) && self.has_token {
+            hit(Probe::LoopTokenDoubted);
             self.has_token = false;
             self.token_refused = true;
         }
