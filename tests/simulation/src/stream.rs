@@ -4,6 +4,7 @@ use super::network::Line;
 use super::server::{Server, typed_error};
 use futures_util::future::{LocalBoxFuture, select};
 use mana_sync_engine::engine::ports::{Body, LongAnswer, NoAnswer, Request, Response};
+use mana_sync_engine::protocol::reply::pull_answer;
 use mana_sync_engine::protocol::wire::PullRequest;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -81,7 +82,8 @@ impl Line {
             }
             None => Rc::clone(&self).exchange(request.clone()).await?,
         };
-        let is_page = answer.status == 200 && answer.content_type == "application/json";
+        // What came instead may be anything.
+        let is_page = answer.status == 200 && pull_answer(Ok(answer.clone())).is_ok();
         let content_type = if is_page { "text/event-stream".to_owned() } else { answer.content_type.clone() };
         let (status, retry_after_ms) = (answer.status, answer.retry_after_ms);
         let body: Box<dyn Body> = if is_page {
