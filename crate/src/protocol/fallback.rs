@@ -97,14 +97,17 @@ impl Fallback {
 
     /// Goes back to the first transport; those that failed are tried once. Whether there was a better one.
     pub fn try_better(&mut self) -> bool {
-        let failed = &mut self.kinds[..self.at];
-        failed.iter_mut().for_each(|(_, failures)| *failures = MAX_FAILURES - 1);
+        for (_, failures) in &mut self.kinds[..self.at] {
+            *failures = MAX_FAILURES - 1;
+        }
         std::mem::take(&mut self.at) > 0
     }
 
     /// Forgets all failures: the network is another one.
     pub fn forgive(&mut self) {
-        self.kinds.iter_mut().for_each(|(_, failures)| *failures = 0);
+        for (_, failures) in &mut self.kinds {
+            *failures = 0;
+        }
         self.at = 0;
     }
 }

@@ -264,7 +264,9 @@ impl Line {
             connection.token.borrow().as_ref().is_none_or(|token| self.server.user_of(Some(token)).is_some())
         };
         let ended: Vec<_> = self.sockets.borrow().iter().filter(|socket| !is_good(socket)).cloned().collect();
-        ended.iter().for_each(|socket| self.end_socket(socket, "token_expired"));
+        for socket in &ended {
+            self.end_socket(socket, "token_expired");
+        }
     }
 
     fn end_socket(&self, socket: &Rc<Connection>, reason: &str) {

@@ -18,10 +18,10 @@ const HEARTBEAT_MS: u64 = 30_000;
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     pub(super) fn open_socket(self: &Rc<Self>, number: u64) {
         let (weak, heard) = (Rc::downgrade(self), Rc::new(Cell::new(false)));
-        let hears = Rc::clone(&heard);
+        let sign = Rc::clone(&heard);
         let on_event = move |event| {
             if let Some(driver) = on(&weak, number) {
-                hears.set(true);
+                sign.set(true);
                 driver.on_socket(event);
             }
         };
