@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod envelope;
 pub mod limit;
 mod push;
+pub mod sse;
 mod types;
 pub mod wire;
 mod world;

@@ -13,8 +13,11 @@ import {
 import { invalidArgument, readArgument } from './errors.js';
 import { plain } from './proxies.js';
 import type { RawAad, RawApp, RawEncryption, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
-import type { AppOptions, EngineOptions, Schema, Space, SyncOptions, TableOptions, User } from './types.js';
+import type { AppOptions, EngineOptions, Schema, Space, SyncOptions, TableOptions, Transport, User } from './types.js';
 import type { BoundNames, EncryptionOptions } from './vault-types.js';
+
+/** How the engine may hear of news, best first. */
+const TRANSPORTS: readonly Transport[] = ['websocket', 'stream', 'poll'];
 
 /** Fills in what was left out; what the values mean is checked by the engine. */
 export function rawOptions(options: EngineOptions): RawOptions {
@@ -40,7 +43,7 @@ function networkOf(sync: EngineOptions['sync']): RawNetwork {
 }
 
 function filledIn(options: EngineOptions): RawOptions {
-  const { name, schema, apps, user, spaces, activeSpaceId, sync, durability, encryption, vault } = options;
+  const { name, schema, apps, user, spaces, activeSpaceId, sync, durability, encryption, vault, transports } = options;
   if (textArgument(name, 'name') === '') throw invalidArgument('name must not be empty.');
   return {
     name,
@@ -51,6 +54,7 @@ function filledIn(options: EngineOptions): RawOptions {
     activeSpaceId: optionalText(activeSpaceId, 'activeSpaceId'),
     sync: sync ? { url: syncUrl(sync) } : null,
     durability: wordArgument(durability ?? 'relaxed', ['relaxed', 'strict'], 'durability'),
+    transports: rawTransports(transports ?? TRANSPORTS),
     encryption: encryption ? rawEncryption(encryption) : null,
     vaultWaitMs: numberArgument(objectArgument(vault ?? {}, 'vault').waitMs ?? 2_000, 'vault.waitMs'),
     vaultIdleLockMs: numberArgument(vault?.idleLockMs ?? 0, 'vault.idleLockMs'),
@@ -75,6 +79,10 @@ function rawSchema(schema: Schema): RawOptions['schema'] {
     stores: mapped(stores, 'schema.stores', textArgument),
     upgrades: steps.map(([name]) => Number(name)),
   };
+}
+
+function rawTransports(transports: readonly Transport[]): Transport[] {
+  return listArgument(transports, 'transports').map((word) => wordArgument(word, TRANSPORTS, 'Each of transports'));
 }
 
 function syncUrl({ url, getToken }: SyncOptions): string {

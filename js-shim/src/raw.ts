@@ -8,6 +8,7 @@ export interface Glue {
 }
 
 import type { ManaErrorCode } from './errors.js';
+import type { Transport } from './types.js';
 import type { NewKey, PassphraseWrapped, RecoveryUnlock } from './vault-types.js';
 
 /** The options with every key present: absent values are `null`. */
@@ -21,6 +22,7 @@ export interface RawOptions {
   activeSpaceId: string | null;
   sync: { url: string } | null;
   durability: 'relaxed' | 'strict';
+  transports: Transport[];
   encryption: RawEncryption | null;
   vaultWaitMs: number;
   /** 0: never. */

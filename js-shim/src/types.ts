@@ -28,11 +28,19 @@ export interface EngineOptions {
   readonly vault?: VaultOptions;
   /** `strict` waits until the disk has a write, `relaxed` (the default) until the operating system has it. */
   readonly durability?: 'relaxed' | 'strict';
+  /** How the engine hears of news: the first of these that works. Left out: `['websocket', 'stream', 'poll']`. */
+  readonly transports?: readonly Transport[];
   /** Handlers from the start: `blocked`, for one, comes before the engine is open. */
   readonly on?: { readonly [Name in keyof EngineEvents]?: (detail: EngineEvents[Name]) => void };
   /** Where the WASM module is, when the package's own address does not fit. */
   readonly module?: ModuleSource;
 }
+
+/**
+ * A way in which the engine hears that there is something to pull. `websocket` and `stream` (server-sent events, which bring
+ * the changes themselves) do so at once; `poll` asks every 30 s, which the engine does in any case.
+ */
+export type Transport = 'websocket' | 'stream' | 'poll';
 
 /** The tables of the database. */
 export interface Schema {

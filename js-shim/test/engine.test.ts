@@ -29,6 +29,7 @@ describe('opening', () => {
       activeSpaceId: 's1',
       sync: { url: 'http://localhost:1' },
       durability: 'relaxed',
+      transports: ['websocket', 'stream', 'poll'],
       encryption: null,
       vaultWaitMs: 2_000,
       vaultIdleLockMs: 0,
@@ -100,6 +101,15 @@ describe('sync', () => {
     const { world } = await opened({ sync: { ...sync, ...own } });
     expect(world.instance.host).toMatchObject(own);
     expect((await opened({ sync })).world.instance.host).toMatchObject({ fetch: null, webSocket: null });
+  });
+
+  it('hears_of_news_over_the_transports_named_in_their_order', async () => {
+    const { world } = await opened({ transports: ['stream', 'websocket'] });
+    expect(world.instance.options.transports).toEqual(['stream', 'websocket']);
+    for (const transports of ['stream', ['pigeon'], [5]]) {
+      const wrong = opened({ transports } as unknown as Partial<EngineOptions>);
+      await expect(wrong).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
   });
 
   it('asks_the_app_for_tokens_and_says_why', async () => {

@@ -49,6 +49,7 @@ export async function opening(): Promise<Engine> {
     activeSpaceId: 's1',
     sync: { url: 'http://localhost:3050', getToken: async ({ reason }) => (reason === 'start' ? 'jwt' : null) },
     durability: 'strict',
+    transports: ['stream', 'poll'],
     on: { blocked: () => {} },
   });
 }

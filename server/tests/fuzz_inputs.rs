@@ -43,6 +43,11 @@ fn every_text_opens_only_if_it_was_sealed() {
     run_all("envelope", fuzz::envelope::run);
 }
 
+#[test]
+fn every_stream_holds_the_same_in_any_pieces() {
+    run_all("sse", fuzz::sse::run);
+}
+
 /// A change whose one value is this.
 fn insert_of(value: &Value) -> Value {
     json!({ "eventId": "0198c0de-0000-7000-8000-000000000001", "app": "todo", "table": "tasks", "id": "t", "op": "insert",

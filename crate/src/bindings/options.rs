@@ -7,6 +7,7 @@ use crate::model::{
     AppId, BoundNames, FieldName, FromJson, Malformed, OrderedMap, OrderedSet, Scope, Space, SpaceId, StoreSpec,
     TableName, TableSync, UserId, record,
 };
+use crate::protocol::fallback::TransportKind;
 use crate::store::{ENGINE_STORES, RowValue};
 use crate::web::Durability;
 use serde_json::{Map, Value};
@@ -26,6 +27,7 @@ record! {
         pub active_space_id: Option<String> = "activeSpaceId",
         pub sync: Option<Sync> = "sync",
         pub durability: String = "durability",
+        pub transports: Vec<TransportKind> = "transports" or TransportKind::ALL.to_vec(),
         pub encryption: Option<Encryption> = "encryption",
         /// Milliseconds.
         pub vault_wait_ms: f64 = "vaultWaitMs",
@@ -112,6 +114,7 @@ impl Options {
         config.lists_spaces = self.spaces.is_some();
         config.spaces = spaces(self.spaces.as_deref().unwrap_or_default())?;
         config.format = self.encryption.as_ref().map_or(Ok(Format::Two), Encryption::format)?;
+        config.transports.clone_from(&self.transports);
         config.active_space = self.active_space_id.as_deref().map(space_id).transpose()?;
         Ok(config)
     }

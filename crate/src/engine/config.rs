@@ -8,6 +8,7 @@ use crate::model::{
     DELETED_AT, FieldName, KeyPath, OrderedMap, OrderedSet, PERSONAL_PREFIX, SHARE_PROOF, Space, SpaceId, StoreSpec,
     TableName, TableSync, UPDATED_AT, UserId, VISIBILITY, is_hidden, is_immutable, personal_alias,
 };
+use crate::protocol::fallback::TransportKind;
 use crate::store::ENGINE_STORES;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -62,6 +63,8 @@ pub struct Config {
     pub active_space: Option<SpaceId>,
     /// How values are sealed.
     pub format: Format,
+    /// How the engine hears that there is news: the first of these that works.
+    pub transports: Vec<TransportKind>,
     /// Set while upgrades of the data run, which reach every row.
     pub upgrading: Option<Upgrading>,
 }
@@ -99,6 +102,7 @@ impl Config {
             lists_spaces: false,
             active_space: None,
             format: Format::Two,
+            transports: TransportKind::ALL.to_vec(),
             upgrading: None,
         })
     }

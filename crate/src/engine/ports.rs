@@ -49,6 +49,25 @@ pub trait Socket {
     fn send(&self, text: &str);
 }
 
+/// The head of an answer that goes on for as long as it is read.
+pub struct LongAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` header, or nothing.
+    pub content_type: String,
+    /// The `Retry-After` header in milliseconds, where it is a number of seconds.
+    pub retry_after_ms: Option<u64>,
+    /// What follows.
+    pub body: Box<dyn Body>,
+}
+
+/// The bytes of an answer as they come; dropping it ends the request. Nothing is read ahead of what is asked for, so that
+/// a server is held up by a client that is busy.
+pub trait Body {
+    /// The next bytes; `None` at the end. No answer: it was cut.
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Vec<u8>>, NoAnswer>>;
+}
+
 /// The network.
 pub trait Transport: 'static {
     /// Makes a request. Answers larger than [`crate::protocol::limits::MAX_BODY_BYTES`] × 2 and requests without an
@@ -57,6 +76,9 @@ pub trait Transport: 'static {
     /// Asks the app for a token. `None`: there is none, the user must sign in. No answer: the app could not get one now,
     /// as without a network; it is asked again later.
     fn token(&self, reason: TokenReason) -> LocalBoxFuture<'static, Result<Option<String>, NoAnswer>>;
+    /// Makes a request for server-sent events; resolves with the head of its answer, and has no limit of time. Dropping
+    /// what it gives ends the request.
+    fn stream(&self, request: Request) -> LocalBoxFuture<'static, Result<LongAnswer, NoAnswer>>;
     /// Opens a connection for nudges; `on_event` is called from later turns only.
     fn connect(&self, path: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket>;
 }

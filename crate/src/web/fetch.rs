@@ -1,17 +1,20 @@
-//! The network of a window or worker: fetch for requests, the app's callback for tokens, WebSocket for nudges.
+//! The network of a window or worker: fetch for requests and streams, the app's callback for tokens, WebSocket for nudges.
 
 use super::gzip::gzip;
 use super::host::sleep;
 use super::js;
 use super::socket::BrowserSocket;
-use crate::engine::ports::{Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
+use super::stream::{BrowserBody, next};
+use crate::engine::ports::{
+    LongAnswer, Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport,
+};
 use crate::protocol::limits::MAX_BODY_BYTES;
 use futures_util::FutureExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
-use js_sys::{Function, Object, Reflect, Uint8Array};
+use js_sys::{Function, Object, Reflect};
 use std::pin::pin;
 use std::rc::Rc;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use web_sys::{AbortController, AbortSignal, Url};
 
 /// How long a request or a token may take, in milliseconds.
@@ -72,6 +75,21 @@ impl Transport for BrowserNetwork {
         .boxed_local()
     }
 
+    fn stream(&self, request: Request) -> LocalBoxFuture<'static, Result<LongAnswer, NoAnswer>> {
+        let options = Rc::clone(&self.0);
+        async move {
+            let cancel = Cancel(AbortController::new().map_err(no_answer)?);
+            let response = respond(&options, &request, "text/event-stream", cancel.0.signal()).await?;
+            Ok(LongAnswer {
+                status: status(&response)?,
+                content_type: header(&response, "content-type").unwrap_or_default(),
+                retry_after_ms: retry_after_ms(&response),
+                body: Box::new(BrowserBody::of(&response, cancel)?),
+            })
+        }
+        .boxed_local()
+    }
+
     fn connect(&self, path: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket> {
         let url = format!("{}{path}", web_socket_url(&self.0.base));
         Box::new(BrowserSocket::open(&url, self.0.web_socket.clone(), on_event))
@@ -79,7 +97,13 @@ impl Transport for BrowserNetwork {
 }
 
 /// Ends a request that is still under way when nobody waits for it any longer.
-struct Cancel(AbortController);
+pub struct Cancel(AbortController);
+
+impl Cancel {
+    pub fn controller(&self) -> &AbortController {
+        &self.0
+    }
+}
 
 impl Drop for Cancel {
     fn drop(&mut self) {
@@ -88,7 +112,7 @@ impl Drop for Cancel {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function that takes the error")]
-fn no_answer(thrown: JsValue) -> NoAnswer {
+pub fn no_answer(thrown: JsValue) -> NoAnswer {
     NoAnswer(js::describe(&thrown))
 }
 
@@ -107,24 +131,33 @@ fn web_socket_url(base: &str) -> String {
 }
 
 async fn exchange(options: &NetworkOptions, request: &Request, signal: AbortSignal) -> Result<Response, NoAnswer> {
-    let fetch = options.fetch.clone().or_else(|| js::global_function("fetch"));
-    let fetch = fetch.ok_or_else(|| NoAnswer("there is no fetch".to_owned()))?;
-    let init = init(request, signal).await;
-    let url = JsValue::from_str(&format!("{}{}", options.base, request.path));
-    let returned = fetch.call2(&JsValue::UNDEFINED, &url, &init).map_err(no_answer)?;
-    let response = js::settled(returned).await.map_err(no_answer)?;
-    let (content_type, retry_after) = (header(&response, "content-type"), header(&response, "retry-after"));
+    let response = respond(options, request, "application/json", signal).await?;
     Ok(Response {
         status: status(&response)?,
-        content_type: content_type.unwrap_or_default(),
-        retry_after_ms: retry_after.and_then(|text| text.trim().parse().ok()).map(|s: u64| s.saturating_mul(1000)),
+        content_type: header(&response, "content-type").unwrap_or_default(),
+        retry_after_ms: retry_after_ms(&response),
         body: body(&response).await?,
     })
 }
 
-async fn init(request: &Request, signal: AbortSignal) -> Object {
+/// The head of an answer of the type `accept`.
+async fn respond(
+    options: &NetworkOptions,
+    request: &Request,
+    accept: &str,
+    signal: AbortSignal,
+) -> Result<JsValue, NoAnswer> {
+    let fetch = options.fetch.clone().or_else(|| js::global_function("fetch"));
+    let fetch = fetch.ok_or_else(|| NoAnswer("there is no fetch".to_owned()))?;
+    let init = init(request, accept, signal).await;
+    let url = JsValue::from_str(&format!("{}{}", options.base, request.path));
+    let returned = fetch.call2(&JsValue::UNDEFINED, &url, &init).map_err(no_answer)?;
+    js::settled(returned).await.map_err(no_answer)
+}
+
+async fn init(request: &Request, accept: &str, signal: AbortSignal) -> Object {
     let (init, headers) = (Object::new(), Object::new());
-    set(&headers, "Accept", "application/json");
+    set(&headers, "Accept", accept);
     if let Some(token) = &request.token {
         set(&headers, "Authorization", format!("Bearer {token}"));
     }
@@ -167,6 +200,11 @@ fn header(response: &JsValue, name: &str) -> Option<String> {
     js::call(&headers, "get", &[JsValue::from_str(name)]).ok()?.as_string()
 }
 
+fn retry_after_ms(response: &JsValue) -> Option<u64> {
+    let seconds: u64 = header(response, "retry-after")?.trim().parse().ok()?;
+    Some(seconds.saturating_mul(1000))
+}
+
 async fn body(response: &JsValue) -> Result<String, NoAnswer> {
     let bytes = match js::property(response, "body").filter(|body| js::function(body, "getReader").is_some()) {
         Some(stream) => read(&stream).await?,
@@ -189,20 +227,16 @@ fn too_large() -> NoAnswer {
 async fn read(stream: &JsValue) -> Result<Vec<u8>, NoAnswer> {
     let reader = js::call(stream, "getReader", &[]).map_err(no_answer)?;
     let mut bytes = Vec::new();
-    loop {
-        let step = js::settled(js::call(&reader, "read", &[]).map_err(no_answer)?).await.map_err(no_answer)?;
-        let Some(chunk) = js::property(&step, "value").and_then(|chunk| chunk.dyn_into::<Uint8Array>().ok()) else {
-            return Ok(bytes);
-        };
-        let start = bytes.len();
-        let end = start + chunk.length() as usize;
-        if end > MAX_ANSWER_BYTES {
+    while let Some(chunk) = next(&reader).await? {
+        if bytes.len() + chunk.length() as usize > MAX_ANSWER_BYTES {
             let _ = js::call(&reader, "cancel", &[]);
             return Err(too_large());
         }
-        bytes.resize(end, 0);
+        let start = bytes.len();
+        bytes.resize(start + chunk.length() as usize, 0);
         chunk.copy_to(&mut bytes[start..]);
     }
+    Ok(bytes)
 }
 
 async fn ask_token(options: &NetworkOptions, reason: TokenReason) -> Result<Option<String>, NoAnswer> {

@@ -13,6 +13,7 @@ mod names;
 mod panic;
 mod registry;
 mod socket;
+mod stream;
 pub mod subtle;
 mod tabs;
 mod text;

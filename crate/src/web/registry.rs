@@ -6,7 +6,7 @@
 use crate::model::OrderedMap;
 use js_sys::Function;
 use std::cell::{Cell, RefCell};
-use web_sys::{BroadcastChannel, IdbDatabase, IdbTransaction, WebSocket};
+use web_sys::{AbortController, BroadcastChannel, IdbDatabase, IdbTransaction, WebSocket};
 
 /// Something the browser holds for this instance.
 pub enum Resource {
@@ -18,6 +18,8 @@ pub enum Resource {
     Channel(BroadcastChannel),
     /// Closed.
     Socket(WebSocket),
+    /// Taken back.
+    Request(AbortController),
     /// Released by calling the function.
     Lock(Function),
 }
@@ -105,6 +107,7 @@ fn end(resource: &Resource) {
             socket.set_onclose(None);
             let _ = socket.close();
         }
+        Resource::Request(controller) => controller.abort(),
         Resource::Lock(release) => {
             let _ = release.call0(&wasm_bindgen::JsValue::UNDEFINED);
         }

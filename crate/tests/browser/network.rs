@@ -169,3 +169,48 @@ async fn a_socket_that_cannot_be_made_ends_in_a_later_turn() {
     assert!(heard.all().is_empty());
     assert_eq!(heard.wait_for(1).await, [SocketEvent::Closed]);
 }
+
+/// A stream of the pieces that a script enqueues as `pieces` says; `aborted` tells when its request was taken back.
+fn streaming(pieces: &str) -> BrowserNetwork {
+    js("globalThis.aborted = false");
+    network(&format!(
+        "async (url, init) => {{ init.signal.addEventListener('abort', () => {{ aborted = true }});
+            globalThis.asked = [url, init.method, init.headers.Accept, init.headers.Authorization, init.body].join(' ');
+            return new Response(new ReadableStream({{ async start(c) {{ {pieces} }} }}),
+                {{ headers: {{ 'Content-Type': 'text/event-stream', 'Retry-After': '2' }} }}) }}"
+    ))
+}
+
+fn stream_request() -> Request {
+    Request { method: Method::Post, path: "/v2/stream", body: Some("{}".to_owned()), token: Some("t".to_owned()) }
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_is_read_piece_by_piece_to_its_end() {
+    let network = streaming("for (const b of [[195], [164, 10]]) c.enqueue(new Uint8Array(b)); c.close()");
+    let mut answer = network.stream(stream_request()).await.expect("answers");
+    assert_eq!((answer.status, answer.content_type.as_str()), (200, "text/event-stream"));
+    assert_eq!(answer.retry_after_ms, Some(2000));
+    assert_eq!(js("asked"), "https://sync.test/base/v2/stream POST text/event-stream Bearer t {}");
+    assert_eq!(answer.body.next().await, Ok(Some(vec![195])));
+    assert_eq!(answer.body.next().await, Ok(Some(vec![164, 10])));
+    assert_eq!(answer.body.next().await, Ok(None));
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_that_breaks_off_or_does_not_stream_is_no_answer() {
+    let network_of_errors = streaming("c.enqueue(new Uint8Array([1])); await null; c.error(new Error('cut'))");
+    let mut answer = network_of_errors.stream(stream_request()).await.expect("answers");
+    while let Ok(Some(_)) = answer.body.next().await {}
+    assert!(answer.body.next().await.is_err());
+    let plain = network("() => ({ status: 200, headers: new Headers(), body: null })");
+    assert!(plain.stream(stream_request()).await.is_err());
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_that_is_dropped_is_taken_back() {
+    let answer = streaming("").stream(stream_request()).await.expect("answers");
+    assert_eq!(js("aborted"), false);
+    drop(answer);
+    assert_eq!(js("aborted"), true);
+}

@@ -118,6 +118,32 @@ fn a_token_that_was_good_in_between_may_be_refused_again() {
 }
 
 #[test]
+fn a_token_refused_on_a_connection_is_replaced_once_by_the_next_round() {
+    let mut resting = Run::pulling();
+    resting.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert!(resting.feed(Input::TokenRefused).has(&Effect::GetToken(true)));
+    resting.feed_all([Input::TokenRefused, Input::Token(true), Input::Frozen(OrderedSet::new())]);
+    assert_eq!(resting.effects, [Effect::Pull], "what was said while it was replaced is about the old one");
+    resting.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert!(resting.feed(Input::Nudge).has(&Effect::Freeze));
+
+    let mut failed = Run::pulling();
+    failed.feed(Input::Pulled(offline()));
+    assert_eq!(failed.feed(Input::TokenRefused).effects, [], "a wait goes on");
+    assert!(failed.feed(Input::Timer).has(&Effect::GetToken(true)));
+}
+
+#[test]
+fn a_token_refused_on_a_connection_and_in_the_exchange_under_way_is_replaced_once() {
+    let mut run = Run::pulling();
+    assert_eq!(run.feed(Input::TokenRefused).effects, []);
+    assert_eq!(run.feed(Input::Pulled(html(401))).effects, [Effect::GetToken(true)]);
+    run.feed_all([Input::Token(true), Input::Frozen(OrderedSet::new()), Input::Pulled(page(false)), Input::Applied]);
+    run.feed(Input::RebaseStep);
+    assert!(run.feed(Input::SyncNow).has(&Effect::Freeze), "the second token is not doubted");
+}
+
+#[test]
 fn without_a_token_the_user_is_needed() {
     let mut run = Run::new();
     run.feed_all([Input::Start, Input::Token(false)]);

@@ -97,7 +97,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// The next page that says something.
+    /// The next page that says something, or that the last one promised.
     async fn page(&mut self) -> Result<PullAnswer, ApiError> {
         loop {
             if self.has_more {
@@ -105,8 +105,9 @@ impl Follower {
             } else {
                 self.feed.news().await?;
             }
+            let is_promised = self.has_more;
             let page = self.read().await?;
-            if !page.changes.is_empty() || page.has_more || page.spaces != self.told {
+            if is_promised || !page.changes.is_empty() || page.has_more || page.spaces != self.told {
                 self.told.clone_from(&page.spaces);
                 self.feed.told();
                 return Ok(page);

@@ -10,22 +10,23 @@ async function token(server) {
   return (await answer.json()).token;
 }
 
-/** Whether this tab asked the server for anything: only the one that leads does. */
-globalThis.asked = false;
+/** What this tab asked the server for: only the one that leads does. */
+const asked = [];
 function watchedFetch(input, init) {
-  globalThis.asked = true;
+  asked.push(new URL(input.url ?? input).pathname);
   return fetch(input, init);
 }
 
 globalThis.heard = heard;
 globalThis.device = {
-  async open(server) {
+  async open(server, transports) {
     engine = await openEngine({
       name: 'changes',
       schema: { version: 1, stores: { notes: 'id', tags: 'id' } },
       apps: { diary: { tables: { notes: {}, tags: {} } } },
       user: { id: 'ada' },
       sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
+      ...(transports && { transports }),
       on: { change: (changes) => heard.push(...changes) },
     });
   },
@@ -46,6 +47,6 @@ globalThis.device = {
 
   sync: () => engine.sync.syncNow(),
   read: (table, id) => engine.table(table).get(id),
-  asked: () => globalThis.asked,
+  asked: () => asked,
   clear: () => heard.splice(0),
 };

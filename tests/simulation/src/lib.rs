@@ -27,6 +27,7 @@ mod sealed;
 pub mod server;
 pub mod setup;
 pub mod storage;
+pub mod stream;
 pub mod tabs;
 pub mod trace;
 pub mod world;

@@ -3,8 +3,11 @@
 use super::executor::{Executor, Owner};
 use super::random::Random;
 use super::server::{Server, json};
+use super::stream::Connections;
 use futures_util::future::{LocalBoxFuture, ready};
-use mana_sync_engine::engine::ports::{NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport};
+use mana_sync_engine::engine::ports::{
+    LongAnswer, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -116,6 +119,8 @@ pub struct Line {
     /// Pushes that a tab began while another one waited for the answer to its own.
     crossed: Cell<usize>,
     sockets: RefCell<Vec<Rc<Connection>>>,
+    /// What befalls its connections.
+    pub connections: Connections,
     tokens_fail: Cell<bool>,
     /// What answers requests with such bodies in the server's place.
     barrier: RefCell<Option<Barrier>>,
@@ -128,6 +133,8 @@ struct Connection {
     owner: Owner,
     /// Until the tab drops it.
     wanted: Cell<bool>,
+    /// The token it was opened with, once that was accepted.
+    token: RefCell<Option<String>>,
     on_event: Box<dyn Fn(SocketEvent)>,
 }
 
@@ -151,6 +158,7 @@ impl Line {
             pushing: RefCell::default(),
             crossed: Cell::new(0),
             sockets: RefCell::default(),
+            connections: Connections::default(),
             tokens_fail: Cell::new(false),
             met: RefCell::default(),
             barrier: RefCell::default(),
@@ -164,6 +172,7 @@ impl Line {
             for connection in self.sockets.take() {
                 self.tell(&connection, SocketEvent::Closed);
             }
+            self.server.stir();
         }
     }
 
@@ -261,11 +270,33 @@ impl Line {
         self.sockets.borrow().iter().for_each(|connection| self.tell(connection, SocketEvent::Text(frame.into())));
     }
 
+    /// Ends the sockets whose tokens are no longer good, as the server does.
+    pub fn end_expired_sockets(&self) {
+        let is_good = |connection: &Connection| {
+            connection.token.borrow().as_ref().is_none_or(|token| self.server.user_of(Some(token)).is_some())
+        };
+        let ended: Vec<_> = self.sockets.borrow().iter().filter(|socket| !is_good(socket)).cloned().collect();
+        for socket in &ended {
+            self.end_socket(socket, "token_expired");
+        }
+    }
+
+    fn end_socket(&self, socket: &Rc<Connection>, reason: &str) {
+        self.sockets.borrow_mut().retain(|other| !Rc::ptr_eq(other, socket));
+        self.tell(socket, SocketEvent::Text(format!(r#"{{"type":"error","tables":["{reason}"]}}"#)));
+        self.tell(socket, SocketEvent::Closed);
+    }
+
     fn tell(&self, connection: &Rc<Connection>, event: SocketEvent) {
         let connection = Rc::clone(connection);
+        let held = self.connections.hold_ms.get();
+        let slept = (held > 0 && event != SocketEvent::Closed).then(|| self.executor.sleep(held));
         self.executor.spawn(
             connection.owner,
             Box::pin(async move {
+                if let Some(slept) = slept {
+                    slept.await;
+                }
                 if connection.wanted.get() {
                     (connection.on_event)(event);
                 }
@@ -287,10 +318,10 @@ impl Line {
         of_path.find(|(_, _, permille)| lot.checked_sub(*permille).map(|rest| lot = rest).is_none()).map(|(_, f, _)| *f)
     }
 
-    async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
+    pub(super) async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
         let fault = self.fault(request.path);
         self.met.borrow_mut().extend(fault.map(|fault| (request.path, fault)));
-        self.sent.borrow_mut().push(request.clone());
+        self.note_sent(&request);
         let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
         let sent = self.executor.now();
         self.executor.sleep(5 + self.random.below(40) + extra).await;
@@ -332,6 +363,38 @@ impl Line {
 }
 
 impl Line {
+    pub(super) fn server(&self) -> Rc<Server> {
+        Rc::clone(&self.server)
+    }
+
+    pub(super) fn note_sent(&self, request: &Request) {
+        self.sent.borrow_mut().push(request.clone());
+    }
+
+    /// A way that takes as long as any.
+    pub(super) async fn delay(&self) {
+        self.executor.sleep(5 + self.random.below(40)).await;
+    }
+
+    pub(super) fn sleep(&self, ms: u64) -> impl Future<Output = ()> + 'static {
+        self.executor.sleep(ms)
+    }
+
+    /// What something on the way takes before it passes on what is said on a connection.
+    pub(super) async fn hold(&self) {
+        self.executor.sleep(self.connections.hold_ms.get()).await;
+    }
+
+    /// A number below `end`.
+    #[expect(clippy::cast_possible_truncation, reason = "it is below a size")]
+    pub(super) fn below(&self, end: usize) -> usize {
+        self.random.below(end as u64) as usize
+    }
+
+    pub(super) fn forged(&self, body: &str) -> String {
+        self.forged.borrow().as_ref().map_or_else(|| body.to_owned(), |rewrite| rewrite(body))
+    }
+
     /// The request reaches the server on its own, whatever became of its sender.
     fn deliver_later(self: &Rc<Self>, request: Request, ms: u64) {
         let (line, sent, slept) = (Rc::clone(self), self.executor.now(), self.executor.sleep(ms));
@@ -437,8 +500,14 @@ impl Transport for SimTransport {
         Box::pin(ready(Ok(self.line.signed_in.get().then_some(token))))
     }
 
+    fn stream(&self, request: Request) -> LocalBoxFuture<'static, Result<LongAnswer, NoAnswer>> {
+        Box::pin(Rc::clone(&self.line).open_stream(request))
+    }
+
     fn connect(&self, _: &'static str, on_event: Box<dyn Fn(SocketEvent)>) -> Box<dyn Socket> {
-        let connection = Rc::new(Connection { owner: self.owner, wanted: Cell::new(true), on_event });
+        let (wanted, token) = (Cell::new(true), RefCell::default());
+        let connection = Rc::new(Connection { owner: self.owner, wanted, token, on_event });
+        self.line.connections.sockets.set(self.line.connections.sockets.get() + 1);
         if self.line.online.get() {
             self.line.tell(&connection, SocketEvent::Open);
             self.line.sockets.borrow_mut().push(Rc::clone(&connection));
@@ -459,8 +528,19 @@ impl Socket for SimSocket {
         if !self.line.sockets.borrow().iter().any(|connection| Rc::ptr_eq(connection, &self.connection)) {
             return;
         }
-        let answer = if text.contains("\"auth\"") { r#"{"type":"auth-ok"}"# } else { r#"{"type":"pong"}"# };
-        self.line.tell(&self.connection, SocketEvent::Text(answer.into()));
+        let frame: serde_json::Value = serde_json::from_str(text).expect("devices send JSON");
+        if frame["type"] != "auth" {
+            return self.line.tell(&self.connection, SocketEvent::Text(r#"{"type":"pong"}"#.into()));
+        }
+        let token = frame["token"].as_str().map(str::to_owned);
+        if self.line.server.user_of(token.as_deref()).is_none() {
+            return self.line.end_socket(&self.connection, "unauthorized");
+        }
+        *self.connection.token.borrow_mut() = token;
+        self.line.tell(&self.connection, SocketEvent::Text(r#"{"type":"auth-ok"}"#.into()));
+        if self.line.connections.sockets_close.get() {
+            self.line.end_socket(&self.connection, "closed by something on the way");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::sealed;
 use super::setup::Setup;
 use super::world::World;
 use mana_sync::log::memory::MemoryLog;
+use mana_sync_engine::protocol::fallback::TransportKind;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,9 @@ pub struct Plan {
     /// Whether a field of every record is sealed.
     #[serde(default)]
     pub seals: bool,
+    /// Whether every second device hears of news by stream.
+    #[serde(default)]
+    pub streams: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
@@ -42,7 +46,8 @@ impl Plan {
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let mut dice = Dice::new(&random, disasters);
         let events = (0..events).map(|_| dice.event()).collect();
-        Self { seed, disasters, seals: (seed / 8).is_multiple_of(3), events }
+        let (seals, streams) = ((seed / 8).is_multiple_of(3), (seed / 4).is_multiple_of(4));
+        Self { seed, disasters, seals, streams, events }
     }
 
     /// Performs it and checks what must be true. Gives a fingerprint of everything that happened, and how often things did.
@@ -84,7 +89,11 @@ impl Schedule {
         if plan.seals {
             setup.sealed = TABLES.iter().map(|table| (*table, FIELDS[0])).collect();
         }
-        let world = World::with(plan.seed, vec![setup; count]);
+        let mut setups = vec![setup; count];
+        if plan.streams {
+            setups.iter_mut().step_by(2).for_each(|setup| setup.transports = vec![TransportKind::Stream]);
+        }
+        let world = World::with(plan.seed, setups);
         world.server.set_page(usize::try_from(3 + plan.seed % 40).unwrap_or(3));
         let ledger = Rc::new(Ledger::default());
         for device in &world.devices {

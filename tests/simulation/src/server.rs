@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 
 /// What the server reads of a push: the changes as text, so that one it cannot read is rejected alone.
 #[derive(Deserialize)]
@@ -52,6 +54,9 @@ pub struct Server {
     uses: Cell<u64>,
     on_push: RefCell<Option<PushHook>>,
     on_pull: RefCell<Option<PullHook>>,
+    /// How often something was stored, or otherwise changed for those who listen.
+    heard: Cell<u64>,
+    listeners: RefCell<Vec<Waker>>,
 }
 
 /// Hears of every push: the changes as sent, and what the server said of them.
@@ -81,12 +86,39 @@ impl Server {
             uses: Cell::new(0),
             on_push: RefCell::default(),
             on_pull: RefCell::default(),
+            heard: Cell::new(0),
+            listeners: RefCell::default(),
         }
+    }
+
+    /// How often something was stored, or otherwise changed for those who listen.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.heard.get()
+    }
+
+    /// Wakes those who listen.
+    pub fn stir(&self) {
+        self.heard.set(self.heard.get() + 1);
+        self.listeners.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Resolves when more was heard than so often.
+    pub async fn hears_after(&self, seen: u64) {
+        poll_fn(|cx| {
+            if self.heard.get() > seen {
+                return Poll::Ready(());
+            }
+            self.listeners.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Sets the spaces a user is a member of.
     pub fn set_spaces(&self, user: &str, spaces: Vec<Space>) {
         self.members.borrow_mut().insert(user.to_owned(), spaces);
+        self.stir();
     }
 
     /// Lets the look-up of memberships fail, or work again.
@@ -128,6 +160,7 @@ impl Server {
     /// Refuses the tokens given out so far.
     pub fn expire_tokens(&self, good_from: u64) {
         self.good_tokens_from.set(good_from);
+        self.stir();
     }
 
     /// A copy of the log as it is now.
@@ -139,6 +172,7 @@ impl Server {
     /// Goes on with a backup; what came after it is gone.
     pub fn restore(&self, backup: &MemoryLog) {
         *self.memory.borrow_mut() = backup.copy();
+        self.stir();
     }
 
     /// Removes a user's records after their retention time; cursors from before cannot be followed any more.
@@ -281,7 +315,8 @@ impl Server {
                 Ok(push) => self.answer_push(&user, push),
                 Err(_) => error(400, "invalid_request", None),
             },
-            "/v2/pull" => match serde_json::from_str::<PullRequest>(body) {
+            // A stream begins with a page.
+            "/v2/pull" | "/v2/stream" => match serde_json::from_str::<PullRequest>(body) {
                 Ok(pull) => self.pull(&user, pull),
                 Err(_) => error(400, "invalid_request", None),
             },
@@ -320,6 +355,7 @@ impl Server {
         };
         let outcome = self.rules().push(push).now_or_never().expect("the log in memory never waits");
         let PushOutcome { accepted, rejected, receipt, .. } = outcome?;
+        self.stir();
         Ok(PushAnswer { protocol: PROTOCOL, accepted, rejected, receipt, server_time: self.now() })
     }
 
@@ -357,6 +393,12 @@ impl Server {
 pub fn json(status: u16, body: &impl Serialize) -> Response {
     let body = serde_json::to_string(body).expect("answers are plain data");
     Response { status, content_type: "application/json".into(), retry_after_ms: None, body }
+}
+
+/// A typed error of the server, or of a stranger that knows how they look.
+#[must_use]
+pub fn typed_error(status: u16, code: &str) -> Response {
+    error(status, code, None)
 }
 
 fn error(status: u16, code: &str, reason: Option<ExpiryReason>) -> Response {

@@ -4,6 +4,7 @@ use super::place::NEWER;
 use mana_sync_engine::crypto::Format;
 use mana_sync_engine::engine::{Config, User};
 use mana_sync_engine::model::{AppId, BoundNames, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
+use mana_sync_engine::protocol::fallback::TransportKind;
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
 use std::collections::BTreeMap;
 
@@ -28,6 +29,8 @@ pub struct Setup {
     pub format_one: bool,
     /// The version of the app's data.
     pub schema_version: u32,
+    /// How its tabs hear of news.
+    pub transports: Vec<TransportKind>,
 }
 
 impl Setup {
@@ -45,6 +48,7 @@ impl Setup {
             aad: BoundNames::default(),
             format_one: false,
             schema_version: 1,
+            transports: TransportKind::ALL.to_vec(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Setup {
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
         config.lists_spaces = self.lists_spaces;
+        config.transports.clone_from(&self.transports);
         if self.format_one {
             config.format = Format::One;
         }

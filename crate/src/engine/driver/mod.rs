@@ -1,14 +1,16 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
+mod connection;
 mod keyring;
 mod socket;
+mod stream;
 
 use super::apply::Page;
 use super::epoch::Sample;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::outbox::{Batch, Frozen, Settled};
-use super::ports::{Host, Method, NoAnswer, Request, Response, Socket, TokenReason, Transport};
+use super::ports::{Host, Method, NoAnswer, Request, Response, TokenReason, Transport};
 use super::progress::{self, Progress};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
@@ -17,11 +19,13 @@ use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::{Effect, Input, Machine, Part, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
+use connection::Connection;
 use futures_channel::oneshot;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
+use stream::Streamed;
 
 /// The sync driver of one engine. Only the leading tab starts it.
 pub struct Driver<S: Store, H: Host, T: Transport> {
@@ -36,11 +40,10 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     /// Counts wishes to be woken: only the newest counts.
     alarm: Cell<u64>,
     rounds: RefCell<Vec<oneshot::Sender<Result<()>>>>,
-    socket: RefCell<Option<Box<dyn Socket>>>,
-    socket_failures: Cell<u32>,
-    heard: Cell<bool>,
-    /// Counts connections: what an earlier one reports is not listened to.
-    line: Cell<u64>,
+    /// What tells of news.
+    connection: Connection,
+    /// The page that came by stream.
+    streamed: Streamed,
     /// The device's clock when the last request was sent, and when its answer came.
     exchange: Cell<(u64, u64)>,
     /// Where the pull stood when its last request left.
@@ -60,10 +63,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             run: Cell::new(0),
             alarm: Cell::new(0),
             rounds: RefCell::default(),
-            socket: RefCell::default(),
-            socket_failures: Cell::new(0),
-            heard: Cell::new(false),
-            line: Cell::new(0),
+            connection: Connection::new(&engine.config().transports),
+            streamed: Streamed::default(),
             exchange: Cell::default(),
             progress: RefCell::default(),
         });
@@ -81,6 +82,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     pub fn start(self: &Rc<Self>) {
         if !self.is_running() {
             self.run.set(self.run.get() + 1);
+            self.forgive_connections();
             self.feed(Input::Start);
         }
     }
@@ -89,7 +91,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     pub fn stop(self: &Rc<Self>) {
         if self.is_running() {
             self.run.set(self.run.get() + 1);
-            self.socket.borrow_mut().take();
+            self.close_connection();
             self.token.borrow_mut().take();
             self.feed(Input::Stop);
             self.finish_rounds(&Err(Error::new(Kind::Closed, "sync was stopped: call start")));
@@ -108,6 +110,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// Ends every wait: the network is back, or the tab is looked at again.
     pub fn hurry(self: &Rc<Self>) {
+        self.forgive_connections();
         self.feed(Input::SyncNow);
     }
 
@@ -183,6 +186,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 self.later(async move { stored(rebase::begin(&this.engine, reason).await, |()| Input::RebaseStep) });
             }
             Effect::EndRebase => {
+                self.reached();
                 self.later(async move { stored(this.end_round().await, |()| Input::RebaseStep) });
             }
             Effect::WakeAt(at) => self.wake_at(at),
@@ -218,8 +222,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         };
         let found = token.is_some();
         *self.token.borrow_mut() = token;
-        if found && self.socket.borrow().is_none() {
-            self.open_socket();
+        if found {
+            self.use_token();
         }
         Input::Token(found)
     }
@@ -277,6 +281,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Err(error) => return storage_failed(&error),
         };
         self.progress.borrow_mut().clone_from(&progress);
+        if let Some(page) = self.streamed_page(&progress).await {
+            return Input::Pulled(Ok(page));
+        }
         let Progress { cursor, receipt, .. } = progress;
         let client_id = match self.client_id() {
             Ok(client_id) => client_id,
@@ -321,9 +328,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let Progress { receipt, hydrating, .. } = self.progress.borrow().clone();
         let hydrating = hydrating && rebase.is_none();
         let (spaces, more) = (answer.spaces.clone(), answer.has_more);
-        let (changes, cursor) = (answer.changes, Some(answer.cursor));
+        let (changes, cursor, server_ms) = (answer.changes, Some(answer.cursor), answer.server_time.ms());
         let (asked_at, answered_at) = self.exchange.get();
-        let sample = Some(Sample { asked_at, answered_at, server_ms: answer.server_time.ms() });
+        let sample = Some(Sample { asked_at, answered_at, server_ms });
         let page = Page { changes, cursor, receipt, hydrating, more, rebase, replayed: Vec::new(), sample };
         let applied = match self.engine.apply(page).await {
             Ok(Some(_)) => self.engine.note_memberships(&spaces).await,
@@ -331,6 +338,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Err(error) => Err(error),
         };
         stored(applied, |()| {
+            self.streamed.note_applied(server_ms);
             self.engine.emit(Event::Spaces(spaces));
             Input::Applied
         })
@@ -345,6 +353,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {
+        self.note_state(shown, problem.as_ref());
         if let Some(problem) = &problem {
             let message = format!("sync did not finish: {}", problem.message);
             let kind = if shown == State::Offline { Kind::Offline } else { Kind::SyncFailed };

@@ -21,6 +21,7 @@ impl Machine {
                 self.block(State::NeedsAuth, "needs_auth", "the server refused a fresh token: sign in again")
             }
             Failure::Unauthorized => {
+                self.token_doubted = false;
                 self.has_token = false;
                 self.token_refused = true;
                 self.next_exchange()

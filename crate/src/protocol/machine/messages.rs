@@ -23,6 +23,8 @@ pub enum Input {
     Timer,
     /// The token, or that there is none.
     Token(bool),
+    /// A connection for nudges was told that the token is not good (any more).
+    TokenRefused,
     /// The app could not get a token now.
     TokenFailed(String),
     /// The answer to [`Effect::AskTime`], with the device's time when it was asked.

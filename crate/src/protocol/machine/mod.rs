@@ -61,6 +61,8 @@ pub struct Machine {
     phase: Phase,
     has_token: bool,
     token_refused: bool,
+    /// Somebody else than the loop was told that the token is not good: the next round gets another one first.
+    token_doubted: bool,
     clock_known: bool,
     samples: VecDeque<i64>,
     failures: u32,
@@ -90,6 +92,7 @@ impl Default for Machine {
             phase: Phase::Stopped,
             has_token: false,
             token_refused: false,
+            token_doubted: false,
             clock_known: true,
             samples: VecDeque::new(),
             failures: 0,
@@ -117,6 +120,7 @@ impl Machine {
             Input::Nudge => self.hint(now, 0),
             Input::Timer => self.timer(),
             Input::Token(found) => self.token(found),
+            Input::TokenRefused => self.doubt_token(now),
             Input::TokenFailed(message) => self.token_failed(message, now, random),
             Input::Time(reply, asked_at) => self.time(reply, asked_at, now, random),
             Input::ClockSettled => self.clock_settled(),
@@ -185,6 +189,7 @@ impl Machine {
         self.urged = false;
         self.pushes = 0;
         self.waiting_since = None;
+        self.drop_doubted_token();
         let mut effects = vec![Effect::Status(State::Syncing, None)];
         effects.extend(self.next_exchange());
         effects

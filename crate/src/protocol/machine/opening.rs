@@ -15,6 +15,7 @@ impl Machine {
         if self.phase != Phase::Token {
             return Vec::new();
         }
+        self.token_doubted = false;
         if found {
             hit(if self.token_refused { Probe::LoopTokenRefused } else { Probe::LoopToken });
             self.has_token = true;
@@ -22,6 +23,22 @@ impl Machine {
         }
         hit(Probe::LoopNeedsAuth);
         self.block(State::NeedsAuth, "needs_auth", "there is no valid token: sign in again")
+    }
+
+    /// What a connection was told of its token. An exchange that is under way with the same one finds out by itself.
+    pub(super) fn doubt_token(&mut self, now: u64) -> Vec<Effect> {
+        if !matches!(self.phase, Phase::Token | Phase::Blocked) {
+            self.token_doubted = true;
+        }
+        self.hint(now, 0)
+    }
+
+    pub(super) fn drop_doubted_token(&mut self) {
+        if std::mem::take(&mut self.token_doubted) && self.has_token {
+            hit(Probe::LoopTokenDoubted);
+            self.has_token = false;
+            self.token_refused = true;
+        }
     }
 
     pub(super) fn token_failed(&mut self, message: String, now: u64, random: u64) -> Vec<Effect> {

@@ -64,7 +64,7 @@ fn inputs() -> impl Strategy<Value = Input> {
     prop_oneof![
         20 => prop::sample::select(vec![Input::Nudge, Input::Nudge, Input::Nudge, Input::Logged]),
         4 => prop::sample::select(vec![Input::Start, Input::SyncNow, Input::Logged, Input::Nudge, Input::Timer]),
-        1 => prop::sample::select(vec![Input::Stop, Input::ClockUnknown, Input::TokenFailed(String::new())]),
+        1 => prop::sample::select(vec![Input::Stop, Input::ClockUnknown, Input::TokenRefused, Input::TokenFailed(String::new())]),
         4 => prop::bool::weighted(0.9).prop_map(Input::Token),
         4 => (answers(), 0..2 * NOW).prop_map(|(answer, asked_at)| Input::Time(answer, asked_at)),
         8 => events().prop_map(Input::Frozen),

@@ -24,6 +24,7 @@ mod sealed;
 mod sealed_attacks;
 mod shadows;
 mod spaces;
+mod transports;
 mod two_devices;
 mod united_keys;
 mod upgrades;
