@@ -10,7 +10,7 @@ use super::outbox::{self, Unsent};
 use super::ports::Host;
 use super::sealing::visibility_of;
 use super::spaces::{self, Kept};
-use super::{Engine, Touched, rows};
+use super::{Engine, Touched, letters, rows};
 use crate::model::{AUTHOR_ID, ID, OWN, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, Visibility};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use serde_json::Value;
@@ -82,6 +82,7 @@ pub async fn away<Tx: Transaction>(tx: &Tx, user: &str) -> Result<OrderedSet<Str
 impl<S: Store, H: Host> Engine<S, H> {
     /// Takes note of the spaces that an answer of the server names.
     pub(super) async fn note_memberships(self: &Rc<Self>, list: &[Space]) -> Result<()> {
+        self.retry_named(list).await?;
         let user = self.config().user_id().to_owned();
         let tables = self.synced_tables();
         let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
@@ -103,6 +104,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         for space in &meaning.forgotten {
             touched.extend(self.remove_space(&tx, &tables, space, false).await?.0);
             forget(&tx, rows::LETTER, |letter| letter["change"]["spaceId"] == *space).await?;
+            letters::forget_waiting(&tx, &user, space).await?;
         }
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
@@ -137,6 +139,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (mut removed, mut kept) = (Vec::new(), Vec::new());
         let unsent = outbox::unsent(tx, |_| true).await?;
         let letters: Vec<(String, Value)> = rows::read_all(tx, rows::LETTER).await?;
+        let waiting: Vec<(String, Value)> = rows::read_all(tx, rows::WAITING).await?;
+        let letters: Vec<Value> = letters.into_iter().chain(waiting).map(|(_, one)| one).collect();
         for table in tables {
             let info = self.config().table(table)?;
             let Some(sync) = info.sync.as_ref().filter(|sync| sync.scope == Scope::Space) else { continue };
@@ -171,14 +175,15 @@ impl<S: Store, H: Host> Engine<S, H> {
         row: &S::Row,
         id: &str,
         unsent: &Unsent,
-        letters: &[(String, Value)],
+        letters: &[Value],
     ) -> Option<&'static str> {
         let table = sync.sync_name.as_str();
         let is_of = |letter: &Value| {
-            let change = &letter["change"];
-            letter["row"]["appId"] == sync.app.as_str() && change["table"] == table && change["id"] == *id
+            let parked = letter["row"]["changes"].as_array().into_iter().flatten();
+            letter["row"]["appId"] == sync.app.as_str()
+                && parked.chain([&letter["change"]]).any(|change| change["table"] == table && change["id"] == *id)
         };
-        if unsent.has_record(table, id) || letters.iter().any(|(_, letter)| is_of(letter)) {
+        if unsent.has_record(table, id) || letters.iter().any(is_of) {
             return Some("unsent");
         }
         let is_mine = row.text(AUTHOR_ID).as_deref() == Some(self.config().user_id());

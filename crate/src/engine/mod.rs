@@ -16,6 +16,7 @@ mod install;
 mod key_text;
 mod keyring;
 mod leaving;
+mod letters;
 mod live;
 mod local;
 mod log;
@@ -50,6 +51,7 @@ pub use error::{Error, Kind, Result};
 pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};
 pub use guests::{Existing, GuestData, Left};
 pub use keyring::NewKey;
+pub use letters::{DeadLetter, Refused};
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
@@ -253,14 +255,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
-    /// Counts the changes the server does not have, in the database itself and after every write under way.
+    /// Counts the changes the server does not have, in the database itself and after every write under way: those on
+    /// their way, dead letters, and what waits behind them.
     pub async fn count_unsent(&self) -> Result<usize> {
         let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
+        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
         let count = outbox::count(&tx, &user).await?;
+        let refused = letters::count(&tx, &user).await?;
         self.pending.set(count);
         tx.commit().await?;
-        Ok(count)
+        Ok(count + refused)
     }
 
     /// Ends the engine's use of the store; what is committing finishes.
@@ -285,7 +289,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.live.mark(touched, |query| self.sight_of(query).ok().map(|(_, sight)| sight));
         live::schedule(self);
         let changes = changes::of_commit(touched, origin, &self.config());
-        if !changes.is_empty() {
+        // What only the log heard of is for other tabs, of which one sends it.
+        if !changes.is_empty() || logged > 0 {
             self.emit(Event::Change { changes, logged: Some(logged) });
         }
         let hook = self.on_logged.borrow().clone();
@@ -299,7 +304,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.set(self.pending.get() + logged);
         self.live.mark_tables(&changes);
         live::schedule(self);
-        self.emit(Event::Change { changes, logged: None });
+        if !changes.is_empty() {
+            self.emit(Event::Change { changes, logged: None });
+        }
         let hook = self.on_logged.borrow().clone();
         if let Some(hook) = hook.filter(|_| logged > 0) {
             hook();

@@ -19,6 +19,8 @@ pub const QUARANTINE: &str = "quarantine";
 pub const PARKED: &str = "parked";
 /// Outgoing changes the server refused for good, by event id.
 pub const LETTER: &str = "letter";
+/// Outgoing changes that wait behind a dead letter, by the event id of the first; see `letters/`.
+pub const WAITING: &str = "waiting";
 /// The spaces a user is a member of, and the types they were seen with; see `spaces.rs`.
 pub const SPACES: &str = "spaces";
 /// Moved records that something came of, by table and id; see `whole/follow.rs`.
