@@ -293,8 +293,15 @@ impl<S: Store, H: Host> Engine<S, H> {
         if !changes.is_empty() || logged > 0 {
             self.emit(Event::Change { changes, logged: Some(logged) });
         }
+        if logged > 0 {
+            self.tell_driver();
+        }
+    }
+
+    /// Has the sync driver look at the log.
+    fn tell_driver(&self) {
         let hook = self.on_logged.borrow().clone();
-        if let Some(hook) = hook.filter(|_| logged > 0) {
+        if let Some(hook) = hook {
             hook();
         }
     }
@@ -307,9 +314,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         if !changes.is_empty() {
             self.emit(Event::Change { changes, logged: None });
         }
-        let hook = self.on_logged.borrow().clone();
-        if let Some(hook) = hook.filter(|_| logged > 0) {
-            hook();
+        if logged > 0 {
+            self.tell_driver();
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Server {
     members: RefCell<BTreeMap<String, Vec<Space>>>,
     /// Whether nobody can say who is in which space.
     members_unknown: Cell<bool>,
+    /// Spaces that pushes know no members of, whatever pulls say.
+    refusing: RefCell<BTreeSet<String>>,
     /// Changes that retention removed, or that are withheld.
     removed: RefCell<BTreeSet<EventId>>,
     /// Tokens of this number and above are good.
@@ -74,6 +76,7 @@ impl Server {
             quota: Cell::new(None),
             members: RefCell::default(),
             members_unknown: Cell::new(false),
+            refusing: RefCell::default(),
             removed: RefCell::default(),
             good_tokens_from: Cell::new(0),
             page: Cell::new(1000),
@@ -87,6 +90,16 @@ impl Server {
     /// Sets the spaces a user is a member of.
     pub fn set_spaces(&self, user: &str, spaces: Vec<Space>) {
         self.members.borrow_mut().insert(user.to_owned(), spaces);
+    }
+
+    /// Refuses what is pushed into a space as if nobody were a member, while pulls name it.
+    pub fn refuse_in(&self, space: &str, refuse: bool) {
+        let mut refusing = self.refusing.borrow_mut();
+        if refuse {
+            refusing.insert(space.to_owned())
+        } else {
+            refusing.remove(space)
+        };
     }
 
     /// Lets the look-up of memberships fail, or work again.
@@ -311,8 +324,10 @@ impl Server {
     }
 
     fn push(&self, user: &str, receipt: Option<String>, changes: Vec<Sent>) -> Result<PushAnswer, LogError> {
+        let mut caller = self.caller(user);
+        caller.spaces.retain(|space| !self.refusing.borrow().contains(space.id.as_str()));
         let push = Push {
-            caller: self.caller(user),
+            caller,
             client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
             receipt,
             changes,

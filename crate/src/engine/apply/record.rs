@@ -73,7 +73,7 @@ impl Tally {
         let same = || crate::model::same_json(&json_of(row, name.as_str()), &edit.value);
         let list = match edit.at.cmp(&at) {
             // The first to insert is the author: their stamp goes down with the insert's.
-            _ if name.as_str() == AUTHOR_ID && (taken || same()) => return,
+            _ if name.as_str() == AUTHOR_ID && taken => return,
             _ if name.as_str() == AUTHOR_ID => &mut self.lost,
             Ordering::Equal if taken || same() => &mut self.matched,
             Ordering::Equal | Ordering::Less if !taken => &mut self.lost,

@@ -3,12 +3,14 @@
 use super::undo::{Edits, Undone};
 use super::{Letter, Waiting, of_group, read, read_waiting};
 use crate::engine::error::Result;
+use crate::engine::events::Event;
 use crate::engine::guests::is_guests;
 use crate::engine::outbox::{Before, LogRow, LoggedChange};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_deleted;
-use crate::engine::{Engine, Touched, epoch, keyring, rebase, rows, shadow};
+use crate::engine::{Engine, Touched, epoch, keyring, oldest_logged, rebase, rows, shadow};
 use crate::model::{Actor, OrderedMap, Origin, Stamp};
+use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Scan, Store, Transaction};
 use serde_json::json;
 use std::rc::Rc;
@@ -29,8 +31,8 @@ struct Discard<R> {
     records: OrderedMap<(String, String), (Option<R>, Option<R>, Vec<String>)>,
     unseen: Vec<(String, String)>,
     is_unknown: bool,
-    /// How many changes went out of the log.
-    dropped: usize,
+    /// How many changes went out of the log, and which rows they lay in, for those who wait for them.
+    dropped: (usize, Vec<(f64, Rejection)>),
 }
 
 fn later<T>(all: impl IntoIterator<Item = T>) -> Vec<Later<T>> {
@@ -58,7 +60,7 @@ impl<R: Row> Discard<R> {
         }
         let (log, parked, letters) = (later(log), later(parked), later(letters));
         let records = OrderedMap::new();
-        Ok(Self { log, parked, letters, unsent, records, unseen: Vec::new(), is_unknown: false, dropped: 0 })
+        Ok(Self { log, parked, letters, unsent, records, unseen: Vec::new(), is_unknown: false, dropped: Default::default() })
     }
 
     /// Calls `visit` with every later change of a letter's record; one that it says `false` of is taken away.
@@ -71,7 +73,13 @@ impl<R: Row> Discard<R> {
         for one in &mut self.log {
             let count = one.kept.changes.len();
             one.is_changed |= rewrite(&mut one.kept);
-            self.dropped += count - one.kept.changes.len();
+            if let Some(code) = RejectionCode::of(&letter.code).filter(|_| one.kept.changes.len() < count) {
+                self.dropped.0 += count - one.kept.changes.len();
+                let (event_id, message) = (letter.key.clone(), letter.message.clone());
+                let seqs = std::iter::once(one.kept.seq).chain(one.kept.absorbed.iter().copied());
+                let why = Rejection { event_id, code, message };
+                self.dropped.1.extend(seqs.map(|seq| (seq, why.clone())));
+            }
         }
         for one in &mut self.parked {
             one.is_changed |= rewrite(&mut one.kept.row);
@@ -225,15 +233,21 @@ impl<S: Store, H: Host> Engine<S, H> {
         if discard.is_unknown {
             rebase::read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
         }
-        let dropped = discard.dropped;
+        let (dropped, told) = std::mem::take(&mut discard.dropped);
         let (held, parked, touched) = discard.write(&tx, &|| epoch::fresh_id(&self.host))?;
         let released = self.release(&tx, held, parked, Vec::new()).await?;
         if keyring::brings_work(self, &touched) {
             keyring::note_arrivals(&tx, &user).await?;
         }
+        let oldest = oldest_logged(&tx).await?;
         tx.commit().await?;
-        self.pending.set(self.pending.get().saturating_sub(dropped));
+        if dropped > 0 {
+            self.pending.set(self.pending.get().saturating_sub(dropped));
+            self.wake_waiters(oldest, &told);
+            self.emit(Event::Settled { oldest, refused: told });
+        }
         self.committed(&touched, Origin::ServerReplay, released);
+        self.tell_driver();
         self.look_again().await
     }
 
