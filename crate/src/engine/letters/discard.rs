@@ -60,7 +60,16 @@ impl<R: Row> Discard<R> {
         }
         let (log, parked, letters) = (later(log), later(parked), later(letters));
         let records = OrderedMap::new();
-        Ok(Self { log, parked, letters, unsent, records, unseen: Vec::new(), is_unknown: false, dropped: Default::default() })
+        Ok(Self {
+            log,
+            parked,
+            letters,
+            unsent,
+            records,
+            unseen: Vec::new(),
+            is_unknown: false,
+            dropped: Default::default(),
+        })
     }
 
     /// Calls `visit` with every later change of a letter's record; one that it says `false` of is taken away.
