@@ -15,6 +15,8 @@ pub const CLOCK: &str = "clock";
 pub const CURSOR: &str = "cursor";
 /// Incoming changes that could not be applied, by event id.
 pub const QUARANTINE: &str = "quarantine";
+/// How much had to leave quarantine for want of room, by user; see `apply/aside.rs`.
+pub const DROPPED: &str = "dropped";
 /// Changes of records whose insert has not come, by table and id.
 pub const PARKED: &str = "parked";
 /// Outgoing changes the server refused for good, by event id.
