@@ -244,9 +244,7 @@ pub fn guest_data(data: &GuestData<JsRow>) -> JsValue {
 
 /// A `RawDeadLetter`.
 pub fn dead_letter(letter: &DeadLetter) -> JsValue {
-    let change = |one: &Refused| {
-        json!({ "app": one.app, "table": one.table, "id": one.id, "op": one.op, "spaceId": one.space, "fields": one.fields })
-    };
+    let change = |one: &Refused| json!({ "app": one.app, "table": one.table, "id": one.id, "op": one.op, "spaceId": one.space, "fields": one.fields });
     json_out(&json!({
         "id": letter.id,
         "code": letter.code,

@@ -464,7 +464,9 @@ fn refuse_unsent(pending: usize) -> Result<(), JsValue> {
     if pending == 0 {
         return Ok(());
     }
-    let message = format!("{pending} changes are not on the server: sync first and decide on dead letters, or force to lose them");
+    let message = format!(
+        "{pending} changes are not on the server: sync first and decide on dead letters, or force to lose them"
+    );
     Err(thrown(&Error::new(Kind::UnsentChanges, message).with(serde_json::json!({ "pending": pending }))))
 }
 

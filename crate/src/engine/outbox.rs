@@ -271,8 +271,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         outcome.refused.extend(why.iter().flat_map(|rejection| seqs().map(|seq| (seq, (*rejection).clone()))));
         for unit in letters::units(refused.into_iter().map(|(change, _)| change).collect()) {
             let of_unit: Vec<&Rejection> = why.drain(..unit.len()).collect();
-            let unit = unit.into_iter().zip(of_unit.iter().copied()).collect();
-            if outcome.blocked.refuse(tx, row, unit, Stamp::at_ms(self.host.now_ms()))? {
+            let unit: Vec<_> = unit.into_iter().zip(of_unit.iter().copied()).collect();
+            if outcome.blocked.refuse(tx, row, &unit, Stamp::at_ms(self.host.now_ms()))? {
                 outcome.letters.extend(of_unit.into_iter().cloned());
             }
         }

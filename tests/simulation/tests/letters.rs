@@ -48,7 +48,7 @@ fn titles(change: &Value) -> Vec<(String, String)> {
 fn unsaid(device: &Device) -> BTreeMap<String, String> {
     let logged = device.logged().into_iter().map(|(_, change)| change);
     let letters = device.engine_rows("letter").into_iter().map(|letter| letter["change"].clone());
-    let waiting = device.engine_rows("waiting").into_iter().flat_map(|one| one["row"]["changes"].as_array().cloned());
+    let waiting = device.engine_rows("waiting").into_iter().filter_map(|one| one["row"]["changes"].as_array().cloned());
     logged.chain(letters).chain(waiting.flatten()).flat_map(|change| titles(&change)).collect()
 }
 

@@ -142,7 +142,7 @@ impl Blocked {
         &mut self,
         tx: &Tx,
         row: &LogRow,
-        unit: Vec<(LoggedChange, &Rejection)>,
+        unit: &[(LoggedChange, &Rejection)],
         at: Stamp,
     ) -> Result<bool> {
         let Some(first) = unit.first().map(|(_, rejection)| *rejection) else { return Ok(false) };

@@ -58,9 +58,9 @@ impl<S: Store, H: Host> Engine<S, H> {
             let key = letter.key.clone();
             rows::write(&tx, rows::LETTER, &key, letter)?;
         }
-        due.iter_mut().for_each(|letter| {
+        for letter in &mut due {
             letter.change.0.insert(AGAIN.to_owned(), true.into());
-        });
+        }
         let released = self.release_letters(&tx, &user, due).await?;
         tx.commit().await?;
         self.committed(&[], Origin::System, released);

@@ -21,31 +21,34 @@ impl<S: Store, H: Host> Engine<S, H> {
             freed.push(LogRow { changes: vec![letter.change], ..letter.row });
         }
         let held = read(tx, user).await?;
-        self.release(tx, held, read_waiting(tx, user).await?, freed).await
+        self.release(tx, &held, read_waiting(tx, user).await?, freed).await
     }
 
     /// Puts `freed` back into the log, and what is parked and waits for none of the letters that are `held` still.
     pub(super) async fn release(
         &self,
         tx: &S::Tx,
-        held: Vec<Letter>,
+        held: &[Letter],
         parked: Vec<Waiting>,
         mut freed: Vec<LogRow>,
     ) -> Result<usize> {
         let mut blocked = Blocked::default();
-        held.iter().for_each(|letter| blocked.add_letter(letter));
+        for letter in held {
+            blocked.add_letter(letter);
+        }
         for one in parked {
             if !blocked.takes(&one) {
                 rows::remove(tx, rows::WAITING, &one.key)?;
                 freed.push(one.row);
             }
         }
-        freed.iter_mut().for_each(|row| row.sent_at = None);
+        for row in &mut freed {
+            row.sent_at = None;
+        }
         sort_by(&mut freed, |a, b| a.seq.total_cmp(&b.seq));
         let mut rows: Vec<LogRow> = Vec::new();
         for row in freed {
-            match rows.last_mut().filter(|last| last.seq == row.seq && last.without_changes() == row.without_changes())
-            {
+            match rows.last_mut().filter(|last| last.without_changes() == row.without_changes()) {
                 Some(last) => last.changes.extend(row.changes),
                 None => rows.push(row),
             }
@@ -59,7 +62,9 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// Puts a row back under its number, before what is left there of it, or right after what has that number now.
     async fn put_back(&self, tx: &S::Tx, mut row: LogRow) -> Result<()> {
-        row.changes.iter_mut().for_each(|change| change.set_event_id(epoch::fresh_id(&self.host)));
+        for change in &mut row.changes {
+            change.set_event_id(epoch::fresh_id(&self.host));
+        }
         loop {
             let there = tx.get(CHANGE_LOG, &Key::Number(row.seq)).await?;
             let Some(there) = there else { return row.put(tx) };
