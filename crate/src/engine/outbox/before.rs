@@ -3,8 +3,10 @@
 //! An edit keeps it with the field. An insert has most of its fields in `data`, so it keeps that in a map of its own.
 
 use super::row::{LoggedChange, stamp_in};
+use crate::merge::tie_order;
 use crate::model::{AUTHOR_ID, DELETED_AT, Edit, OrderedMap, Stamp};
 use serde_json::{Map, Value, json};
+use std::cmp::Ordering;
 
 /// By field, what another wrote there that lost to an insert, or that stood there when a whole record was said anew.
 pub const BEFORE: &str = "before";
@@ -87,14 +89,17 @@ impl LoggedChange {
         fields.map(|fields| fields.insert(field.to_owned(), edit));
     }
 
-    /// Notes another's value of a field that lost to this change's: where it is newer than what the field falls back to,
-    /// it takes that one's place. The first to insert is the author, so of authors the earliest is kept.
+    /// Notes another's value of a field that lost to this change's: where it wins over what the field falls back to, it
+    /// takes that one's place. The first to insert is the author, so of authors the earliest is kept.
     pub(super) fn keep_lost(&mut self, field: &str, edit: &Edit) -> bool {
         let was = self.before_of(field);
-        if let Before::Was { at, .. } = was
-            && if field == AUTHOR_ID { at <= edit.at } else { at >= edit.at }
-        {
-            return false;
+        if let Before::Was { value, at, .. } = &was {
+            // As merging decides, of two under one stamp, too.
+            let order = edit.at.cmp(at).then_with(|| tie_order(&edit.value, value));
+            let wins = if field == AUTHOR_ID { Ordering::Less } else { Ordering::Greater };
+            if order != wins {
+                return false;
+            }
         }
         // What was sealed stays beside what came for it until somebody with the key has looked at that.
         let shadow = match was {
