@@ -324,6 +324,32 @@ fn letters_of_a_space_are_tried_again_when_an_answer_names_it_and_not_for_ever()
 }
 
 #[test]
+fn deciding_on_one_letter_releases_nothing_that_waits_for_another() {
+    for retries in [true, false] {
+        let world = refused();
+        let device = &world.devices[0];
+        device.add("tasks", cake("u")).expect("added");
+        world.pass(10_000);
+        for id in ["t", "u"] {
+            device.update("tasks", id, json!({ "note": "later" })).expect("updated");
+        }
+        world.pass(10_000);
+        may_write(&world, true);
+        let of = |id: &str| {
+            let letters = device.dead_letters();
+            letters.into_iter().find(|letter| letter.changes[0].id == id).expect("a letter")
+        };
+        let id = of("t").id;
+        if retries { device.retry_letter(&id) } else { device.discard_letter(&id) }.expect("decided");
+        world.pass(30_000);
+        assert_eq!((of("u").waiting, sent(device, "u").len()), (1, 1), "refused once, and not sent past that");
+        device.retry_letter(&of("u").id).expect("retried");
+        agreed(&world);
+        assert_eq!(world.devices[1].stored("tasks", "u")["note"], "later");
+    }
+}
+
+#[test]
 fn letters_of_many_records_are_retried_and_discarded_one_by_one() {
     let world = with_cake();
     let device = &world.devices[0];
