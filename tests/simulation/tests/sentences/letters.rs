@@ -341,6 +341,7 @@ fn deciding_on_one_letter_releases_nothing_that_waits_for_another() {
         };
         let id = of("t").id;
         if retries { device.retry_letter(&id) } else { device.discard_letter(&id) }.expect("decided");
+        assert_eq!(of("u").waiting, 1, "at once");
         world.pass(30_000);
         assert_eq!((of("u").waiting, sent(device, "u").len()), (1, 1), "refused once, and not sent past that");
         device.retry_letter(&of("u").id).expect("retried");
