@@ -289,12 +289,19 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.live.mark(touched, |query| self.sight_of(query).ok().map(|(_, sight)| sight));
         live::schedule(self);
         let changes = changes::of_commit(touched, origin, &self.config());
-        // What only the log heard of is for other tabs, of which one sends it.
-        if !changes.is_empty() || logged > 0 {
+        if !changes.is_empty() {
             self.emit(Event::Change { changes, logged: Some(logged) });
         }
         if logged > 0 {
             self.tell_driver();
+        }
+    }
+
+    /// Tells what a transaction did that may have changed nothing but the log: the tab that leads has something to send.
+    fn committed_to_log(self: &Rc<Self>, touched: &[Touched<S::Row>], origin: Origin, logged: usize) {
+        self.committed(touched, origin, logged);
+        if touched.is_empty() && logged > 0 {
+            self.emit(Event::Change { changes: Vec::new(), logged: Some(logged) });
         }
     }
 

@@ -34,7 +34,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             self.wake_waiters(oldest, &told);
             self.emit(Event::Settled { oldest, refused: told });
         }
-        self.committed(&touched, Origin::ServerReplay, released);
+        self.committed_to_log(&touched, Origin::ServerReplay, released);
         self.tell_driver();
         self.look_again().await
     }

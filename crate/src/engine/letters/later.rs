@@ -152,6 +152,10 @@ impl<R: Row> Discard<R> {
         let undone = self.undone(name, [(&letter.row, &letter.change)], actor);
         for stamp in letter.change.stamps(&letter.row) {
             let before = letter.change.before_of(&stamp.field);
+            // A whole record said anew repeats who made it: that was so before, and stays so.
+            if matches!(&before, Before::Was { at, .. } if *at == stamp.at) {
+                continue;
+            }
             self.visit(letter, &mut |change, row| fall_back(change, row, (&stamp.field, stamp.at), &before));
         }
         self.take(name, undone);

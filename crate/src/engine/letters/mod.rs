@@ -185,7 +185,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let released = self.release_letters(&tx, &user, letters).await?;
         tx.commit().await?;
-        self.committed(&[], Origin::System, released);
+        self.committed_to_log(&[], Origin::System, released);
         Ok(())
     }
 }
