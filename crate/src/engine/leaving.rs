@@ -6,11 +6,12 @@
 
 use super::error::Result;
 use super::events::{Event, Kept as KeptRow};
+use super::letters::{self, Letter};
 use super::outbox::{self, Unsent};
 use super::ports::Host;
 use super::sealing::visibility_of;
 use super::spaces::{self, Kept};
-use super::{Engine, Touched, letters, rows};
+use super::{Engine, Touched, rows};
 use crate::model::{AUTHOR_ID, ID, OWN, OrderedSet, Origin, SPACE_ID, Scope, Space, TableSync, Visibility};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use serde_json::Value;
@@ -82,11 +83,12 @@ pub async fn away<Tx: Transaction>(tx: &Tx, user: &str) -> Result<OrderedSet<Str
 impl<S: Store, H: Host> Engine<S, H> {
     /// Takes note of the spaces that an answer of the server names.
     pub(super) async fn note_memberships(self: &Rc<Self>, list: &[Space]) -> Result<()> {
-        self.retry_named(list).await?;
         let user = self.config().user_id().to_owned();
         let tables = self.synced_tables();
         let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
-        if !self.reads_news(list, &user).await? {
+        let (is_news, letters) = self.reads_news(list, &user).await?;
+        self.retry_named(&letters, list).await?;
+        if !is_news {
             return Ok(());
         }
         let tx = self.store.begin(Mode::Write, &stores)?;
@@ -116,15 +118,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
-    /// Whether there is anything to write; most answers say what the last one said.
-    async fn reads_news(&self, list: &[Space], user: &str) -> Result<bool> {
+    /// Whether there is anything to write; most answers say what the last one said. Beside it the user's dead letters.
+    async fn reads_news(&self, list: &[Space], user: &str) -> Result<(bool, Vec<Letter>)> {
         if self.config().user.is_none() {
-            return Ok(false);
+            return Ok((false, Vec::new()));
         }
         let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        let mut kept = spaces::read(&tx, user).await?;
+        let (kept, letters) = futures_util::future::join(spaces::read(&tx, user), letters::read(&tx, user)).await;
         let config = self.config();
-        Ok(kept.note(list, self.host.now_ms(), |id| config.is_own_space(id)).changed)
+        let news = kept?.note(list, self.host.now_ms(), |id| config.is_own_space(id));
+        Ok((news.changed, letters?))
     }
 
     /// Deletes the rows of a space, with what waits for them; where it `keeps`, but for what is the user's alone and what

@@ -110,9 +110,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let mine = |row: &S::Row| row.text("userId").as_deref() == Some(&user);
         let scan = Scan { limit: Some(MAX_PUSH_CHANGES), ..Scan::default() };
-        let found = tx.scan(CHANGE_LOG, &scan, &mine).await?;
+        let scanned = tx.scan(CHANGE_LOG, &scan, &mine);
+        let (found, blocked) = futures_util::future::join(scanned, Blocked::read(&tx, &user)).await;
+        let found = found?;
         let mut rows = parse_rows(&found);
-        let parked = Blocked::read(&tx, &user).await?.hold_back(&tx, &mut rows)?;
+        let parked = blocked?.hold_back(&tx, &mut rows)?;
         if rows.is_empty() && found.len() >= MAX_PUSH_CHANGES {
             self.held_back(tx, parked).await?;
             return Ok(Step::HeldBack);

@@ -52,11 +52,12 @@ pub fn units(changes: Vec<LoggedChange>) -> Vec<Vec<LoggedChange>> {
 impl Blocked {
     /// What is held up by a user's letters and by what is parked.
     pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Self> {
+        let (letters, waiting) = futures_util::future::join(read(tx, user), read_waiting(tx, user)).await;
         let mut blocked = Self::default();
-        for letter in &read(tx, user).await? {
+        for letter in &letters? {
             blocked.add_letter(letter);
         }
-        for one in &read_waiting(tx, user).await? {
+        for one in &waiting? {
             let part = blocked.parts.entry(one.row.seq.to_bits()).or_default();
             *part = (*part).max(one.part + 1);
             blocked.add(&one.row, &one.row.changes, &(one.code.clone(), one.message.clone()));

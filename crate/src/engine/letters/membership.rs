@@ -42,12 +42,10 @@ impl Meaning {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
-    /// Tries letters again whose space an answer names.
-    pub(in crate::engine) async fn retry_named(self: &Rc<Self>, list: &[Space]) -> Result<()> {
+    /// Tries letters again whose space an answer names; `letters`: those there were just now.
+    pub(in crate::engine) async fn retry_named(self: &Rc<Self>, letters: &[Letter], list: &[Space]) -> Result<()> {
         let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        let meaning = self.meaning(&read(&tx, &user).await?, list);
-        drop(tx);
+        let meaning = self.meaning(letters, list);
         if meaning.due.is_empty() && meaning.absent.is_empty() {
             return Ok(());
         }
