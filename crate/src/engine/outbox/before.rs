@@ -1,6 +1,7 @@
 //! What a field was before a logged change: what it falls back to when the change is discarded. It never leaves the device.
 //!
-//! An edit keeps it with the field. An insert has most of its fields in `data`, so it keeps that in a map of its own.
+//! An edit keeps it with the field. An insert has most of its fields in `data`,
+//! and a deletion has none, so they keep that in a map of their own.
 
 use super::row::{LoggedChange, stamp_in};
 use crate::merge::tie_order;
@@ -8,7 +9,8 @@ use crate::model::{AUTHOR_ID, DELETED_AT, Edit, OrderedMap, Stamp};
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 
-/// By field, what another wrote there that lost to an insert, or that stood there when a whole record was said anew.
+/// By field, what another wrote there that lost to an insert or a deletion, or that stood there when a whole record was
+/// said anew.
 pub const BEFORE: &str = "before";
 
 /// What a field was.
@@ -57,9 +59,6 @@ impl LoggedChange {
             Before::Nothing => json!({ "value": null }),
             Before::Unknown => return self.forget_before(field),
         };
-        if self.op() == "delete" && field == DELETED_AT {
-            return;
-        }
         if let Some(edit) = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut) {
             edit.insert("before".to_owned(), kept);
             return;

@@ -286,9 +286,7 @@ impl LoggedChange {
         }
         let Some(at) = self.stamp_of(field, row_at).filter(|at| edit.at <= *at) else { return false };
         let noted = self.note_other(LOST, field, edit.at);
-        // Of a deletion there is nothing to keep but the stamp it replaced.
-        let is_kept = !(self.op() == "delete" && field == DELETED_AT) && edit.at <= at;
-        is_kept && self.keep_lost(field, edit) || noted
+        self.keep_lost(field, edit) || noted
     }
 
     /// Notes that another's value of a field has this change's stamp.

@@ -299,6 +299,24 @@ fn a_discarded_deletion_brings_the_record_back() {
 }
 
 #[test]
+fn a_discarded_deletion_falls_back_to_what_others_did_to_the_record_meanwhile() {
+    let world = with_cake();
+    let [device, other] = [&world.devices[0], &world.devices[1]];
+    device.line.set_online(false);
+    other.delete("tasks", "t").expect("deleted");
+    other.restore("tasks", "t").expect("restored");
+    world.pass(10_000);
+    device.delete("tasks", "t").expect("deleted");
+    may_write(&world, false);
+    device.line.set_online(true);
+    world.pass(60_000);
+    device.discard_letter(&letter(device)).expect("discarded");
+    may_write(&world, true);
+    agreed(&world);
+    assert_eq!(device.rows("tasks").len(), 1);
+}
+
+#[test]
 fn letters_of_a_space_are_tried_again_when_an_answer_names_it_and_not_for_ever() {
     let world = club();
     let device = &world.devices[0];
