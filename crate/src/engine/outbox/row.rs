@@ -284,7 +284,9 @@ impl LoggedChange {
         if field == AUTHOR_ID {
             return self.op() == "insert" && self.keep_lost(field, edit);
         }
-        let Some(at) = self.stamp_of(field, row_at).filter(|at| edit.at <= *at) else { return false };
+        if self.stamp_of(field, row_at).is_none_or(|at| edit.at > at) {
+            return false;
+        }
         let noted = self.note_other(LOST, field, edit.at);
         self.keep_lost(field, edit) || noted
     }
