@@ -466,50 +466,6 @@ fn nothing_is_written_under_a_rotation_that_the_format_does_not_carry() {
 }
 
 #[test]
-fn of_two_keys_of_one_generation_the_greater_is_the_newest_and_opens_what_the_other_sealed() {
-    for (mine, theirs) in [(8, 9), (9, 8)] {
-        let world = filled();
-        let [one, other] = [&world.devices[0], &world.devices[1]];
-        let backup = world.server.backup();
-        other.line.set_online(false);
-        one.rotate(mine).expect("rotated");
-        one.update("tasks", "a", json!({ "note": "one's" })).expect("updated");
-        world.pass(60_000);
-        one.line.set_online(false);
-        // The server forgets of it, and takes another key of that generation.
-        world.server.restore(&backup);
-        other.line.set_online(true);
-        other.rotate(theirs).expect("rotated");
-        other.update("tasks", "b", json!({ "note": "other's" })).expect("updated");
-        world.pass(60_000);
-        one.line.set_online(true);
-        settle(&world);
-        let (lesser, greater, byte) =
-            if one.engine().is_outdated() { (one, other, theirs) } else { (other, one, mine) };
-        assert!(lesser.engine().is_outdated() && !greater.engine().is_outdated(), "both know which is the newest");
-        assert_eq!(code(lesser.update("tasks", "c", json!({ "title": "x" }))), "key_outdated");
-        lesser.unlock(byte).expect("the newest key is there");
-        settle(&world);
-        settle(&world);
-        for device in [one, other] {
-            assert!(!device.engine().is_outdated());
-            let note = |id: &str| shown(device, "tasks", id)["note"].clone();
-            assert_eq!((note("a"), note("b"), note("c")), (json!("one's"), json!("other's"), json!(["c"])));
-            let keys: Vec<_> = generations(device).into_iter().flatten().collect();
-            assert!(keys.iter().all(|generation| *generation == 2));
-        }
-        // From then on the newest alone is enough.
-        let mut world = world;
-        let fresh = world.add(setup());
-        fresh.open();
-        fresh.unlock(byte).expect("unlocked");
-        settle(&world);
-        let note = |id: &str| shown(&world.devices[2], "tasks", id)["note"].clone();
-        assert_eq!((note("a"), note("b")), (json!("one's"), json!("other's")));
-    }
-}
-
-#[test]
 fn a_key_that_was_never_the_users_does_not_come_to_lie_under_the_newest() {
     let world = filled();
     let device = &world.devices[0];

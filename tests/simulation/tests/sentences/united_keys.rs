@@ -1,8 +1,9 @@
 //! Of two keys of one generation the lesser comes to lie under the newest, whenever a device had both: before it heard of one
 //! of them, or by a clock that was ahead and not compared with the server's yet.
 
-use super::rotation::{filled, settle};
+use super::rotation::{filled, generations, settle};
 use super::sealed::{setup, shown};
+use mana_simulation::calls::code;
 use mana_simulation::{Device, World};
 use mana_sync_engine::engine::{Event, State};
 use mana_sync_engine::model::Stamp;
@@ -75,6 +76,31 @@ fn check_newest_is_enough(mut world: World, newest: u8) {
     settle(&world);
     let note = |id: &str| -> Value { shown(&world.devices[2], "tasks", id)["note"].clone() };
     assert_eq!((note("a"), note("b")), (json!("one's"), json!("other's")));
+}
+
+#[test]
+fn of_two_keys_of_one_generation_the_greater_is_the_newest_and_opens_what_the_other_sealed() {
+    for (mine, theirs) in [(8, 9), (9, 8)] {
+        let world = rotated_apart(mine, theirs);
+        let [one, other] = [&world.devices[0], &world.devices[1]];
+        one.line.set_online(true);
+        settle(&world);
+        let (lesser, greater, byte) =
+            if one.engine().is_outdated() { (one, other, theirs) } else { (other, one, mine) };
+        assert!(lesser.engine().is_outdated() && !greater.engine().is_outdated(), "both know which is the newest");
+        assert_eq!(code(lesser.update("tasks", "c", json!({ "title": "x" }))), "key_outdated");
+        lesser.unlock(byte).expect("the newest key is there");
+        settle(&world);
+        settle(&world);
+        for device in [one, other] {
+            assert!(!device.engine().is_outdated());
+            let note = |id: &str| shown(device, "tasks", id)["note"].clone();
+            assert_eq!((note("a"), note("b"), note("c")), (json!("one's"), json!("other's"), json!(["c"])));
+            let keys: Vec<_> = generations(device).into_iter().flatten().collect();
+            assert!(keys.iter().all(|generation| *generation == 2));
+        }
+        check_newest_is_enough(world, byte);
+    }
 }
 
 #[test]
