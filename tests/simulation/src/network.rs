@@ -122,12 +122,12 @@ pub struct Line {
     /// What befalls its connections.
     pub connections: Connections,
     tokens_fail: Cell<bool>,
-    /// What answers requests with such bodies in the server's place.
+    /// What answers some requests in the server's place.
     barrier: RefCell<Option<Barrier>>,
 }
 
-/// The answer to a request with this body, where it does not reach the server.
-type Barrier = Box<dyn Fn(&str) -> Option<Response>>;
+/// What becomes of a request that does not reach the server.
+type Barrier = Box<dyn Fn(&Request) -> Option<Result<Response, NoAnswer>>>;
 
 struct Connection {
     owner: Owner,
@@ -202,7 +202,12 @@ impl Line {
     /// From now on the body of a request decides whether it reaches the server, or is answered with such a status and a page
     /// of HTML.
     pub fn stop_bodies(&self, status: impl Fn(&str) -> Option<u16> + 'static) {
-        *self.barrier.borrow_mut() = Some(Box::new(move |body| status(body).map(html)));
+        self.stop(move |request| status(request.body.as_deref().unwrap_or_default()).map(|status| Ok(html(status))));
+    }
+
+    /// From now on somebody else answers the requests for which there is an answer here.
+    pub fn stop(&self, answer: impl Fn(&Request) -> Option<Result<Response, NoAnswer>> + 'static) {
+        *self.barrier.borrow_mut() = Some(Box::new(answer));
     }
 
     /// How many requests to a path have met this fault.
@@ -338,9 +343,9 @@ impl Line {
         if let Some(answer) = fault.and_then(strange) {
             return Ok(answer);
         }
-        let stopped = request.body.as_deref().and_then(|body| self.barrier.borrow().as_ref()?(body));
+        let stopped = self.barrier.borrow().as_ref().and_then(|barrier| barrier(&request));
         if let Some(answer) = stopped {
-            return Ok(answer);
+            return answer;
         }
         let mut answer = self.server.answer(&request);
         if fault == Some(Fault::Duplicate) {

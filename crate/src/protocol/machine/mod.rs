@@ -84,6 +84,8 @@ pub struct Machine {
     batch_failures: u32,
     /// It is being found out at what the server fails.
     isolating: Option<Isolating>,
+    /// A full pull was begun, and no page of it has come.
+    began_anew: bool,
 }
 
 impl Default for Machine {
@@ -105,6 +107,7 @@ impl Default for Machine {
             waiting_since: None,
             batch_failures: 0,
             isolating: None,
+            began_anew: false,
         }
     }
 }
@@ -297,7 +300,13 @@ impl Machine {
             // The keyring, which settling the clock needed: a failure to read it is one like others.
             Err(failure) if self.phase == Phase::SettlingClock => self.failed(failure, now, random),
             Ok(_) if self.phase == Phase::SettlingClock => self.clock_unknown(),
+            // A server that refuses the beginning, too, is asked again later, not at once.
+            Err(Failure::Expired(_)) if self.began_anew => {
+                let message = "the server refuses to begin anew".to_owned();
+                self.rest_after(State::Error, "cursor_expired".into(), message, None, now, random)
+            }
             Err(Failure::Expired(reason)) => {
+                self.began_anew = true;
                 hit(match reason {
                     ExpiryReason::Restored => Probe::LoopExpiredRestored,
                     ExpiryReason::Retention => Probe::LoopExpiredRetention,
@@ -309,6 +318,7 @@ impl Machine {
             Ok(page) => {
                 hit(if page.has_more { Probe::LoopMore } else { Probe::LoopPulled });
                 self.succeeded();
+                self.began_anew = false;
                 self.phase = Phase::Applying { more: page.has_more };
                 vec![Effect::Apply(page)]
             }

@@ -10,6 +10,7 @@ mod crashes;
 mod forged_visibility;
 mod fork;
 mod guests;
+mod http_matrix;
 mod isolating;
 mod late;
 mod laundering;
