@@ -19,8 +19,8 @@ pub enum Message {
     Settled(Option<f64>, Vec<(f64, Rejection)>, usize),
     /// The leader's status.
     Status(Status),
-    /// This tab leads, in that generation.
-    Leading(u64),
+    /// This tab leads for that user, in that generation.
+    Leading(String, u64),
     /// The leader is to tell its status.
     StatusWanted,
     /// The leader is to sync now.
@@ -82,7 +82,7 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
             last_synced_at: fields.take("lastSyncedAt")?,
             trouble: fields.take("trouble")?,
         }),
-        "leading" => Message::Leading(fields.take("generation")?),
+        "leading" => Message::Leading(fields.take("user")?, fields.take("generation")?),
         "status-wanted" => Message::StatusWanted,
         "sync-now" => Message::SyncNow(fields.take("id")?),
         "vault-key" => Message::VaultKey(fields.take("user")?, fields.take("key")?),
@@ -128,7 +128,9 @@ impl Message {
                 .with("pending", status.pending)
                 .with_any("lastSyncedAt", status.last_synced_at.into())
                 .with_any("trouble", status.trouble.into()),
-            Self::Leading(generation) => named("leading").with_any("generation", generation.into()),
+            Self::Leading(user, generation) => {
+                named("leading").with("user", user).with_any("generation", generation.into())
+            }
             Self::StatusWanted => named("status-wanted"),
             Self::SyncNow(id) => named("sync-now").with("id", id),
             Self::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
@@ -211,7 +213,7 @@ mod tests {
             Message::Settled(None, Vec::new(), 0),
             Message::Status(status),
             Message::Status(Status::default()),
-            Message::Leading(u64::MAX),
+            Message::Leading("ada".into(), u64::MAX),
             Message::StatusWanted,
             Message::SyncNow("id".into()),
             Message::SyncDone("id".into(), Some("why".into())),

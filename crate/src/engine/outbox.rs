@@ -340,8 +340,19 @@ fn parse_rows<R: Row>(rows: &[R]) -> Vec<LogRow> {
     rows.iter().filter_map(LogRow::parse).collect()
 }
 
-/// One row that is not the oldest.
+/// One row that is not the oldest, and of whose records nothing older waits: what the server makes of a change depends on
+/// what it had of the record before.
 fn other(mut rows: Vec<LogRow>, tried: u32) -> Vec<LogRow> {
+    let mut seen = OrderedSet::new();
+    rows.retain(|row| {
+        let records =
+            row.changes.iter().map(|change| (row.app_id.clone(), change.table().to_owned(), change.id().to_owned()));
+        let records: Vec<_> = records.collect();
+        let is_first = records.iter().all(|record| !seen.contains(record));
+        let is_oldest = seen.is_empty();
+        seen.extend(records);
+        is_oldest || is_first && row.app_id != keyring::APP
+    });
     let at = rows.len().saturating_sub(1) >> tried.min(usize::BITS - 1);
     if at == 0 { Vec::new() } else { vec![rows.swap_remove(at)] }
 }

@@ -84,7 +84,12 @@ pub trait Transport: 'static {
 }
 
 /// A held lock; dropping it releases it, and so does the end of its tab.
-pub trait LockGuard {}
+pub trait LockGuard {
+    /// Whether it keeps others out: where there are no locks, everybody gets one at once.
+    fn keeps_out(&self) -> bool {
+        true
+    }
+}
 
 /// Other tabs of the same browser profile.
 pub trait Tabs: 'static {

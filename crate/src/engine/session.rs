@@ -91,7 +91,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             return;
         }
         self.post(Message::StatusWanted);
-        self.compete();
+        self.compete(false);
     }
 
     /// Signs a user in, out or under another name. Sync starts anew: token, lock and cursor are the user's.
@@ -243,7 +243,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Some(Message::Settled(oldest, refused, pending)) => {
                 self.engine.settled_elsewhere(oldest, &refused, pending);
             }
-            Some(Message::Leading(generation)) => self.hear_leader(generation),
+            Some(Message::Leading(user, generation)) => self.hear_leader(&user, generation),
             Some(Message::Status(status)) => self.take_status(status),
             Some(Message::StatusWanted) => {
                 if let Some(driver) = self.running() {

@@ -45,7 +45,11 @@ impl Drop for Held {
 /// What every tab holds where there are no locks.
 struct Alone;
 
-impl LockGuard for Alone {}
+impl LockGuard for Alone {
+    fn keeps_out(&self) -> bool {
+        false
+    }
+}
 
 type Granted = Option<Box<dyn LockGuard>>;
 

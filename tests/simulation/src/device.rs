@@ -59,7 +59,8 @@ pub struct Device {
     pub line: Rc<Line>,
     pub(super) setup: RefCell<Setup>,
     pub(super) memory: RefCell<MemoryStore>,
-    profile: Rc<Profile>,
+    /// The browser profile.
+    pub profile: Rc<Profile>,
     transactions: Transactions,
     commits: Rc<Commits>,
     /// The tabs that are open or died.

@@ -19,8 +19,9 @@ const BEAT_MS: u64 = 3000;
 const SILENCES: u32 = 3;
 
 impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
-    /// Leads as soon as no other tab does.
-    pub(super) fn compete(self: &Rc<Self>) {
+    /// Leads as soon as no other tab does. Who was led by another just now, `stepped_down`, does not take the lead back by a
+    /// lock that keeps nobody out: they would take it from each other for ever.
+    pub(super) fn compete(self: &Rc<Self>, stepped_down: bool) {
         let attempt = self.attempt.get() + 1;
         self.attempt.set(attempt);
         let name = format!("leader:{}", self.engine.config().user_id());
@@ -29,7 +30,12 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         self.engine.host().spawn(Box::pin(async move {
             let silence = Box::pin(silent(weak.clone(), attempt));
             let guard = match select(lock, silence).await {
-                Either::Left((guard, _)) => guard,
+                Either::Left((guard, silence)) => {
+                    if stepped_down && !guard.keeps_out() {
+                        silence.await;
+                    }
+                    guard
+                }
                 Either::Right(((), _)) => match weak.upgrade().filter(|session| session.attempt.get() == attempt) {
                     Some(session) => session.tabs.steal_lock(&name).await,
                     None => return,
@@ -52,7 +58,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             drop(guard);
             self.engine.host().sleep(BEAT_MS).await;
             if self.attempt.get() == attempt {
-                self.compete();
+                self.compete(false);
             }
             return;
         };
@@ -72,12 +78,15 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                 driver.stop();
             }
             self.post(Message::StatusWanted);
-            self.compete();
+            self.compete(true);
         }
     }
 
     /// A leader told of itself. Where it is not the last one, it hears so from the last one.
-    pub(super) fn hear_leader(self: &Rc<Self>, generation: u64) {
+    pub(super) fn hear_leader(self: &Rc<Self>, user: &str, generation: u64) {
+        if self.engine.config().user_id() != user {
+            return;
+        }
         self.heard.set(true);
         if self.engine.led().is_some_and(|led| led < generation) {
             self.step_down();
@@ -106,7 +115,7 @@ async fn beat<S: Store, H: Host, T: Transport, B: Tabs>(
             session.attempt.get() == attempt && session.leadership.borrow().is_some()
         };
         let Some(slept) = session.upgrade().filter(leads).map(|session| {
-            session.post(Message::Leading(generation));
+            session.post(Message::Leading(session.engine.config().user_id().to_owned(), generation));
             session.engine.host().sleep(BEAT_MS)
         }) else {
             return;

@@ -24,7 +24,8 @@ const OTHERS: u32 = 8;
 pub struct Isolating {
     /// Rows of the log that go into a push.
     most: usize,
-    /// How often another row was taken since the oldest first failed alone.
+    /// What of the oldest failed alone, and how often another row was taken since.
+    alone: OrderedSet<EventId>,
     taken: u32,
     /// Another row is tried, for the so-manieth time.
     other: Option<u32>,
@@ -45,12 +46,16 @@ impl Machine {
         self.batch_failures += 1;
         let Some(mut known) = self.isolating.take() else {
             let most = sent.len().div_ceil(2);
-            let begun = Isolating { most, taken: 0, other: None, failure: failure.clone(), code };
+            let begun =
+                Isolating { most, alone: OrderedSet::new(), taken: 0, other: None, failure: failure.clone(), code };
             self.isolating = (self.batch_failures >= limit).then_some(begun);
             return self.isolating.is_some().then(|| self.next_exchange());
         };
         (known.failure, known.code) = (failure.clone(), code);
         let enough = if code == RejectionCode::TooLarge { TAKEN_TOO_LARGE } else { TAKEN };
+        if known.other.is_none() && known.most == 1 && known.alone != *sent {
+            (known.alone, known.taken) = (sent.clone(), if known.alone.is_empty() { known.taken } else { 0 });
+        }
         let is_hopeless = known.other.is_some_and(|tried| tried + 1 >= OTHERS);
         match known.other {
             Some(tried) => known.other = Some(tried + 1).filter(|_| !is_hopeless),
@@ -58,7 +63,8 @@ impl Machine {
                 hit(Probe::LoopHalved);
                 known.most = known.most.div_ceil(2);
             }
-            None if known.taken >= enough => return Some(self.set_aside(known, sent)),
+            // A row of several changes is not all at fault: it waits, and holds up nothing.
+            None if known.taken >= enough && sent.len() == 1 => return Some(self.set_aside(known, sent)),
             None => known.other = Some(0),
         }
         self.isolating = Some(known);
@@ -69,8 +75,9 @@ impl Machine {
         hit(Probe::LoopSetAside);
         let message = "the server fails at this change, and takes others before and after it";
         let settlement = super::failure::refused(sent, known.code, message);
+        let was_too_large = known.code == RejectionCode::TooLarge;
         self.isolating = Some(known);
-        self.taken();
+        self.taken(was_too_large);
         vec![Effect::Settle(settlement)]
     }
 
@@ -94,17 +101,20 @@ impl Machine {
         }
     }
 
-    /// What was pushed is dealt with. Of a batch that is sent in parts, the next may be twice as large.
-    pub(super) fn taken(&mut self) {
+    /// What was pushed is dealt with; `stored`: the server has some of it. Of a batch that is sent in parts, the next may be
+    /// twice as large.
+    pub(super) fn taken(&mut self, stored: bool) {
         self.succeeded();
         self.phase = Phase::Settling;
         self.batch_failures = 0;
         let Some(mut known) = self.isolating.take() else { return };
         if known.other.take().is_some() {
-            known.taken += 1;
+            known.taken += u32::from(stored);
         } else {
             // What is too large is so beside everything that was taken.
-            (known.most, known.taken) = (known.most * 2, u32::from(known.code == RejectionCode::TooLarge));
+            let is_shown = stored && known.code == RejectionCode::TooLarge;
+            (known.most, known.taken) = (known.most * 2, u32::from(is_shown));
+            known.alone = OrderedSet::new();
         }
         self.isolating = (known.most < MAX_PUSH_CHANGES).then_some(known);
     }

@@ -219,7 +219,7 @@ impl Machine {
         self.refused = None;
         if ids.is_empty() {
             if let Some(failure) = self.nothing_else() {
-                return self.failed(failure, now, random);
+                return self.push_failed(failure, now, random);
             }
             self.phase = Phase::Pulling;
             return vec![Effect::Pull];
@@ -233,7 +233,7 @@ impl Machine {
         let sent = sent.clone();
         match push_answer(reply, &sent) {
             Err(Failure::Refused { code, message }) if code == "too_large" && sent.len() == 1 => {
-                self.taken();
+                self.taken(false);
                 vec![Effect::Settle(refused(&sent, RejectionCode::TooLarge, &message))]
             }
             Err(failure) => match self.isolate(&sent, &failure) {
@@ -243,15 +243,20 @@ impl Machine {
             Ok(settlement) => {
                 hit(Probe::LoopPushed);
                 self.refusals = 0;
-                self.taken();
+                self.taken(!settlement.accepted.is_empty());
                 vec![Effect::Settle(settlement)]
             }
         }
     }
 
     fn push_failed(&mut self, failure: Failure, now: u64, random: u64) -> Vec<Effect> {
-        let Failure::Refused { code, message } = failure else { return self.failed(failure, now, random) };
+        let (code, message) = match failure {
+            Failure::Refused { code, message } => (code, message),
+            Failure::Later { code: code @ ("server_error" | "too_large"), message, .. } => (code.to_owned(), message),
+            failure => return self.failed(failure, now, random),
+        };
         // Somebody whose changes are not taken, over a quota for one, still hears of everybody else's.
+        self.pause_isolating();
         hit(Probe::LoopPushRefused);
         self.refused = Some((code, message));
         self.refusals += 1;

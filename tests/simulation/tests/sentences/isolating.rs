@@ -117,10 +117,33 @@ fn a_change_that_nothing_else_is_logged_beside_waits_until_something_is() {
     device.line.set_online(true);
     world.pass(6 * HOUR);
     assert_eq!((letters(device), device.logged().len()), (vec![], 1));
+    world.devices[1].add("tasks", json!({ "id": "theirs", "title": "well" })).expect("added");
+    world.pass(200_000);
+    assert_eq!(device.rows("tasks").len(), 2, "what others write is heard of meanwhile");
     for number in 0..9 {
         device.add("tasks", json!({ "id": format!("later {number}"), "title": "well" })).expect("added");
         world.pass(HOUR);
     }
     assert_eq!((letters(device), device.logged().len()), (vec!["invalid_change"], 0));
-    assert_eq!(world.devices[1].rows("tasks").len(), 9);
+    assert_eq!(world.devices[1].rows("tasks").len(), 10);
+}
+
+#[test]
+fn nothing_of_a_record_is_sent_past_what_waits_of_it() {
+    let world = written(titles(["poison"]));
+    let device = &world.devices[0];
+    for (id, title) in [("a", "first"), ("b", "first"), ("c", "first")] {
+        device.add("tasks", json!({ "id": id, "title": title })).expect("added");
+        device.update("tasks", id, json!({ "title": "second" })).expect("updated");
+    }
+    device.delete("tasks", "c").expect("deleted");
+    device.line.stop_bodies(|body| body.contains("poison").then_some(502));
+    device.line.set_online(true);
+    world.pass(HOUR);
+    let changes = world.server.changes("ada", &["tasks"]);
+    for id in ["a", "b", "c"] {
+        let of_record: Vec<_> =
+            changes.iter().filter(|change| change.id.as_str() == id).map(|change| change.at).collect();
+        assert!(of_record.len() > 1 && of_record.is_sorted(), "{id}: {of_record:?}");
+    }
 }

@@ -167,3 +167,25 @@ fn what_a_tab_wrote_that_died_before_it_could_tell_is_pushed_soon() {
     world.pass(4_000);
     assert_eq!(device.logged().len(), 0);
 }
+
+#[test]
+fn without_locks_the_tab_that_came_last_leads_and_the_others_let_it() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    device.profile.take_locks_away();
+    for tab in [0, 1] {
+        device.close_at(tab);
+        device.open_tab(tab);
+        world.pass(6_000);
+    }
+    let before = device.engine_rows("lead")[0]["generation"].clone();
+    for id in ["a", "b"] {
+        add(device, 0, id);
+        world.pass(60_000);
+    }
+    assert_eq!(device.engine_rows("lead")[0]["generation"], before, "nobody takes it from the other");
+    assert!(device.logged().is_empty() && is_leading(&world, 1) && !is_leading(&world, 0));
+    device.close_at(1);
+    world.pass(15_000);
+    assert!(is_leading(&world, 0));
+}
