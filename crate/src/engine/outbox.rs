@@ -96,8 +96,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
-        self.check_lead(&tx).await?;
-        if epoch::current(&tx, &self.host, &self.watch).await?.offset.is_none() {
+        let (led, epoch) =
+            futures_util::future::join(self.check_lead(&tx), epoch::current(&tx, &self.host, &self.watch)).await;
+        led?;
+        if epoch?.offset.is_none() {
             tx.commit().await?;
             return Ok(Some(Frozen::ClockUnknown));
         }

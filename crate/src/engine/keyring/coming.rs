@@ -85,13 +85,15 @@ pub async fn settle<Tx: Transaction>(
         let id = change.event_id();
         let code = rejected.get(id).map(|rejection| rejection.code);
         let is_accepted = settlement.accepted.iter().any(|accepted| accepted.as_str() == id);
-        if code.is_none() && !is_accepted || matches!(code, Some(RejectionCode::ClockAhead)) {
-            // Its stamp cannot be another: it waits until it is the server's present.
+        let rotation = rows::read::<_, Rotation>(tx, ROTATION, &user).await?.filter(|one| one.event_id == id);
+        let waits = rotation.is_none() && matches!(code, Some(RejectionCode::ClockAhead));
+        if code.is_none() && !is_accepted || waits {
+            // Its stamp cannot be another: it waits until it is the server's present. A new key does not: it is refused like
+            // one that was not the first, and the person makes another.
             settled.again |= code.is_some();
             row.changes.push(change);
             continue;
         }
-        let rotation = rows::read::<_, Rotation>(tx, ROTATION, &user).await?.filter(|one| one.event_id == id);
         let Some(rotation) = rotation.filter(|one| one.phase == Phase::Logged) else { continue };
         settled.changed = true;
         if is_accepted {

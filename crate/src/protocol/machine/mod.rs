@@ -307,6 +307,7 @@ impl Machine {
             Ok(_) if self.phase == Phase::SettlingClock => self.clock_unknown(),
             // A server that refuses the beginning, too, is asked again later, not at once.
             Err(Failure::Expired(_)) if self.began_anew => {
+                self.began_anew = false;
                 let message = "the server refuses to begin anew".to_owned();
                 self.rest_after(State::Error, "cursor_expired".into(), message, None, now, random)
             }
