@@ -164,7 +164,6 @@ fn what_is_no_answer_waits_and_starts_over() {
     for (answer, shown) in [
         (offline(), State::Offline),
         (html(200), State::Error),
-        (html(500), State::Error),
         (html(404), State::Error),
         (html(410), State::Error),
         (cut, State::Error),
@@ -178,6 +177,15 @@ fn what_is_no_answer_waits_and_starts_over() {
         assert_eq!(run.feed(Input::Nudge).effects, [], "a hint does not cut the wait short");
         assert!(run.feed(Input::Timer).has(&Effect::Freeze));
     }
+}
+
+#[test]
+fn where_the_server_fails_at_a_push_others_are_heard_of_before_it_waits() {
+    let mut run = Run::pushing();
+    assert_eq!(run.feed(Input::Pushed(html(500))).effects, [Effect::Pull]);
+    run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert_eq!(run.shows(), Some(State::Error));
+    assert!(run.wakes_at().is_some() && run.feed(Input::Timer).has(&Effect::Freeze));
 }
 
 #[test]
@@ -340,5 +348,7 @@ fn a_single_change_too_large_for_the_server_is_refused_not_repeated() {
     run.feed_all([Input::Frozen(OrderedSet::from([event(1)])), Input::Pushed(html(413))]);
     assert!(run.has(&Effect::FreezePart(Part::Other(0))));
     run.feed(Input::Frozen(OrderedSet::new()));
-    assert_eq!(run.shows(), Some(State::Error), "nothing else shows that the server takes anything");
+    assert!(run.has(&Effect::Pull), "nothing else shows that the server takes anything");
+    run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    assert_eq!(run.shows(), Some(State::Error));
 }
