@@ -5,6 +5,7 @@
 //! transactions that write the engine's rows one after the other, so whatever it does after another tab took the lead
 //! finds the other's generation, and writes nothing.
 
+use super::epoch::{self, Epoch};
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::ports::Host;
@@ -12,6 +13,7 @@ use super::{Engine, rows};
 use crate::model::record;
 use crate::probe::{Probe, hit};
 use crate::store::{ENGINE, Mode, Store, Transaction};
+use futures_util::future::join;
 use std::cell::Cell;
 
 record! {
@@ -43,6 +45,12 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// The generation in which this tab leads, or led last.
     pub(super) fn led(&self) -> Option<u64> {
         self.lead.0.get()
+    }
+
+    /// The clock's epoch; fails where another tab has taken the lead.
+    pub(super) async fn epoch_led(&self, tx: &S::Tx) -> Result<Epoch> {
+        let (led, epoch) = join(self.check_lead(tx), epoch::current(tx, &self.host, &self.watch)).await;
+        led.and(epoch)
     }
 
     /// Fails where another tab has taken the lead since: nothing of the transaction may be committed then.

@@ -96,10 +96,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
-        let (led, epoch) =
-            futures_util::future::join(self.check_lead(&tx), epoch::current(&tx, &self.host, &self.watch)).await;
-        led?;
-        if epoch?.offset.is_none() {
+        if self.epoch_led(&tx).await?.offset.is_none() {
             tx.commit().await?;
             return Ok(Some(Frozen::ClockUnknown));
         }

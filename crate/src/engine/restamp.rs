@@ -38,10 +38,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: Vec<String> = self.synced_tables();
         let stores: Vec<&str> = tables.iter().map(String::as_str).chain([CHANGE_LOG, ENGINE]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
-        let (led, epoch) =
-            futures_util::future::join(self.check_lead(&tx), epoch::current(&tx, &self.host, &self.watch)).await;
-        led?;
-        let epoch = epoch?;
+        let epoch = self.epoch_led(&tx).await?;
         let offset = epoch.settled_offset(offset);
         let log = tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?;
         let epoch = Epoch { offset: Some(offset), ..epoch };

@@ -187,12 +187,6 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         since.map_or(0, |since| (self.engine.host().monotonic_ms() - since).max(0.0) as u64)
     }
 
-    fn lot(&self) -> u64 {
-        let mut random = [0; 8];
-        self.engine.host().unique(&mut random);
-        u64::from_le_bytes(random)
-    }
-
     /// Has the loop ask for what the connection would have told of. Where it is answered, the next one is opened.
     fn pull_after(self: &Rc<Self>, ms: u64) {
         let number = self.connection.number.get();

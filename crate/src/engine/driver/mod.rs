@@ -148,13 +148,18 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     fn feed(self: &Rc<Self>, input: Input) {
-        let mut random = [0; 8];
-        self.engine.host().unique(&mut random);
-        let now = self.engine.host().now_ms();
-        let effects = self.machine.borrow_mut().step(input, now, u64::from_le_bytes(random));
+        let (lot, now) = (self.lot(), self.engine.host().now_ms());
+        let effects = self.machine.borrow_mut().step(input, now, lot);
         for effect in effects {
             self.perform(effect);
         }
+    }
+
+    /// Any 64 random bits.
+    fn lot(&self) -> u64 {
+        let mut random = [0; 8];
+        self.engine.host().unique(&mut random);
+        u64::from_le_bytes(random)
     }
 
     /// Feeds what `task` comes to, unless the driver was stopped meanwhile.

@@ -5,7 +5,7 @@
 //! makes one tab lead is its generation ([`lead`](crate::engine::lead)), so where tabs disagree, or there are no locks,
 //! the one that took the lead last goes on and the others write nothing.
 
-use super::{Session, with};
+use super::Session;
 use crate::engine::message::Message;
 use crate::engine::ports::{Host, LockGuard, Tabs, Transport};
 use crate::store::Store;
@@ -36,12 +36,12 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                     }
                     guard
                 }
-                Either::Right(((), _)) => match weak.upgrade().filter(|session| session.attempt.get() == attempt) {
+                Either::Right(((), _)) => match current(&weak, attempt) {
                     Some(session) => session.tabs.steal_lock(&name).await,
                     None => return,
                 },
             };
-            if let Some(session) = weak.upgrade().filter(|session| session.attempt.get() == attempt) {
+            if let Some(session) = current(&weak, attempt) {
                 session.lead(guard).await;
             }
         }));
@@ -94,13 +94,21 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     }
 }
 
+/// The session, unless this attempt is over.
+fn current<S: Store, H: Host, T: Transport, B: Tabs>(
+    session: &Weak<Session<S, H, T, B>>,
+    attempt: u64,
+) -> Option<Rc<Session<S, H, T, B>>> {
+    session.upgrade().filter(|session| session.attempt.get() == attempt)
+}
+
 /// Resolves when nothing was heard of a leader for long, or this attempt is over.
 async fn silent<S: Store, H: Host, T: Transport, B: Tabs>(session: Weak<Session<S, H, T, B>>, attempt: u64) {
     let mut silences = 0;
     while silences < SILENCES {
         let Some(slept) = session.upgrade().map(|session| session.engine.host().sleep(BEAT_MS)) else { return };
         slept.await;
-        let Some(session) = session.upgrade().filter(|session| session.attempt.get() == attempt) else { return };
+        let Some(session) = current(&session, attempt) else { return };
         silences = if session.heard.replace(false) { 0 } else { silences + 1 };
     }
 }
@@ -110,19 +118,12 @@ async fn beat<S: Store, H: Host, T: Transport, B: Tabs>(
     attempt: u64,
     generation: u64,
 ) {
-    loop {
-        let leads = |session: &Rc<Session<S, H, T, B>>| {
-            session.attempt.get() == attempt && session.leadership.borrow().is_some()
-        };
-        let Some(slept) = session.upgrade().filter(leads).map(|session| {
-            session.post(Message::Leading(session.engine.config().user_id().to_owned(), generation));
-            session.engine.host().sleep(BEAT_MS)
-        }) else {
-            return;
-        };
+    while let Some(leader) = current(&session, attempt).filter(|session| session.leadership.borrow().is_some()) {
+        leader.post(Message::Leading(leader.engine.config().user_id().to_owned(), generation));
+        let slept = leader.engine.host().sleep(BEAT_MS);
+        drop(leader);
         slept.await;
-        let mut driver = None;
-        with(&session, |session| driver = session.running().cloned());
+        let driver = session.upgrade().and_then(|session| session.running().cloned());
         if let Some(driver) = driver {
             driver.look().await;
         }
