@@ -165,6 +165,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         outcome.removed += of_keyring.removed;
         outcome.settled.again |= of_keyring.again;
+        outcome.settled.clock_ahead |= of_keyring.clock_ahead;
         if let Some(receipt) = &settlement.receipt {
             let user = self.config().user_id().to_owned();
             progress::note_receipt(&tx, &user, receipt).await?;

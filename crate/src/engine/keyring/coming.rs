@@ -68,6 +68,8 @@ pub struct Settled {
     pub changed: bool,
     /// Whether something goes out again.
     pub again: bool,
+    /// Whether the clock that stamped something was ahead: it is to be asked for anew, which brings that back.
+    pub clock_ahead: bool,
 }
 
 /// Works an answer into a row of the log about the record. What the server refuses is dropped: no fact of it is
@@ -88,9 +90,10 @@ pub async fn settle<Tx: Transaction>(
         let rotation = rows::read::<_, Rotation>(tx, ROTATION, &user).await?.filter(|one| one.event_id == id);
         let waits = rotation.is_none() && matches!(code, Some(RejectionCode::ClockAhead));
         if code.is_none() && !is_accepted || waits {
-            // Its stamp cannot be another: it waits until it is the server's present. A new key does not: it is refused like
-            // one that was not the first, and the person makes another.
+            // It is said again for the server's time; what cannot be said by who is here waits until that is its own. A new
+            // key does not: it is refused like one that was not the first, and the person makes another.
             settled.again |= code.is_some();
+            settled.clock_ahead |= waits;
             row.changes.push(change);
             continue;
         }
