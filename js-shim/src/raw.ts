@@ -181,6 +181,24 @@ export interface RawGuestData {
   left: { table: string; id: string; code: ManaErrorCode; message: string }[];
 }
 
+/** `at`: an ISO string. */
+export interface RawDeadLetter {
+  id: string;
+  code: string;
+  message: string;
+  at: string;
+  changes: {
+    app: string;
+    table: string;
+    id: string;
+    op: 'insert' | 'update' | 'delete';
+    spaceId: string | null;
+    fields: string[];
+  }[];
+  waiting: number;
+  retryable: boolean;
+}
+
 export interface RawEngine {
   begin(mode: 'r' | 'rw', tables: string[], actor: object | null): RawTx;
   /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
@@ -198,6 +216,9 @@ export interface RawEngine {
   syncStatus(): RawStatus;
   whenSynced(ticket: number): Promise<void>;
   unsentCount(): Promise<number>;
+  deadLetters(): Promise<RawDeadLetter[]>;
+  retryLetter(id: string): Promise<void>;
+  discardLetter(id: string): Promise<void>;
   setUser(user: RawUser | null): Promise<void>;
   setSpaces(spaces: RawSpace[], confirmed: string[]): Promise<void>;
   setActiveSpace(id: string | null): void;

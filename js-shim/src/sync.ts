@@ -1,11 +1,12 @@
 /** The sync loop as the app sees it: started and stopped here, run by the engine. */
 
+import { textArgument } from './arguments.js';
 import type { Connection } from './connection.js';
 import { engineClosed } from './errors.js';
 import type { Instance } from './instance.js';
 import type { RawStatus } from './raw.js';
 import { ValueStore } from './store.js';
-import type { Store, Sync, SyncStatus } from './types.js';
+import type { DeadLetter, DeadLetters, Store, Sync, SyncStatus } from './types.js';
 
 /** What the status is until the engine has said something. */
 export const initialStatus: SyncStatus = Object.freeze({ state: 'local', pending: 0, lastSyncedAt: null, error: null });
@@ -13,11 +14,13 @@ export const initialStatus: SyncStatus = Object.freeze({ state: 'local', pending
 /** The sync of `Sync`. */
 export class EngineSync implements Sync {
   readonly #status = new ValueStore<SyncStatus>(initialStatus);
+  readonly deadLetters: DeadLetters;
   readonly #connection: () => Connection;
   #wanted = false;
 
   constructor(connection: () => Connection) {
     this.#connection = connection;
+    this.deadLetters = new EngineDeadLetters(connection);
   }
 
   get status(): Store<SyncStatus> {
@@ -58,5 +61,28 @@ export class EngineSync implements Sync {
     const connection = this.#connection();
     if (connection.closed) throw engineClosed();
     if (connection.instance) work(connection.instance);
+  }
+}
+
+/** The dead letters of `Sync`. */
+class EngineDeadLetters implements DeadLetters {
+  readonly #connection: () => Connection;
+
+  constructor(connection: () => Connection) {
+    this.#connection = connection;
+  }
+
+  list(): Promise<readonly DeadLetter[]> {
+    return this.#connection().run((raw) => raw.deadLetters());
+  }
+
+  async retry(id: string): Promise<void> {
+    const letter = textArgument(id, "A dead letter's id");
+    await this.#connection().run((raw) => raw.retryLetter(letter));
+  }
+
+  async discard(id: string): Promise<void> {
+    const letter = textArgument(id, "A dead letter's id");
+    await this.#connection().run((raw) => raw.discardLetter(letter));
   }
 }

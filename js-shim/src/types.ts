@@ -554,7 +554,7 @@ export type SyncState =
 export interface SyncStatus {
   /** What the loop is doing; `local` when there is no server to sync with. */
   readonly state: SyncState;
-  /** How many changes the server does not have yet. */
+  /** How many changes are on their way to the server; dead letters and what waits behind them are not. */
   readonly pending: number;
   /** When this device last had everything, as an ISO string. */
   readonly lastSyncedAt: string | null;
@@ -572,8 +572,65 @@ export interface Sync {
   stop(): void;
   /** Resolves when everything written so far is pushed and everything the server had is pulled. */
   syncNow(): Promise<void>;
-  /** How many changes of this user the server does not have yet. */
+  /** How many changes of this user the server does not have: on their way, refused, or waiting behind a refused one. */
   unsentCount(): Promise<number>;
+  /** What the server refused for good. */
+  readonly deadLetters: DeadLetters;
+}
+
+/**
+ * What the server refused for good. Later changes of the same record wait behind it, until the person sends it again or
+ * discards it. Nothing here is ever dropped by itself, however much it is.
+ */
+export interface DeadLetters {
+  /** All of them, oldest first. The event `dead-letter` tells of a new one. */
+  list(): Promise<readonly DeadLetter[]>;
+  /**
+   * Sends a letter again, then what waited behind it, in the order it was written. What is refused again is a new letter
+   * with another id. Rejects with `not_found` when there is no such letter (any more), and with `invalid_argument` when
+   * it is not `retryable`.
+   */
+  retry(id: string): Promise<void>;
+  /**
+   * Takes a letter's changes back: each field gets the value it had, unless something newer stands there, and a record
+   * that was new is gone, with what was written in it since. Other changes that waited are sent. Of a letter that is not
+   * `retryable` only the letter goes. Rejects with `not_found` when there is no such letter (any more).
+   */
+  discard(id: string): Promise<void>;
+}
+
+/** A change that the server refused for good, or several that belong together, such as a move to another space. */
+export interface DeadLetter {
+  /** Names it; that of the event `dead-letter`. */
+  readonly id: string;
+  /** Why it was refused: a code of docs/errors.md, "Rejections". */
+  readonly code: string;
+  /** The same in words. */
+  readonly message: string;
+  /** When that became known, by this device's clock, as an ISO string. */
+  readonly at: string;
+  /** What was refused. The values are those that the records show. */
+  readonly changes: readonly RefusedChange[];
+  /** How many later changes wait behind it. */
+  readonly waiting: number;
+  /** Whether `retry` can send it; `false` for a value that could not be sent at all, which stays on this device. */
+  readonly retryable: boolean;
+}
+
+/** A change in a dead letter. */
+export interface RefusedChange {
+  /** The app the table belongs to. */
+  readonly app: string;
+  /** The table. */
+  readonly table: string;
+  /** The record. */
+  readonly id: string;
+  /** What was done to it. */
+  readonly op: 'insert' | 'update' | 'delete';
+  /** The record's space; `null` on tables of the user's own. */
+  readonly spaceId: string | null;
+  /** The fields that were written. */
+  readonly fields: readonly string[];
 }
 
 /** A value of this device that was replaced by one whose writer had not seen it. */

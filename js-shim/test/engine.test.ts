@@ -1,6 +1,7 @@
 /** The engine itself: options, sync, events, users, and its end. */
 import { describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
+import { ManaError } from '../src/errors.js';
 import type { EngineOptions } from '../src/types.js';
 import { microtasks, options, rawError, World } from './raw-double.js';
 
@@ -94,6 +95,24 @@ describe('sync', () => {
     await engine.sync.syncNow();
     expect(await engine.sync.unsentCount()).toBe(3);
     expect(world.instance.calls.map(([name]) => name)).toEqual(['syncStart', 'syncStop', 'syncStart', 'syncNow']);
+  });
+
+  it('lists_dead_letters_and_does_with_them_what_the_person_says', async () => {
+    const { world, engine } = await opened({ sync });
+    const { deadLetters } = engine.sync;
+    const [letter] = await deadLetters.list();
+    expect(letter).toMatchObject({ id: 'e', code: 'read_only', waiting: 1, retryable: true });
+    expect(letter?.changes[0]).toMatchObject({ table: 'tasks', id: 'a', op: 'update', fields: ['title'] });
+    expect(await deadLetters.retry('e')).toBeUndefined();
+    expect(await deadLetters.discard('e')).toBeUndefined();
+    expect(world.instance.callsOf('retryLetter')).toEqual([['e']]);
+    expect(world.instance.callsOf('discardLetter')).toEqual([['e']]);
+    for (const call of [deadLetters.retry, deadLetters.discard]) {
+      const gone = call.call(deadLetters, 'gone');
+      await expect(gone).rejects.toBeInstanceOf(ManaError);
+      await expect(gone).rejects.toMatchObject({ code: 'not_found', details: { id: 'gone' } });
+      await expect(call.call(deadLetters, 7 as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
   });
 
   it('goes_through_the_apps_own_network', async () => {

@@ -6,6 +6,7 @@ import type {
   Glue,
   RawCallback,
   RawCounted,
+  RawDeadLetter,
   RawEngine,
   RawExplanation,
   RawFound,
@@ -131,6 +132,23 @@ export class InstanceDouble implements RawEngine {
   }
   unsentCount(): Promise<number> {
     return this.later(() => 3);
+  }
+  deadLetters(): Promise<RawDeadLetter[]> {
+    const change = { app: 'todo', table: 'tasks', id: 'a', op: 'update' as const, spaceId: 's2', fields: ['title'] };
+    const refused = { code: 'read_only', message: 'the user may only read there', at: '2026-03-01T12:00:00.000Z' };
+    return this.later(() => [{ id: 'e', ...refused, changes: [change], waiting: 1, retryable: true }]);
+  }
+  retryLetter(id: string): Promise<void> {
+    this.#called('retryLetter', id);
+    return this.later(() => {
+      if (id !== 'e') throw rawError('not_found', false, { id });
+    });
+  }
+  discardLetter(id: string): Promise<void> {
+    this.#called('discardLetter', id);
+    return this.later(() => {
+      if (id !== 'e') throw rawError('not_found', false, { id });
+    });
   }
   setUser(user: RawOptions['user']): Promise<void> {
     this.#called('setUser', user);

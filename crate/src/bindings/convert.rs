@@ -2,8 +2,8 @@
 
 use super::error::invalid;
 use crate::engine::{
-    Adoption, Branch, Condition, Conflict, Error, Event, Explanation, Found, GuestData, Kind, Part, Query, Side,
-    Status, TableChange, Want, Write, Written,
+    Adoption, Branch, Condition, Conflict, DeadLetter, Error, Event, Explanation, Found, GuestData, Kind, Part, Query,
+    Refused, Side, Status, TableChange, Want, Write, Written,
 };
 use crate::model::Stamp;
 use crate::store::Key;
@@ -240,6 +240,20 @@ pub fn guest_data(data: &GuestData<JsRow>) -> JsValue {
     });
     set(&out, "left", &left.collect::<Array>());
     out.into()
+}
+
+/// A `RawDeadLetter`.
+pub fn dead_letter(letter: &DeadLetter) -> JsValue {
+    let change = |one: &Refused| json!({ "app": one.app, "table": one.table, "id": one.id, "op": one.op, "spaceId": one.space, "fields": one.fields });
+    json_out(&json!({
+        "id": letter.id,
+        "code": letter.code,
+        "message": letter.message,
+        "at": iso(letter.at.ms()),
+        "changes": letter.changes.iter().map(change).collect::<Vec<_>>(),
+        "waiting": letter.waiting,
+        "retryable": letter.retryable,
+    }))
 }
 
 /// A record with the rows of the log that name it.

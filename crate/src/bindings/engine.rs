@@ -267,7 +267,7 @@ impl RawEngine {
         })
     }
 
-    /// The number of changes the server does not have yet.
+    /// The number of changes the server does not have: on their way, refused, or waiting behind a refused one.
     #[wasm_bindgen(js_name = unsentCount)]
     pub fn unsent_count(&self) -> Promise {
         self.promise(|engine| async move { engine.count_unsent().await.map(convert::count).map_err(|e| thrown(&e)) })
@@ -464,7 +464,9 @@ fn refuse_unsent(pending: usize) -> Result<(), JsValue> {
     if pending == 0 {
         return Ok(());
     }
-    let message = format!("{pending} changes are not on the server yet: sync first, or force to lose them");
+    let message = format!(
+        "{pending} changes are not on the server: sync first and decide on dead letters, or force to lose them"
+    );
     Err(thrown(&Error::new(Kind::UnsentChanges, message).with(serde_json::json!({ "pending": pending }))))
 }
 

@@ -7,6 +7,7 @@ mod convert;
 mod engine;
 mod error;
 mod guests;
+mod letters;
 mod options;
 mod signals;
 mod transaction;

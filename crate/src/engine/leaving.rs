@@ -6,6 +6,7 @@
 
 use super::error::Result;
 use super::events::{Event, Kept as KeptRow};
+use super::letters::{self, Letter};
 use super::outbox::{self, Unsent};
 use super::ports::Host;
 use super::sealing::visibility_of;
@@ -85,7 +86,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         let user = self.config().user_id().to_owned();
         let tables = self.synced_tables();
         let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
-        if !self.reads_news(list, &user).await? {
+        let (is_news, letters) = self.reads_news(list, &user).await?;
+        self.retry_named(&letters, list).await?;
+        if !is_news {
             return Ok(());
         }
         let tx = self.store.begin(Mode::Write, &stores)?;
@@ -104,6 +107,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         for space in &meaning.forgotten {
             touched.extend(self.remove_space(&tx, &tables, space, false).await?.0);
             forget(&tx, rows::LETTER, |letter| letter["change"]["spaceId"] == *space).await?;
+            letters::forget_waiting(&tx, &user, space).await?;
         }
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
@@ -115,15 +119,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
-    /// Whether there is anything to write; most answers say what the last one said.
-    async fn reads_news(&self, list: &[Space], user: &str) -> Result<bool> {
+    /// Whether there is anything to write; most answers say what the last one said. Beside it the user's dead letters.
+    async fn reads_news(&self, list: &[Space], user: &str) -> Result<(bool, Vec<Letter>)> {
         if self.config().user.is_none() {
-            return Ok(false);
+            return Ok((false, Vec::new()));
         }
         let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        let mut kept = spaces::read(&tx, user).await?;
+        let (kept, letters) = futures_util::future::join(spaces::read(&tx, user), letters::read(&tx, user)).await;
         let config = self.config();
-        Ok(kept.note(list, self.host.now_ms(), |id| config.is_own_space(id)).changed)
+        let news = kept?.note(list, self.host.now_ms(), |id| config.is_own_space(id));
+        Ok((news.changed, letters?))
     }
 
     /// Deletes the rows of a space, with what waits for them; where it `keeps`, but for what is the user's alone and what
@@ -138,6 +143,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (mut removed, mut kept) = (Vec::new(), Vec::new());
         let unsent = outbox::unsent(tx, |_| true).await?;
         let letters: Vec<(String, Value)> = rows::read_all(tx, rows::LETTER).await?;
+        let waiting: Vec<(String, Value)> = rows::read_all(tx, rows::WAITING).await?;
+        let letters: Vec<Value> = letters.into_iter().chain(waiting).map(|(_, one)| one).collect();
         for table in tables {
             let info = self.config().table(table)?;
             let Some(sync) = info.sync.as_ref().filter(|sync| sync.scope == Scope::Space) else { continue };
@@ -172,14 +179,15 @@ impl<S: Store, H: Host> Engine<S, H> {
         row: &S::Row,
         id: &str,
         unsent: &Unsent,
-        letters: &[(String, Value)],
+        letters: &[Value],
     ) -> Option<&'static str> {
         let table = sync.sync_name.as_str();
         let is_of = |letter: &Value| {
-            let change = &letter["change"];
-            letter["row"]["appId"] == sync.app.as_str() && change["table"] == table && change["id"] == *id
+            let parked = letter["row"]["changes"].as_array().into_iter().flatten();
+            letter["row"]["appId"] == sync.app.as_str()
+                && parked.chain([&letter["change"]]).any(|change| change["table"] == table && change["id"] == *id)
         };
-        if unsent.has_record(table, id) || letters.iter().any(|(_, letter)| is_of(letter)) {
+        if unsent.has_record(table, id) || letters.iter().any(is_of) {
             return Some("unsent");
         }
         let is_mine = row.text(AUTHOR_ID).as_deref() == Some(self.config().user_id());

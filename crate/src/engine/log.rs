@@ -69,15 +69,18 @@ pub struct LoggedEdit<V> {
     pub prev: Option<Stamp>,
     /// The value it replaced.
     pub before: V,
+    /// What stood in the shadow of that.
+    pub shadow: Option<V>,
     /// The most bytes it takes as JSON.
     pub bytes: usize,
 }
 
 impl<V: RowValue> LoggedEdit<V> {
     /// What is set to a value, over what is stored. `bytes`: the most that the value takes.
-    pub fn new(name: String, value: V, bytes: usize, prev: Option<Stamp>, before: V) -> Self {
-        let bytes = EDIT_BYTES + text_bytes(&name) + bytes + before.weight();
-        Self { name, value, prev, before, bytes }
+    pub fn new(name: String, value: V, bytes: usize, prev: Option<Stamp>, (before, shadow): (V, Option<V>)) -> Self {
+        let kept = before.weight() + shadow.as_ref().map_or(0, RowValue::weight);
+        let bytes = EDIT_BYTES + text_bytes(&name) + bytes + kept;
+        Self { name, value, prev, before, shadow, bytes }
     }
 }
 
@@ -87,8 +90,8 @@ pub enum Payload<R: Row> {
     Insert {
         /// The values.
         data: R,
-        /// Over a tombstone: the stamps it replaced, by field.
-        replaced: Vec<(String, Stamp)>,
+        /// Over a tombstone: the stamps and values it replaced, by field.
+        replaced: Vec<(String, Stamp, R::Value)>,
         /// The most bytes they take as JSON.
         bytes: usize,
     },
@@ -126,7 +129,8 @@ impl<R: Row> Payload<R> {
     fn bytes(&self) -> usize {
         match self {
             Self::Insert { bytes, replaced, .. } => {
-                bytes + replaced.iter().map(|(name, _)| EDIT_BYTES + text_bytes(name)).sum::<usize>()
+                let kept = replaced.iter().map(|(name, _, before)| EDIT_BYTES + text_bytes(name) + before.weight());
+                bytes + kept.sum::<usize>()
             }
             Self::Update(edits) => edits.iter().map(|edit| edit.bytes).sum(),
             Self::Delete(_) => 0,
@@ -213,13 +217,14 @@ impl<R: Row> Logged<R> {
 }
 
 /// Fields that replaced nothing are `data`; the others say what they replaced, so that their stamps stay above it.
-fn set_insert<R: Row>(row: &mut R, mut data: R, replaced: Vec<(String, Stamp)>, at: Stamp) {
+fn set_insert<R: Row>(row: &mut R, mut data: R, replaced: Vec<(String, Stamp, R::Value)>, at: Stamp) {
     let mut fields = R::empty();
-    for (name, prev) in replaced {
+    for (name, prev, before) in replaced {
         let mut field = R::empty();
         field.set("value", data.get(&name).unwrap_or_else(R::Value::null));
         field.set_text("at", &at.to_string());
         field.set_text("prev", &prev.to_string());
+        field.set("before", before_value(before, None, Some(prev)));
         data.remove(&name);
         fields.set(&name, field.into_value());
     }
@@ -235,16 +240,25 @@ fn fields_value<V: RowValue>(edits: Vec<LoggedEdit<V>>, at: Stamp) -> V {
         let mut field = V::Row::empty();
         field.set("value", edit.value);
         field.set_text("at", &at.to_string());
-        let mut before = V::Row::empty();
-        before.set("value", edit.before);
         if let Some(prev) = edit.prev {
             field.set_text("prev", &prev.to_string());
-            before.set_text("at", &prev.to_string());
         }
-        field.set("before", before.into_value());
+        field.set("before", before_value(edit.before, edit.shadow, edit.prev));
         fields.set(&edit.name, field.into_value());
     }
     fields.into_value()
+}
+
+fn before_value<V: RowValue>(value: V, shadow: Option<V>, at: Option<Stamp>) -> V {
+    let mut before = V::Row::empty();
+    before.set("value", value);
+    if let Some(shadow) = shadow {
+        before.set("shadow", shadow);
+    }
+    if let Some(at) = at {
+        before.set_text("at", &at.to_string());
+    }
+    before.into_value()
 }
 
 /// Who wrote, and under which clock.

@@ -17,6 +17,7 @@ mod key_text;
 mod keyring;
 mod lead;
 mod leaving;
+mod letters;
 mod live;
 mod local;
 mod log;
@@ -51,6 +52,7 @@ pub use error::{Error, Kind, Result};
 pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};
 pub use guests::{Existing, GuestData, Left};
 pub use keyring::NewKey;
+pub use letters::{DeadLetter, Refused};
 pub use live::Subscription;
 pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
@@ -256,14 +258,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok(())
     }
 
-    /// Counts the changes the server does not have, in the database itself and after every write under way.
+    /// Counts the changes the server does not have, in the database itself and after every write under way: those on
+    /// their way, dead letters, and what waits behind them.
     pub async fn count_unsent(&self) -> Result<usize> {
         let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
+        let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;
         let count = outbox::count(&tx, &user).await?;
+        let refused = letters::count(&tx, &user).await?;
         self.pending.set(count);
         tx.commit().await?;
-        Ok(count)
+        Ok(count + refused)
     }
 
     /// Whether the log has a change of the user's.
@@ -299,8 +303,23 @@ impl<S: Store, H: Host> Engine<S, H> {
         if !changes.is_empty() {
             self.emit(Event::Change { changes, logged: Some(logged) });
         }
+        if logged > 0 {
+            self.tell_driver();
+        }
+    }
+
+    /// Tells what a transaction did that may have changed nothing but the log: the tab that leads has something to send.
+    fn committed_to_log(self: &Rc<Self>, touched: &[Touched<S::Row>], origin: Origin, logged: usize) {
+        self.committed(touched, origin, logged);
+        if touched.is_empty() && logged > 0 {
+            self.emit(Event::Change { changes: Vec::new(), logged: Some(logged) });
+        }
+    }
+
+    /// Has the sync driver look at the log.
+    fn tell_driver(&self) {
         let hook = self.on_logged.borrow().clone();
-        if let Some(hook) = hook.filter(|_| logged > 0) {
+        if let Some(hook) = hook {
             hook();
         }
     }
@@ -310,10 +329,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.pending.set(self.pending.get() + logged);
         self.live.mark_tables(&changes);
         live::schedule(self);
-        self.emit(Event::Change { changes, logged: None });
-        let hook = self.on_logged.borrow().clone();
-        if let Some(hook) = hook.filter(|_| logged > 0) {
-            hook();
+        if !changes.is_empty() {
+            self.emit(Event::Change { changes, logged: None });
+        }
+        if logged > 0 {
+            self.tell_driver();
         }
     }
 

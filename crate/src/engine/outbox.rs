@@ -3,18 +3,21 @@
 //! A frozen row (`sentAt`) is sent again byte for byte until it is answered, so a lost answer costs nothing. What was
 //! never sent may still be merged: several updates of one record travel as one.
 
+mod before;
 mod coalesce;
 mod plain;
 mod row;
 mod unsent;
 
-pub use row::{LogRow, LoggedChange, LoggedStamp};
+pub use before::Before;
+pub use row::{AGAIN, LogRow, LoggedChange, LoggedStamp};
 pub use unsent::{Unsent, unsent};
 
 use super::apply::Other;
 use super::epoch;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
+use super::letters::{self, Blocked, Parked};
 use super::ports::Host;
 use super::progress;
 use super::sealing::is_envelope_text;
@@ -84,29 +87,43 @@ fn changes_in<R: Row>(rows: &[R]) -> usize {
 impl<S: Store, H: Host> Engine<S, H> {
     /// Freezes the next batch, or a part of it: what was frozen before and not answered, else the oldest unsent rows, merged.
     pub async fn freeze(&self, part: Option<Part>) -> Result<Frozen> {
-        if let Some(frozen) = self.freeze_sealed(part).await? {
-            return Ok(frozen);
+        let mut was_sealed = false;
+        loop {
+            match self.freeze_page(part).await? {
+                Step::Frozen(frozen) => return Ok(frozen),
+                Step::HeldBack => {}
+                Step::Seal if was_sealed => return Ok(Frozen::Nothing),
+                Step::Seal => {
+                    self.seal_waiting().await?;
+                    was_sealed = true;
+                }
+            }
         }
-        self.seal_waiting().await?;
-        Ok(self.freeze_sealed(part).await?.unwrap_or(Frozen::Nothing))
     }
 
-    /// The same; `None`: something is to be sealed first, and can be.
-    async fn freeze_sealed(&self, part: Option<Part>) -> Result<Option<Frozen>> {
+    async fn freeze_page(&self, part: Option<Part>) -> Result<Step> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
         if self.epoch_led(&tx).await?.offset.is_none() {
             tx.commit().await?;
-            return Ok(Some(Frozen::ClockUnknown));
+            return Ok(Step::Frozen(Frozen::ClockUnknown));
         }
         let mine = |row: &S::Row| row.text("userId").as_deref() == Some(&user);
         let scan = Scan { limit: Some(MAX_PUSH_CHANGES), ..Scan::default() };
-        let found = tx.scan(CHANGE_LOG, &scan, &mine).await?;
+        let scanned = tx.scan(CHANGE_LOG, &scan, &mine);
+        let (found, blocked) = futures_util::future::join(scanned, Blocked::read(&tx, &user)).await;
+        let found = found?;
         let mut rows = parse_rows(&found);
+        let parked = blocked?.hold_back(&tx, &mut rows)?;
+        if rows.is_empty() && found.len() >= MAX_PUSH_CHANGES {
+            self.held_back(tx, parked).await?;
+            return Ok(Step::HeldBack);
+        }
         if let Some(first) = rows.iter().position(|row| self.tells_plain(row)) {
             if self.vault.check_sealing().is_ok() {
-                return Ok(None);
+                self.held_back(tx, parked).await?;
+                return Ok(Step::Seal);
             }
             // What was written later waits for what it was written over.
             rows.truncate(first);
@@ -141,8 +158,22 @@ impl<S: Store, H: Host> Engine<S, H> {
                 row.put(&tx)?;
             }
         }
+        self.held_back(tx, parked).await?;
+        Ok(Step::Frozen(if chosen.is_empty() { Frozen::Nothing } else { Frozen::Batch(batch_of(&chosen)) }))
+    }
+
+    /// Commits, and tells those who wait for what was parked that it is not on its way any more.
+    async fn held_back(&self, tx: S::Tx, parked: Parked) -> Result<()> {
+        if parked.changes == 0 {
+            return Ok(tx.commit().await?);
+        }
+        hit(Probe::LogParked);
+        let oldest = oldest_logged(&tx).await?;
         tx.commit().await?;
-        Ok(Some(if chosen.is_empty() { Frozen::Nothing } else { Frozen::Batch(batch_of(&chosen)) }))
+        self.pending.set(self.pending.get().saturating_sub(parked.changes));
+        self.wake_waiters(oldest, &parked.told);
+        self.emit(Event::Settled { oldest, refused: parked.told });
+        Ok(())
     }
 
     /// Takes off the log what an answer names: exactly that.
@@ -154,7 +185,9 @@ impl<S: Store, H: Host> Engine<S, H> {
             tx.get_many(CHANGE_LOG, &keys).await?.iter().flatten().filter_map(LogRow::parse).collect();
         let rejected: OrderedMap<&str, &Rejection> =
             settlement.rejected.iter().map(|rejection| (rejection.event_id.as_str(), rejection)).collect();
-        let mut outcome = Outcome::default();
+        let user = self.config().user_id().to_owned();
+        let blocked = if rejected.is_empty() { Blocked::default() } else { Blocked::read(&tx, &user).await? };
+        let mut outcome = Outcome { blocked, ..Outcome::default() };
         let mut of_keyring = keyring::Settled::default();
         for row in rows {
             if row.app_id == keyring::APP {
@@ -167,7 +200,6 @@ impl<S: Store, H: Host> Engine<S, H> {
         outcome.settled.again |= of_keyring.again;
         outcome.settled.clock_ahead |= of_keyring.clock_ahead;
         if let Some(receipt) = &settlement.receipt {
-            let user = self.config().user_id().to_owned();
             progress::note_receipt(&tx, &user, receipt).await?;
         }
         if outcome.settled.clock_ahead {
@@ -183,7 +215,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         if of_keyring.changed {
             self.keyring_changed().await?;
         }
-        for (_, rejection) in outcome.refused {
+        for rejection in outcome.letters {
             let code = rejection.code.as_str();
             self.emit(Event::DeadLetter { event_id: rejection.event_id, code, message: rejection.message });
         }
@@ -199,7 +231,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let before = row.changes.len();
-        let mut kept = Vec::new();
+        let (mut kept, mut refused) = (Vec::new(), Vec::new());
         for mut change in std::mem::take(&mut row.changes) {
             let id = change.event_id().to_owned();
             match rejected.get(id.as_str()) {
@@ -225,21 +257,38 @@ impl<S: Store, H: Host> Engine<S, H> {
                         outcome.settled.update_required = true;
                         kept.push(change);
                     }
-                    Fate::Letter => {
-                        let why = (rejection.code.as_str(), rejection.message.as_str());
-                        row.put_letter(tx, &change, why, Stamp::at_ms(self.host.now_ms()))?;
-                        let seqs = std::iter::once(row.seq).chain(row.absorbed.iter().copied());
-                        outcome.refused.extend(seqs.map(|seq| (seq, (*rejection).clone())));
-                    }
+                    Fate::Letter => refused.push((change, *rejection)),
                 },
             }
         }
+        self.set_aside(tx, &row, refused, outcome)?;
         if !kept.is_empty() && kept.len() < before {
             hit(Probe::LogPartly);
         }
         outcome.removed += before - kept.len();
         row.changes = kept;
         row.put_or_remove(tx)
+    }
+
+    /// Makes letters of what was refused for good, or parks it where its record has one.
+    fn set_aside(
+        &self,
+        tx: &S::Tx,
+        row: &LogRow,
+        refused: Vec<(LoggedChange, &Rejection)>,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let mut why: Vec<&Rejection> = refused.iter().map(|(_, rejection)| *rejection).collect();
+        let seqs = || std::iter::once(row.seq).chain(row.absorbed.iter().copied());
+        outcome.refused.extend(why.iter().flat_map(|rejection| seqs().map(|seq| (seq, (*rejection).clone()))));
+        for unit in letters::units(refused.into_iter().map(|(change, _)| change).collect()) {
+            let of_unit: Vec<&Rejection> = why.drain(..unit.len()).collect();
+            let unit: Vec<_> = unit.into_iter().zip(of_unit.iter().copied()).collect();
+            if outcome.blocked.refuse(tx, row, &unit, Stamp::at_ms(self.host.now_ms()))? {
+                outcome.letters.extend(of_unit.into_iter().cloned());
+            }
+        }
+        Ok(())
     }
 
     /// What was written for all turns out to be in a record that is private by now: from here on it is sealed, under the
@@ -265,7 +314,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (sender, receiver) = oneshot::channel();
         let tx = self.store.begin(Mode::Read, &[CHANGE_LOG, ENGINE])?;
         let oldest = oldest_logged(&tx).await?;
-        let letters: Vec<(String, Value)> = rows::read_all(&tx, rows::LETTER).await?;
+        let mut letters: Vec<(String, Value)> = rows::read_all(&tx, rows::LETTER).await?;
+        letters.extend(rows::read_all(&tx, rows::WAITING).await?);
         // Held on, it would keep every write waiting that settles the ticket.
         drop(tx);
         if let Some(letter) = letters.iter().map(|(_, letter)| letter).find(|letter| is_about(letter, ticket)) {
@@ -315,6 +365,18 @@ struct Outcome {
     settled: Settled,
     removed: usize,
     refused: Vec<(f64, Rejection)>,
+    /// Those that became dead letters; the others wait behind one.
+    letters: Vec<Rejection>,
+    blocked: Blocked,
+}
+
+/// What looking at the oldest rows of the log came to.
+enum Step {
+    Frozen(Frozen),
+    /// All of them wait behind dead letters, and are parked now.
+    HeldBack,
+    /// Something is to be sealed first, and can be.
+    Seal,
 }
 
 enum Fate {
@@ -400,22 +462,28 @@ fn batch_of(rows: &[LogRow]) -> Batch {
 pub async fn note_others<Tx: Transaction>(tx: &Tx, lost: &[Other], matched: &[Other]) -> Result<()> {
     let records: OrderedSet<_> = lost.iter().chain(matched).map(|o| (o.table.as_str(), o.id.as_str())).collect();
     for mut row in parse_rows(&tx.scan(CHANGE_LOG, &Scan::default(), &|_| true).await?) {
+        let frame = LogRow { changes: Vec::new(), ..row.clone() };
         let mut changed = false;
-        let row_at = row.at;
         for change in row.changes.iter_mut().filter(|change| records.contains(&(change.table(), change.id()))) {
-            let (table, id) = (change.table().to_owned(), change.id().to_owned());
-            let of_record = |other: &&Other| other.table == table && other.id == id;
-            for other in lost.iter().filter(of_record) {
-                changed |= change.note_lost(&other.field, &other.edit, row_at);
-            }
-            for other in matched.iter().filter(of_record) {
-                changed |= change.note_matched(&other.field, other.edit.at, row_at);
-            }
+            changed |= note_in(change, &frame, lost, matched);
         }
         if changed {
             hit(Probe::ApplyKeptBefore);
             row.put(tx)?;
         }
     }
-    Ok(())
+    letters::note_others(tx, &records, |change, row| note_in(change, row, lost, matched)).await
+}
+
+fn note_in(change: &mut LoggedChange, row: &LogRow, lost: &[Other], matched: &[Other]) -> bool {
+    let (table, id) = (change.table().to_owned(), change.id().to_owned());
+    let of_record = |other: &&Other| other.table == table && other.id == id;
+    let mut changed = false;
+    for other in lost.iter().filter(of_record) {
+        changed |= change.note_lost(&other.field, &other.edit, row.at);
+    }
+    for other in matched.iter().filter(of_record) {
+        changed |= change.note_matched(&other.field, other.edit.at, row.at);
+    }
+    changed
 }

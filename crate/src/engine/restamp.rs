@@ -337,6 +337,7 @@ impl Restamp<'_> {
     /// Gives a change its new stamps; what names a stamp that moved moves along.
     fn rewrite(&self, app: &str, change: &mut LoggedChange, stamps: &OrderedMap<Stamp, Stamp>) {
         let (table, id) = ((app.to_owned(), change.table().to_owned()), change.id().to_owned());
+        let own = change.befores_mut().into_iter().map(|(name, at, _)| (name, at)).collect();
         if change.from().is_some() {
             let newest = change.fields_mut().into_iter().flatten().filter_map(|(name, edit)| {
                 let edit = edit.as_object_mut()?;
@@ -348,6 +349,7 @@ impl Restamp<'_> {
             if let Some(newest) = newest.max() {
                 change.0.insert("at".to_owned(), json!(newest));
             }
+            self.move_befores(&table, &id, change, &own);
             return;
         }
         for key in ["at", "deletedAt"] {
@@ -358,9 +360,21 @@ impl Restamp<'_> {
             let Some(edit) = edit.as_object_mut() else { continue };
             move_stamp(edit, "at", |at| stamps.get(&at).copied().unwrap_or(at));
             move_stamp(edit, "prev", |at| self.follow(&table, &id, name, at));
-            if let Some(before) = edit.get_mut("before").and_then(Value::as_object_mut) {
-                move_stamp(before, "at", |at| self.follow(&table, &id, name, at));
-            }
+        }
+        self.move_befores(&table, &id, change, &own);
+    }
+
+    /// What fields were before moves along, too; not what another wrote under the very stamp of the change.
+    fn move_befores(
+        &self,
+        table: &WireTable,
+        id: &str,
+        change: &mut LoggedChange,
+        own: &OrderedMap<String, Option<Stamp>>,
+    ) {
+        for (name, _, before) in change.befores_mut() {
+            let is_own = |at: Stamp| own.get(&name).copied().flatten() == Some(at);
+            move_stamp(before, "at", |at| if is_own(at) { at } else { self.follow(table, id, &name, at) });
         }
     }
 }

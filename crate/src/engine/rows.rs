@@ -17,10 +17,14 @@ pub const LEAD: &str = "lead";
 pub const CURSOR: &str = "cursor";
 /// Incoming changes that could not be applied, by event id.
 pub const QUARANTINE: &str = "quarantine";
+/// How much had to leave quarantine for want of room, by user; see `apply/aside.rs`.
+pub const DROPPED: &str = "dropped";
 /// Changes of records whose insert has not come, by table and id.
 pub const PARKED: &str = "parked";
 /// Outgoing changes the server refused for good, by event id.
 pub const LETTER: &str = "letter";
+/// Outgoing changes that wait behind a dead letter, by the event id of the first; see `letters/`.
+pub const WAITING: &str = "waiting";
 /// The spaces a user is a member of, and the types they were seen with; see `spaces.rs`.
 pub const SPACES: &str = "spaces";
 /// Moved records that something came of, by table and id; see `whole/follow.rs`.

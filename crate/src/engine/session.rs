@@ -199,6 +199,9 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Event::Change { changes, logged: Some(logged) } => {
                 self.post(Message::Commit(changes.clone(), *logged));
                 self.tell_pending(*logged);
+                if changes.is_empty() {
+                    return;
+                }
             }
             Event::Settled { oldest, refused } => {
                 let pending = self.engine.pending();

@@ -91,6 +91,16 @@ impl<R: Row> FieldMeta<R> {
         }
     }
 
+    /// Forgets that a field was written.
+    pub fn unmark(&mut self, field: &str) {
+        self.meta.remove(field);
+    }
+
+    /// Whether no field is marked.
+    pub fn is_empty(&self) -> bool {
+        self.meta.names().is_empty()
+    }
+
     /// Finds the newest stamp anew, after marks were moved back in time.
     pub fn renew(&mut self) {
         let stamp = |name: &String| Stamp::parse(&self.meta.get(name)?.as_row()?.text("at")?).ok();

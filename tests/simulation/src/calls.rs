@@ -7,7 +7,7 @@ use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
 use mana_sync_engine::engine::{
-    Engine, Error, Event, GuestData, Query, Result, Unlock, Upgrade, Write, Writer, Written,
+    DeadLetter, Engine, Error, Event, GuestData, Query, Result, Unlock, Upgrade, Write, Writer, Written,
 };
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
@@ -214,6 +214,48 @@ impl Device {
             Key::Text(id) => id.clone(),
             other => panic!("{other:?} is no id"),
         })
+    }
+
+    /// The user's dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.try_dead_letters().expect("the tab lives")
+    }
+
+    /// The same; `None`: the tab died over it.
+    pub fn try_dead_letters(&self) -> Option<Vec<DeadLetter>> {
+        let engine = self.engine();
+        let read = self.call(async move { engine.dead_letters().await })?;
+        Some(read.expect("they are read"))
+    }
+
+    /// Sends a dead letter again; `None`: the tab died over it.
+    pub fn try_retry_letter(&self, id: &str) -> Option<Result<()>> {
+        let (engine, id) = (self.engine(), id.to_owned());
+        self.call(async move { engine.retry_letter(&id).await })
+    }
+
+    /// The same, in a tab that lives.
+    pub fn retry_letter(&self, id: &str) -> Result<()> {
+        self.try_retry_letter(id).expect("the tab lives")
+    }
+
+    /// Discards a dead letter; `None`: the tab died over it.
+    pub fn try_discard_letter(&self, id: &str) -> Option<Result<()>> {
+        let (engine, id) = (self.engine(), id.to_owned());
+        self.call(async move { engine.discard_letter(&id).await })
+    }
+
+    /// The same, in a tab that lives.
+    pub fn discard_letter(&self, id: &str) -> Result<()> {
+        self.try_discard_letter(id).expect("the tab lives")
+    }
+
+    /// How many changes the server does not have, dead letters among them.
+    #[must_use]
+    pub fn unsent_count(&self) -> usize {
+        let engine = self.engine();
+        self.call(async move { engine.count_unsent().await }).expect("the tab lives").expect("they are counted")
     }
 
     /// Adds a record.

@@ -43,6 +43,8 @@ pub struct Server {
     members: RefCell<BTreeMap<String, Vec<Space>>>,
     /// Whether nobody can say who is in which space.
     members_unknown: Cell<bool>,
+    /// Spaces that pushes know no members of, whatever pulls say.
+    refusing: RefCell<BTreeSet<String>>,
     /// Changes that retention removed, or that are withheld.
     removed: RefCell<BTreeSet<EventId>>,
     /// Tokens of this number and above are good.
@@ -79,6 +81,7 @@ impl Server {
             quota: Cell::new(None),
             members: RefCell::default(),
             members_unknown: Cell::new(false),
+            refusing: RefCell::default(),
             removed: RefCell::default(),
             good_tokens_from: Cell::new(0),
             page: Cell::new(1000),
@@ -119,6 +122,16 @@ impl Server {
     pub fn set_spaces(&self, user: &str, spaces: Vec<Space>) {
         self.members.borrow_mut().insert(user.to_owned(), spaces);
         self.stir();
+    }
+
+    /// Refuses what is pushed into a space as if nobody were a member, while pulls name it.
+    pub fn refuse_in(&self, space: &str, refuse: bool) {
+        let mut refusing = self.refusing.borrow_mut();
+        if refuse {
+            refusing.insert(space.to_owned())
+        } else {
+            refusing.remove(space)
+        };
     }
 
     /// Lets the look-up of memberships fail, or work again.
@@ -346,8 +359,10 @@ impl Server {
     }
 
     fn push(&self, user: &str, receipt: Option<String>, changes: Vec<Sent>) -> Result<PushAnswer, LogError> {
+        let mut caller = self.caller(user);
+        caller.spaces.retain(|space| !self.refusing.borrow().contains(space.id.as_str()));
         let push = Push {
-            caller: self.caller(user),
+            caller,
             client_id: mana_sync_engine::model::ClientId::parse("a.b").expect("a client id"),
             receipt,
             changes,

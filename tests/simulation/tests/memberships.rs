@@ -270,7 +270,7 @@ impl Schedule {
                 continue;
             }
             let device = &self.world.devices[saved.device];
-            let has_it = device.engine_rows("letter").iter().any(|letter| letter.to_string().contains(&quoted));
+            let has_it = set_aside(device).iter().any(|letter| letter.to_string().contains(&quoted));
             assert!(has_it, "SEED={}: {saved:?} is neither sent nor in a letter", self.seed);
             self.count("in a letter");
         }
@@ -293,8 +293,13 @@ fn shown(device: &Device) -> BTreeMap<String, Value> {
     device.rows("tasks").iter().map(|row| (id_of(row), plain(row))).collect()
 }
 
+/// Dead letters, and what waits behind them.
+fn set_aside(device: &Device) -> Vec<Value> {
+    [device.engine_rows("letter"), device.engine_rows("waiting")].concat()
+}
+
 fn has_letter(device: &Device, id: &str) -> bool {
-    device.engine_rows("letter").iter().any(|letter| letter.to_string().contains(&format!("\"{id}\"")))
+    set_aside(device).iter().any(|letter| letter.to_string().contains(&format!("\"{id}\"")))
 }
 
 #[test]

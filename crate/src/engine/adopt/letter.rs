@@ -55,6 +55,6 @@ impl Letter {
     pub fn write<Tx: Transaction>(self, tx: &Tx, user: &str, at: Stamp) -> Result<()> {
         let change = LoggedChange(self.change);
         let row = LogRow { app_id: self.app, ..LogRow::unmoved(user, EPOCH, at) };
-        row.put_letter(tx, &change, (self.code, &self.message), at)
+        row.put_letter(tx, &change, (self.code, &self.message), (at, 0))
     }
 }

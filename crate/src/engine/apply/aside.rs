@@ -2,12 +2,14 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{Change, OrderedSet, record, sort_by, words};
+use crate::model::{Change, OrderedSet, json_bytes, record, sort_by, words};
 use crate::store::Transaction;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Most changes kept in quarantine per user; the oldest make room and are counted.
+/// Most changes kept in quarantine; the oldest make room and are counted.
 const MAX_QUARANTINED: usize = 1000;
+/// Most bytes of changes kept in quarantine, as JSON; the newest change stays whatever it has.
+const MAX_QUARANTINED_BYTES: usize = 10 * 1024 * 1024;
 /// Most records with parked changes per space; the oldest make room.
 const MAX_PARKED: usize = 1000;
 /// Most parked changes of one record.
@@ -67,6 +69,17 @@ record! {
 }
 
 record! {
+    /// What made room in quarantine.
+    struct Dropped {
+        user_id: String = "userId",
+        /// How many changes, by the reason they were there for.
+        reasons: Map<String, Value> = "reasons",
+        /// The greatest stamp among them.
+        newest: Option<String> = "newest",
+    }
+}
+
+record! {
     struct Parked {
         user_id: String = "userId",
         space: Option<String> = "space",
@@ -89,11 +102,33 @@ pub async fn quarantine<Tx: Transaction>(tx: &Tx, aside: &[Aside], user_id: &str
         };
         rows::write(tx, rows::QUARANTINE, &key, row)?;
     }
+    drop_oldest(tx, user_id).await
+}
+
+/// Makes room in quarantine: of what goes it is kept how often which reason was, and when the last of it was written.
+async fn drop_oldest<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
     let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
-    for (key, _) in held.iter().take(held.len().saturating_sub(MAX_QUARANTINED)) {
+    let (mut bytes, mut kept) = (0, 0);
+    for (_, row) in held.iter().rev().take(MAX_QUARANTINED) {
+        bytes += json_bytes(&row.change);
+        if bytes > MAX_QUARANTINED_BYTES && kept > 0 {
+            break;
+        }
+        kept += 1;
+    }
+    let dropped = &held[..held.len() - kept];
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let known = rows::read::<_, Dropped>(tx, rows::DROPPED, user_id).await?;
+    let mut sum = known.unwrap_or(Dropped { user_id: user_id.to_owned(), reasons: Map::new(), newest: None });
+    for (key, row) in dropped {
+        let count = sum.reasons.get(row.reason.as_str()).and_then(Value::as_u64).unwrap_or(0);
+        sum.reasons.insert(row.reason.as_str().to_owned(), (count + 1).into());
+        sum.newest = sum.newest.max(row.change["at"].as_str().map(str::to_owned));
         rows::remove(tx, rows::QUARANTINE, key)?;
     }
-    Ok(())
+    rows::write(tx, rows::DROPPED, user_id, sum)
 }
 
 /// Quarantined changes that may pass now, with their keys.

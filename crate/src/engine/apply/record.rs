@@ -73,7 +73,8 @@ impl Tally {
         let same = || crate::model::same_json(&json_of(row, name.as_str()), &edit.value);
         let list = match edit.at.cmp(&at) {
             // The first to insert is the author: their stamp goes down with the insert's.
-            Ordering::Equal if name.as_str() == AUTHOR_ID => return,
+            _ if name.as_str() == AUTHOR_ID && taken => return,
+            _ if name.as_str() == AUTHOR_ID => &mut self.lost,
             Ordering::Equal if taken || same() => &mut self.matched,
             Ordering::Equal | Ordering::Less if !taken => &mut self.lost,
             _ => return,
@@ -245,12 +246,10 @@ fn take<R: Row>(row: R, change: &Change, fields: &[FieldName]) -> (R, bool) {
 fn note_losses<R: Row>(row: &R, table: &str, change: &Change, taken: &[FieldName], tally: &mut Tally) {
     for (name, edit) in &change.fields {
         let field = name.as_str();
-        // Most values came from the server: they are asked for nothing more.
-        let Some(origin) = origin_of(row, field).filter(|origin| origin != Origin::ServerReplay.as_str()) else {
-            continue;
-        };
+        let Some(origin) = origin_of(row, field) else { continue };
         let (Some(at), Some(actor)) = (stamp_of(row, field), actor_of(row, field)) else { continue };
         let is_taken = taken.contains(name);
+        // Also of what once came from the server: a record that was moved says it anew.
         tally.came(row, change, (name, edit), at, is_taken);
         if !is_taken {
             continue;

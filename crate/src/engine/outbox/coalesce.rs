@@ -79,7 +79,9 @@ fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
             // An edit of another value than the earlier one's saw what came in between: it keeps its own account.
             let continues = |first: &Map<String, Value>| replaced(&edit, first);
             if let (Some(first), Some(edit)) = (first.filter(|first| continues(first)).cloned(), edit.as_object_mut()) {
-                for kept in ["prev", "before"] {
+                // What another wrote in between lost to the later edit alone: that falls back to it.
+                let is_between = edit.get("before").and_then(|before| before.get("at")) != edit.get("prev");
+                for kept in ["prev", "before"].into_iter().filter(|kept| *kept == "prev" || !is_between) {
                     match first.get(kept) {
                         Some(value) => edit.insert(kept.to_owned(), value.clone()),
                         None => edit.remove(kept),
@@ -117,6 +119,20 @@ mod tests {
             (&edit["value"], &edit["prev"], &edit["before"]["value"]),
             (&json!("new"), &json!("1"), &json!("old"))
         );
+    }
+
+    #[test]
+    fn what_another_wrote_between_two_edits_is_what_the_merged_one_falls_back_to() {
+        let update = |edit: Value| {
+            let fields = json!({ "title": edit });
+            LoggedChange(Map::from_iter([("fields".to_owned(), fields)]))
+        };
+        let mut earlier =
+            update(json!({ "at": "2", "value": "mine", "prev": "1", "before": { "at": "1", "value": "old" } }));
+        let theirs = json!({ "at": "3", "value": "theirs" });
+        join(&mut earlier, update(json!({ "at": "4", "value": "new", "prev": "2", "before": theirs })), &json!("4"));
+        let edit = &earlier.0["fields"]["title"];
+        assert_eq!((&edit["prev"], &edit["before"]["value"]), (&json!("1"), &json!("theirs")));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{DELETED_AT, Edit, FromJson, OrderedMap, Origin, Stamp, Visibility, record};
+use super::before::BEFORE;
+use crate::model::{AUTHOR_ID, DELETED_AT, Edit, FromJson, Origin, Stamp, Visibility, record};
 use crate::probe::{Probe, hit};
 use crate::store::{CHANGE_LOG, Key, Row, Transaction};
 use serde_json::{Map, Value, json};
@@ -51,6 +52,9 @@ pub const MATCHED: &str = "matched";
 /// fields have the same. They move with it, and for nothing else.
 pub const FROM: &str = "from";
 
+/// Says that the change was a dead letter and went out again by itself.
+pub const AGAIN: &str = "again";
+
 /// One edit of a logged change: which field, when, and the stamp it replaced.
 pub struct LoggedStamp {
     /// The app and the table's name on the wire.
@@ -71,7 +75,7 @@ pub struct LoggedStamp {
     pub from: Option<String>,
 }
 
-fn stamp_in(map: &Map<String, Value>, key: &str) -> Option<Stamp> {
+pub(super) fn stamp_in(map: &Map<String, Value>, key: &str) -> Option<Stamp> {
     map.get(key)?.as_str().and_then(|text| Stamp::parse(text).ok())
 }
 
@@ -106,15 +110,17 @@ impl LogRow {
         }
     }
 
-    /// Stores a change of this row, which the server will not have, as a dead letter under its event id.
+    /// Stores a change of this row, which the server will not have, as a dead letter under its event id; `part`: its place
+    /// among those that are refused together.
     pub fn put_letter<Tx: Transaction>(
         &self,
         tx: &Tx,
         change: &LoggedChange,
         (code, message): (&str, &str),
-        at: Stamp,
+        (at, part): (Stamp, u32),
     ) -> Result<()> {
         let letter = json!({
+            "part": part,
             "userId": self.user_id,
             "code": code,
             "message": message,
@@ -275,16 +281,14 @@ impl LoggedChange {
     /// Notes that another's value of a field lost to this change's. Where it is newer than the value the edit falls back
     /// to, it takes that one's place.
     pub fn note_lost(&mut self, field: &str, edit: &Edit, row_at: Stamp) -> bool {
-        let Some(at) = self.stamp_of(field, row_at).filter(|at| edit.at <= *at) else { return false };
-        let noted = self.note_other(LOST, field, edit.at);
-        let logged = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut);
-        let Some(logged) = logged.filter(|_| edit.at < at) else { return noted };
-        let kept = logged.get("before").and_then(Value::as_object).and_then(|before| stamp_in(before, "at"));
-        if kept.is_some_and(|kept| kept >= edit.at) {
-            return noted;
+        if field == AUTHOR_ID {
+            return self.op() == "insert" && self.keep_lost(field, edit);
         }
-        logged.insert("before".into(), json!({ "value": edit.value, "at": edit.at }));
-        true
+        if self.stamp_of(field, row_at).is_none_or(|at| edit.at > at) {
+            return false;
+        }
+        let noted = self.note_other(LOST, field, edit.at);
+        self.keep_lost(field, edit) || noted
     }
 
     /// Notes that another's value of a field has this change's stamp.
@@ -317,26 +321,11 @@ impl LoggedChange {
         self.0.get("fields").and_then(Value::as_object).is_some_and(|fields| !fields.is_empty())
     }
 
-    /// Forgets what a field had before.
-    pub fn forget_before(&mut self, field: &str) {
-        let edit = self.fields_mut().and_then(|fields| fields.get_mut(field)).and_then(Value::as_object_mut);
-        edit.map(|edit| edit.remove("before"));
-    }
-
-    /// The same, to be changed.
+    /// The value it gives a field, to be changed.
     pub fn value_of_mut(&mut self, field: &str) -> Option<&mut Value> {
         let key = if self.0.get("fields").and_then(|fields| fields.get(field)).is_some() { "fields" } else { "data" };
         let value = self.0.get_mut(key)?.get_mut(field)?;
         if key == "fields" { value.get_mut("value") } else { Some(value) }
-    }
-
-    /// Where the value a field had before was sealed anew, names it as it is now.
-    pub fn rename_before(&mut self, field: &str, resealed: &OrderedMap<String, String>) {
-        let value = self.fields_mut().and_then(|fields| fields.get_mut(field)?.get_mut("before")?.get_mut("value"));
-        let renamed = value.as_ref().and_then(|value| resealed.get(value.as_str()?)).cloned();
-        if let (Some(value), Some(renamed)) = (value, renamed) {
-            *value = renamed.into();
-        }
     }
 
     /// When a field was written, where this change writes it.
@@ -367,7 +356,7 @@ impl LoggedChange {
     /// The change as the wire carries it: complete in itself, and without what stays on the device.
     pub fn to_wire(&self, row: &LogRow) -> Value {
         let mut wire = self.0.clone();
-        for noted in [LOST, MATCHED, FROM] {
+        for noted in [LOST, MATCHED, FROM, BEFORE, AGAIN] {
             wire.remove(noted);
         }
         wire.insert("app".into(), row.app_id.clone().into());

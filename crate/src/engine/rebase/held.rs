@@ -1,8 +1,8 @@
-//! What was said already of records in an adopted database: it lies in the log, or was set aside.
+//! What was said already of records in an adopted database: it lies in the log, was set aside, or waits behind that.
 
 use crate::engine::error::Result;
 use crate::engine::outbox::{LogRow, LoggedChange};
-use crate::engine::rows;
+use crate::engine::{letters, rows};
 use crate::model::{FromJson, OrderedMap, Stamp};
 use crate::store::{CHANGE_LOG, Scan, Transaction};
 use serde_json::Value;
@@ -32,6 +32,11 @@ pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Held> {
         let change = LoggedChange::from_json(letter["change"].take());
         if let (Some(row), Some(change)) = (row, change) {
             note(&mut held, &row, &change);
+        }
+    }
+    for waiting in letters::read_waiting(tx, user).await? {
+        for change in &waiting.row.changes {
+            note(&mut held, &waiting.row, change);
         }
     }
     Ok(held)

@@ -150,6 +150,12 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
     rows::write(tx, rows::REBASE, user, Rebase { id, reason })
 }
 
+/// Has everything be pulled anew because what a record had before is known to the server alone.
+pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Result<()> {
+    let under_way: Option<Rebase> = rows::read(tx, rows::REBASE, user).await?;
+    wish(tx, user, under_way.map_or(Why::Retention, |rebase| rebase.reason), id).await
+}
+
 /// The full pull under way, if there is one.
 pub async fn current<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<Option<String>> {
     let user = engine.config().user_id().to_owned();

@@ -28,6 +28,12 @@ record! {
     }
 }
 
+/// Notes a record of which something in the shadow was not looked at.
+pub fn note_unseen<Tx: Transaction>(tx: &Tx, user: &str, table: &str, id: &str) -> Result<()> {
+    let unseen = Unseen { user_id: user.to_owned(), table: table.to_owned(), id: id.to_owned() };
+    rows::write(tx, rows::UNSEEN, &format!("{table}/{id}"), unseen)
+}
+
 /// What a page brought for sealed fields.
 #[derive(Default)]
 pub struct Arrived {

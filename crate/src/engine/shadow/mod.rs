@@ -8,6 +8,7 @@
 mod arrivals;
 mod judge;
 
+pub(super) use arrivals::note_unseen;
 pub(super) use judge::{Stands, Verdict};
 
 use super::stamps::mark_of;
@@ -72,6 +73,18 @@ impl<R: Row> Shadow<R> {
         all.set(field, kept.into_value());
         row.set(SHADOW, all.into_value());
     }
+}
+
+/// A field's part of a record's shadow, as it is stored.
+pub fn stored<R: Row>(row: &R, field: &str) -> Option<R::Value> {
+    row.get(SHADOW)?.as_row()?.get(field)
+}
+
+/// Puts a field's part of the shadow back as it was stored; what came for the field since has to be looked at.
+pub fn put_back<R: Row>(row: &mut R, field: &str, stored: R::Value) {
+    let mut all = row.get(SHADOW).and_then(|all| all.as_row()).map_or_else(R::empty, |all| all.shallow_copy());
+    all.set(field, stored);
+    row.set(SHADOW, all.into_value());
 }
 
 /// The fields of a record that something came for.

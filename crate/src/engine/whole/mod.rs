@@ -13,7 +13,7 @@ use super::apply::{Merged, merge_into};
 use super::config::Table;
 use super::epoch::{self, Epoch};
 use super::error::{Error, Kind, Result};
-use super::outbox::{LogRow, LoggedChange};
+use super::outbox::{Before, LogRow, LoggedChange};
 use super::ports::Host;
 use super::prepare::{MAX_VALUE_BYTES, is_deleted, too_large};
 use super::sealing::{is_envelope_text, is_row_sealed};
@@ -194,7 +194,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let changes = if is_guest { Vec::new() } else { changes };
         let logged = changes.len();
         check_size(&changes)?;
-        let rows: Vec<S::Row> = self.row_of(epoch, &changes).and_then(|row| row.unkeyed()).into_iter().collect();
+        let row = self.row_of(epoch, &changes).map(|row| with_befores(row, &touched));
+        let rows: Vec<S::Row> = row.and_then(|row| row.unkeyed()).into_iter().collect();
         let keys = tx.commit_with(CHANGE_LOG, &rows).await?;
         let ticket = keys.last().and_then(|key| if let Key::Number(seq) = key { Some(*seq) } else { None });
         let keys = touched.iter().map(|one| one.key.clone()).collect();
@@ -225,6 +226,25 @@ impl<S: Store, H: Host> Engine<S, H> {
             ..LogRow::unmoved(config.user_id(), &epoch.epoch, at)
         })
     }
+}
+
+/// Keeps with each change what the fields of its record were, for when it is discarded.
+fn with_befores<R: Row>(mut row: LogRow, touched: &[Touched<R>]) -> LogRow {
+    let frame = LogRow { changes: Vec::new(), ..row.clone() };
+    for change in &mut row.changes {
+        let old = touched.iter().find(|one| one.key == Key::text(change.id())).and_then(|one| one.old.as_ref());
+        for stamp in change.stamps(&frame) {
+            let was = old.and_then(|old| Some((old, stamp_of(old, &stamp.field)?)));
+            let before = was.map_or(Before::Nothing, |(old, at)| {
+                let shadow = shadow::stored(old, &stamp.field).and_then(|kept| kept.to_json().ok());
+                Before::Was { value: json_of(old, &stamp.field), at, shadow }
+            });
+            if before != change.before_of(&stamp.field) {
+                change.set_before(&stamp.field, &before);
+            }
+        }
+    }
+    row
 }
 
 /// Refuses what could not be sent: a record is said whole, in one request.

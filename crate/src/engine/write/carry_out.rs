@@ -184,7 +184,10 @@ fn insert<R: Row>(mut row: R, mut data: R, bytes: usize, tombstone: Option<&R>, 
     let is_marked = |name: &&String| *name != AUTHOR_ID || stamp_of(tombstone, AUTHOR_ID).is_none();
     names.iter().filter(is_marked).for_each(|name| meta.mark(name, &marking.mark));
     meta.write(&mut row);
-    let replaced = names.into_iter().filter_map(|name| stamp_of(tombstone, &name).map(|prev| (name, prev)));
+    let replaced = names.into_iter().filter_map(|name| {
+        let before = tombstone.get(&name).unwrap_or_else(R::Value::null);
+        stamp_of(tombstone, &name).map(|prev| (name, prev, before))
+    });
     Done { row, payload: Payload::Insert { replaced: replaced.collect(), data, bytes }, fields }
 }
 
@@ -202,7 +205,8 @@ fn edit<R: Row>(old: &R, edits: Vec<Field<R::Value>>, mark: &Mark<R::Value>) -> 
             row.remove(&edit.name);
             R::Value::null()
         };
-        LoggedEdit::new(edit.name, value, edit.bytes, prev, before)
+        let shadow = shadow::stored(old, &edit.name);
+        LoggedEdit::new(edit.name, value, edit.bytes, prev, (before, shadow))
     });
     let payload = Payload::Update(logged.collect());
     meta.write(&mut row);

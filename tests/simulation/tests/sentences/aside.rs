@@ -66,6 +66,27 @@ fn malformed_changes_are_counted_and_the_rest_of_the_page_is_applied() {
 }
 
 #[test]
+fn quarantine_keeps_the_newest_of_too_much_and_says_how_much_it_let_go() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    let unknown = |n: u64, title: &str| with(change(n, "insert", "a", now + n, title), "table", json!("attic"));
+    apply(&world, (1..=1_003).map(|n| unknown(n, "x")).collect());
+    let kept = device.engine_rows("quarantine");
+    assert_eq!((kept.len(), &kept[0]["key"]), (1_000, &json!(event(4))));
+    assert_eq!(device.engine_rows("dropped")[0]["reasons"], json!({ "unknown_table": 3 }));
+    let large = "y".repeat(3 * 1024 * 1024);
+    apply(&world, (2_001..=2_004).map(|n| unknown(n, &large)).collect());
+    let kept: Vec<Value> = device.engine_rows("quarantine").iter().map(|row| row["key"].clone()).collect();
+    assert_eq!(kept, [2_002, 2_003, 2_004].map(|n| json!(event(n))), "10 MB");
+    let dropped = &device.engine_rows("dropped")[0];
+    assert_eq!(dropped["reasons"], json!({ "unknown_table": 1_004 }));
+    assert_eq!(dropped["newest"], json!(Stamp::at_ms(now + 2_001)));
+    apply(&world, vec![unknown(3_000, &"z".repeat(11 * 1024 * 1024))]);
+    assert_eq!(device.engine_rows("quarantine").len(), 1, "the newest stays");
+}
+
+#[test]
 fn a_change_from_the_future_waits_until_its_time_has_come() {
     let world = World::of_ada(1);
     let now = world.executor.now();

@@ -1,0 +1,187 @@
+//! Dead letters of what says a whole record anew, of sealed values, and of what cannot travel at all.
+
+use super::letters::letter;
+use super::sealed::{SECRET, shown};
+use super::visibility::{family, is_sealed, settle};
+use mana_simulation::World;
+use mana_simulation::calls::code;
+use mana_sync_engine::model::Visibility::{Private, Space as Everybody};
+use serde_json::{Value, json};
+
+/// Ada's record `t` in her own space, and a club that the server does not know her in any more.
+fn outside() -> World {
+    let world = family();
+    world.devices[0].add("tasks", json!({ "id": "t", "title": SECRET, "note": "n" })).expect("added");
+    settle(&world);
+    world.server.refuse_in("club", true);
+    world
+}
+
+#[test]
+fn a_discarded_move_leaves_the_record_where_it_was() {
+    let world = outside();
+    let device = &world.devices[0];
+    let before = shown(device, "tasks", "t");
+    let there = device.move_to_space("tasks", "t", "club").expect("moved");
+    world.pass(5_000);
+    device.update("tasks", &there, json!({ "note": "later" })).expect("updated");
+    world.pass(5_000);
+    let letters = device.dead_letters();
+    assert_eq!((letters.len(), letters[0].changes.len(), letters[0].waiting), (1, 2, 1), "{letters:?}");
+    device.discard_letter(&letters[0].id).expect("discarded");
+    assert_eq!((device.stored("tasks", &there), device.unsent_count()), (Value::Null, 0));
+    let after = shown(device, "tasks", "t");
+    assert_eq!((&after["title"], &after["note"]), (&before["title"], &before["note"]));
+    world.server.refuse_in("club", false);
+    settle(&world);
+    assert_eq!(world.devices[1].stored("tasks", "t")["title"], device.stored("tasks", "t")["title"]);
+}
+
+#[test]
+fn a_retried_move_goes_as_a_whole_with_what_waited_for_it() {
+    let world = outside();
+    let device = &world.devices[0];
+    let there = device.move_to_space("tasks", "t", "club").expect("moved");
+    world.pass(5_000);
+    device.update("tasks", &there, json!({ "note": "later" })).expect("updated");
+    world.pass(5_000);
+    world.server.refuse_in("club", false);
+    device.retry_letter(&letter(device)).expect("retried");
+    settle(&world);
+    assert!(device.dead_letters().is_empty());
+    for device in &world.devices {
+        let row = device.stored("tasks", &there);
+        assert_eq!((&row["title"], &row["note"]), (&json!(SECRET), &json!("later")));
+    }
+    assert!(shown(&world.devices[1], "tasks", "t").is_null(), "it is not here any more");
+}
+
+#[test]
+fn a_group_waits_for_the_letter_of_each_of_its_records_and_what_follows_waits_for_the_group() {
+    let world = family();
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "t", "title": "Cake", "spaceId": "club" })).expect("added");
+    settle(&world);
+    world.server.refuse_in("club", true);
+    device.update("tasks", "t", json!({ "title": "Tart" })).expect("updated");
+    world.pass(5_000);
+    let there = device.move_to_space("tasks", "t", "home").expect("moved");
+    world.pass(5_000);
+    device.update("tasks", &there, json!({ "note": SECRET })).expect("updated");
+    world.pass(5_000);
+    let letters = device.dead_letters();
+    assert_eq!((letters.len(), letters[0].waiting), (1, 3), "a move, and an edit where it went");
+    world.server.refuse_in("club", false);
+    device.discard_letter(&letter(device)).expect("discarded");
+    settle(&world);
+    let row = shown(&world.devices[1], "tasks", &there);
+    assert_eq!((&row["note"], device.unsent_count()), (&json!(SECRET), 0));
+    assert!(shown(&world.devices[1], "tasks", "t").is_null());
+}
+
+#[test]
+fn a_discarded_change_of_visibility_leaves_the_record_sealed_or_plain_as_it_was() {
+    for (from, to) in [(Private, Everybody), (Everybody, Private)] {
+        let world = family();
+        let device = &world.devices[0];
+        let record = json!({ "id": "t", "title": SECRET, "spaceId": "club", "visibility": from.as_str() });
+        device.add("tasks", record).expect("added");
+        settle(&world);
+        let before = device.stored("tasks", "t");
+        world.server.refuse_in("club", true);
+        device.set_visibility("tasks", "t", to).expect("set");
+        world.pass(5_000);
+        device.discard_letter(&letter(device)).expect("discarded");
+        let after = device.stored("tasks", "t");
+        for field in ["title", "visibility"] {
+            assert_eq!(after[field], before[field], "{field}");
+            assert_eq!(after["__fieldMeta"][field]["at"], before["__fieldMeta"][field]["at"], "{field}");
+        }
+        world.server.refuse_in("club", false);
+        settle(&world);
+        assert_eq!(shown(device, "tasks", "t")["title"], SECRET);
+        assert_eq!(is_sealed(&world.devices[1].stored("tasks", "t")["title"]), from == Private);
+    }
+}
+
+#[test]
+fn a_sealed_value_is_put_back_as_it_was_without_the_key() {
+    let world = family();
+    let device = &world.devices[0];
+    let record = json!({ "id": "t", "title": SECRET, "spaceId": "club", "visibility": "private" });
+    device.add("tasks", record).expect("added");
+    settle(&world);
+    let before = device.stored("tasks", "t")["title"].clone();
+    world.server.refuse_in("club", true);
+    device.update("tasks", "t", json!({ "title": "refused" })).expect("updated");
+    world.pass(5_000);
+    device.restart();
+    device.discard_letter(&letter(device)).expect("discarded without a key");
+    assert_eq!(device.stored("tasks", "t")["title"], before);
+    world.server.refuse_in("club", false);
+    device.unlock(7).expect("unlocked");
+    settle(&world);
+    assert_eq!(shown(device, "tasks", "t")["title"], SECRET);
+    assert!(device.stored("tasks", "t")["__shadow"].is_null());
+}
+
+#[test]
+fn what_came_for_a_sealed_field_and_was_not_looked_at_is_so_again_when_an_edit_over_it_is_discarded() {
+    let world = family();
+    let [device, other] = [&world.devices[0], &world.devices[1]];
+    let record = json!({ "id": "t", "title": SECRET, "spaceId": "club", "visibility": "private" });
+    device.add("tasks", record).expect("added");
+    settle(&world);
+    // A server shows this device the other's edit with another text than it has.
+    other.update("tasks", "t", json!({ "title": "said on the other" })).expect("updated");
+    world.server.on_pull(|changes| {
+        for change in changes.iter_mut().filter(|change| change["id"] == "t" && change["op"] == "update") {
+            let text =
+                change["fields"]["title"]["value"].as_str().map(|text| format!("{}AAAA", &text[..text.len() - 4]));
+            change["fields"]["title"]["value"] = text.into();
+        }
+    });
+    world.pass(60_000);
+    assert_eq!(shown(device, "tasks", "t")["title"], SECRET, "what was there before is shown");
+    let before = device.stored("tasks", "t");
+    assert!(before["__shadow"].is_object());
+    world.server.refuse_in("club", true);
+    device.update("tasks", "t", json!({ "title": "written over it" })).expect("updated");
+    world.pass(5_000);
+    assert!(device.stored("tasks", "t")["__shadow"].is_null());
+    device.discard_letter(&letter(device)).expect("discarded");
+    let after = device.stored("tasks", "t");
+    assert_eq!((&after["__shadow"], &after["title"]), (&before["__shadow"], &before["title"]));
+    world.server.refuse_in("club", false);
+    world.pass(60_000);
+    assert_eq!(shown(device, "tasks", "t")["title"], SECRET);
+}
+
+#[test]
+fn a_letter_of_what_cannot_travel_holds_nothing_up_and_is_only_to_be_thrown_away() {
+    let mut world = World::with(1, Vec::new());
+    let device = world.add(mana_simulation::Setup::of("ada"));
+    device.fill_as_older_app(&[(
+        "tasks",
+        json!({ "id": "t", "title": "old", "bad": "\u{0}", "spaceId": "_personal:ada" }),
+    )]);
+    device.open();
+    world.pass(60_000);
+    let device = &world.devices[0];
+    let letters = device.dead_letters();
+    assert_eq!(
+        (letters.len(), &*letters[0].code, letters[0].retryable),
+        (1, "value_not_syncable", false),
+        "{letters:?}"
+    );
+    device.update("tasks", "t", json!({ "title": "new" })).expect("updated");
+    world.pass(10_000);
+    assert_eq!(device.session().status().pending, 0);
+    assert!(
+        world.server.changes("ada", &["tasks"]).iter().any(|change| change.fields.values().any(|e| e.value == "new"))
+    );
+    assert_eq!(code(device.retry_letter(&letters[0].id)), "invalid_argument");
+    device.discard_letter(&letters[0].id).expect("thrown away");
+    assert_eq!(device.stored("tasks", "t")["bad"], "\u{0}", "the value stays on this device");
+    assert!(device.dead_letters().is_empty());
+}
