@@ -38,6 +38,7 @@ probes! {
     ApplyMatched = "apply: another value came under a waiting edit's stamp",
     ApplySuspect = "apply: a conflict with a value never sent",
     ApplyKeptBefore = "apply: an older value becomes what a discarded edit falls back to",
+    ApplyOvertaken = "apply: a page that was asked for elsewhere",
     ApplyClockUnknown = "apply: refused while the clock's offset is unknown",
     LogCoalesced = "log: unsent updates travel as one",
     LogResent = "log: a frozen row is sent again",

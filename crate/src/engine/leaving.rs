@@ -104,15 +104,15 @@ impl<S: Store, H: Host> Engine<S, H> {
             told.push(Event::SpaceRemoved { space: space.clone(), removed: removed.len(), kept: stays });
             touched.extend(removed);
         }
+        let mut released = 0;
         for space in &meaning.forgotten {
+            released += self.forget_letters(&tx, &user, space).await?;
             touched.extend(self.remove_space(&tx, &tables, space, false).await?.0);
-            forget(&tx, rows::LETTER, |letter| letter["change"]["spaceId"] == *space).await?;
-            letters::forget_waiting(&tx, &user, space).await?;
         }
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
         self.show_spaces(&kept);
-        self.committed(&touched, Origin::ServerReplay, 0);
+        self.committed(&touched, Origin::ServerReplay, released);
         for event in told {
             self.emit(event);
         }
@@ -131,8 +131,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         Ok((news.changed, letters?))
     }
 
-    /// Deletes the rows of a space, with what waits for them; where it `keeps`, but for what is the user's alone and what
-    /// the server does not have.
+    /// Deletes the rows of a space, with what waits for them, but for those of dead letters that are left; where it `keeps`,
+    /// also but for what is the user's alone and what the server does not have.
     async fn remove_space(
         &self,
         tx: &S::Tx,
@@ -151,7 +151,10 @@ impl<S: Store, H: Host> Engine<S, H> {
             let is_of = |row: &S::Row| row.text(SPACE_ID).as_deref() == Some(space);
             for row in tx.scan(table, &Scan::default(), &is_of).await? {
                 let id = row.text(ID).unwrap_or_default();
-                let why = if keeps { self.why_kept(sync, &row, &id, &unsent, &letters) } else { None };
+                let why = match keeps {
+                    true => self.why_kept(sync, &row, &id, &unsent, &letters),
+                    false => is_told_of(&letters, sync, &id).then_some("unsent"),
+                };
                 if let Some(why) = why {
                     kept.push(KeptRow { table: table.clone(), id, why });
                     continue;
@@ -181,13 +184,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         unsent: &Unsent,
         letters: &[Value],
     ) -> Option<&'static str> {
-        let table = sync.sync_name.as_str();
-        let is_of = |letter: &Value| {
-            let parked = letter["row"]["changes"].as_array().into_iter().flatten();
-            letter["row"]["appId"] == sync.app.as_str()
-                && parked.chain([&letter["change"]]).any(|change| change["table"] == table && change["id"] == *id)
-        };
-        if unsent.has_record(table, id) || letters.iter().any(is_of) {
+        if unsent.has_record(sync.sync_name.as_str(), id) || is_told_of(letters, sync, id) {
             return Some("unsent");
         }
         let is_mine = row.text(AUTHOR_ID).as_deref() == Some(self.config().user_id());
@@ -195,6 +192,18 @@ impl<S: Store, H: Host> Engine<S, H> {
         // What was the user's alone once is so whatever its visibility says: that came from outside.
         (is_mine && (is_private || row.get(OWN).is_some())).then_some("private")
     }
+}
+
+/// Whether a record is told of by a dead letter, or by what waits behind one.
+fn is_told_of(letters: &[Value], sync: &TableSync, id: &str) -> bool {
+    let is_of = |letter: &Value| {
+        let parked = letter["row"]["changes"].as_array().into_iter().flatten();
+        letter["row"]["appId"] == sync.app.as_str()
+            && parked
+                .chain([&letter["change"]])
+                .any(|change| change["table"] == sync.sync_name.as_str() && change["id"] == *id)
+    };
+    letters.iter().any(is_of)
 }
 
 async fn forget<Tx: Transaction>(tx: &Tx, kind: &str, is_of: impl Fn(&Value) -> bool) -> Result<()> {

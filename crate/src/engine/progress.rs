@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::ports::Host;
-use super::{Engine, rows};
+use super::{Engine, rebase, rows};
 use crate::model::record;
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use std::rc::Rc;
@@ -27,7 +27,41 @@ impl Default for Progress {
     }
 }
 
-/// Where the user's pull stands.
+/// Where a pull goes on from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Position {
+    /// How far was pulled.
+    pub progress: Progress,
+    /// A full pull under way: its name, under which the records that came are noted.
+    pub rebase: Option<String>,
+}
+
+impl Position {
+    /// Reads it.
+    pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Self> {
+        let (progress, rebase) = futures_util::future::join(of(tx, user), rebase::under_way(tx, user)).await;
+        Ok(Self { progress: progress?, rebase: rebase? })
+    }
+
+    /// Whether a page asked for there goes on here.
+    pub fn is_at(&self, here: &Self) -> bool {
+        self.progress.cursor == here.progress.cursor && self.rebase == here.rebase
+    }
+
+    /// Whether this is a part of the first pull of a database.
+    pub const fn hydrates(&self) -> bool {
+        self.progress.hydrating && self.rebase.is_none()
+    }
+}
+
+/// Where the user's pull goes on from.
+pub async fn position<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<Position> {
+    let user = engine.config().user_id().to_owned();
+    let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
+    Position::read(&tx, &user).await
+}
+
+/// How far the user has pulled.
 pub async fn current<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<Progress> {
     let user = engine.config().user_id().to_owned();
     let tx = engine.store.begin(Mode::Read, &[ENGINE])?;

@@ -55,8 +55,9 @@ const EVENTS: [&str; 37] = [
 ];
 
 /// Branches that need what schedules do not have yet: removal of old tombstones on the server, and changes that it fails at
-/// (sentences/isolating.rs).
-const ELSEWHERE: [Probe; 3] = [Probe::LoopExpiredRetention, Probe::LoopHalved, Probe::LoopSetAside];
+/// (sentences/isolating.rs) or refuses (letters.rs).
+const ELSEWHERE: [Probe; 5] =
+    [Probe::LoopExpiredRetention, Probe::LoopHalved, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken];
 
 /// The share of ties among merges of values whose writers had not seen each other.
 #[must_use]

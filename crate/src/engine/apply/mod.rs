@@ -15,7 +15,7 @@ use super::epoch::{self, Epoch, Sample};
 use super::error::Result;
 use super::events::{Conflict, Event};
 use super::ports::Host;
-use super::progress;
+use super::progress::{self, Position};
 use super::rebase::Seen;
 use super::whole::note_moved;
 use super::{Engine, Touched, keyring, outbox, rows};
@@ -34,14 +34,10 @@ pub struct Page {
     pub changes: Vec<Value>,
     /// Where the next page begins; stored with the page. `None` for replayed changes.
     pub cursor: Option<String>,
-    /// The receipt that the request for this page showed.
-    pub receipt: Option<String>,
-    /// Part of the first pull of a database: no conflicts are reported.
-    pub hydrating: bool,
+    /// Where this page was asked for; `None` for replayed changes.
+    pub asked: Option<Position>,
     /// Whether there are further pages of this pull.
     pub more: bool,
-    /// A full pull under way: its name, under which the records that came are noted.
-    pub rebase: Option<String>,
     /// Keys of quarantined changes this page replays; what fails again goes back.
     pub replayed: Vec<String>,
     /// What the answer says of the server's clock.
@@ -57,6 +53,20 @@ pub struct Applied {
     pub aside: OrderedMap<Reason, usize>,
     /// Local values that lost.
     pub conflicts: Vec<Conflict>,
+    /// Nothing was applied: the pull begins elsewhere since the page was asked for.
+    pub overtaken: bool,
+}
+
+impl Page {
+    /// Whether it is a part of the first pull of a database: no conflicts are reported.
+    fn hydrates(&self) -> bool {
+        self.asked.as_ref().is_some_and(Position::hydrates)
+    }
+
+    /// The full pull that it is a part of.
+    fn rebase(&self) -> Option<&str> {
+        self.asked.as_ref()?.rebase.as_deref()
+    }
 }
 
 /// A change that names a table of this app.
@@ -77,15 +87,21 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tables: OrderedSet<&str> = parsed.iter().map(|valid| valid.table.as_str()).collect();
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
-        let (led, epoch, loaded, waiting) = futures_util::future::join4(
+        let user = self.config_user();
+        let (led, epoch, loaded, waiting, here) = futures_util::future::join5(
             self.check_lead(&tx),
             epoch::current(&tx, &self.host, &self.watch),
             self.load(&tx, &parsed),
             aside::parked_keys(&tx),
+            Position::read(&tx, &user),
         )
         .await;
         led?;
-        let (epoch, mut works, mut waiting) = (epoch?, loaded?, waiting?);
+        let (epoch, mut works, mut waiting, here) = (epoch?, loaded?, waiting?, here?);
+        if page.asked.as_ref().is_some_and(|asked| !asked.is_at(&here)) {
+            hit(Probe::ApplyOvertaken);
+            return Ok(Some(Applied { overtaken: true, ..Applied::default() }));
+        }
         if epoch.offset.is_none() {
             hit(Probe::ApplyClockUnknown);
             return Ok(None);
@@ -102,12 +118,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         for Valid { table, change } in valid {
             unique::note(&unique, &mut tally, &table, &change);
             self.merge_one(&tx, &mut works, &table, &change, &unique, &mut waiting, &mut tally, &mut aside).await?;
-            if page.rebase.is_some() {
+            if page.rebase().is_some() {
                 let work = works.get(&(table.clone(), change.id.to_string()));
                 seen.add(&table, &change, work.and_then(Work::row));
             }
         }
-        if let (Some(rebase), Some(cursor)) = (&page.rebase, &page.cursor) {
+        if let (Some(rebase), Some(cursor)) = (page.rebase(), &page.cursor) {
             seen.write(&tx, rebase, cursor)?;
         }
         let mut arrived = self.look_at(&mut works);
@@ -116,10 +132,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         note_moved(&tx, self.config().user_id(), &touched)?;
         let keyring_changed = keyring::take(&tx, &self.config_user(), &of_keyring).await?;
-        if !page.hydrating && keyring::brings_work(self, &touched) {
+        if !page.hydrates() && keyring::brings_work(self, &touched) {
             keyring::note_arrivals(&tx, &self.config_user()).await?;
         }
-        let conflicts = if page.hydrating { Vec::new() } else { confirm(&tx, tally).await? };
+        let conflicts = if page.hydrates() { Vec::new() } else { confirm(&tx, tally).await? };
         tx.commit().await?;
         if keyring_changed {
             self.keyring_changed().await?;
@@ -248,8 +264,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         aside::quarantine(tx, aside, &user, epoch::fresh_id(&self.host)).await?;
         if let Some(cursor) = &page.cursor {
-            let hydrating = page.hydrating && page.more;
-            progress::advance(tx, &user, (cursor, hydrating), page.receipt.as_deref().filter(|_| !page.more)).await?;
+            let hydrating = page.hydrates() && page.more;
+            let shown = page.asked.as_ref().and_then(|asked| asked.progress.receipt.as_deref());
+            progress::advance(tx, &user, (cursor, hydrating), shown.filter(|_| !page.more)).await?;
         }
         Ok(touched)
     }
@@ -276,7 +293,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         for (reason, count) in &counts {
             self.emit(Event::Quarantine { code: reason.as_str(), count: *count });
         }
-        Applied { records: touched.len(), aside: counts, conflicts }
+        Applied { records: touched.len(), aside: counts, conflicts, overtaken: false }
     }
 
     /// Tries quarantined changes again that a newer app knows or whose time has come; others stay where they are.

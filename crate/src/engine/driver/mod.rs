@@ -5,13 +5,13 @@ mod keyring;
 mod socket;
 mod stream;
 
-use super::apply::Page;
+use super::apply::{Applied, Page};
 use super::epoch::Sample;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::outbox::{Batch, Frozen, Settled};
 use super::ports::{Host, Method, NoAnswer, Request, Response, TokenReason, Transport};
-use super::progress::{self, Progress};
+use super::progress::{self, Position, Progress};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
 use crate::model::{ClientId, OrderedSet};
@@ -47,7 +47,7 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     /// The device's clock when the last request was sent, and when its answer came.
     exchange: Cell<(u64, u64)>,
     /// Where the pull stood when its last request left.
-    progress: RefCell<Progress>,
+    asked: RefCell<Position>,
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
@@ -66,7 +66,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             connection: Connection::new(&engine.config().transports),
             streamed: Streamed::default(),
             exchange: Cell::default(),
-            progress: RefCell::default(),
+            asked: RefCell::default(),
         });
         let weak = Rc::downgrade(&driver);
         engine.on_logged(move || {
@@ -281,15 +281,15 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn pull(self: &Rc<Self>) -> Input {
-        let progress = match progress::current(&self.engine).await {
-            Ok(progress) => progress,
+        let position = match progress::position(&self.engine).await {
+            Ok(position) => position,
             Err(error) => return storage_failed(&error),
         };
-        self.progress.borrow_mut().clone_from(&progress);
-        if let Some(page) = self.streamed_page(&progress).await {
+        self.asked.borrow_mut().clone_from(&position);
+        if let Some(page) = self.streamed_page(&position.progress).await {
             return Input::Pulled(Ok(page));
         }
-        let Progress { cursor, receipt, .. } = progress;
+        let Progress { cursor, receipt, .. } = position.progress;
         let client_id = match self.client_id() {
             Ok(client_id) => client_id,
             Err(error) => return Input::Pulled(Err(error)),
@@ -326,18 +326,14 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn apply(&self, answer: PullAnswer) -> Input {
-        let rebase = match rebase::current(&self.engine).await {
-            Ok(rebase) => rebase,
-            Err(error) => return storage_failed(&error),
-        };
-        let Progress { receipt, hydrating, .. } = self.progress.borrow().clone();
-        let hydrating = hydrating && rebase.is_none();
+        let asked = Some(self.asked.borrow().clone());
         let (spaces, more) = (answer.spaces.clone(), answer.has_more);
         let (changes, cursor, server_ms) = (answer.changes, Some(answer.cursor), answer.server_time.ms());
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms });
-        let page = Page { changes, cursor, receipt, hydrating, more, rebase, replayed: Vec::new(), sample };
+        let page = Page { changes, cursor, asked, more, replayed: Vec::new(), sample };
         let applied = match self.engine.apply(page).await {
+            Ok(Some(Applied { overtaken: true, .. })) => return Input::Overtaken,
             Ok(Some(_)) => self.engine.note_memberships(&spaces).await,
             Ok(None) => return Input::ClockUnknown,
             Err(error) => Err(error),
@@ -351,7 +347,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried.
     async fn end_round(&self) -> Result<()> {
-        rebase::end(&self.engine).await?;
+        let rebase = self.asked.borrow().rebase.clone();
+        if let Some(id) = rebase {
+            rebase::end(&self.engine, &id).await?;
+        }
         self.engine.replay_quarantine().await?;
         self.engine.follow_moves().await?;
         self.engine.tend_sealed(true).await

@@ -5,8 +5,10 @@ use super::{Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
 use crate::engine::outbox::{Before, LogRow, LoggedChange};
 use crate::engine::prepare::is_deleted;
+use crate::engine::sealing::visibility_of;
+use crate::engine::stamps::stamp_of;
 use crate::engine::{Touched, rows};
-use crate::model::{OrderedMap, Stamp, sort_by};
+use crate::model::{AUTHOR_ID, OrderedMap, Stamp, VISIBILITY, sort_by};
 use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::{CHANGE_LOG, Key, Row, Scan, Transaction};
 use serde_json::{Map, json};
@@ -142,9 +144,13 @@ impl<R: Row> Discard<R> {
         if letter.change.op() == "insert" {
             let later = self.later_of(letter);
             let all = later.iter().rev().map(|(row, change)| (row, change)).chain([(&letter.row, &letter.change)]);
-            let undone = self.undone(name, all, actor);
-            let is_others = |row: &R| !is_deleted(row);
-            if !undone.as_ref().and_then(|undone| undone.row.as_ref()).is_some_and(is_others) {
+            let mut undone = self.undone(name, all, actor);
+            let left = undone.as_mut().and_then(|undone| undone.row.take_if(|row| !is_deleted(row)));
+            let is_whole = left.as_ref().is_some_and(|row| stamp_of(row, AUTHOR_ID).is_some());
+            if !is_whole {
+                // Of a record without an insert the server has edits at most. Whether it has an insert that says no author
+                // is to be asked.
+                self.is_unknown |= left.is_some();
                 self.visit(letter, &mut |_, _| false);
                 return self.take(name, undone);
             }
@@ -158,7 +164,20 @@ impl<R: Row> Discard<R> {
             }
             self.visit(letter, &mut |change, row| fall_back(change, row, (&stamp.field, stamp.at), &before));
         }
+        self.have_seen_by(letter, undone.as_ref());
         self.take(name, undone);
+    }
+
+    /// Where a discarded change had said who sees the record, has later changes name who does now: by that they are sealed.
+    fn have_seen_by(&mut self, letter: &Letter, undone: Option<&Undone<R>>) {
+        let turned = undone.filter(|undone| undone.fields.iter().any(|field| field == VISIBILITY));
+        let Some(visibility) = turned.and_then(|undone| undone.row.as_ref()).map(visibility_of) else { return };
+        self.visit(letter, &mut |change, _| {
+            if change.op() != "insert" {
+                change.set_visibility(visibility);
+            }
+            true
+        });
     }
 
     /// A record without these changes, the newest of them first.
@@ -233,6 +252,7 @@ fn fall_back(change: &mut LoggedChange, row: &LogRow, (field, at): (&str, Stamp)
         change.take_field(field);
         if let Before::Was { value, at, .. } = before {
             change.put_field(field, json!({ "value": value, "at": at }));
+            change.note_matched(field, *at, row.at);
         }
         return change.op() != "update" || change.has_fields();
     }
@@ -242,5 +262,9 @@ fn fall_back(change: &mut LoggedChange, row: &LogRow, (field, at): (&str, Stamp)
     }
     let prev = if let Before::Was { at, .. } = before { Some(*at) } else { None };
     change.replace_prev(field, at, prev);
+    if let Some(prev) = prev {
+        // The record may hold another's value now that has this change's very stamp.
+        change.note_matched(field, prev, row.at);
+    }
     true
 }

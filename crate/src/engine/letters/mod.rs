@@ -145,15 +145,6 @@ pub async fn note_others<Tx: Transaction>(
     Ok(())
 }
 
-/// Forgets what is parked of a space that was left for good.
-pub async fn forget_waiting<Tx: Transaction>(tx: &Tx, user: &str, space: &str) -> Result<()> {
-    for mut waiting in read_waiting(tx, user).await? {
-        waiting.row.changes.retain(|change| change.0.get("spaceId").and_then(Value::as_str) != Some(space));
-        waiting.put_or_remove(tx)?;
-    }
-    Ok(())
-}
-
 /// How many of a user's changes are dead letters or parked.
 pub async fn count<Tx: Transaction>(tx: &Tx, user: &str) -> Result<usize> {
     let letters = read(tx, user).await?.len();
@@ -171,6 +162,28 @@ fn of_group(letters: &[Letter], id: &str) -> Result<Vec<Letter>> {
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
+    /// Forgets what was refused or is parked of a space that was left for good; gives how many changes wait no longer and
+    /// went back into the log. A group that reaches into another space stays whole: half of it would say something else.
+    pub(super) async fn forget_letters(&self, tx: &S::Tx, user: &str, space: &str) -> Result<usize> {
+        let is_of = |change: &LoggedChange| change.0.get("spaceId").and_then(Value::as_str) == Some(space);
+        let (all, parked) = (read(tx, user).await?, read_waiting(tx, user).await?);
+        let is_over = |letter: &&Letter| all.iter().filter(|one| one.is_with(letter)).all(|one| is_of(&one.change));
+        let (over, kept): (Vec<&Letter>, Vec<&Letter>) = all.iter().partition(is_over);
+        for letter in &over {
+            rows::remove(tx, rows::LETTER, &letter.key)?;
+        }
+        let (gone, left): (Vec<Waiting>, Vec<Waiting>) =
+            parked.into_iter().partition(|one| one.row.changes.iter().all(is_of));
+        for one in &gone {
+            rows::remove(tx, rows::WAITING, &one.key)?;
+        }
+        if over.is_empty() && gone.is_empty() {
+            return Ok(0);
+        }
+        let kept: Vec<Letter> = kept.into_iter().cloned().collect();
+        self.release(tx, &kept, left, Vec::new()).await
+    }
+
     /// Puts a dead letter, and what waits behind it, back into the log, under new ids. Fails with
     /// [`Kind::NotFound`](super::Kind::NotFound) where there is no such letter, and with
     /// [`Kind::InvalidArgument`](super::Kind::InvalidArgument) where it tells of what cannot travel.

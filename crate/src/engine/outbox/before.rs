@@ -3,7 +3,7 @@
 //! An edit keeps it with the field. An insert has most of its fields in `data`,
 //! and a deletion has none, so they keep that in a map of their own.
 
-use super::row::{LoggedChange, stamp_in};
+use super::row::{KNOWN, LoggedChange, stamp_in};
 use crate::merge::tie_order;
 use crate::model::{AUTHOR_ID, DELETED_AT, Edit, OrderedMap, Stamp};
 use serde_json::{Map, Value, json};
@@ -48,7 +48,11 @@ impl LoggedChange {
             return stamp_in(&self.0, "prev").map_or(Before::Nothing, was);
         }
         let replaces = edit.is_some_and(|edit| edit.get("prev").is_some());
-        if self.op() == "insert" && !replaces { Before::Nothing } else { Before::Unknown }
+        if self.op() == "insert" && !replaces && !self.0.contains_key(KNOWN) {
+            Before::Nothing
+        } else {
+            Before::Unknown
+        }
     }
 
     /// Says what a field was before this change, in place of what was said.

@@ -52,6 +52,9 @@ pub const MATCHED: &str = "matched";
 /// fields have the same. They move with it, and for nothing else.
 pub const FROM: &str = "from";
 
+/// Says of an insert that the server has something of the record already, and nobody kept what.
+pub const KNOWN: &str = "known";
+
 /// Says that the change was a dead letter and went out again by itself.
 pub const AGAIN: &str = "again";
 
@@ -221,8 +224,12 @@ impl LoggedChange {
     /// Names the other visibility: there are two, and the server says it is not this one.
     pub fn turn_visibility(&mut self) {
         let now = Visibility::from(self.text("visibility").to_owned());
-        let other = if now == Visibility::Private { Visibility::Space } else { Visibility::Private };
-        self.0.insert("visibility".into(), other.as_str().into());
+        self.set_visibility(if now == Visibility::Private { Visibility::Space } else { Visibility::Private });
+    }
+
+    /// Names the visibility of its record.
+    pub fn set_visibility(&mut self, visibility: Visibility) {
+        self.0.insert("visibility".into(), visibility.as_str().into());
     }
 
     /// Has the stamps of its fields, each its own, follow those of a record.
@@ -356,7 +363,7 @@ impl LoggedChange {
     /// The change as the wire carries it: complete in itself, and without what stays on the device.
     pub fn to_wire(&self, row: &LogRow) -> Value {
         let mut wire = self.0.clone();
-        for noted in [LOST, MATCHED, FROM, BEFORE, AGAIN] {
+        for noted in [LOST, MATCHED, FROM, BEFORE, AGAIN, KNOWN] {
             wire.remove(noted);
         }
         wire.insert("app".into(), row.app_id.clone().into());

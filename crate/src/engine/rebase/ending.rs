@@ -7,7 +7,7 @@ use crate::engine::apply::insert_of;
 use crate::engine::config::Config;
 use crate::engine::error::Result;
 use crate::engine::guests::is_guests;
-use crate::engine::outbox::{LogRow, LoggedChange, Unsent};
+use crate::engine::outbox::{KNOWN, LogRow, LoggedChange, Unsent};
 use crate::engine::ports::Host;
 use crate::engine::prepare::is_purged;
 use crate::engine::sealing::{is_envelope, is_sealed, visibility_of};
@@ -74,7 +74,7 @@ impl<R: Row> Ending<R> {
             }
             Some(_) if !mine => {}
             // Even with an unsent update in the log: the server has lost what it updates.
-            _ if mine => self.relog_whole(sync, &id, &row, engine),
+            came if mine => self.relog_whole(sync, &id, &row, came.is_some(), engine),
             _ if self.unsent.has_record(sync.sync_name.as_str(), &id) || self.is_held(sync, &id) => {}
             _ => {
                 tx.delete(table, &Key::text(&id))?;
@@ -133,12 +133,20 @@ impl<R: Row> Ending<R> {
         }
         // Who may see a record is said by inserts only.
         if by_author.values().any(|fields| fields.contains_key(VISIBILITY)) {
-            return self.relog_whole(sync, id, row, engine);
+            return self.relog_whole(sync, id, row, true, engine);
         }
         self.relogged.extend(updates(by_author, id, row, engine, sync));
     }
 
-    fn relog_whole<S: Store, H: Host>(&mut self, sync: &TableSync, id: &str, row: &R, engine: &Engine<S, H>) {
+    /// `known`: something of the record came.
+    fn relog_whole<S: Store, H: Host>(
+        &mut self,
+        sync: &TableSync,
+        id: &str,
+        row: &R,
+        known: bool,
+        engine: &Engine<S, H>,
+    ) {
         let (Ok(record), Ok(event_id)) = (RecordId::parse(id), EventId::parse(epoch::fresh_id(&engine.host))) else {
             return;
         };
@@ -170,7 +178,10 @@ impl<R: Row> Ending<R> {
         change.at = change.fields.values().map(|edit| edit.at).max().unwrap_or(Stamp::EPOCH);
         let newest = marked_fields(row).into_iter().max_by_key(|field| stamp_of(row, field));
         let (origin, actor) = newest.map_or_else(|| author_of(row, AUTHOR_ID), |field| author_of(row, &field));
-        if let Value::Object(map) = change.to_json() {
+        if let Value::Object(mut map) = change.to_json() {
+            if known {
+                map.insert(KNOWN.to_owned(), true.into());
+            }
             self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, LoggedChange(map)));
         }
     }

@@ -38,6 +38,8 @@ words! {
         Retention = "retention",
         /// The database was an older app's.
         Adopted = "adopted",
+        /// What some record had before is known to the server alone; nothing is gone because it does not come.
+        ReadAgain = "readAgain",
     }
 }
 
@@ -150,30 +152,28 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
     rows::write(tx, rows::REBASE, user, Rebase { id, reason })
 }
 
-/// Has everything be pulled anew because what a record had before is known to the server alone.
+/// Has everything be pulled anew because what a record had before is known to the server alone. A full pull that is under
+/// way begins anew for its own reason, and a page that was asked for before is not applied any more.
 pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Result<()> {
     let under_way: Option<Rebase> = rows::read(tx, rows::REBASE, user).await?;
-    wish(tx, user, under_way.map_or(Why::Retention, |rebase| rebase.reason), id).await
+    wish(tx, user, under_way.map_or(Why::ReadAgain, |rebase| rebase.reason), id).await
 }
 
-/// The full pull under way, if there is one.
-pub async fn current<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<Option<String>> {
-    let user = engine.config().user_id().to_owned();
-    let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
-    Ok(rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.map(|rebase| rebase.id))
+/// The name of the full pull under way, if there is one.
+pub async fn under_way<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<String>> {
+    Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| rebase.id))
 }
 
-/// Ends a full pull whose last page was applied: deals with what did not come, in one transaction.
-pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
-    if current(engine).await?.is_none() {
-        return Ok(());
-    }
+/// Ends the full pull `id`, whose last page was applied: deals with what did not come, in one transaction. Nothing is done
+/// where another one began meanwhile: of that one nothing came yet.
+pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str) -> Result<()> {
     let user = engine.config().user_id().to_owned();
     let tables = engine.synced_tables();
     let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
     let tx = engine.store.begin(Mode::Write, &stores)?;
     engine.check_lead(&tx).await?;
-    let Some(rebase) = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await? else { return Ok(()) };
+    let rebase = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(|rebase| rebase.id == id);
+    let Some(rebase) = rebase else { return Ok(()) };
     let now = Stamp::at_ms(epoch::current(&tx, &engine.host, &engine.watch).await?.now_ms(engine.host.now_ms()));
     let mut ending = Ending {
         came: came(&tx, &rebase.id).await?,
@@ -187,7 +187,8 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<()> {
         letters: Vec::new(),
     };
     let away = leaving::away(&tx, &user).await?;
-    for table in &tables {
+    let judged = if rebase.reason == Why::ReadAgain { &[][..] } else { &tables[..] };
+    for table in judged {
         let info = engine.config().table(table)?;
         let Some(sync) = &info.sync else { continue };
         // Of a space that was left, or is not named just now, the server could bring nothing.

@@ -43,6 +43,8 @@ pub enum Input {
     Pulled(Result<Response, NoAnswer>),
     /// The page is stored.
     Applied,
+    /// The page is not: a pull begins elsewhere by now.
+    Overtaken,
     /// A full pull has begun, or ended.
     RebaseStep,
     /// Storage failed; `full`: the device has no room.

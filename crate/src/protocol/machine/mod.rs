@@ -133,6 +133,7 @@ impl Machine {
             Input::Settled(how) => self.settled(how),
             Input::Pulled(reply) => self.pulled(reply, now, random),
             Input::Applied => self.applied(),
+            Input::Overtaken => self.overtaken(),
             Input::RebaseStep => self.rebased(now, random),
             Input::StorageFailed { code, message, full } => self.storage_failed(code, message, full, now, random),
         }
@@ -343,6 +344,14 @@ impl Machine {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn overtaken(&mut self) -> Vec<Effect> {
+        if !matches!(self.phase, Phase::Applying { .. }) {
+            return Vec::new();
+        }
+        self.phase = Phase::Pulling;
+        vec![Effect::Pull]
     }
 
     fn rebased(&mut self, now: u64, random: u64) -> Vec<Effect> {

@@ -71,7 +71,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         8 => answers().prop_map(Input::Pushed),
         8 => answers().prop_map(Input::Pulled),
         4 => settled.prop_map(Input::Settled),
-        8 => prop::sample::select(vec![Input::ClockSettled, Input::Applied, Input::RebaseStep]),
+        8 => prop::sample::select(vec![Input::ClockSettled, Input::Applied, Input::Overtaken, Input::RebaseStep]),
         1 => any::<bool>().prop_map(|full| Input::StorageFailed { code: String::new(), message: String::new(), full }),
     ]
 }

@@ -1,7 +1,7 @@
 //! Dead letters of what says a whole record anew, of sealed values, and of what cannot travel at all.
 
 use super::letters::letter;
-use super::sealed::{SECRET, shown};
+use super::sealed::{SECRET, shown, space};
 use super::visibility::{family, is_sealed, settle};
 use mana_simulation::World;
 use mana_simulation::calls::code;
@@ -35,6 +35,52 @@ fn a_discarded_move_leaves_the_record_where_it_was() {
     world.server.refuse_in("club", false);
     settle(&world);
     assert_eq!(world.devices[1].stored("tasks", "t")["title"], device.stored("tasks", "t")["title"]);
+}
+
+#[test]
+fn a_refused_move_into_a_space_that_was_left_stays_whole_when_the_space_is_forgotten() {
+    let world = outside();
+    let device = &world.devices[0];
+    let before = shown(device, "tasks", "t");
+    device.move_to_space("tasks", "t", "club").expect("moved");
+    world.pass(5_000);
+    world.server.set_spaces("ada", vec![space("home", "personal")]);
+    for _ in 0..2 {
+        world.pass(300_000);
+        world.executor.skip(31 * 86_400_000, true);
+    }
+    world.pass(300_000);
+    let letters = device.dead_letters();
+    assert_eq!((letters.len(), letters[0].changes.len()), (1, 2), "{letters:?}");
+    device.retry_letter(&letters[0].id).expect("retried");
+    world.pass(300_000);
+    assert_eq!(shown(&world.devices[1], "tasks", "t")["title"], before["title"], "half of it was not sent");
+    device.discard_letter(&letter(device)).expect("discarded");
+    settle(&world);
+    for device in &world.devices[..2] {
+        assert_eq!(shown(device, "tasks", "t")["title"], before["title"]);
+    }
+}
+
+#[test]
+fn what_was_written_after_a_discarded_change_of_visibility_is_sealed_as_the_record_is() {
+    let world = family();
+    let device = &world.devices[0];
+    device
+        .add("tasks", json!({ "id": "t", "title": "first", "spaceId": "club", "visibility": "private" }))
+        .expect("added");
+    settle(&world);
+    world.server.refuse_in("club", true);
+    device.set_visibility("tasks", "t", Everybody).expect("set");
+    world.pass(5_000);
+    device.update("tasks", "t", json!({ "title": SECRET })).expect("updated");
+    world.pass(5_000);
+    world.server.refuse_in("club", false);
+    world.server.on_push(|_, answer| assert!(answer.rejected.is_empty(), "nothing is refused over it"));
+    device.discard_letter(&letter(device)).expect("discarded");
+    settle(&world);
+    assert_eq!(shown(&world.devices[1], "tasks", "t")["title"], SECRET);
+    assert!(device.line.sent_to("/v2/push").iter().all(|body| !body.contains(SECRET)));
 }
 
 #[test]

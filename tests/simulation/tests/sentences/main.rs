@@ -16,6 +16,7 @@ mod late;
 mod laundering;
 mod leading;
 mod letters;
+mod letters_again;
 mod letters_kills;
 mod letters_whole;
 mod moves;
