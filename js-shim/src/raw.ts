@@ -213,6 +213,7 @@ export interface RawEngine {
   syncStart(): void;
   syncStop(): void;
   syncNow(): Promise<void>;
+  resync(): Promise<void>;
   syncStatus(): RawStatus;
   whenSynced(ticket: number): Promise<void>;
   unsentCount(): Promise<number>;

@@ -41,6 +41,10 @@ export class EngineSync implements Sync {
     return this.#connection().run((raw) => raw.syncNow());
   }
 
+  resync(): Promise<void> {
+    return this.#connection().run((raw) => raw.resync());
+  }
+
   unsentCount(): Promise<number> {
     return this.#connection().run((raw) => raw.unsentCount());
   }

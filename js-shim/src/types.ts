@@ -572,6 +572,12 @@ export interface Sync {
   stop(): void;
   /** Resolves when everything written so far is pushed and everything the server had is pulled. */
   syncNow(): Promise<void>;
+  /**
+   * Pulls everything anew, for a device that may lack something, and resolves like `syncNow`. What was changed here and not
+   * sent stays and is sent; nothing is removed because the server does not have it, and nothing is sent again. Where it
+   * fails, the pull goes on by itself when the server can be reached.
+   */
+  resync(): Promise<void>;
   /** How many changes of this user the server does not have: on their way, refused, or waiting behind a refused one. */
   unsentCount(): Promise<number>;
   /** What the server refused for good. */

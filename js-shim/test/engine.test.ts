@@ -93,8 +93,9 @@ describe('sync', () => {
     engine.sync.stop();
     engine.sync.start();
     await engine.sync.syncNow();
+    await engine.sync.resync();
     expect(await engine.sync.unsentCount()).toBe(3);
-    expect(world.instance.calls.map(([name]) => name)).toEqual(['syncStart', 'syncStop', 'syncStart', 'syncNow']);
+    expect(world.instance.calls.map(([name]) => name)).toEqual(['syncStart', 'syncStop', 'syncStart', 'syncNow', 'resync']);
   });
 
   it('lists_dead_letters_and_does_with_them_what_the_person_says', async () => {

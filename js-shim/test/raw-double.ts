@@ -119,6 +119,11 @@ export class InstanceDouble implements RawEngine {
   syncStop(): void {
     this.#called('syncStop');
   }
+  resync(): Promise<void> {
+    this.#called('resync');
+    return Promise.resolve();
+  }
+
   syncNow(): Promise<void> {
     this.#called('syncNow');
     return this.later(() => undefined);

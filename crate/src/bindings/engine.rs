@@ -253,6 +253,15 @@ impl RawEngine {
         )
     }
 
+    /// Pulls everything anew and pushes; resolves when both have succeeded.
+    #[wasm_bindgen(js_name = resync)]
+    pub fn resync(&self) -> Promise {
+        let session = Rc::clone(&self.session);
+        self.promise(
+            move |_| async move { session.resync().await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e)) },
+        )
+    }
+
     /// The sync status.
     #[wasm_bindgen(js_name = syncStatus)]
     pub fn sync_status(&self) -> JsValue {

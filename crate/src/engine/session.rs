@@ -145,8 +145,18 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                 done => done,
             },
             Some(_) if self.wanted.get() => self.ask_leader().await,
-            _ => Err(Error::new(Kind::Closed, "sync is not running: give openEngine a sync url, or call sync.start()")),
+            _ => Err(not_running()),
         }
+    }
+
+    /// Pulls everything anew and pushes what waits; resolves when both have succeeded. What it began goes on by itself where
+    /// it fails. Nothing is removed because it does not come, and nothing logged again.
+    pub async fn resync(self: &Rc<Self>) -> Result<()> {
+        if !self.wanted.get() {
+            return Err(not_running());
+        }
+        self.engine.wish_everything().await?;
+        self.sync_now().await
     }
 
     async fn ask_leader(self: &Rc<Self>) -> Result<()> {
@@ -321,6 +331,10 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     fn post(&self, message: Message) {
         self.tabs.post(&message.into_text());
     }
+}
+
+fn not_running() -> Error {
+    Error::new(Kind::Closed, "sync is not running: give openEngine a sync url, or call sync.start()")
 }
 
 fn with<T>(weak: &Weak<T>, act: impl FnOnce(&Rc<T>)) {

@@ -295,6 +295,12 @@ impl Device {
         self.call(async move { session.sync_now().await }).expect("a round ends")
     }
 
+    /// Pulls everything anew, in a tab.
+    pub fn resync_in(&self, tab: usize) -> Result<()> {
+        let session = self.session_at(tab).expect("the tab is open");
+        self.call(async move { session.resync().await }).expect("a round ends")
+    }
+
     /// Applies a page from nowhere, as a server could send it.
     pub fn engine(&self) -> Rc<Engine<SimStore, SimHost>> {
         Rc::clone(self.session().engine())

@@ -159,6 +159,16 @@ pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Res
     wish(tx, user, under_way.map_or(Why::ReadAgain, |rebase| rebase.reason), id).await
 }
 
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Has the next pull begin at the beginning, without anything being removed or logged again.
+    pub(super) async fn wish_everything(&self) -> Result<()> {
+        let user = self.config().user_id().to_owned();
+        let tx = self.store.begin(Mode::Write, &[ENGINE])?;
+        read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
 /// The name of the full pull under way, if there is one.
 pub async fn under_way<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<String>> {
     Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| rebase.id))

@@ -23,6 +23,7 @@ mod moves;
 mod named_keys;
 mod owners;
 mod rebase;
+mod resync;
 mod rotation;
 mod rotation_kills;
 mod sealed;

@@ -1,0 +1,83 @@
+//! Pulling everything anew: a device that lacks something gets it, and loses and says nothing over it.
+
+use mana_simulation::calls::code;
+use mana_simulation::{Fault, World};
+use serde_json::json;
+
+/// Two devices of ada's; the second one lacks the record `t`, which the server did not show it, and has two of its own.
+fn lacking() -> World {
+    let world = World::of_ada(2);
+    let [first, second] = [&world.devices[0], &world.devices[1]];
+    first.add("tasks", json!({ "id": "seen", "title": "seen" })).expect("added");
+    world.converge("ada");
+    second.line.set_online(false);
+    first.add("tasks", json!({ "id": "t", "title": "not shown" })).expect("added");
+    world.pass(10_000);
+    let hidden = world.server.changes("ada", &["tasks"]).into_iter().find(|change| change.id.as_str() == "t");
+    world.server.withhold(hidden.expect("it is there").event_id);
+    second.line.set_online(true);
+    second.update("tasks", "seen", json!({ "title": "changed" })).expect("updated");
+    world.pass(60_000);
+    world.server.show_everything();
+    world.pass(60_000);
+    assert_eq!(titles(&world), ["changed"], "it comes by no other way");
+    second.line.set_online(false);
+    second.add("tasks", json!({ "id": "own", "title": "unsent" })).expect("added");
+    world
+}
+
+/// What the second device shows.
+fn titles(world: &World) -> Vec<String> {
+    let rows = world.devices[1].rows("tasks");
+    rows.iter().map(|row| row["title"].as_str().expect("a title").to_owned()).collect()
+}
+
+#[test]
+fn it_brings_what_is_missing_from_any_tab_and_sends_only_what_was_not_sent() {
+    for tab in [0, 1] {
+        let world = lacking();
+        let device = &world.devices[1];
+        let before = world.server.row_count();
+        device.open_tab(1);
+        world.pass(1_000);
+        device.line.set_online(true);
+        device.resync_in(tab).expect("everything came");
+        assert_eq!(titles(&world), ["unsent", "changed", "not shown"], "asked in tab {tab}");
+        assert_eq!(world.server.row_count(), before + 1, "the unsent one");
+        assert!(device.engine_rows("rebase").is_empty() && device.engine_rows("rebaseSeen").is_empty());
+        world.converge("ada");
+    }
+}
+
+#[test]
+fn what_is_not_there_to_come_stays() {
+    let world = lacking();
+    let device = &world.devices[1];
+    let told = world.server.changes("ada", &["tasks"]).into_iter().filter(|change| change.id.as_str() == "seen");
+    told.for_each(|change| world.server.withhold(change.event_id));
+    device.line.set_online(true);
+    device.resync_in(0).expect("everything came");
+    assert_eq!(titles(&world), ["unsent", "changed", "not shown"]);
+}
+
+#[test]
+fn what_failed_goes_on_by_itself() {
+    let world = lacking();
+    let device = &world.devices[1];
+    device.line.set_online(true);
+    for _ in 0..3 {
+        device.line.plan("/v2/pull", Fault::ServerError);
+    }
+    assert_eq!(code(device.resync_in(0)), "sync_failed");
+    world.pass(120_000);
+    assert_eq!(titles(&world), ["unsent", "changed", "not shown"]);
+}
+
+#[test]
+fn where_nobody_syncs_it_says_so_and_does_nothing() {
+    let world = lacking();
+    let device = &world.devices[1];
+    device.session().sync_stop();
+    assert_eq!(code(device.resync_in(0)), "closed");
+    assert!(device.engine_rows("rebase").is_empty());
+}
