@@ -4,7 +4,7 @@
 //! never sent may still be merged: several updates of one record travel as one.
 
 mod before;
-mod coalesce;
+pub(super) mod coalesce;
 mod plain;
 mod row;
 mod unsent;
@@ -116,7 +116,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let found = found?;
         let mut rows = parse_rows(&found);
         let parked = blocked?.hold_back(&tx, &mut rows)?;
-        if rows.is_empty() && found.len() >= MAX_PUSH_CHANGES {
+        if rows.is_empty() && parked.changes > 0 && found.len() >= MAX_PUSH_CHANGES {
             self.held_back(tx, parked).await?;
             return Ok(Step::HeldBack);
         }
@@ -232,11 +232,24 @@ impl<S: Store, H: Host> Engine<S, H> {
     ) -> Result<()> {
         let before = row.changes.len();
         let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        let is_refused = |change: &LoggedChange| {
+            rejected.get(change.event_id()).is_some_and(|rejection| matches!(fate(rejection.code), Fate::Letter))
+        };
+        // Half a group would say something else than all of it.
+        let doomed: Vec<Value> = row
+            .changes
+            .iter()
+            .filter(|change| is_refused(change))
+            .filter_map(|one| one.0.get("group").cloned())
+            .collect();
         for mut change in std::mem::take(&mut row.changes) {
             let id = change.event_id().to_owned();
             match rejected.get(id.as_str()) {
                 None if settlement.accepted.iter().any(|accepted| accepted.as_str() == id) => {}
                 None => kept.push(change),
+                Some(rejection) if change.0.get("group").is_some_and(|group| doomed.contains(group)) => {
+                    refused.push((change, *rejection));
+                }
                 Some(rejection) => match fate(rejection.code) {
                     Fate::Again => {
                         hit(Probe::LogAgain);

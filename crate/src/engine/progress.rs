@@ -68,7 +68,8 @@ pub async fn current<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<Pro
     of(&tx, &user).await
 }
 
-async fn of<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Progress> {
+/// The same, in a transaction.
+pub async fn of<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Progress> {
     Ok(rows::read(tx, rows::CURSOR, user).await?.unwrap_or_default())
 }
 

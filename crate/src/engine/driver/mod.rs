@@ -192,7 +192,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             }
             Effect::EndRebase => {
                 self.reached();
-                self.later(async move { stored(this.end_round().await, |()| Input::RebaseStep) });
+                self.later(async move {
+                    stored(this.end_round().await, |anew| if anew { Input::Overtaken } else { Input::RebaseStep })
+                });
             }
             Effect::WakeAt(at) => self.wake_at(at),
             Effect::Status(shown, problem) => self.show_state(shown, problem),
@@ -345,15 +347,19 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         })
     }
 
-    /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried.
-    async fn end_round(&self) -> Result<()> {
+    /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried. Says whether a
+    /// full pull begins instead, that was wished for.
+    async fn end_round(&self) -> Result<bool> {
         let rebase = self.asked.borrow().rebase.clone();
         if let Some(id) = rebase {
             rebase::end(&self.engine, &id).await?;
+        } else if rebase::begin_wished(&self.engine).await? {
+            return Ok(true);
         }
         self.engine.replay_quarantine().await?;
         self.engine.follow_moves().await?;
-        self.engine.tend_sealed(true).await
+        self.engine.tend_sealed(true).await?;
+        Ok(false)
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {

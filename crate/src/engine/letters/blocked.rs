@@ -3,10 +3,11 @@
 use super::{Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
 use crate::engine::keyring;
-use crate::engine::outbox::{LogRow, LoggedChange};
+use crate::engine::outbox::{LogRow, LoggedChange, coalesce};
 use crate::model::{OrderedMap, Stamp};
 use crate::protocol::wire::Rejection;
 use crate::store::Transaction;
+use serde_json::json;
 
 /// A record: app, table on the wire, id.
 type Record = (String, String, String);
@@ -20,6 +21,8 @@ pub struct Blocked {
     since: OrderedMap<Record, (f64, Why)>,
     /// How much is parked of each row of the log, by its number's bits.
     parts: OrderedMap<u64, u32>,
+    /// What is parked last of a record, where a later edit may join it.
+    open: OrderedMap<Record, Waiting>,
 }
 
 /// What was parked.
@@ -61,6 +64,7 @@ impl Blocked {
             let part = blocked.parts.entry(one.row.seq.to_bits()).or_default();
             *part = (*part).max(one.part + 1);
             blocked.add(&one.row, &one.row.changes, &(one.code.clone(), one.message.clone()));
+            blocked.keep_open(one);
         }
         Ok(blocked)
     }
@@ -100,16 +104,46 @@ impl Blocked {
         why.map(|why| self.add(&one.row, &one.row.changes, &why)).is_some()
     }
 
+    /// Notes what is parked last of its records, if later edits may join it.
+    fn keep_open(&mut self, one: &Waiting) {
+        for change in &one.row.changes {
+            self.open.remove(&record(&one.row, change));
+        }
+        if let [change] = &one.row.changes[..] {
+            if coalesce::may_join(change) {
+                self.open.insert(record(&one.row, change), one.clone());
+            }
+        }
+    }
+
+    /// Has an edit join the one that is parked last of its record, so that an hour of typing is one; whether it did.
+    fn join<Tx: Transaction>(&mut self, tx: &Tx, row: &LogRow, unit: &[LoggedChange]) -> Result<bool> {
+        let [change] = unit else { return Ok(false) };
+        let last = self.open.get_mut(&record(row, change)).filter(|last| coalesce::alike(&last.row, row));
+        let Some(last) = last.filter(|_| coalesce::may_join(change)) else { return Ok(false) };
+        let stamp = change.at(row);
+        coalesce::join(&mut last.row.changes[0], change.clone(), &json!(stamp));
+        last.row.absorbed.push(row.seq);
+        last.row.absorbed.extend(row.absorbed.iter().copied());
+        last.clone().put_or_remove(tx)?;
+        Ok(true)
+    }
+
     /// Parks changes of a row; `why`: what the app is told where it waits for them.
     pub fn park<Tx: Transaction>(&mut self, tx: &Tx, row: &LogRow, unit: Vec<LoggedChange>, why: &Why) -> Result<()> {
         self.add(row, &unit, why);
+        if self.join(tx, row, &unit)? {
+            return Ok(());
+        }
         let parts = self.parts.entry(row.seq.to_bits()).or_default();
         let part = *parts;
         *parts += 1;
         let key = unit.first().map(|change| change.event_id().to_owned()).unwrap_or_default();
         let row = LogRow { changes: unit, sent_at: None, ..row.clone() };
         let (user_id, (code, message)) = (row.user_id.clone(), why.clone());
-        Waiting { key, user_id, code, message, row, part }.put_or_remove(tx)
+        let waiting = Waiting { key, user_id, code, message, row, part };
+        self.keep_open(&waiting);
+        waiting.put_or_remove(tx)
     }
 
     /// Parks what has to wait of rows of the log, before they are sent; rows without changes are left out then.

@@ -3,12 +3,11 @@
 use super::undo::{Edits, Undone};
 use super::{Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
-use crate::engine::outbox::{Before, LogRow, LoggedChange};
+use crate::engine::outbox::{Before, KNOWN, LogRow, LoggedChange};
 use crate::engine::prepare::is_deleted;
-use crate::engine::sealing::visibility_of;
 use crate::engine::stamps::stamp_of;
-use crate::engine::{Touched, rows};
-use crate::model::{AUTHOR_ID, OrderedMap, Stamp, VISIBILITY, sort_by};
+use crate::engine::{Touched, rebase, rows};
+use crate::model::{AUTHOR_ID, OrderedMap, Stamp, VISIBILITY, Visibility, sort_by};
 use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::{CHANGE_LOG, Key, Row, Scan, Transaction};
 use serde_json::{Map, json};
@@ -141,9 +140,11 @@ impl<R: Row> Discard<R> {
 
     /// Takes a letter's change out of its record, and has what comes later fall back to what was before.
     pub fn undo(&mut self, letter: &Letter, name: &Name, actor: &R::Value) {
-        if letter.change.op() == "insert" {
+        if letter.change.op() == "insert" && !letter.change.0.contains_key(KNOWN) {
             let later = self.later_of(letter);
-            let all = later.iter().rev().map(|(row, change)| (row, change)).chain([(&letter.row, &letter.change)]);
+            // What a full pull found missing had been there before.
+            let written = later.iter().rev().filter(|(row, _)| row.clock_epoch != rebase::EPOCH);
+            let all = written.map(|(row, change)| (row, change)).chain([(&letter.row, &letter.change)]);
             let mut undone = self.undone(name, all, actor);
             let left = undone.as_mut().and_then(|undone| undone.row.take_if(|row| !is_deleted(row)));
             let is_whole = left.as_ref().is_some_and(|row| stamp_of(row, AUTHOR_ID).is_some());
@@ -151,7 +152,7 @@ impl<R: Row> Discard<R> {
                 // Of a record without an insert the server has edits at most. Whether it has an insert that says no author
                 // is to be asked.
                 self.is_unknown |= left.is_some();
-                self.visit(letter, &mut |_, _| false);
+                self.drop_later(letter);
                 return self.take(name, undone);
             }
         }
@@ -164,17 +165,46 @@ impl<R: Row> Discard<R> {
             }
             self.visit(letter, &mut |change, row| fall_back(change, row, (&stamp.field, stamp.at), &before));
         }
-        self.have_seen_by(letter, undone.as_ref());
+        self.have_seen_by(letter);
         self.take(name, undone);
     }
 
-    /// Where a discarded change had said who sees the record, has later changes name who does now: by that they are sealed.
-    fn have_seen_by(&mut self, letter: &Letter, undone: Option<&Undone<R>>) {
-        let turned = undone.filter(|undone| undone.fields.iter().any(|field| field == VISIBILITY));
-        let Some(visibility) = turned.and_then(|undone| undone.row.as_ref()).map(visibility_of) else { return };
+    /// Takes later changes of a letter's record away. What was moved out of it stays where it is: without its other half, it
+    /// is no group any more.
+    fn drop_later(&mut self, letter: &Letter) {
+        let mut groups = Vec::new();
         self.visit(letter, &mut |change, _| {
-            if change.op() != "insert" {
-                change.set_visibility(visibility);
+            groups.extend(change.0.get("group").cloned());
+            false
+        });
+        let ungroup = |change: &mut LoggedChange| {
+            let is_half = change.0.get("group").is_some_and(|group| groups.contains(group));
+            is_half && change.0.remove("group").is_some()
+        };
+        for one in &mut self.log {
+            one.is_changed |= one.kept.changes.iter_mut().fold(false, |any, change| ungroup(change) || any);
+        }
+        for one in &mut self.parked {
+            one.is_changed |= one.kept.row.changes.iter_mut().fold(false, |any, change| ungroup(change) || any);
+        }
+        for one in &mut self.letters {
+            one.is_changed |= ungroup(&mut one.kept.change);
+        }
+    }
+
+    /// Where a discarded change had said who sees the record, has what came after it name who saw it before, up to where that
+    /// was said anew: by that it is sealed.
+    fn have_seen_by(&mut self, letter: &Letter) {
+        let said = |row: &LogRow, change: &LoggedChange| change.stamp_of(VISIBILITY, row.at);
+        let Some(at) = said(&letter.row, &letter.change) else { return };
+        let Before::Was { value, .. } = letter.change.before_of(VISIBILITY) else { return };
+        let Some(before) = value.as_str().map(|text| Visibility::from(text.to_owned())) else { return };
+        let later = self.later_of(letter);
+        let anew = later.iter().find(|(row, change)| said(row, change).is_some_and(|stamp| stamp > at));
+        let until = anew.map(|(row, _)| row.seq);
+        self.visit(letter, &mut |change, row| {
+            if until.is_none_or(|until| row.seq < until) {
+                change.set_visibility(before);
             }
             true
         });
@@ -254,7 +284,7 @@ fn fall_back(change: &mut LoggedChange, row: &LogRow, (field, at): (&str, Stamp)
             change.put_field(field, json!({ "value": value, "at": at }));
             change.note_matched(field, *at, row.at);
         }
-        return change.op() != "update" || change.has_fields();
+        return !change.stamps(row).is_empty();
     }
     let is_over = matches!(change.before_of(field), Before::Was { at: over, .. } if over == at);
     if is_over {

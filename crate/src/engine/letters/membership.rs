@@ -26,9 +26,12 @@ impl Meaning {
     fn of(letters: &[Letter], is_named: impl Fn(&str) -> bool) -> Self {
         let mut meaning = Self::default();
         let is_here = |letter: &Letter| letter.change.0.get("spaceId").and_then(Value::as_str).is_none_or(&is_named);
-        let is_outside = |letter: &&Letter| letter.code == RejectionCode::NotAMember.as_str();
-        for letter in letters.iter().filter(is_outside) {
+        let is_outside = |letter: &Letter| letter.code == RejectionCode::NotAMember.as_str();
+        for letter in letters {
             let group = || letters.iter().filter(|other| other.is_with(letter));
+            if !group().any(is_outside) {
+                continue;
+            }
             if !is_here(letter) && !letter.absent {
                 meaning.absent.push(letter.clone());
             }

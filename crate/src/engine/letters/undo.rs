@@ -63,8 +63,11 @@ impl<R: Row> Undone<R> {
                     row.remove(field);
                 }
                 Before::Unknown => {
-                    // Whatever the server says of it is taken.
+                    // Whatever the server says of it is taken; until then nobody sees what was discarded.
                     meta.unmark(field);
+                    if !matches!(field, AUTHOR_ID | VISIBILITY) {
+                        row.remove(field);
+                    }
                     self.is_unknown = true;
                 }
             }

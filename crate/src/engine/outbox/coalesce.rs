@@ -25,7 +25,7 @@ pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Em
         let changes = std::mem::take(&mut rows[at].changes);
         for change in changes {
             let record = (rows[at].app_id.clone(), change.table().to_owned(), change.id().to_owned());
-            let may_join = change.op() == "update" && !change.is_grouped();
+            let may_join = may_join(&change);
             let target = open.get(&record).copied().filter(|(row, _)| may_join && alike(&rows[*row], &rows[at]));
             if let Some((row, index)) = target {
                 let stamp = change.at(&rows[at]);
@@ -52,7 +52,13 @@ pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Em
     Emptied { seqs, merged }
 }
 
-fn alike(a: &LogRow, b: &LogRow) -> bool {
+/// Whether a change may be merged with others of its record.
+pub fn may_join(change: &LoggedChange) -> bool {
+    change.op() == "update" && !change.is_grouped()
+}
+
+/// Whether changes of two rows are of one hand and one clock.
+pub fn alike(a: &LogRow, b: &LogRow) -> bool {
     a.actor == b.actor && a.origin == b.origin && a.schema_version == b.schema_version && a.clock_epoch == b.clock_epoch
 }
 
@@ -64,7 +70,8 @@ fn replaced(later: &Value, earlier: &Map<String, Value>) -> bool {
     earlier.get("at") == later.get("prev") && same_value
 }
 
-fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
+/// Merges a later change, written at `stamp`, into an earlier one of the same record.
+pub fn join(earlier: &mut LoggedChange, mut later: LoggedChange, stamp: &Value) {
     let edits = later.fields_mut().map(std::mem::take).unwrap_or_default();
     for name in edits.keys() {
         // What others have under the earlier edit's stamp lost to the later one.

@@ -4,6 +4,7 @@
 use super::ending::{Ending, author_of, frame, is_ours, marked_fields};
 use crate::engine::adopt::Letter;
 use crate::engine::error::Result;
+use crate::engine::outbox::KNOWN;
 use crate::engine::ports::Host;
 use crate::engine::restamp::moved_record;
 use crate::engine::stamps::{origin_of, stamp_of};
@@ -62,7 +63,8 @@ impl<R: Row> Ending<R> {
             return Ok(());
         }
         if (!inserted && mine) || unsaid.iter().any(|field| field.name == VISIBILITY) {
-            self.log_insert(sync, id, row, &unsaid, inserted, engine);
+            let known = came.inserted || !came.fields.is_empty();
+            self.log_insert(sync, id, row, &unsaid, (inserted, known), engine);
         } else {
             self.log_updates(sync, id, row, &unsaid, engine);
         }
@@ -89,14 +91,15 @@ impl<R: Row> Ending<R> {
         Ok(())
     }
 
-    /// The record as an insert; the whole of it where its visibility is told anew, else what was not said.
+    /// The record as an insert; the whole of it where its visibility is told anew, else what was not said. `known`: something
+    /// of it came.
     fn log_insert<S: Store, H: Host>(
         &mut self,
         sync: &TableSync,
         id: &str,
         row: &R,
         unsaid: &[Unsaid],
-        whole: bool,
+        (whole, known): (bool, bool),
         engine: &Engine<S, H>,
     ) {
         let mut fields = Map::new();
@@ -120,6 +123,9 @@ impl<R: Row> Ending<R> {
         let mut change = frame(id, Op::Insert, &at.to_string(), row, engine, sync);
         change.0.insert("data".into(), json!({}));
         change.0.insert("fields".into(), fields.into());
+        if known {
+            change.0.insert(KNOWN.to_owned(), true.into());
+        }
         self.relogged.push((sync.app.to_string(), sync.schema_version, actor, origin, change));
     }
 
@@ -135,8 +141,9 @@ impl<R: Row> Ending<R> {
         for field in unsaid {
             let (origin, actor) = author_of(row, &field.name);
             let mut edit = json!({ "value": field.value, "at": field.at });
-            if let Some(prev) = field.came {
-                edit["prev"] = json!(prev);
+            match field.came {
+                Some(prev) => edit["prev"] = json!(prev),
+                None => edit["before"] = json!({ "value": null }),
             }
             let group = by_author.entry((actor.to_string(), origin)).or_insert((field.at, actor, Map::new()));
             group.0 = group.0.max(field.at);

@@ -126,8 +126,9 @@ impl<R: Row> Ending<R> {
             }
             let (origin, actor) = author_of(row, &field);
             let mut edit = json!({ "value": json_of(row, &field), "at": at });
-            if let Some(prev) = prev {
-                edit["prev"] = json!(prev);
+            match prev {
+                Some(prev) => edit["prev"] = json!(prev),
+                None => edit["before"] = json!({ "value": null }),
             }
             by_author.entry((actor.to_string(), origin)).or_default().insert(field, edit);
         }

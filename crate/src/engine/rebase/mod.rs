@@ -13,7 +13,7 @@ use super::error::Result;
 use super::events::Event;
 use super::ports::Host;
 use super::stamps::{json_of, stamp_of};
-use super::{Engine, adopt, epoch, keyring, leaving, outbox, rows, shadow};
+use super::{Engine, adopt, epoch, keyring, leaving, outbox, progress, rows, shadow};
 use crate::model::{
     AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, SPACE_ID, Stamp, record, same_json, words,
 };
@@ -90,6 +90,8 @@ record! {
     struct Rebase {
         id: String = "id",
         reason: Why = "reason",
+        /// Whether it begins only when the server has judged the cursor that is stored.
+        wished: bool = "wished" or false,
     }
 }
 
@@ -149,14 +151,42 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
         }
     }
     rows::remove(tx, rows::CURSOR, user)?;
-    rows::write(tx, rows::REBASE, user, Rebase { id, reason })
+    rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false })
 }
 
-/// Has everything be pulled anew because what a record had before is known to the server alone. A full pull that is under
-/// way begins anew for its own reason, and a page that was asked for before is not applied any more.
+/// Has everything be pulled anew because what a record had before is known to the server alone. The cursor stays until the
+/// server has judged it: only from there it is noticed that its log was restored or cut. A full pull that is under way for
+/// such a reason begins anew at once; a page that was asked for before is not applied any more.
 pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Result<()> {
     let under_way: Option<Rebase> = rows::read(tx, rows::REBASE, user).await?;
-    wish(tx, user, under_way.map_or(Why::ReadAgain, |rebase| rebase.reason), id).await
+    if let Some(judged) = under_way.filter(|rebase| rebase.reason != Why::ReadAgain) {
+        return wish(tx, user, judged.reason, id).await;
+    }
+    rows::write(tx, rows::REBASE, user, Rebase { id, reason: Why::ReadAgain, wished: true })
+}
+
+/// Begins a full pull that was wished for, now that everything after the cursor has come; says whether there was one.
+pub async fn begin_wished<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<bool> {
+    let user = engine.config().user_id().to_owned();
+    let is_wished = |rebase: &Rebase| rebase.wished;
+    let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
+    if rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(is_wished).is_none() {
+        return Ok(false);
+    }
+    drop(tx);
+    let tx = engine.store.begin(Mode::Write, &[ENGINE])?;
+    engine.check_lead(&tx).await?;
+    // One that was begun meanwhile is no wish any more.
+    let wished: Option<Rebase> = rows::read(&tx, rows::REBASE, &user).await?.filter(is_wished);
+    if let Some(Rebase { id, reason, .. }) = wished {
+        let receipt = progress::of(&tx, &user).await?.receipt;
+        wish(&tx, &user, reason, id).await?;
+        if let Some(receipt) = receipt {
+            progress::note_receipt(&tx, &user, &receipt).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(true)
 }
 
 impl<S: Store, H: Host> Engine<S, H> {
@@ -171,7 +201,8 @@ impl<S: Store, H: Host> Engine<S, H> {
 
 /// The name of the full pull under way, if there is one.
 pub async fn under_way<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<String>> {
-    Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| rebase.id))
+    let under_way = rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.filter(|rebase| !rebase.wished);
+    Ok(under_way.map(|rebase| rebase.id))
 }
 
 /// Ends the full pull `id`, whose last page was applied: deals with what did not come, in one transaction. Nothing is done

@@ -43,7 +43,7 @@ pub enum Input {
     Pulled(Result<Response, NoAnswer>),
     /// The page is stored.
     Applied,
-    /// The page is not: a pull begins elsewhere by now.
+    /// The page is not, or it was the last one and a full pull begins now: the pull goes on elsewhere.
     Overtaken,
     /// A full pull has begun, or ended.
     RebaseStep,

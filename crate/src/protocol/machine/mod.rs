@@ -347,7 +347,7 @@ impl Machine {
     }
 
     fn overtaken(&mut self) -> Vec<Effect> {
-        if !matches!(self.phase, Phase::Applying { .. }) {
+        if !matches!(self.phase, Phase::Applying { .. } | Phase::Ending) {
             return Vec::new();
         }
         self.phase = Phase::Pulling;

@@ -399,3 +399,25 @@ fn letters_of_many_records_are_retried_and_discarded_one_by_one() {
     assert_eq!(ids, ["n0", "n2", "n4", "own", "t"]);
     assert_eq!(title(&world.devices[1], "t"), "Tart");
 }
+
+#[test]
+fn an_hour_of_typing_behind_a_letter_waits_as_one_change() {
+    let world = refused();
+    let device = &world.devices[0];
+    let mut tickets = Vec::new();
+    for word in 0..50 {
+        tickets.push(device.update("tasks", "t", json!({ "note": format!("word {word}") })).expect("updated").ticket);
+        world.pass(1_000);
+    }
+    assert_eq!(
+        (device.engine_rows("waiting").len(), device.dead_letters()[0].waiting, device.unsent_count()),
+        (1, 1, 2)
+    );
+    let (engine, ticket) = (device.engine(), tickets[25].expect("logged"));
+    let synced = world.executor.block_on(99, 60_000, async move { engine.when_synced(ticket).await });
+    assert_eq!(synced.expect("an answer comes").expect_err("it waits").kind().code(), "rejected");
+    may_write(&world, true);
+    device.retry_letter(&letter(device)).expect("retried");
+    agreed(&world);
+    assert_eq!(world.devices[1].stored("tasks", "t")["note"], "word 49");
+}

@@ -1,7 +1,7 @@
 //! Discarding what nobody kept the past of: the server is asked for everything again, and nothing is lost over it.
 
 use super::letters::{letter, may_write};
-use super::visibility::{family, settle};
+use super::visibility::{family, is_sealed, settle};
 use mana_simulation::{Device, World};
 use mana_sync_engine::model::Stamp;
 use mana_sync_engine::model::Visibility::Private;
@@ -99,6 +99,11 @@ fn a_discard_amid_the_pull_from_a_restored_server_has_nothing_said_again_that_is
         discard(device, "r1");
         discard(device, "r2");
         world.pass(60_000);
+        // Said again after the pull, once: what the server has of them by now is in their place.
+        let again = refused(device);
+        assert!(again.iter().all(|id| id == "r1" || id == "r2"), "discarded {ms} ms later: {again:?}");
+        again.iter().for_each(|id| discard(device, id));
+        world.pass(60_000);
         assert!(device.dead_letters().is_empty(), "discarded {ms} ms later, and said again");
         has_everything(&world, &format!("discarded {ms} ms later"));
     }
@@ -129,4 +134,78 @@ fn what_the_server_took_of_a_record_whose_insert_it_refused_is_not_shown_as_a_re
     world.converge("ada");
     assert!(device.stored("tasks", &there).is_null());
     assert_eq!(device.stored("tasks", "t")["title"], "Tart");
+}
+
+#[test]
+fn what_was_written_over_it_stays_when_a_record_said_again_is_discarded() {
+    let world = forgotten();
+    let device = &world.devices[0];
+    device.update("tasks", "r1", json!({ "title": "written later" })).expect("updated");
+    world.pass(10_000);
+    discard(device, "r1");
+    discard(device, "r2");
+    may_write(&world, true);
+    settle(&world);
+    // It was written where it was for her alone, so nobody else can read it.
+    for device in &world.devices {
+        assert!(is_sealed(&device.stored("tasks", "r1")["title"]));
+    }
+}
+
+/// A record `t` of ada's in the club, and a server that has forgotten what `then` did to it and refuses all of it now; ada's
+/// other devices are away.
+fn said_again(before: impl Fn(&Device), backup_first: bool, then: impl Fn(&World)) -> World {
+    let world = family();
+    let device = &world.devices[0];
+    let empty = world.server.backup();
+    device.add("tasks", json!({ "id": "t", "title": "Cake", "spaceId": "club" })).expect("added");
+    settle(&world);
+    world.devices[1..].iter().for_each(|other| other.line.set_online(false));
+    let backup = if backup_first { empty } else { world.server.backup() };
+    before(device);
+    world.pass(60_000);
+    then(&world);
+    world.server.restore(&backup);
+    device.session().hurry();
+    world.pass(60_000);
+    world
+}
+
+#[test]
+fn a_record_that_only_this_device_has_outlives_a_discarded_change_of_who_sees_it() {
+    let world = said_again(
+        |_| {},
+        true,
+        |world| {
+            may_write(world, false);
+            world.devices[0].set_visibility("tasks", "t", Private).expect("set");
+            world.pass(10_000);
+        },
+    );
+    let device = &world.devices[0];
+    device.discard_letter(&letter(device)).expect("discarded");
+    assert_eq!(
+        (&device.stored("tasks", "t")["title"], &device.stored("tasks", "t")["visibility"]),
+        (&json!("Cake"), &json!("space"))
+    );
+    may_write(&world, true);
+    settle(&world);
+    for device in &world.devices {
+        let row = device.stored("tasks", "t");
+        assert_eq!((&row["title"], &row["visibility"]), (&json!("Cake"), &json!("space")));
+    }
+}
+
+#[test]
+fn a_deletion_that_the_server_forgot_and_refuses_is_undone_when_it_is_discarded() {
+    let delete = |device: &Device| device.delete("tasks", "t").map(|_| ()).expect("deleted");
+    let world = said_again(delete, false, |world| may_write(world, false));
+    let device = &world.devices[0];
+    device.discard_letter(&letter(device)).expect("discarded");
+    may_write(&world, true);
+    settle(&world);
+    for device in &world.devices {
+        let row = device.stored("tasks", "t");
+        assert_eq!((&row["title"], row["deletedAt"].is_null()), (&json!("Cake"), true));
+    }
 }

@@ -84,6 +84,45 @@ fn what_was_written_after_a_discarded_change_of_visibility_is_sealed_as_the_reco
 }
 
 #[test]
+fn what_was_written_while_it_seemed_to_be_for_all_is_sealed_when_that_is_discarded_after_it_was_taken_back() {
+    let world = family();
+    let device = &world.devices[0];
+    let record = json!({ "id": "t", "title": "first", "spaceId": "club", "visibility": "private" });
+    device.add("tasks", record).expect("added");
+    settle(&world);
+    world.server.refuse_in("club", true);
+    device.set_visibility("tasks", "t", Everybody).expect("set");
+    world.pass(5_000);
+    device.update("tasks", "t", json!({ "title": SECRET })).expect("updated");
+    device.set_visibility("tasks", "t", Private).expect("set");
+    world.pass(5_000);
+    world.server.refuse_in("club", false);
+    device.discard_letter(&letter(device)).expect("discarded");
+    settle(&world);
+    assert_eq!(shown(&world.devices[1], "tasks", "t")["title"], SECRET);
+    assert!(device.line.sent_to("/v2/push").iter().all(|body| !body.contains(SECRET)));
+}
+
+#[test]
+fn a_group_of_which_one_change_is_refused_for_good_is_refused_as_a_whole() {
+    let world = outside();
+    let device = &world.devices[0];
+    device.line.forge(|body| {
+        let Ok(mut answer) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
+        if answer["rejected"].as_array().is_some_and(|rejected| rejected.len() == 2) {
+            answer["rejected"][0]["code"] = json!("clock_ahead");
+        }
+        answer.to_string()
+    });
+    device.move_to_space("tasks", "t", "club").expect("moved");
+    world.pass(10_000);
+    let letters = device.dead_letters();
+    assert_eq!((letters.len(), letters[0].changes.len(), device.logged().len()), (1, 2, 0), "{letters:?}");
+    let moved = device.line.sent_to("/v2/push").into_iter().filter(|body| body.contains("\"group\""));
+    assert!(moved.into_iter().all(|body| body.matches("\"group\"").count() == 2), "never by halves");
+}
+
+#[test]
 fn a_retried_move_goes_as_a_whole_with_what_waited_for_it() {
     let world = outside();
     let device = &world.devices[0];

@@ -81,3 +81,25 @@ fn where_nobody_syncs_it_says_so_and_does_nothing() {
     assert_eq!(code(device.resync_in(0)), "closed");
     assert!(device.engine_rows("rebase").is_empty());
 }
+
+/// Only the cursor tells that a server's log is an older copy.
+#[test]
+fn what_a_restored_server_lost_is_noticed_before_everything_is_pulled_anew() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "early", "title": "early" })).expect("added");
+    world.converge("ada");
+    let backup = world.server.backup();
+    device.add("tasks", json!({ "id": "late", "title": "late" })).expect("added");
+    world.converge("ada");
+    device.line.set_online(false);
+    world.server.restore(&backup);
+    device.line.set_online(true);
+    device.resync_in(0).expect("everything came");
+    world.pass(10_000);
+    assert!(
+        world.server.changes("ada", &["tasks"]).iter().any(|change| change.id.as_str() == "late"),
+        "it is said again"
+    );
+    world.converge("ada");
+}
