@@ -7,7 +7,7 @@ type Handler = (detail: never) => void;
 
 /** All of them: test/types.check.ts holds that none is missing. */
 export const eventNames =
-  'change blocked versionchange closed upgrade adoption conflict integrity quarantine dead-letter needs-auth clock-skew storage-full update-required billing-required spaces space-removed database-lost rotation-due';
+  'change blocked versionchange closed upgrade adoption conflict integrity quarantine dead-letter telemetry needs-auth clock-skew storage-full update-required billing-required spaces space-removed database-lost rotation-due';
 
 /** The name of an event; another one would never come. */
 export function eventName<Name extends string>(name: Name): Name & keyof EngineEvents {

@@ -562,6 +562,31 @@ export interface SyncStatus {
   readonly error: { readonly code: string; readonly message: string; readonly retryAt: number | null } | null;
 }
 
+/** A step of the sync loop: how much, how long, and why it failed. It says nothing of what changes say. */
+export interface Telemetry {
+  /**
+   * `push:start` and `pull:start` when a request leaves, `…:ok` or `…:error` when it was answered or was not; a page that the
+   * server sends by itself has no start. `apply:done` when a page is stored, `apply:quarantined` for what was set aside of it.
+   */
+  readonly name:
+    | 'push:start'
+    | 'push:ok'
+    | 'push:error'
+    | 'pull:start'
+    | 'pull:ok'
+    | 'pull:error'
+    | 'apply:done'
+    | 'apply:quarantined';
+  /** The apps whose changes they were. */
+  readonly apps: readonly string[];
+  /** How many changes. */
+  readonly count: number;
+  /** How long it took, in milliseconds; `null` at a start and for what was set aside. */
+  readonly ms: number | null;
+  /** Why it failed (a trouble of docs/errors.md, `unauthorized` or `cursor_expired`), or was set aside. */
+  readonly code: string | null;
+}
+
 /** The sync loop. */
 export interface Sync {
   /** What it is doing. */
@@ -758,6 +783,8 @@ export interface EngineEvents {
   readonly quarantine: { readonly code: string; readonly count: number };
   /** The server refused a change for good; it was set aside. */
   readonly 'dead-letter': { readonly eventId: string; readonly code: string; readonly message: string };
+  /** The tab that syncs did something: for measuring, without any of what was said. */
+  readonly telemetry: Telemetry;
   /** The server takes no token that `getToken` gives. */
   readonly 'needs-auth': EventDetail;
   /** This device's clock is wrong by more than 5 s: server time minus device time, in milliseconds. */

@@ -95,7 +95,13 @@ describe('sync', () => {
     await engine.sync.syncNow();
     await engine.sync.resync();
     expect(await engine.sync.unsentCount()).toBe(3);
-    expect(world.instance.calls.map(([name]) => name)).toEqual(['syncStart', 'syncStop', 'syncStart', 'syncNow', 'resync']);
+    expect(world.instance.calls.map(([name]) => name)).toEqual([
+      'syncStart',
+      'syncStop',
+      'syncStart',
+      'syncNow',
+      'resync',
+    ]);
   });
 
   it('lists_dead_letters_and_does_with_them_what_the_person_says', async () => {

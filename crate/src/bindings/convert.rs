@@ -303,6 +303,11 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::DeadLetter { event_id, code, message } => {
             ("dead-letter", json_out(&json!({ "eventId": event_id, "code": code, "message": message })))
         }
+        Event::Telemetry(now) => {
+            let told =
+                json!({ "name": now.name, "apps": now.apps, "count": now.count, "ms": now.ms, "code": now.code });
+            ("telemetry", json_out(&told))
+        }
         Event::ClockSkew { offset } => ("clock-skew", json_out(&json!({ "offset": offset }))),
         Event::Adoption(now) => ("adoption", adoption(now)),
         Event::Spaces(spaces) => ("spaces", json_out(&json!(spaces))),

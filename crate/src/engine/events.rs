@@ -82,6 +82,43 @@ pub struct Kept {
     pub why: &'static str,
 }
 
+words! {
+    /// A step of the loop that is measured.
+    pub enum TelemetryName {
+        /// Changes are sent.
+        PushStart = "push:start",
+        /// The server answered what became of them.
+        PushOk = "push:ok",
+        /// It did not.
+        PushError = "push:error",
+        /// A page is asked for.
+        PullStart = "pull:start",
+        /// It came, asked for or by itself.
+        PullOk = "pull:ok",
+        /// It did not.
+        PullError = "pull:error",
+        /// It is stored.
+        ApplyDone = "apply:done",
+        /// Some of it was put aside.
+        ApplyQuarantined = "apply:quarantined",
+    }
+}
+
+/// What the loop did, without any of what was said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// The step.
+    pub name: TelemetryName,
+    /// The apps whose changes they were.
+    pub apps: Vec<String>,
+    /// How many changes.
+    pub count: usize,
+    /// How long it took, in milliseconds; `None` at a start.
+    pub ms: Option<f64>,
+    /// Why it failed, or why changes were put aside.
+    pub code: Option<String>,
+}
+
 /// Something the app may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -133,6 +170,8 @@ pub enum Event {
         /// The server's words.
         message: String,
     },
+    /// The loop did something.
+    Telemetry(Telemetry),
     /// This device's clock is wrong.
     ClockSkew {
         /// Server time minus device time in milliseconds.

@@ -49,7 +49,7 @@ pub use config::{Config, GUEST, Table, User};
 pub use data_version::Upgrade;
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
-pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange};
+pub use events::{ChangeOp, Conflict, Event, Kept, Side, TableChange, Telemetry, TelemetryName};
 pub use guests::{Existing, GuestData, Left};
 pub use keyring::NewKey;
 pub use letters::{DeadLetter, Refused};

@@ -232,6 +232,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             | Event::Integrity { .. }
             | Event::Quarantine { .. }
             | Event::DeadLetter { .. }
+            | Event::Telemetry(_)
             | Event::ClockSkew { .. }
             | Event::Spaces(_)
             | Event::SpaceRemoved { .. }

@@ -36,6 +36,19 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Its stable code.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Later { code, .. } => code,
+            Self::Unauthorized => "unauthorized",
+            Self::PaymentRequired => "billing_required",
+            Self::Expired(_) => "cursor_expired",
+            Self::Refused { code, .. } => code,
+        }
+    }
+}
+
 /// An answer to a push that names every sent change exactly once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {

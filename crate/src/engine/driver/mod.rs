@@ -4,6 +4,7 @@ mod connection;
 mod keyring;
 mod socket;
 mod stream;
+mod telemetry;
 
 use super::apply::{Applied, Page};
 use super::epoch::Sample;
@@ -26,6 +27,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use stream::Streamed;
+use telemetry::{Counted, Exchange, Measure};
 
 /// The sync driver of one engine. Only the leading tab starts it.
 pub struct Driver<S: Store, H: Host, T: Transport> {
@@ -46,6 +48,7 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     streamed: Streamed,
     /// The device's clock when the last request was sent, and when its answer came.
     exchange: Cell<(u64, u64)>,
+    measure: Measure,
     /// Where the pull stood when its last request left.
     asked: RefCell<Position>,
 }
@@ -66,6 +69,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             connection: Connection::new(&engine.config().transports),
             streamed: Streamed::default(),
             exchange: Cell::default(),
+            measure: Measure::default(),
             asked: RefCell::default(),
         });
         let weak = Rc::downgrade(&driver);
@@ -149,7 +153,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     fn feed(self: &Rc<Self>, input: Input) {
         let (lot, now) = (self.lot(), self.engine.host().now_ms());
+        let exchange = Exchange::of(&input);
         let effects = self.machine.borrow_mut().step(input, now, lot);
+        if let Some(exchange) = exchange {
+            self.tell_answered(exchange, &effects);
+        }
         for effect in effects {
             self.perform(effect);
         }
@@ -265,6 +273,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             schema_version: batch.schema_version,
             changes: batch.changes,
         };
+        self.tell_begun(Exchange::Push, &request.changes);
         self.post("/v2/push", request.into()).await
     }
 
@@ -288,6 +297,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Err(error) => return storage_failed(&error),
         };
         self.asked.borrow_mut().clone_from(&position);
+        self.measure();
         if let Some(page) = self.streamed_page(&position.progress).await {
             return Input::Pulled(Ok(page));
         }
@@ -311,6 +321,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             apps: config_apps,
             limit: MAX_PAGE,
         };
+        self.tell_begun(Exchange::Pull, &[]);
         Input::Pulled(self.post("/v2/pull", request.into()).await)
     }
 
@@ -334,9 +345,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms });
         let page = Page { changes, cursor, asked, more, replayed: Vec::new(), sample };
+        let (counted, began) = (Counted::of(&page.changes), self.monotonic_ms());
         let applied = match self.engine.apply(page).await {
             Ok(Some(Applied { overtaken: true, .. })) => return Input::Overtaken,
-            Ok(Some(_)) => self.engine.note_memberships(&spaces).await,
+            Ok(Some(applied)) => {
+                self.tell_applied(counted, began, &applied);
+                self.engine.note_memberships(&spaces).await
+            }
             Ok(None) => return Input::ClockUnknown,
             Err(error) => Err(error),
         };

@@ -86,6 +86,8 @@ pub struct Machine {
     isolating: Option<Isolating>,
     /// A full pull was begun, and no page of it has come.
     began_anew: bool,
+    /// Why the last push or pull was not answered as it should be.
+    failed_with: Option<String>,
 }
 
 impl Default for Machine {
@@ -108,6 +110,7 @@ impl Default for Machine {
             batch_failures: 0,
             isolating: None,
             began_anew: false,
+            failed_with: None,
         }
     }
 }
@@ -137,6 +140,11 @@ impl Machine {
             Input::RebaseStep => self.rebased(now, random),
             Input::StorageFailed { code, message, full } => self.storage_failed(code, message, full, now, random),
         }
+    }
+
+    /// Why the last push or pull was not answered as it should be; `None`: it was.
+    pub fn failed_with(&self) -> Option<String> {
+        self.failed_with.clone()
     }
 
     fn stop(&mut self) -> Vec<Effect> {
@@ -232,7 +240,9 @@ impl Machine {
     fn pushed(&mut self, reply: Result<Response, NoAnswer>, now: u64, random: u64) -> Vec<Effect> {
         let Phase::Pushing(sent) = &self.phase else { return Vec::new() };
         let sent = sent.clone();
-        match push_answer(reply, &sent) {
+        let answer = push_answer(reply, &sent);
+        self.failed_with = answer.as_ref().err().map(|failure| failure.code().to_owned());
+        match answer {
             Err(Failure::Refused { code, message }) if code == "too_large" && sent.len() == 1 => {
                 self.taken(false);
                 vec![Effect::Settle(refused(&sent, RejectionCode::TooLarge, &message))]
@@ -302,7 +312,9 @@ impl Machine {
         if !matches!(self.phase, Phase::Pulling | Phase::SettlingClock) {
             return Vec::new();
         }
-        match pull_answer(reply) {
+        let answer = pull_answer(reply);
+        self.failed_with = answer.as_ref().err().map(|failure| failure.code().to_owned());
+        match answer {
             // The keyring, which settling the clock needed: a failure to read it is one like others.
             Err(failure) if self.phase == Phase::SettlingClock => self.failed(failure, now, random),
             Ok(_) if self.phase == Phase::SettlingClock => self.clock_unknown(),

@@ -166,6 +166,7 @@ impl Schedule {
                     | Event::Keyring
                     | Event::LeadLost
                     | Event::RotationDue { .. }
+                    | Event::Telemetry(_)
                     | Event::DatabaseLost { .. } => {}
                 }
             }

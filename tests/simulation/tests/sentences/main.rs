@@ -30,6 +30,7 @@ mod sealed;
 mod sealed_attacks;
 mod shadows;
 mod spaces;
+mod telemetry;
 mod transports;
 mod two_devices;
 mod united_keys;
