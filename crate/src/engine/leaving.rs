@@ -151,9 +151,10 @@ impl<S: Store, H: Host> Engine<S, H> {
             let is_of = |row: &S::Row| row.text(SPACE_ID).as_deref() == Some(space);
             for row in tx.scan(table, &Scan::default(), &is_of).await? {
                 let id = row.text(ID).unwrap_or_default();
-                let why = match keeps {
-                    true => self.why_kept(sync, &row, &id, &unsent, &letters),
-                    false => is_told_of(&letters, sync, &id).then_some("unsent"),
+                let why = if keeps {
+                    self.why_kept(sync, &row, &id, &unsent, &letters)
+                } else {
+                    is_told_of(&letters, sync, &id).then_some("unsent")
                 };
                 if let Some(why) = why {
                     kept.push(KeptRow { table: table.clone(), id, why });

@@ -38,6 +38,7 @@ pub enum Failure {
 
 impl Failure {
     /// Its stable code.
+    #[must_use]
     pub fn code(&self) -> &str {
         match self {
             Self::Later { code, .. } => code,

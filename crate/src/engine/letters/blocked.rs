@@ -109,10 +109,10 @@ impl Blocked {
         for change in &one.row.changes {
             self.open.remove(&record(&one.row, change));
         }
-        if let [change] = &one.row.changes[..] {
-            if coalesce::may_join(change) {
-                self.open.insert(record(&one.row, change), one.clone());
-            }
+        if let [change] = &one.row.changes[..]
+            && coalesce::may_join(change)
+        {
+            self.open.insert(record(&one.row, change), one.clone());
         }
     }
 

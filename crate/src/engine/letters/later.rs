@@ -177,18 +177,21 @@ impl<R: Row> Discard<R> {
             groups.extend(change.0.get("group").cloned());
             false
         });
-        let ungroup = |change: &mut LoggedChange| {
-            let is_half = change.0.get("group").is_some_and(|group| groups.contains(group));
-            is_half && change.0.remove("group").is_some()
+        let ungroup = |changes: &mut [LoggedChange]| {
+            let is_half = |change: &LoggedChange| change.0.get("group").is_some_and(|group| groups.contains(group));
+            let mut halves = changes.iter_mut().filter(|change| is_half(change)).peekable();
+            let any = halves.peek().is_some();
+            halves.for_each(|change| drop(change.0.remove("group")));
+            any
         };
         for one in &mut self.log {
-            one.is_changed |= one.kept.changes.iter_mut().fold(false, |any, change| ungroup(change) || any);
+            one.is_changed |= ungroup(&mut one.kept.changes);
         }
         for one in &mut self.parked {
-            one.is_changed |= one.kept.row.changes.iter_mut().fold(false, |any, change| ungroup(change) || any);
+            one.is_changed |= ungroup(&mut one.kept.row.changes);
         }
         for one in &mut self.letters {
-            one.is_changed |= ungroup(&mut one.kept.change);
+            one.is_changed |= ungroup(std::slice::from_mut(&mut one.kept.change));
         }
     }
 

@@ -185,8 +185,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// Puts a dead letter, and what waits behind it, back into the log, under new ids. Fails with
-    /// [`Kind::NotFound`](super::Kind::NotFound) where there is no such letter, and with
-    /// [`Kind::InvalidArgument`](super::Kind::InvalidArgument) where it tells of what cannot travel.
+    /// [`Kind::NotFound`] where there is no such letter, and with
+    /// [`Kind::InvalidArgument`] where it tells of what cannot travel.
     pub async fn retry_letter(self: &Rc<Self>, id: &str) -> Result<()> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Write, &[CHANGE_LOG, ENGINE])?;

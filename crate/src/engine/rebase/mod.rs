@@ -168,16 +168,15 @@ pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Res
 /// Begins a full pull that was wished for, now that everything after the cursor has come; says whether there was one.
 pub async fn begin_wished<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<bool> {
     let user = engine.config().user_id().to_owned();
-    let is_wished = |rebase: &Rebase| rebase.wished;
     let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
-    if rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(is_wished).is_none() {
+    if rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.is_none_or(|rebase| !rebase.wished) {
         return Ok(false);
     }
     drop(tx);
     let tx = engine.store.begin(Mode::Write, &[ENGINE])?;
     engine.check_lead(&tx).await?;
     // One that was begun meanwhile is no wish any more.
-    let wished: Option<Rebase> = rows::read(&tx, rows::REBASE, &user).await?.filter(is_wished);
+    let wished = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(|rebase| rebase.wished);
     if let Some(Rebase { id, reason, .. }) = wished {
         let receipt = progress::of(&tx, &user).await?.receipt;
         wish(&tx, &user, reason, id).await?;

@@ -143,6 +143,7 @@ impl Machine {
     }
 
     /// Why the last push or pull was not answered as it should be; `None`: it was.
+    #[must_use]
     pub fn failed_with(&self) -> Option<String> {
         self.failed_with.clone()
     }

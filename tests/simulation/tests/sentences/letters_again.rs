@@ -102,7 +102,9 @@ fn a_discard_amid_the_pull_from_a_restored_server_has_nothing_said_again_that_is
         // Said again after the pull, once: what the server has of them by now is in their place.
         let again = refused(device);
         assert!(again.iter().all(|id| id == "r1" || id == "r2"), "discarded {ms} ms later: {again:?}");
-        again.iter().for_each(|id| discard(device, id));
+        for id in &again {
+            discard(device, id);
+        }
         world.pass(60_000);
         assert!(device.dead_letters().is_empty(), "discarded {ms} ms later, and said again");
         has_everything(&world, &format!("discarded {ms} ms later"));
