@@ -44,6 +44,14 @@ export class DevicePage {
     return this.#context.close();
   }
 
+  /** The same device in another tab. */
+  async openTab() {
+    const tab = new DevicePage(this.#context, this.#address, this.#region);
+    tab.#user = this.#user;
+    await tab.open();
+    return tab;
+  }
+
   /** The second device on the same page. */
   async openSecond() {
     await this.page.getByRole('button', { name: 'Second device', exact: true }).click();
@@ -264,6 +272,36 @@ export class DevicePage {
 
   async synced(timeout) {
     await this.syncs('synced', { pending: 0, timeout });
+  }
+
+  /** Waits until the indicator tells of that many changes that were not accepted. */
+  async refuses(count) {
+    await this.pane.locator(`.sync[data-refused="${count}"]`).waitFor();
+  }
+
+  /** The open list of what was not accepted. */
+  get letters() {
+    return this.page.getByRole('dialog', { name: /not accepted/ });
+  }
+
+  /** Opens it from the indicator. */
+  async showLetters() {
+    await this.pane.getByRole('button', { name: /^Sync: / }).click();
+    await this.pane.getByRole('button', { name: 'Show what was not accepted' }).click();
+    await this.letters.waitFor();
+  }
+
+  /** Discards a letter of the open list. */
+  async discardLetter(what) {
+    await this.letters.getByRole('button', { name: `Discard: ${what}` }).click();
+    await this.letters.getByRole('button', { name: 'Discard it', exact: true }).click();
+  }
+
+  /** As the owner of the family list, lets a member write there, or only read. */
+  async letWrite(name, allowed) {
+    await this.choose('Members', `${allowed ? 'Let write' : 'Only read'}: ${name}`);
+    await this.pane.getByRole('button', { name: `${allowed ? 'Only read' : 'Let write'}: ${name}` }).waitFor();
+    await this.page.keyboard.press('Escape');
   }
 
   async setNetwork(connected) {

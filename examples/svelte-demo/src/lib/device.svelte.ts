@@ -4,6 +4,7 @@ import { Activity } from './activity.svelte.ts';
 import { explain } from './advice.ts';
 import { serverUrl } from './config.ts';
 import { Family } from './family.svelte.ts';
+import { Letters } from './letters.svelte.ts';
 import { Lock } from './lock.svelte.ts';
 import { Network } from './network.svelte.ts';
 import { announce, told } from './notices.ts';
@@ -31,6 +32,7 @@ export class Device {
   readonly activity = new Activity();
   readonly lock = new Lock(this);
   readonly family = new Family(this);
+  readonly letters = new Letters(this);
   /** Who uses this device: a sample user, null for a guest, undefined when nobody has been chosen. */
   user = $state.raw<SampleUser | null | undefined>(undefined);
   engine = $state.raw<Engine | null>(null);
@@ -226,6 +228,7 @@ export class Device {
       void this.attempt('Looking for earlier tasks', () => this.#lookForGuests(engine));
     }
     announce(this, engine);
+    this.letters.follow(engine);
     this.activity.follow(engine);
     // Not by this page, which lets go of an engine before it closes it: a tab with a newer version needs the database.
     engine.on('closed', () => {
@@ -273,6 +276,7 @@ export class Device {
     this.view.reset();
     this.activity.clear();
     this.family.reset();
+    this.letters.reset();
     this.lock.fresh = '';
     this.offered = 0;
   }

@@ -8,6 +8,12 @@ export interface Member extends SampleUser {
   readonly role: string;
 }
 
+/** Who asks the server, and by which way. */
+export interface Caller {
+  readonly as: SampleUser;
+  readonly fetch: typeof globalThis.fetch;
+}
+
 export class Family {
   readonly #device: Device;
   #spaces = $state.raw<readonly Space[]>([]);
@@ -91,16 +97,26 @@ export class Family {
     else await this.look();
   }
 
-  async #member(method: 'POST' | 'DELETE', userId: string): Promise<void> {
-    if (this.space) await this.#ask(method, `/${this.space.id}/members`, { userId });
+  /** Lets a member write (`member`), or only read (`viewer`). Only an owner does so: `by` says who, when it is not the user. */
+  async setRole({ id }: SampleUser, role: 'member' | 'viewer', by?: Caller): Promise<void> {
+    await this.#member('POST', id, role, by);
+    if (!by) await this.look();
+  }
+
+  async #member(method: 'POST' | 'DELETE', userId: string, role?: string, by?: Caller): Promise<void> {
+    if (this.space) await this.#ask(method, `/${this.space.id}/members`, { userId, role }, by);
+  }
+
+  get #caller(): Caller {
+    const { user, network } = this.#device;
+    if (!user) throw new Error('Nobody is signed in on this device');
+    return { as: user, fetch: network.fetch };
   }
 
   /** Asks the development server about spaces. */
-  async #ask<T>(method: string, path: string, body?: object): Promise<T> {
-    const { user, network } = this.#device;
-    if (!user) throw new Error('Nobody is signed in on this device');
-    const token = await fetchToken(network.fetch, serverUrl, user);
-    const answer = await network.fetch(`${serverUrl}/dev/spaces${path}`, {
+  async #ask<T>(method: string, path: string, body?: object, { as, fetch }: Caller = this.#caller): Promise<T> {
+    const token = await fetchToken(fetch, serverUrl, as);
+    const answer = await fetch(`${serverUrl}/dev/spaces${path}`, {
       method,
       headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
       ...(body && { body: JSON.stringify(body) }),

@@ -6,7 +6,6 @@ import { toasts } from './toasts.svelte.ts';
 
 const notices = {
   'database-lost': 'The browser lost the data of this device. What the server has will come back.',
-  'dead-letter': 'The server refused a change for good. It is kept aside on this device.',
   'clock-skew': 'The clock of this device is wrong. Check its date and time.',
   'storage-full': 'There is no room left on this device for what the server sent.',
 } as const;

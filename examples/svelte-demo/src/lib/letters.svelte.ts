@@ -1,0 +1,131 @@
+// What the server refused for good, of one device's user, and what the person does about it.
+import { type Engine, ManaError } from '@mana/sync-engine';
+import { explain } from './advice.ts';
+import type { Device } from './device.svelte.ts';
+import { inWords, type Letter, notAccepted } from './letter-words.ts';
+import { toasts } from './toasts.svelte.ts';
+
+/** The engine tells other tabs of rows and of what is on its way, but not of a letter that was thrown away. */
+const tabs = new BroadcastChannel('mana-demo-letters');
+
+export class Letters {
+  readonly #device: Device;
+  /** Oldest first. */
+  list = $state.raw<readonly Letter[]>([]);
+  /** Whether the list is open. */
+  shown = $state(false);
+  /** Whether something is being done about a letter. */
+  busy = $state(false);
+  /** What came of that, said in the open list. */
+  outcome = $state('');
+  #engine: Engine | null = null;
+  /** The letters that the person was told of; null before the first look. */
+  #told: ReadonlySet<string> | null = null;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(device: Device) {
+    this.#device = device;
+    tabs.addEventListener('message', () => void this.look());
+  }
+
+  /** Follows the letters of an engine while it is open. */
+  follow(engine: Engine): void {
+    this.#engine = engine;
+    // The event comes in the tab that syncs. In the others the status says that there is less, or more, on its way.
+    engine.on('dead-letter', () => void this.look());
+    engine.on('change', () => void this.look());
+    engine.sync.status.subscribe(() => void this.look());
+  }
+
+  reset(): void {
+    this.#engine = null;
+    this.#told = null;
+    this.list = [];
+    this.shown = false;
+    this.outcome = '';
+  }
+
+  show(): void {
+    this.outcome = '';
+    this.shown = true;
+    void this.look();
+  }
+
+  /** Reads the list anew, after looks that are under way. */
+  look(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#read());
+    return this.#looking;
+  }
+
+  /** Sends a letter again, and says what the server makes of it. */
+  retry(letter: Letter): Promise<void> {
+    return this.#decide('Trying again', async (engine) => {
+      await engine.sync.deadLetters.retry(letter.id);
+      const isSent = await engine.sync.syncNow().then(
+        () => true,
+        () => false,
+      );
+      await this.look();
+      if (!isSent) return 'It is sent when the connection is back.';
+      const isBack = this.list.some(({ records }) => records === letter.records);
+      return isBack ? 'The server refused it again, for the reason given.' : 'The server accepted your change.';
+    });
+  }
+
+  /** Takes a letter's changes back. */
+  discard(letter: Letter): Promise<void> {
+    return this.#decide('Discarding', async (engine) => {
+      await engine.sync.deadLetters.discard(letter.id);
+      return 'The change was discarded.';
+    });
+  }
+
+  async #decide(doing: string, act: (engine: Engine) => Promise<string>): Promise<void> {
+    const engine = this.#engine;
+    if (!engine || this.busy) return;
+    this.busy = true;
+    this.outcome = '';
+    const outcome = await act(engine).catch((error: unknown) => {
+      if (error instanceof ManaError && error.code === 'not_found') return 'This was decided in another tab.';
+      const { text, advice } = explain(doing, error);
+      return `${text} ${advice}`;
+    });
+    tabs.postMessage('decided');
+    await this.look();
+    this.#say(outcome);
+    this.busy = false;
+    if (this.list.length === 0) this.shown = false;
+  }
+
+  /** In the open list, or beside it when there is nothing left to list. */
+  #say(outcome: string): void {
+    if (this.list.length > 0) this.outcome = outcome;
+    else toasts.show({ kind: 'info', text: outcome });
+  }
+
+  async #read(): Promise<void> {
+    const engine = this.#engine;
+    if (!engine) return;
+    await this.#device.attempt('Looking for changes that were not accepted', async () => {
+      const letters = await engine.sync.deadLetters.list();
+      const list = await Promise.all(letters.map((letter) => inWords(engine, letter)));
+      if (this.#engine !== engine) return;
+      this.list = list;
+      if (list.length === 0 && !this.busy) this.shown = false;
+      this.#tell(list);
+    });
+  }
+
+  /** Tells of new letters, once; not of those that were there at the start, and not beside the open list. */
+  #tell(list: readonly Letter[]): void {
+    const told = this.#told;
+    this.#told = new Set(list.map(({ id }) => id));
+    const fresh = told ? list.filter(({ id }) => !told.has(id)) : [];
+    const [only] = fresh;
+    if (!only || this.shown) return;
+    const what = fresh.length === 1 ? `Not accepted: ${only.what}. ${only.why.text}` : `${notAccepted(fresh.length)}.`;
+    const action = { label: 'Show', run: () => this.show() };
+    // A later one replaces it.
+    toasts.show({ kind: 'info', text: what, code: `dead-letter ${this.#device.id}`, action });
+  }
+}

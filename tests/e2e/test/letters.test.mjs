@@ -1,0 +1,137 @@
+// What the server refuses for good: the person is told, sees what and why, and sends it again or discards it.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { World } from '../support/world.mjs';
+
+describe('a change that the server refuses', { timeout: 120_000 }, () => {
+  let world;
+  let alice;
+  let bob;
+
+  before(async () => {
+    world = await World.start();
+  });
+  after(() => world?.stop());
+  afterEach(() => world.leave());
+
+  /** Alice owns the family list, Bob writes there, and it has a task with this title. */
+  async function family(title) {
+    alice = await world.device();
+    await alice.signIn('Alice');
+    await alice.synced();
+    await alice.pane.getByRole('button', { name: /^(Share a family list|Family)/ }).click();
+    await alice.pane.getByText('Shared with Bob').waitFor();
+    await alice.add(title);
+    await alice.synced();
+    bob = await world.device();
+    await bob.signIn('Bob');
+    await bob.showList('Family');
+    await bob.sees(title);
+    await bob.synced();
+  }
+
+  /** Bob does something while he does not know that Alice lets him only read. */
+  async function asReader(work) {
+    await bob.setNetwork(false);
+    await alice.letWrite('Bob', false);
+    await work();
+    await bob.setNetwork(true);
+  }
+
+  it('is_shown_with_its_reason_and_sent_again_when_the_person_may_write', async () => {
+    await family('Buy a cake');
+    await asReader(() => bob.edit('Buy a cake', { Title: 'Buy two cakes', Project: 'Party' }));
+    await bob.refuses(1);
+    await bob.pane.getByText('1 change was not accepted', { exact: true }).waitFor();
+
+    await bob.page.getByRole('button', { name: 'Show', exact: true }).click();
+    const letter = bob.letters.getByRole('listitem', { name: 'Changed “Buy two cakes”' });
+    await letter.getByText('You may only read this list.').waitFor();
+    await letter.getByText('Title, Project').waitFor();
+    await letter.getByText('Details').click();
+    await letter.getByText('read_only').waitFor();
+    await letter.getByRole('button', { name: /^Try again/ }).click();
+    await bob.letters.getByText('The server refused it again').waitFor();
+
+    await alice.letWrite('Bob', true);
+    await letter.getByRole('button', { name: /^Try again/ }).click();
+    await bob.letters.waitFor({ state: 'hidden' });
+    await bob.page.getByText('The server accepted your change.').waitFor();
+    await bob.refuses(0);
+    await alice.sees('Buy two cakes');
+    bob.assertQuiet();
+  });
+
+  it('is_discarded_after_a_question_and_everything_is_as_it_was', async () => {
+    await family('Call Grandma');
+    await asReader(async () => {
+      await bob.edit('Call Grandma', { Title: 'Call nobody' });
+      await bob.edit('Call nobody', { Notes: 'and write to nobody' });
+      await bob.add('A task that never was');
+    });
+    await bob.refuses(2);
+    await bob.showLetters();
+    const changed = bob.letters.getByRole('listitem', { name: 'Changed “Call nobody”' });
+    await changed.getByRole('button', { name: /^Discard/ }).click();
+    await changed.getByText(/The task goes back to how it was/).waitFor();
+    await changed.getByRole('button', { name: 'Keep it' }).click();
+    await bob.discardLetter('Changed “Call nobody”');
+    await changed.waitFor({ state: 'detached' });
+    await bob.sees('Call Grandma');
+
+    const added = bob.letters.getByRole('listitem', { name: 'Added “A task that never was”' });
+    await added.getByRole('button', { name: /^Discard/ }).click();
+    await added.getByText(/The new task will be gone/).waitFor();
+    await added.getByRole('button', { name: 'Discard it' }).click();
+    await bob.letters.waitFor({ state: 'hidden' });
+    await bob.seesNo('A task that never was');
+    await bob.seesNo('Call nobody');
+    await bob.refuses(0);
+    await alice.letWrite('Bob', true);
+    bob.assertQuiet();
+  });
+
+  it('is_listed_in_every_tab_and_leaves_all_of_them_at_once', async () => {
+    await family('Feed the cat');
+    const other = await bob.openTab();
+    await other.pane.getByRole('button', { name: 'Family', exact: true }).click();
+    await asReader(() => bob.edit('Feed the cat', { Title: 'Feed the dog' }));
+    for (const tab of [bob, other]) await tab.refuses(1);
+    await other.showLetters();
+    await bob.showLetters();
+    await bob.discardLetter('Changed “Feed the dog”');
+    for (const tab of [bob, other]) {
+      await tab.letters.waitFor({ state: 'hidden' });
+      await tab.refuses(0);
+      await tab.sees('Feed the cat');
+    }
+    await alice.letWrite('Bob', true);
+  });
+
+  it('can_be_provoked_and_is_read_and_decided_with_the_keyboard_alone', async () => {
+    await family('Sweep the yard');
+    await bob.showInDrawer('Try out');
+    await bob.drawer.getByRole('button', { name: 'Add a task that is refused' }).click();
+    await bob.refuses(1);
+    const { keyboard } = bob.page;
+    const indicator = bob.pane.getByRole('button', { name: /^Sync: / });
+    await indicator.focus();
+    await keyboard.press('Enter');
+    await keyboard.press('Tab');
+    await keyboard.press('Enter');
+    await bob.letters.waitFor();
+    await keyboard.press('Escape');
+    await bob.letters.waitFor({ state: 'hidden' });
+    assert.ok(await indicator.evaluate((button) => button === document.activeElement), 'the focus went elsewhere');
+    assert.ok(await bob.drawer.isVisible(), 'Escape closed the drawer, too');
+
+    await bob.drawer.getByRole('button', { name: 'Be let write again' }).click();
+    await bob.showLetters();
+    await bob.letters.getByRole('button', { name: /^Try again/ }).focus();
+    await keyboard.press('Enter');
+    await bob.letters.waitFor({ state: 'hidden' });
+    assert.ok(await indicator.evaluate((button) => button === document.activeElement), 'the focus went elsewhere');
+    await alice.sees('Added by somebody who may only read');
+    bob.assertQuiet();
+  });
+});
