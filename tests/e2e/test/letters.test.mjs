@@ -21,6 +21,7 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await alice.synced();
     await alice.pane.getByRole('button', { name: /^(Share a family list|Family)/ }).click();
     await alice.pane.getByText('Shared with Bob').waitFor();
+    await alice.letWrite('Bob', true);
     await alice.add(title);
     await alice.synced();
     bob = await world.device();
@@ -87,7 +88,6 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await bob.seesNo('A task that never was');
     await bob.seesNo('Call nobody');
     await bob.refuses(0);
-    await alice.letWrite('Bob', true);
     bob.assertQuiet();
   });
 
@@ -104,7 +104,6 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
       await tab.refuses(0);
     }
     await bob.sees('Feed the cat');
-    await alice.letWrite('Bob', true);
   });
 
   it('can_be_provoked_and_is_read_and_decided_with_the_keyboard_alone', async () => {

@@ -186,6 +186,60 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     });
   }
 
+  for (const [size, options] of [
+    ['375', phone],
+    ['1280', desktop],
+  ]) {
+    it(`${size}_pixels_wide_what_was_not_accepted_is_accessible_in_light_and_dark`, async () => {
+      const device = await world.device({ context: options });
+      const look = async (name) => {
+        for (const colorScheme of ['light', 'dark']) {
+          await device.page.emulateMedia({ colorScheme });
+          await settled(device.page);
+          await device.page.screenshot({ path: join(shots, `${size}-${colorScheme}-letters-${name}.png`) });
+          await assertAccessible(device.page, name);
+        }
+        await assertFits(device.page, name);
+        if (size === '375') await assertTouchable(device.page);
+      };
+      const owner = await world.device();
+      await owner.signIn('Alice');
+      await owner.pane.getByRole('button', { name: /^(Share a family list|Family)/ }).click();
+      await owner.pane.getByText('Shared with Bob').waitFor();
+      await owner.letWrite('Bob', true);
+      const title = `Buy a cake for ${size} people`;
+      await owner.add(title);
+      await device.signIn('Bob');
+      await device.showList('Family');
+      await device.sees(title);
+      await device.setNetwork(false);
+      await owner.letWrite('Bob', false);
+      await device.edit(title, {
+        Title: `Buy two cakes for ${size} people, one of them without sugar`,
+        Project: 'Party',
+      });
+      await device.add('Ask who brings plates');
+      await device.setNetwork(true);
+      await device.refuses(2);
+      await device.page.getByRole('button', { name: 'Show', exact: true }).waitFor();
+      await look('1-message');
+      await device.pane.getByRole('button', { name: /^Sync: / }).click();
+      await look('2-indicator');
+      await device.page.keyboard.press('Escape');
+      await device.page.getByRole('button', { name: 'Show', exact: true }).click();
+      await look('3-list');
+      await device.letters
+        .getByRole('button', { name: /^Discard/ })
+        .first()
+        .click();
+      await look('4-question');
+      await device.page.keyboard.press('Escape');
+      await device.showInDrawer('Try out');
+      await look('5-lab');
+      device.assertQuiet();
+    });
+  }
+
   it('a_thousand_unsent_tasks_fit_on_a_phone', async () => {
     const device = await world.device({ context: phone });
     await device.signIn('Bob');
@@ -200,6 +254,26 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     await assertAccessible(device.page, 'a thousand tasks');
     await assertFits(device.page, 'a thousand tasks');
     await assertTouchable(device.page);
+    device.assertQuiet();
+  });
+
+  it('a_message_leaves_the_buttons_of_an_open_task_free', async () => {
+    const device = await world.device({ context: phone });
+    await device.pane.getByRole('button', { name: 'Use without an account' }).click();
+    await device.page.getByRole('button', { name: 'Add a few examples' }).click();
+    await device.sees('Water the plants');
+    await device.pane.getByRole('button', { name: 'Delete: Water the plants' }).click();
+    const undo = device.page.getByRole('button', { name: 'Undo' });
+    await undo.waitFor();
+    await device.item('Find a good book').locator('[data-task]').click();
+    const done = device.pane.getByRole('button', { name: 'Done editing' });
+    // Where the messages stand by themselves.
+    const covers = (button) => window.scrollBy(0, button.getBoundingClientRect().bottom - innerHeight + 40);
+    await done.evaluate(covers);
+    await device.page.screenshot({ path: join(shots, '375-13-message-above-editor.png') });
+    await done.click({ timeout: 5000 });
+    await done.waitFor({ state: 'detached' });
+    assert.ok(await undo.isVisible(), 'the message had gone by then');
     device.assertQuiet();
   });
 
