@@ -287,7 +287,7 @@ export class DevicePage {
   /** Opens it from the indicator. */
   async showLetters() {
     await this.pane.getByRole('button', { name: /^Sync: / }).click();
-    await this.pane.getByRole('button', { name: 'Show what was not accepted' }).click();
+    await this.pane.getByRole('button', { name: 'Show what and why' }).click();
     await this.letters.waitFor();
   }
 

@@ -262,17 +262,23 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     await device.pane.getByRole('button', { name: 'Use without an account' }).click();
     await device.page.getByRole('button', { name: 'Add a few examples' }).click();
     await device.sees('Water the plants');
-    await device.pane.getByRole('button', { name: 'Delete: Water the plants' }).click();
+    await device.item('Water the plants').locator('[data-task]').click();
+    await device.pane.getByRole('button', { name: 'Delete task' }).click();
     const undo = device.page.getByRole('button', { name: 'Undo' });
     await undo.waitFor();
     await device.item('Find a good book').locator('[data-task]').click();
     const done = device.pane.getByRole('button', { name: 'Done editing' });
-    // Where the messages stand by themselves.
-    const covers = (button) => window.scrollBy(0, button.getBoundingClientRect().bottom - innerHeight + 40);
-    await done.evaluate(covers);
+    // To where messages stand by themselves.
+    await done.evaluate((button) => window.scrollBy(0, button.getBoundingClientRect().bottom - innerHeight + 40));
+    await device.page.waitForFunction(
+      (button) => {
+        const { left, right, top, bottom } = button.getBoundingClientRect();
+        return document.elementFromPoint((left + right) / 2, (top + bottom) / 2) === button;
+      },
+      await done.elementHandle(),
+    );
+    await settled(device.page);
     await device.page.screenshot({ path: join(shots, '375-13-message-above-editor.png') });
-    await done.click({ timeout: 5000 });
-    await done.waitFor({ state: 'detached' });
     assert.ok(await undo.isVisible(), 'the message had gone by then');
     device.assertQuiet();
   });

@@ -19,8 +19,11 @@ export class Letters {
   /** What came of that, said in the open list. */
   outcome = $state('');
   #engine: Engine | null = null;
-  /** The letters that the person was told of; null before the first look. */
-  #told: ReadonlySet<string> | null = null;
+  /** The letters of the last look; null before the first one. */
+  #known: ReadonlySet<string> | null = null;
+  /** New ones since the list was open last, and the message that tells of them. */
+  #fresh: readonly Letter[] = [];
+  #message: number | null = null;
   #looking: Promise<void> = Promise.resolve();
 
   constructor(device: Device) {
@@ -39,7 +42,8 @@ export class Letters {
 
   reset(): void {
     this.#engine = null;
-    this.#told = null;
+    this.#known = null;
+    this.#tell([]);
     this.list = [];
     this.shown = false;
     this.outcome = '';
@@ -48,6 +52,7 @@ export class Letters {
   show(): void {
     this.outcome = '';
     this.shown = true;
+    this.#tell([]);
     void this.look();
   }
 
@@ -112,20 +117,30 @@ export class Letters {
       if (this.#engine !== engine) return;
       this.list = list;
       if (list.length === 0 && !this.busy) this.shown = false;
-      this.#tell(list);
+      this.#notice(list);
     });
   }
 
   /** Tells of new letters, once; not of those that were there at the start, and not beside the open list. */
-  #tell(list: readonly Letter[]): void {
-    const told = this.#told;
-    this.#told = new Set(list.map(({ id }) => id));
-    const fresh = told ? list.filter(({ id }) => !told.has(id)) : [];
+  #notice(list: readonly Letter[]): void {
+    const known = this.#known;
+    this.#known = new Set(list.map(({ id }) => id));
+    const isNew = ({ id }: Letter) => known?.has(id) === false && !this.shown;
+    const isUnseen = (letter: Letter) => isNew(letter) || this.#fresh.some(({ id }) => id === letter.id);
+    const fresh = list.filter(isUnseen);
+    // A message that was dismissed does not come back for the same letters.
+    if (list.some(isNew) || fresh.length === 0) this.#tell(fresh);
+  }
+
+  /** Puts the message in place of the last one; of nothing there is none. */
+  #tell(fresh: readonly Letter[]): void {
+    if (this.#message !== null) toasts.dismiss(this.#message);
+    this.#message = null;
+    this.#fresh = fresh;
     const [only] = fresh;
-    if (!only || this.shown) return;
-    const what = fresh.length === 1 ? `Not accepted: ${only.what}. ${only.why.text}` : `${notAccepted(fresh.length)}.`;
-    const action = { label: 'Show', run: () => this.show() };
-    // A later one replaces it.
-    toasts.show({ kind: 'info', text: what, code: `dead-letter ${this.#device.id}`, action });
+    if (!only) return;
+    const one = `Not accepted: ${only.what.charAt(0).toLowerCase()}${only.what.slice(1)}. ${only.why.text}`;
+    const text = fresh.length === 1 ? one : `${notAccepted(fresh.length)}.`;
+    this.#message = toasts.show({ kind: 'info', text, action: { label: 'Show', run: () => this.show() } });
   }
 }

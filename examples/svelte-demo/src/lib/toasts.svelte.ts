@@ -19,12 +19,14 @@ class Toasts {
   list = $state.raw<readonly Toast[]>([]);
   #nextId = 1;
 
-  show(toast: Omit<Toast, 'id'>): void {
+  /** Shows a message; gives what `dismiss` takes. */
+  show(toast: Omit<Toast, 'id'>): number {
     const id = this.#nextId++;
     // The same error again replaces the earlier message instead of piling up.
     const others = this.list.filter((other) => !toast.code || other.code !== toast.code);
     this.list = [...others.slice(-2), { ...toast, id }];
     if (toast.kind === 'info') setTimeout(() => this.dismiss(id), toast.action ? offerStays : infoStays);
+    return id;
   }
 
   dismiss(id: number): void {
