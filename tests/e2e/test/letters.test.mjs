@@ -141,4 +141,26 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await alice.sees('Added by somebody who may only read');
     bob.assertQuiet();
   });
+
+  it('is_only_discarded_where_it_could_not_be_sent_at_all', async () => {
+    alice = await world.device();
+    await alice.signIn('Alice');
+    await alice.synced();
+    await alice.showInDrawer('Try out');
+    await alice.drawer.getByRole('button', { name: 'Open one of an app on Dexie' }).click();
+    await alice.page.getByText(/data are complete: .* 1 change was not accepted/).waitFor();
+    await alice.synced();
+    const titles = await alice.titles();
+    await alice.showLetters();
+    const letter = alice.letters.getByRole('listitem', { name: 'Added something of an older app' });
+    await letter.getByText('It belongs to a part of the app that is gone.').waitFor();
+    assert.equal(await letter.getByRole('button', { name: /^Try again/ }).count(), 0);
+    await letter.getByRole('button', { name: /^Discard/ }).click();
+    await letter.getByText(/Only this notice goes/).waitFor();
+    await letter.getByRole('button', { name: 'Discard it' }).click();
+    await alice.letters.waitFor({ state: 'hidden' });
+    await alice.refuses(0);
+    assert.deepEqual(await alice.titles(), titles);
+    alice.assertQuiet();
+  });
 });

@@ -41,7 +41,7 @@ const advice: Record<ManaErrorCode, string> = {
   unknown_index: 'Add the index to the schema and raise its version.',
   unknown_space: 'Sign in again to learn which spaces are yours.',
   unknown_table: 'Load the newest version of this app.',
-  unsent_changes: 'Some changes have not reached the server. Go online and let them sync first.',
+  unsent_changes: 'Some changes have not reached the server. Let them sync, and decide about those it did not accept.',
   unsupported_environment: 'Use a current browser with WebAssembly and IndexedDB.',
   upgrade_failed: 'Your tasks are as they were. Reload the page to try again.',
   value_not_syncable: 'Use texts, numbers and lists, or keep the value in a table that does not sync.',

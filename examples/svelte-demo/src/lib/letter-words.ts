@@ -115,6 +115,7 @@ function fieldsOf(changes: readonly RefusedChange[]): string {
 
 function nameOf(main?: RefusedChange, task?: Partial<Task>): string {
   if (main?.table === 'settings') return 'the settings';
+  if (main?.table !== 'tasks') return 'something of an older app';
   return task?.title ? `“${titleOf({ title: task.title })}”` : 'a task';
 }
 
@@ -129,7 +130,7 @@ async function taskOf(engine: Engine, { table, id }: RefusedChange): Promise<Par
 }
 
 function discardingOf({ retryable, waiting }: DeadLetter, verb: Verb): string {
-  if (!retryable) return 'Only this notice goes. The task stays as it is on this device, and the value is not sent.';
+  if (!retryable) return 'Only this notice goes. What is on this device stays as it is, and is not sent.';
   const later = waiting === 1 ? 'The later change is' : `The ${waiting} later changes are`;
   if (verb === 'added') {
     return `The new task will be gone${waiting > 0 ? ', with everything written in it since' : ''}.`;

@@ -112,9 +112,8 @@ export class Letters {
     const engine = this.#engine;
     if (!engine) return;
     await this.#device.attempt('Looking for changes that were not accepted', async () => {
-      const letters = await engine.sync.deadLetters.list();
-      const list = await Promise.all(letters.map((letter) => inWords(engine, letter)));
-      if (this.#engine !== engine) return;
+      const list = await readLetters(engine);
+      if (this.#engine !== engine || !list) return;
       this.list = list;
       if (list.length === 0 && !this.busy) this.shown = false;
       this.#notice(list);
@@ -142,5 +141,16 @@ export class Letters {
     const one = `Not accepted: ${only.what.charAt(0).toLowerCase()}${only.what.slice(1)}. ${only.why.text}`;
     const text = fresh.length === 1 ? one : `${notAccepted(fresh.length)}.`;
     this.#message = toasts.show({ kind: 'info', text, action: { label: 'Show', run: () => this.show() } });
+  }
+}
+
+/** Nothing when the engine was closed meanwhile: that is told elsewhere. */
+async function readLetters(engine: Engine): Promise<readonly Letter[] | undefined> {
+  try {
+    const letters = await engine.sync.deadLetters.list();
+    return await Promise.all(letters.map((letter) => inWords(engine, letter)));
+  } catch (error) {
+    if (error instanceof ManaError && error.code === 'closed') return undefined;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 // Tells the person what the engine reports on its own account.
 import type { Engine, EngineOptions } from '@mana/sync-engine';
 import type { Device } from './device.svelte.ts';
+import { notAccepted } from './letter-words.ts';
 import { taskCount } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
 
@@ -37,7 +38,7 @@ export function told(opening: (text: string) => void): NonNullable<EngineOptions
     },
     adoption: ({ phase, records, queued, letters, logged }) => {
       const found = `${records} records and ${queued} unsent changes of an older app were taken over.`;
-      const aside = letters ? ` ${letters} values cannot be synced and stay on this device.` : '';
+      const aside = letters ? ` ${notAccepted(letters)}.` : '';
       const done = `The older app's data are complete: ${logged} changes it had not queued are sent, too.${aside}`;
       if (phase === 'pulling') toasts.show({ kind: 'info', text: found });
       if (phase === 'done') toasts.show({ kind: 'info', text: done });

@@ -23,6 +23,9 @@ export async function makeDexieApp({ name }: EngineOptions): Promise<void> {
     // The others were never queued, as happens when a hook fails: they are found, too.
     if (at < 2) tx.objectStore('_pendingChanges').add(change);
   }
+  // Nothing of this app takes it: it is listed among what was not accepted, to be thrown away.
+  const label = { appId: 'todo', collection: 'labels', recordId: 'garden', op: 'insert', createdAt };
+  tx.objectStore('_pendingChanges').add({ ...label, data: { id: 'garden', name: 'Garden' } });
   await completed(tx);
   db.close();
 }
