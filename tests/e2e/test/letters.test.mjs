@@ -100,13 +100,33 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     bob.assertQuiet();
   });
 
+  it('of_somebody_who_was_removed_is_named_and_goes_by_itself_when_they_are_invited_again', async () => {
+    await family('Book the hall');
+    await bob.setNetwork(false);
+    await alice.choose('Members', 'Remove Bob');
+    await alice.pane.getByRole('button', { name: 'Invite Bob' }).waitFor();
+    await bob.edit('Book the hall', { Title: 'Book the big hall' });
+    await bob.setNetwork(true);
+    await bob.refuses(1);
+    await bob.seesNo('Book the big hall');
+    await bob.showLetters();
+    const letter = bob.letters.getByRole('listitem', { name: 'Changed “Book the big hall”' });
+    await letter.getByText('You are not in this list any more.').waitFor();
+    await alice.pane.getByRole('button', { name: 'Invite Bob' }).click();
+    await bob.letters.waitFor({ state: 'hidden' });
+    await alice.sees('Book the big hall');
+    bob.assertQuiet();
+  });
+
   it('is_listed_in_every_tab_and_leaves_all_of_them_at_once', async () => {
     await family('Feed the cat');
     const other = await bob.openTab();
+    await bob.page.bringToFront();
     await asReader(() => bob.edit('Feed the cat', { Title: 'Feed the dog' }));
     for (const tab of [bob, other]) await tab.refuses(1);
-    await other.showLetters();
     await bob.showLetters();
+    await other.page.bringToFront();
+    await other.showLetters();
     await other.discardLetter('Changed “Feed the dog”');
     for (const tab of [bob, other]) {
       await tab.letters.waitFor({ state: 'hidden' });
@@ -151,15 +171,18 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await alice.page.getByText(/data are complete: .* 1 change was not accepted/).waitFor();
     await alice.synced();
     const titles = await alice.titles();
-    await alice.showLetters();
-    const letter = alice.letters.getByRole('listitem', { name: 'Added something of an older app' });
+    const other = await alice.openTab();
+    await other.refuses(1);
+    await other.showLetters();
+    const letter = other.letters.getByRole('listitem', { name: 'Added something of an older app' });
     await letter.getByText('It belongs to a part of the app that is gone.').waitFor();
     assert.equal(await letter.getByRole('button', { name: /^Try again/ }).count(), 0);
     await letter.getByRole('button', { name: /^Discard/ }).click();
     await letter.getByText(/Only this notice goes/).waitFor();
     await letter.getByRole('button', { name: 'Discard it' }).click();
-    await alice.letters.waitFor({ state: 'hidden' });
-    await alice.refuses(0);
+    await other.letters.waitFor({ state: 'hidden' });
+    // The one that syncs hears of it, too.
+    for (const tab of [other, alice]) await tab.refuses(0);
     assert.deepEqual(await alice.titles(), titles);
     alice.assertQuiet();
   });
