@@ -58,6 +58,8 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await letter.getByRole('button', { name: /^Try again/ }).click();
     await bob.letters.waitFor({ state: 'hidden' });
     await bob.page.getByText('The server accepted your change.').waitFor();
+    // The message that it was opened from has gone.
+    await indicatorHasFocus(bob);
     await bob.refuses(0);
     await alice.sees('Buy two cakes');
     bob.assertQuiet();
@@ -149,7 +151,7 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await bob.letters.waitFor();
     await keyboard.press('Escape');
     await bob.letters.waitFor({ state: 'hidden' });
-    assert.ok(await indicator.evaluate((button) => button === document.activeElement), 'the focus went elsewhere');
+    await indicatorHasFocus(bob);
     assert.ok(await bob.drawer.isVisible(), 'Escape closed the drawer, too');
 
     await bob.drawer.getByRole('button', { name: 'Be let write again' }).click();
@@ -157,7 +159,7 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     await bob.letters.getByRole('button', { name: /^Try again/ }).focus();
     await keyboard.press('Enter');
     await bob.letters.waitFor({ state: 'hidden' });
-    assert.ok(await indicator.evaluate((button) => button === document.activeElement), 'the focus went elsewhere');
+    await indicatorHasFocus(bob);
     await alice.sees('Added by somebody who may only read');
     bob.assertQuiet();
   });
@@ -187,3 +189,9 @@ describe('a change that the server refuses', { timeout: 120_000 }, () => {
     alice.assertQuiet();
   });
 });
+
+/** Fails unless the button that opens the sync state has the focus. */
+async function indicatorHasFocus(device) {
+  const indicator = device.pane.getByRole('button', { name: /^Sync: / });
+  assert.ok(await indicator.evaluate((button) => button === document.activeElement), 'the focus went elsewhere');
+}

@@ -25,6 +25,8 @@ export class Letters {
   #fresh: readonly Letter[] = [];
   #message: number | null = null;
   #looking: Promise<void> = Promise.resolve();
+  /** A look that has not begun: of what happens before it does, it tells all. */
+  #next: Promise<void> | null = null;
 
   constructor(device: Device) {
     this.#device = device;
@@ -56,10 +58,14 @@ export class Letters {
     void this.look();
   }
 
-  /** Reads the list anew, after looks that are under way. */
+  /** Reads the list anew, after a look that is under way. */
   look(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#read());
-    return this.#looking;
+    this.#next ??= this.#looking.then(() => {
+      this.#next = null;
+      return this.#read();
+    });
+    this.#looking = this.#next;
+    return this.#next;
   }
 
   /** Sends a letter again, and says what the server makes of it. */
