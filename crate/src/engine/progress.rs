@@ -39,8 +39,11 @@ pub struct Position {
 impl Position {
     /// Reads it.
     pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Self> {
-        let (progress, rebase) = futures_util::future::join(of(tx, user), rebase::under_way(tx, user)).await;
-        Ok(Self { progress: progress?, rebase: rebase? })
+        let (progress, rebase) = futures_util::future::join(of(tx, user), rebase::stored(tx, user)).await;
+        let (progress, rebase) = (progress?, rebase?);
+        let is_first = progress.hydrating && rebase.is_none();
+        let rebase = rebase.filter(|(_, wished)| !wished).map(|(id, _)| id);
+        Ok(Self { progress: Progress { hydrating: is_first, ..progress }, rebase })
     }
 
     /// Whether a page asked for there goes on here.
@@ -48,9 +51,9 @@ impl Position {
         self.progress.cursor == here.progress.cursor && self.rebase == here.rebase
     }
 
-    /// Whether this is a part of the first pull of a database.
+    /// Whether this is a part of the first pull of a database, and of no full pull.
     pub const fn hydrates(&self) -> bool {
-        self.progress.hydrating && self.rebase.is_none()
+        self.progress.hydrating
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Blocked {
     parts: OrderedMap<u64, u32>,
     /// What is parked last of a record, where a later edit may join it.
     open: OrderedMap<Record, Waiting>,
+    /// The row of the log that the last letter of a record lay in: nothing joins what is parked before it.
+    last_letter: OrderedMap<Record, f64>,
 }
 
 /// What was parked.
@@ -79,7 +81,13 @@ impl Blocked {
         if letter.is_refusal() {
             let why = (letter.code.clone(), letter.message.clone());
             self.add(&letter.row, std::slice::from_ref(&letter.change), &why);
+            self.note_letter(&letter.row, &letter.change);
         }
+    }
+
+    fn note_letter(&mut self, row: &LogRow, change: &LoggedChange) {
+        let last = self.last_letter.entry(record(row, change)).or_insert(row.seq);
+        *last = last.max(row.seq);
     }
 
     /// Takes note that changes wait.
@@ -107,7 +115,11 @@ impl Blocked {
     /// Notes what is parked last of its records, if later edits may join it.
     fn keep_open(&mut self, one: &Waiting) {
         for change in &one.row.changes {
-            self.open.remove(&record(&one.row, change));
+            let name = record(&one.row, change);
+            if self.open.get(&name).is_some_and(|last| last.row.seq > one.row.seq) {
+                return;
+            }
+            self.open.remove(&name);
         }
         if let [change] = &one.row.changes[..]
             && coalesce::may_join(change)
@@ -119,8 +131,14 @@ impl Blocked {
     /// Has an edit join the one that is parked last of its record, so that an hour of typing is one; whether it did.
     fn join<Tx: Transaction>(&mut self, tx: &Tx, row: &LogRow, unit: &[LoggedChange]) -> Result<bool> {
         let [change] = unit else { return Ok(false) };
-        let last = self.open.get_mut(&record(row, change)).filter(|last| coalesce::alike(&last.row, row));
-        let Some(last) = last.filter(|_| coalesce::may_join(change)) else { return Ok(false) };
+        let name = record(row, change);
+        let since = self.last_letter.get(&name).copied().unwrap_or_default();
+        let follows = |last: &Waiting| {
+            let newest = last.row.absorbed.iter().copied().fold(last.row.seq, f64::max);
+            (since..=row.seq).contains(&last.row.seq) && newest <= row.seq
+        };
+        let last = self.open.get_mut(&name).filter(|last| follows(last) && coalesce::alike(&last.row, row));
+        let Some(last) = last.filter(|last| coalesce::joins(&last.row.changes[0], change)) else { return Ok(false) };
         let stamp = change.at(row);
         coalesce::join(&mut last.row.changes[0], change.clone(), &json!(stamp));
         last.row.absorbed.push(row.seq);
@@ -191,6 +209,7 @@ impl Blocked {
             row.put_letter(tx, change, (rejection.code.as_str(), rejection.message.as_str()), (at, part))?;
         }
         self.add(row, &changes, &why);
+        changes.iter().for_each(|change| self.note_letter(row, change));
         Ok(true)
     }
 }

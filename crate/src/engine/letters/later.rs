@@ -5,12 +5,13 @@ use super::{Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
 use crate::engine::outbox::{Before, KNOWN, LogRow, LoggedChange};
 use crate::engine::prepare::is_deleted;
+use crate::engine::sealing::visibility_of;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Touched, rebase, rows};
 use crate::model::{AUTHOR_ID, OrderedMap, Stamp, VISIBILITY, Visibility, sort_by};
 use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::{CHANGE_LOG, Key, Row, Scan, Transaction};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 /// A record's table and id.
 pub(super) type Name = (String, String);
@@ -90,9 +91,14 @@ impl<R: Row> Discard<R> {
 
     /// Calls `visit` with every later change of a letter's record; one that it says `false` of is taken away.
     fn visit(&mut self, letter: &Letter, visit: &mut dyn FnMut(&mut LoggedChange, &LogRow) -> bool) {
+        let mut halved = Vec::new();
         let mut rewrite = |row: &mut LogRow| {
             let (before, frame) = (row.changes.clone(), LogRow { changes: Vec::new(), ..row.clone() });
-            row.changes.retain_mut(|change| !is_of(letter, &frame, change) || visit(change, &frame));
+            row.changes.retain_mut(|change| {
+                let stays = !is_of(letter, &frame, change) || visit(change, &frame);
+                halved.extend(change.0.get("group").filter(|_| !stays).cloned());
+                stays
+            });
             row.changes != before
         };
         for one in &mut self.log {
@@ -114,6 +120,30 @@ impl<R: Row> Discard<R> {
             one.is_changed |= rewrite(&mut row);
             // Without a change left, the letter goes.
             one.kept.change = row.changes.pop().unwrap_or_else(|| LoggedChange(Map::new()));
+        }
+        self.ungroup(&halved);
+    }
+
+    /// Without its other half, a change is no group any more: what was moved out of a record that goes stays where it is.
+    fn ungroup(&mut self, halved: &[Value]) {
+        if halved.is_empty() {
+            return;
+        }
+        let ungroup = |changes: &mut [LoggedChange]| {
+            let is_half = |change: &LoggedChange| change.0.get("group").is_some_and(|group| halved.contains(group));
+            let mut halves = changes.iter_mut().filter(|change| is_half(change)).peekable();
+            let any = halves.peek().is_some();
+            halves.for_each(|change| drop(change.0.remove("group")));
+            any
+        };
+        for one in &mut self.log {
+            one.is_changed |= ungroup(&mut one.kept.changes);
+        }
+        for one in &mut self.parked {
+            one.is_changed |= ungroup(&mut one.kept.row.changes);
+        }
+        for one in &mut self.letters {
+            one.is_changed |= ungroup(std::slice::from_mut(&mut one.kept.change));
         }
     }
 
@@ -152,7 +182,7 @@ impl<R: Row> Discard<R> {
                 // Of a record without an insert the server has edits at most. Whether it has an insert that says no author
                 // is to be asked.
                 self.is_unknown |= left.is_some();
-                self.drop_later(letter);
+                self.visit(letter, &mut |_, _| false);
                 return self.take(name, undone);
             }
         }
@@ -165,46 +195,24 @@ impl<R: Row> Discard<R> {
             }
             self.visit(letter, &mut |change, row| fall_back(change, row, (&stamp.field, stamp.at), &before));
         }
-        self.have_seen_by(letter);
+        self.have_seen_by(letter, undone.as_ref());
         self.take(name, undone);
     }
 
-    /// Takes later changes of a letter's record away. What was moved out of it stays where it is: without its other half, it
-    /// is no group any more.
-    fn drop_later(&mut self, letter: &Letter) {
-        let mut groups = Vec::new();
-        self.visit(letter, &mut |change, _| {
-            groups.extend(change.0.get("group").cloned());
-            false
-        });
-        let ungroup = |changes: &mut [LoggedChange]| {
-            let is_half = |change: &LoggedChange| change.0.get("group").is_some_and(|group| groups.contains(group));
-            let mut halves = changes.iter_mut().filter(|change| is_half(change)).peekable();
-            let any = halves.peek().is_some();
-            halves.for_each(|change| drop(change.0.remove("group")));
-            any
-        };
-        for one in &mut self.log {
-            one.is_changed |= ungroup(&mut one.kept.changes);
-        }
-        for one in &mut self.parked {
-            one.is_changed |= ungroup(&mut one.kept.row.changes);
-        }
-        for one in &mut self.letters {
-            one.is_changed |= ungroup(std::slice::from_mut(&mut one.kept.change));
-        }
-    }
-
-    /// Where a discarded change had said who sees the record, has what came after it name who saw it before, up to where that
-    /// was said anew: by that it is sealed.
-    fn have_seen_by(&mut self, letter: &Letter) {
+    /// Where a discarded change had said who sees the record, has what came after it name who does without it: by that it is
+    /// sealed. Up to where this device said it anew that is who saw it before, else who sees it now, whoever said so.
+    fn have_seen_by(&mut self, letter: &Letter, undone: Option<&Undone<R>>) {
         let said = |row: &LogRow, change: &LoggedChange| change.stamp_of(VISIBILITY, row.at);
         let Some(at) = said(&letter.row, &letter.change) else { return };
-        let Before::Was { value, .. } = letter.change.before_of(VISIBILITY) else { return };
-        let Some(before) = value.as_str().map(|text| Visibility::from(text.to_owned())) else { return };
         let later = self.later_of(letter);
         let anew = later.iter().find(|(row, change)| said(row, change).is_some_and(|stamp| stamp > at));
         let until = anew.map(|(row, _)| row.seq);
+        let before = match (until, letter.change.before_of(VISIBILITY)) {
+            (None, _) => undone.and_then(|undone| undone.row.as_ref()).map(visibility_of),
+            (Some(_), Before::Was { value, .. }) => value.as_str().map(|text| Visibility::from(text.to_owned())),
+            (Some(_), Before::Nothing | Before::Unknown) => None,
+        };
+        let Some(before) = before else { return };
         self.visit(letter, &mut |change, row| {
             if until.is_none_or(|until| row.seq < until) {
                 change.set_visibility(before);

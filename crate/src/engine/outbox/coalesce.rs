@@ -26,7 +26,10 @@ pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Em
         for change in changes {
             let record = (rows[at].app_id.clone(), change.table().to_owned(), change.id().to_owned());
             let may_join = may_join(&change);
-            let target = open.get(&record).copied().filter(|(row, _)| may_join && alike(&rows[*row], &rows[at]));
+            let target = open.get(&record).copied().filter(|(row, index)| {
+                let last = rows[*row].changes.get(*index);
+                alike(&rows[*row], &rows[at]) && last.is_some_and(|last| joins(last, &change))
+            });
             if let Some((row, index)) = target {
                 let stamp = change.at(&rows[at]);
                 join(&mut rows[row].changes[index], change, &json!(stamp));
@@ -55,6 +58,11 @@ pub fn merge(rows: &mut Vec<LogRow>, mut fresh_id: impl FnMut() -> String) -> Em
 /// Whether a change may be merged with others of its record.
 pub fn may_join(change: &LoggedChange) -> bool {
     change.op() == "update" && !change.is_grouped()
+}
+
+/// Whether a later change may be merged into an earlier one of its record: by who sees the record, what they say is sealed.
+pub fn joins(earlier: &LoggedChange, later: &LoggedChange) -> bool {
+    may_join(later) && earlier.0.get("visibility") == later.0.get("visibility")
 }
 
 /// Whether changes of two rows are of one hand and one clock.

@@ -92,6 +92,8 @@ record! {
         reason: Why = "reason",
         /// Whether it begins only when the server has judged the cursor that is stored.
         wished: bool = "wished" or false,
+        /// The cursor that the server had judged last when it began: it is shown once more in the end.
+        from: Option<String> = "from",
     }
 }
 
@@ -151,7 +153,7 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
         }
     }
     rows::remove(tx, rows::CURSOR, user)?;
-    rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false })
+    rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None })
 }
 
 /// Has everything be pulled anew because what a record had before is known to the server alone. The cursor stays until the
@@ -159,10 +161,21 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
 /// such a reason begins anew at once; a page that was asked for before is not applied any more.
 pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Result<()> {
     let under_way: Option<Rebase> = rows::read(tx, rows::REBASE, user).await?;
-    if let Some(judged) = under_way.filter(|rebase| rebase.reason != Why::ReadAgain) {
-        return wish(tx, user, judged.reason, id).await;
+    let from = match under_way {
+        Some(judged) if judged.reason != Why::ReadAgain => return anew(tx, user, Rebase { id, ..judged }).await,
+        other => other.and_then(|rebase| rebase.from),
+    };
+    rows::write(tx, rows::REBASE, user, Rebase { id, reason: Why::ReadAgain, wished: true, from })
+}
+
+/// Has a full pull begin at the beginning. What the server still owes for a push stays owed.
+async fn anew<Tx: Transaction>(tx: &Tx, user: &str, rebase: Rebase) -> Result<()> {
+    let receipt = progress::of(tx, user).await?.receipt;
+    wish(tx, user, rebase.reason, rebase.id.clone()).await?;
+    if let Some(receipt) = receipt {
+        progress::note_receipt(tx, user, &receipt).await?;
     }
-    rows::write(tx, rows::REBASE, user, Rebase { id, reason: Why::ReadAgain, wished: true })
+    rows::write(tx, rows::REBASE, user, rebase)
 }
 
 /// Begins a full pull that was wished for, now that everything after the cursor has come; says whether there was one.
@@ -177,12 +190,9 @@ pub async fn begin_wished<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Resul
     engine.check_lead(&tx).await?;
     // One that was begun meanwhile is no wish any more.
     let wished = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(|rebase| rebase.wished);
-    if let Some(Rebase { id, reason, .. }) = wished {
-        let receipt = progress::of(&tx, &user).await?.receipt;
-        wish(&tx, &user, reason, id).await?;
-        if let Some(receipt) = receipt {
-            progress::note_receipt(&tx, &user, &receipt).await?;
-        }
+    if let Some(wished) = wished {
+        let cursor = progress::of(&tx, &user).await?.cursor;
+        anew(&tx, &user, Rebase { wished: false, from: wished.from.clone().or(cursor), ..wished }).await?;
     }
     tx.commit().await?;
     Ok(true)
@@ -198,10 +208,9 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 }
 
-/// The name of the full pull under way, if there is one.
-pub async fn under_way<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<String>> {
-    let under_way = rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.filter(|rebase| !rebase.wished);
-    Ok(under_way.map(|rebase| rebase.id))
+/// The full pull that is under way or wished for: its name, and whether it has to wait.
+pub async fn stored<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<(String, bool)>> {
+    Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| (rebase.id, rebase.wished)))
 }
 
 /// Ends the full pull `id`, whose last page was applied: deals with what did not come, in one transaction. Nothing is done
@@ -254,6 +263,10 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str) -> Resu
         rows::remove(&tx, SEEN, &key)?;
     }
     rows::remove(&tx, rows::REBASE, &user)?;
+    if let Some(from) = rebase.from {
+        // Its log may have been restored or cut since: that is noticed there alone, and what came since comes once more.
+        progress::advance(&tx, &user, (&from, false), None).await?;
+    }
     let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, relogged, letters).await? } else { None };
     tx.commit().await?;
     engine.committed(&ending.touched, Origin::ServerReplay, logged);

@@ -1,6 +1,6 @@
 //! Dead letters of what says a whole record anew, of sealed values, and of what cannot travel at all.
 
-use super::letters::letter;
+use super::letters::{letter, may_write};
 use super::sealed::{SECRET, shown, space};
 use super::visibility::{family, is_sealed, settle};
 use mana_simulation::World;
@@ -101,6 +101,28 @@ fn what_was_written_while_it_seemed_to_be_for_all_is_sealed_when_that_is_discard
     settle(&world);
     assert_eq!(shown(&world.devices[1], "tasks", "t")["title"], SECRET);
     assert!(device.line.sent_to("/v2/push").iter().all(|body| !body.contains(SECRET)));
+}
+
+#[test]
+fn what_another_device_showed_to_all_stays_so_for_what_was_written_after_it() {
+    let world = family();
+    let [device, other] = [&world.devices[0], &world.devices[1]];
+    let record = json!({ "id": "t", "title": "first", "spaceId": "club", "visibility": "private" });
+    device.add("tasks", record).expect("added");
+    settle(&world);
+    may_write(&world, false);
+    device.set_visibility("tasks", "t", Everybody).expect("set");
+    world.pass(5_000);
+    may_write(&world, true);
+    other.set_visibility("tasks", "t", Everybody).expect("set");
+    world.pass(60_000);
+    device.update("tasks", "t", json!({ "title": "for all" })).expect("updated");
+    world.pass(5_000);
+    device.discard_letter(&letter(device)).expect("discarded");
+    settle(&world);
+    for device in &world.devices {
+        assert_eq!(device.stored("tasks", "t")["title"], "for all");
+    }
 }
 
 #[test]

@@ -103,3 +103,28 @@ fn what_a_restored_server_lost_is_noticed_before_everything_is_pulled_anew() {
     );
     world.converge("ada");
 }
+
+#[test]
+fn what_a_server_lost_while_everything_is_pulled_anew_is_noticed_after_it() {
+    for ms in (0..600).step_by(30) {
+        let world = World::of_ada(1);
+        let device = &world.devices[0];
+        for id in ["a", "b", "c", "d"] {
+            device.add("tasks", json!({ "id": id, "title": id })).expect("added");
+        }
+        world.converge("ada");
+        let backup = world.server.backup();
+        device.add("tasks", json!({ "id": "late", "title": "late" })).expect("added");
+        world.converge("ada");
+        world.server.set_page(1);
+        let session = device.session();
+        let asked = world.executor.block_on(99, ms, async move { session.resync().await });
+        device.line.set_online(false);
+        world.server.restore(&backup);
+        device.line.set_online(true);
+        drop(asked);
+        world.converge("ada");
+        let lost = !world.server.changes("ada", &["tasks"]).iter().any(|change| change.id.as_str() == "late");
+        assert!(!lost, "restored after {ms} ms");
+    }
+}
