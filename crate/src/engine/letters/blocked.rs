@@ -209,7 +209,9 @@ impl Blocked {
             row.put_letter(tx, change, (rejection.code.as_str(), rejection.message.as_str()), (at, part))?;
         }
         self.add(row, &changes, &why);
-        changes.iter().for_each(|change| self.note_letter(row, change));
+        for change in &changes {
+            self.note_letter(row, change);
+        }
         Ok(true)
     }
 }

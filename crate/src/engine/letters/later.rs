@@ -131,9 +131,9 @@ impl<R: Row> Discard<R> {
         }
         let ungroup = |changes: &mut [LoggedChange]| {
             let is_half = |change: &LoggedChange| change.0.get("group").is_some_and(|group| halved.contains(group));
-            let mut halves = changes.iter_mut().filter(|change| is_half(change)).peekable();
-            let any = halves.peek().is_some();
-            halves.for_each(|change| drop(change.0.remove("group")));
+            let mut alone = changes.iter_mut().filter(|change| is_half(change)).peekable();
+            let any = alone.peek().is_some();
+            alone.for_each(|change| drop(change.0.remove("group")));
             any
         };
         for one in &mut self.log {
