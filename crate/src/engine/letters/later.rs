@@ -1,17 +1,18 @@
 //! What a discard reads first and writes in the end: the records, the log, and what else is set aside.
 
+mod visit;
+
 use super::undo::{Edits, Undone};
 use super::{Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
 use crate::engine::outbox::{Before, KNOWN, LogRow, LoggedChange};
 use crate::engine::prepare::is_deleted;
-use crate::engine::sealing::visibility_of;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Touched, rebase, rows};
-use crate::model::{AUTHOR_ID, OrderedMap, Stamp, VISIBILITY, Visibility, sort_by};
-use crate::protocol::wire::{Rejection, RejectionCode};
+use crate::model::{AUTHOR_ID, OrderedMap, Stamp};
+use crate::protocol::wire::Rejection;
 use crate::store::{CHANGE_LOG, Key, Row, Scan, Transaction};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// A record's table and id.
 pub(super) type Name = (String, String);
@@ -56,11 +57,6 @@ fn later<T>(all: impl IntoIterator<Item = T>) -> Vec<Later<T>> {
     all.into_iter().map(|kept| Later { kept, is_changed: false }).collect()
 }
 
-fn is_of(letter: &Letter, row: &LogRow, change: &LoggedChange) -> bool {
-    let is_same = change.table() == letter.change.table() && change.id() == letter.change.id();
-    is_same && row.app_id == letter.row.app_id && row.seq >= letter.row.seq
-}
-
 impl<R: Row> Discard<R> {
     pub async fn read<Tx: Transaction<Row = R>>(tx: &Tx, user: &str, discarded: &[Letter]) -> Result<Self> {
         let found = tx.scan(CHANGE_LOG, &Scan::default(), &|row| row.text("userId").as_deref() == Some(user)).await?;
@@ -87,75 +83,6 @@ impl<R: Row> Discard<R> {
             is_unknown: false,
             dropped: Default::default(),
         })
-    }
-
-    /// Calls `visit` with every later change of a letter's record; one that it says `false` of is taken away.
-    fn visit(&mut self, letter: &Letter, visit: &mut dyn FnMut(&mut LoggedChange, &LogRow) -> bool) {
-        let mut halved = Vec::new();
-        let mut rewrite = |row: &mut LogRow| {
-            let (before, frame) = (row.changes.clone(), LogRow { changes: Vec::new(), ..row.clone() });
-            row.changes.retain_mut(|change| {
-                let stays = !is_of(letter, &frame, change) || visit(change, &frame);
-                halved.extend(change.0.get("group").filter(|_| !stays).cloned());
-                stays
-            });
-            row.changes != before
-        };
-        for one in &mut self.log {
-            let count = one.kept.changes.len();
-            one.is_changed |= rewrite(&mut one.kept);
-            if let Some(code) = RejectionCode::of(&letter.code).filter(|_| one.kept.changes.len() < count) {
-                self.dropped.0 += count - one.kept.changes.len();
-                let (event_id, message) = (letter.key.clone(), letter.message.clone());
-                let seqs = std::iter::once(one.kept.seq).chain(one.kept.absorbed.iter().copied());
-                let why = Rejection { event_id, code, message };
-                self.dropped.1.extend(seqs.map(|seq| (seq, why.clone())));
-            }
-        }
-        for one in &mut self.parked {
-            one.is_changed |= rewrite(&mut one.kept.row);
-        }
-        for one in &mut self.letters {
-            let mut row = LogRow { changes: vec![one.kept.change.clone()], ..one.kept.row.clone() };
-            one.is_changed |= rewrite(&mut row);
-            // Without a change left, the letter goes.
-            one.kept.change = row.changes.pop().unwrap_or_else(|| LoggedChange(Map::new()));
-        }
-        self.ungroup(&halved);
-    }
-
-    /// Without its other half, a change is no group any more: what was moved out of a record that goes stays where it is.
-    fn ungroup(&mut self, halved: &[Value]) {
-        if halved.is_empty() {
-            return;
-        }
-        let ungroup = |changes: &mut [LoggedChange]| {
-            let is_half = |change: &LoggedChange| change.0.get("group").is_some_and(|group| halved.contains(group));
-            let mut alone = changes.iter_mut().filter(|change| is_half(change)).peekable();
-            let any = alone.peek().is_some();
-            alone.for_each(|change| drop(change.0.remove("group")));
-            any
-        };
-        for one in &mut self.log {
-            one.is_changed |= ungroup(&mut one.kept.changes);
-        }
-        for one in &mut self.parked {
-            one.is_changed |= ungroup(&mut one.kept.row.changes);
-        }
-        for one in &mut self.letters {
-            one.is_changed |= ungroup(std::slice::from_mut(&mut one.kept.change));
-        }
-    }
-
-    /// The later changes of a letter's record, oldest first.
-    fn later_of(&mut self, letter: &Letter) -> Vec<(LogRow, LoggedChange)> {
-        let mut found = Vec::new();
-        self.visit(letter, &mut |change, row| {
-            found.push((row.clone(), change.clone()));
-            true
-        });
-        sort_by(&mut found, |(a, _), (b, _)| a.seq.total_cmp(&b.seq));
-        found
     }
 
     /// Whether a record was read already.
@@ -197,28 +124,6 @@ impl<R: Row> Discard<R> {
         }
         self.have_seen_by(letter, undone.as_ref());
         self.take(name, undone);
-    }
-
-    /// Where a discarded change had said who sees the record, has what came after it name who does without it: by that it is
-    /// sealed. Up to where this device said it anew that is who saw it before, else who sees it now, whoever said so.
-    fn have_seen_by(&mut self, letter: &Letter, undone: Option<&Undone<R>>) {
-        let said = |row: &LogRow, change: &LoggedChange| change.stamp_of(VISIBILITY, row.at);
-        let Some(at) = said(&letter.row, &letter.change) else { return };
-        let later = self.later_of(letter);
-        let anew = later.iter().find(|(row, change)| said(row, change).is_some_and(|stamp| stamp > at));
-        let until = anew.map(|(row, _)| row.seq);
-        let before = match (until, letter.change.before_of(VISIBILITY)) {
-            (None, _) => undone.and_then(|undone| undone.row.as_ref()).map(visibility_of),
-            (Some(_), Before::Was { value, .. }) => value.as_str().map(|text| Visibility::from(text.to_owned())),
-            (Some(_), Before::Nothing | Before::Unknown) => None,
-        };
-        let Some(before) = before else { return };
-        self.visit(letter, &mut |change, row| {
-            if until.is_none_or(|until| row.seq < until) {
-                change.set_visibility(before);
-            }
-            true
-        });
     }
 
     /// A record without these changes, the newest of them first.

@@ -8,6 +8,7 @@
 mod adopted;
 mod ending;
 mod held;
+mod wished;
 
 use super::error::Result;
 use super::events::Event;
@@ -25,6 +26,7 @@ pub(super) use ending::{ByAuthor, Relogged, append, append_as, author_of, frame,
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::rc::Rc;
+pub(super) use wished::{begin_wished, read_again, stored};
 
 /// The greatest stamp that came of each field of a record.
 type CameFields = OrderedMap<String, Stamp>;
@@ -154,63 +156,6 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
     }
     rows::remove(tx, rows::CURSOR, user)?;
     rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None })
-}
-
-/// Has everything be pulled anew because what a record had before is known to the server alone. The cursor stays until the
-/// server has judged it: only from there it is noticed that its log was restored or cut. A full pull that is under way for
-/// such a reason begins anew at once; a page that was asked for before is not applied any more.
-pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Result<()> {
-    let under_way: Option<Rebase> = rows::read(tx, rows::REBASE, user).await?;
-    let from = match under_way {
-        Some(judged) if judged.reason != Why::ReadAgain => return anew(tx, user, Rebase { id, ..judged }).await,
-        other => other.and_then(|rebase| rebase.from),
-    };
-    rows::write(tx, rows::REBASE, user, Rebase { id, reason: Why::ReadAgain, wished: true, from })
-}
-
-/// Has a full pull begin at the beginning. What the server still owes for a push stays owed.
-async fn anew<Tx: Transaction>(tx: &Tx, user: &str, rebase: Rebase) -> Result<()> {
-    let receipt = progress::of(tx, user).await?.receipt;
-    wish(tx, user, rebase.reason, rebase.id.clone()).await?;
-    if let Some(receipt) = receipt {
-        progress::note_receipt(tx, user, &receipt).await?;
-    }
-    rows::write(tx, rows::REBASE, user, rebase)
-}
-
-/// Begins a full pull that was wished for, now that everything after the cursor has come; says whether there was one.
-pub async fn begin_wished<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<bool> {
-    let user = engine.config().user_id().to_owned();
-    let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
-    if rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.is_none_or(|rebase| !rebase.wished) {
-        return Ok(false);
-    }
-    drop(tx);
-    let tx = engine.store.begin(Mode::Write, &[ENGINE])?;
-    engine.check_lead(&tx).await?;
-    // One that was begun meanwhile is no wish any more.
-    let wished = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(|rebase| rebase.wished);
-    if let Some(wished) = wished {
-        let cursor = progress::of(&tx, &user).await?.cursor;
-        anew(&tx, &user, Rebase { wished: false, from: wished.from.clone().or(cursor), ..wished }).await?;
-    }
-    tx.commit().await?;
-    Ok(true)
-}
-
-impl<S: Store, H: Host> Engine<S, H> {
-    /// Has the next pull begin at the beginning, without anything being removed or logged again.
-    pub(super) async fn wish_everything(&self) -> Result<()> {
-        let user = self.config().user_id().to_owned();
-        let tx = self.store.begin(Mode::Write, &[ENGINE])?;
-        read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
-        Ok(tx.commit().await?)
-    }
-}
-
-/// The full pull that is under way or wished for: its name, and whether it has to wait.
-pub async fn stored<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<(String, bool)>> {
-    Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| (rebase.id, rebase.wished)))
 }
 
 /// Ends the full pull `id`, whose last page was applied: deals with what did not come, in one transaction. Nothing is done
