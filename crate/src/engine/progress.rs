@@ -16,6 +16,8 @@ record! {
         /// The receipt of the last push whose changes are off the log and not all come back: a pull that shows it is told
         /// when the server lost them.
         pub receipt: Option<String> = "receipt",
+        /// Where the pull goes on once `cursor` was shown to the server; `None`: behind what comes at `cursor`.
+        pub then: Option<String> = "then",
         /// Whether the first pull of this database has not come to its end.
         pub hydrating: bool = "hydrating",
     }
@@ -23,7 +25,7 @@ record! {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { cursor: None, receipt: None, hydrating: true }
+        Self { cursor: None, receipt: None, then: None, hydrating: true }
     }
 }
 
@@ -84,8 +86,17 @@ pub async fn advance<Tx: Transaction>(
     (cursor, hydrating): (&str, bool),
     answered: Option<&str>,
 ) -> Result<()> {
-    let receipt = of(tx, user).await?.receipt.filter(|receipt| answered != Some(receipt));
-    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(cursor.to_owned()), receipt, hydrating })
+    let Progress { receipt, then, .. } = of(tx, user).await?;
+    let receipt = receipt.filter(|receipt| answered != Some(receipt));
+    let cursor = then.unwrap_or_else(|| cursor.to_owned());
+    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(cursor), receipt, then: None, hydrating })
+}
+
+/// Shows the server an older cursor once, before the pull goes on where it is.
+pub async fn show_again<Tx: Transaction>(tx: &Tx, user: &str, older: String) -> Result<()> {
+    let here = of(tx, user).await?;
+    let then = here.then.or(here.cursor);
+    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(older), receipt: here.receipt, then, hydrating: false })
 }
 
 /// Notes a receipt in the transaction that takes what was accepted off the log; it covers earlier ones.

@@ -114,14 +114,17 @@ impl Blocked {
 
     /// Notes what is parked last of its records, if later edits may join it.
     fn keep_open(&mut self, one: &Waiting) {
+        let mut is_last = true;
         for change in &one.row.changes {
             let name = record(&one.row, change);
             if self.open.get(&name).is_some_and(|last| last.row.seq > one.row.seq) {
-                return;
+                is_last = false;
+            } else {
+                self.open.remove(&name);
             }
-            self.open.remove(&name);
         }
         if let [change] = &one.row.changes[..]
+            && is_last
             && coalesce::may_join(change)
         {
             self.open.insert(record(&one.row, change), one.clone());

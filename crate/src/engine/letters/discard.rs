@@ -6,6 +6,7 @@ use crate::engine::error::Result;
 use crate::engine::events::Event;
 use crate::engine::guests::is_guests;
 use crate::engine::ports::Host;
+use crate::engine::sealing::visibility_of;
 use crate::engine::{Engine, epoch, keyring, oldest_logged, rebase, rows, shadow};
 use crate::model::{Actor, Origin};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, RowValue, Store, Transaction};
@@ -47,7 +48,11 @@ impl<S: Store, H: Host> Engine<S, H> {
             rows::remove(tx, rows::LETTER, &letter.key)?;
             let name = if letter.is_refusal() { self.load_record(tx, letter, &mut discard).await? } else { None };
             if let Some(name) = name {
-                discard.undo(letter, &name, &actor);
+                let info = self.config().table(&name.0)?;
+                let seen_by = |row: &S::Row| {
+                    info.sync.as_ref().map_or_else(|| visibility_of(row), |sync| self.believed_visibility(sync, row))
+                };
+                discard.undo(letter, &name, &actor, &seen_by);
             }
         }
         for (table, id) in &discard.unseen {

@@ -7,9 +7,10 @@ use super::{Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
 use crate::engine::outbox::{Before, KNOWN, LogRow, LoggedChange};
 use crate::engine::prepare::is_deleted;
+use crate::engine::sealing::visibility_of;
 use crate::engine::stamps::stamp_of;
 use crate::engine::{Touched, rebase, rows};
-use crate::model::{AUTHOR_ID, OrderedMap, Stamp};
+use crate::model::{AUTHOR_ID, OrderedMap, Stamp, VISIBILITY, Visibility};
 use crate::protocol::wire::Rejection;
 use crate::store::{CHANGE_LOG, Key, Row, Scan, Transaction};
 use serde_json::json;
@@ -95,8 +96,9 @@ impl<R: Row> Discard<R> {
         self.records.insert(name, Record { row: stored.clone(), stored, fields: Vec::new() });
     }
 
-    /// Takes a letter's change out of its record, and has what comes later fall back to what was before.
-    pub fn undo(&mut self, letter: &Letter, name: &Name, actor: &R::Value) {
+    /// Takes a letter's change out of its record, and has what comes later fall back to what was before; `seen_by`: who sees a
+    /// record, as far as this device believes it.
+    pub fn undo(&mut self, letter: &Letter, name: &Name, actor: &R::Value, seen_by: &dyn Fn(&R) -> Visibility) {
         if letter.change.op() == "insert" && !letter.change.0.contains_key(KNOWN) {
             let later = self.later_of(letter);
             // What a full pull found missing had been there before.
@@ -122,7 +124,11 @@ impl<R: Row> Discard<R> {
             }
             self.visit(letter, &mut |change, row| fall_back(change, row, (&stamp.field, stamp.at), &before));
         }
-        self.have_seen_by(letter, undone.as_ref());
+        // What it was before, this device knows; what others said since is believed or not.
+        let before = letter.change.before_of(VISIBILITY);
+        let is_before = |row: &R| matches!(before, Before::Was { at, .. } if stamp_of(row, VISIBILITY) == Some(at));
+        let now = |row: &R| if is_before(row) { visibility_of(row) } else { seen_by(row) };
+        self.have_seen_by(letter, undone.as_ref().and_then(|undone| undone.row.as_ref()).map(now));
         self.take(name, undone);
     }
 

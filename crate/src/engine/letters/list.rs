@@ -76,11 +76,17 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn refused(&self, letter: &Letter) -> Refused {
         let config = self.config();
         let (app, change) = (&letter.row.app_id, &letter.change);
-        let table = config.local_table(app, change.table()).map_or_else(|| change.table(), |(name, _)| name);
+        // What an older app queued, and could not be read, names its record otherwise.
+        let named = |name: &str, older: &str| {
+            let found = [name, older].into_iter().filter_map(|key| change.0.get(key)?.as_str());
+            found.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+        };
+        let on_the_wire = named("table", "collection");
+        let table = config.local_table(app, on_the_wire).map_or(on_the_wire, |(name, _)| name);
         Refused {
             app: app.clone(),
             table: table.to_owned(),
-            id: change.id().to_owned(),
+            id: named("id", "recordId").to_owned(),
             op: change.op().to_owned(),
             space: change.0.get("spaceId").and_then(Value::as_str).map(str::to_owned),
             fields: change.stamps(&letter.row).into_iter().map(|stamp| stamp.field).collect(),

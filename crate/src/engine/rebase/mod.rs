@@ -209,8 +209,8 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str) -> Resu
     }
     rows::remove(&tx, rows::REBASE, &user)?;
     if let Some(from) = rebase.from {
-        // Its log may have been restored or cut since: that is noticed there alone, and what came since comes once more.
-        progress::advance(&tx, &user, (&from, false), None).await?;
+        // Its log may have been restored or cut since: that is noticed there alone.
+        progress::show_again(&tx, &user, from).await?;
     }
     let adoption = if rebase.reason == Why::Adopted { adopt::finish(&tx, relogged, letters).await? } else { None };
     tx.commit().await?;

@@ -54,6 +54,9 @@ fn what_cannot_travel_becomes_a_dead_letter_that_says_why() {
     let mut letters: Vec<_> = device.engine_rows("letter").iter().map(|letter| letter["code"].clone()).collect();
     letters.sort_by_key(ToString::to_string);
     assert_eq!(letters, ["unknown_table", "value_not_syncable"]);
+    let mut named: Vec<_> = device.dead_letters().into_iter().flat_map(|letter| letter.changes).collect();
+    named.retain(|change| change.table == "elsewhere");
+    assert_eq!((named.len(), &*named[0].id), (1, "x"), "named as the older app did");
     let done = device.take_events().into_iter().find_map(|event| match event {
         Event::Adoption(adoption) => Some(adoption),
         _ => None,

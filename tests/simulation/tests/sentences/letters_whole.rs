@@ -1,5 +1,6 @@
 //! Dead letters of what says a whole record anew, of sealed values, and of what cannot travel at all.
 
+use super::forged_visibility::apply;
 use super::letters::{letter, may_write};
 use super::sealed::{SECRET, shown, space};
 use super::visibility::{family, is_sealed, settle};
@@ -123,6 +124,27 @@ fn what_another_device_showed_to_all_stays_so_for_what_was_written_after_it() {
     for device in &world.devices {
         assert_eq!(device.stored("tasks", "t")["title"], "for all");
     }
+}
+
+#[test]
+fn a_server_that_says_for_itself_that_all_may_see_it_is_not_believed_when_a_share_is_discarded() {
+    let world = family();
+    let device = &world.devices[0];
+    let record = json!({ "id": "p", "title": "first", "spaceId": "club", "visibility": "private" });
+    device.add("tasks", record).expect("added");
+    settle(&world);
+    world.pass(700_000);
+    world.server.refuse_in("club", true);
+    device.set_visibility("tasks", "p", Everybody).expect("set");
+    world.pass(5_000);
+    device.update("tasks", "p", json!({ "title": SECRET })).expect("updated");
+    world.pass(5_000);
+    apply(&world, 1, "update");
+    device.discard_letter(&letter(device)).expect("discarded");
+    world.server.refuse_in("club", false);
+    settle(&world);
+    assert!(device.line.sent_to("/v2/push").iter().all(|body| !body.contains(SECRET)));
+    assert_eq!(shown(device, "tasks", "p")["title"], SECRET);
 }
 
 #[test]

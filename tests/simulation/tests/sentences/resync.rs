@@ -128,3 +128,23 @@ fn what_a_server_lost_while_everything_is_pulled_anew_is_noticed_after_it() {
         assert!(!lost, "restored after {ms} ms");
     }
 }
+
+#[test]
+fn what_was_pushed_while_everything_was_pulled_anew_is_not_forgotten_by_a_server_unnoticed() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    for id in ["a", "b", "c", "d"] {
+        device.add("tasks", json!({ "id": id, "title": id })).expect("added");
+    }
+    world.converge("ada");
+    let backup = world.server.backup();
+    world.server.set_page(1);
+    device.line.plan("/v2/pull", Fault::DropRequest);
+    assert_eq!(code(device.resync_in(0)), "offline");
+    device.add("tasks", json!({ "id": "late", "title": "late" })).expect("added");
+    let until = world.executor.now() + 120_000;
+    assert!(world.executor.run(until, || device.engine_rows("rebase").is_empty() && device.logged().is_empty()));
+    world.server.restore(&backup);
+    world.converge("ada");
+    assert!(world.server.changes("ada", &["tasks"]).iter().any(|change| change.id.as_str() == "late"));
+}

@@ -1,9 +1,7 @@
 //! Going through what came after a discarded change: in the log, parked, or refused itself.
 
 use super::{Discard, Letter};
-use crate::engine::letters::undo::Undone;
 use crate::engine::outbox::{Before, LogRow, LoggedChange};
-use crate::engine::sealing::visibility_of;
 use crate::model::{VISIBILITY, Visibility, sort_by};
 use crate::protocol::wire::{Rejection, RejectionCode};
 use crate::store::Row;
@@ -85,15 +83,16 @@ impl<R: Row> Discard<R> {
     }
 
     /// Where a discarded change had said who sees the record, has what came after it name who does without it: by that it is
-    /// sealed. Up to where this device said it anew that is who saw it before, else who sees it now, whoever said so.
-    pub(super) fn have_seen_by(&mut self, letter: &Letter, undone: Option<&Undone<R>>) {
+    /// sealed. Up to where this device said it anew that is who saw it before, else who sees it `now`, whoever said so, as far as this device
+    /// believes it.
+    pub(super) fn have_seen_by(&mut self, letter: &Letter, now: Option<Visibility>) {
         let said = |row: &LogRow, change: &LoggedChange| change.stamp_of(VISIBILITY, row.at);
         let Some(at) = said(&letter.row, &letter.change) else { return };
         let later = self.later_of(letter);
         let anew = later.iter().find(|(row, change)| said(row, change).is_some_and(|stamp| stamp > at));
         let until = anew.map(|(row, _)| row.seq);
         let before = match (until, letter.change.before_of(VISIBILITY)) {
-            (None, _) => undone.and_then(|undone| undone.row.as_ref()).map(visibility_of),
+            (None, _) => now,
             (Some(_), Before::Was { value, .. }) => value.as_str().map(|text| Visibility::from(text.to_owned())),
             (Some(_), Before::Nothing | Before::Unknown) => None,
         };
