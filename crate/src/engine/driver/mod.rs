@@ -339,7 +339,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn apply(&self, answer: PullAnswer) -> Input {
-        let asked = Some(self.asked.borrow().clone());
+        let asked = self.asked.borrow().clone();
+        let goes_on = asked.progress.then.is_some();
+        let asked = Some(asked);
         let (spaces, more) = (answer.spaces.clone(), answer.has_more);
         let (changes, cursor, server_ms) = (answer.changes, Some(answer.cursor), answer.server_time.ms());
         let (asked_at, answered_at) = self.exchange.get();
@@ -358,7 +360,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         stored(applied, |()| {
             self.streamed.note_applied(server_ms);
             self.engine.emit(Event::Spaces(spaces));
-            Input::Applied
+            if goes_on { Input::Overtaken } else { Input::Applied }
         })
     }
 

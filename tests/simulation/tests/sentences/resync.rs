@@ -139,12 +139,16 @@ fn what_was_pushed_while_everything_was_pulled_anew_is_not_forgotten_by_a_server
     world.converge("ada");
     let backup = world.server.backup();
     world.server.set_page(1);
+    let session = device.session();
+    drop(world.executor.block_on(99, 1, async move { session.resync().await }));
+    let is_begun = || device.engine_rows("rebase").first().is_some_and(|row| row["wished"] == false);
+    assert!(world.executor.run(world.executor.now() + 10_000, is_begun));
     device.line.plan("/v2/pull", Fault::DropRequest);
-    assert_eq!(code(device.resync_in(0)), "offline");
     device.add("tasks", json!({ "id": "late", "title": "late" })).expect("added");
-    let until = world.executor.now() + 120_000;
-    assert!(world.executor.run(until, || device.engine_rows("rebase").is_empty() && device.logged().is_empty()));
+    let is_over = || device.engine_rows("rebase").is_empty() && device.logged().is_empty();
+    assert!(world.executor.run(world.executor.now() + 120_000, is_over));
     world.server.restore(&backup);
-    world.converge("ada");
+    world.pass(40_000);
     assert!(world.server.changes("ada", &["tasks"]).iter().any(|change| change.id.as_str() == "late"));
+    world.converge("ada");
 }
