@@ -292,8 +292,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let mut why: Vec<&Rejection> = refused.iter().map(|(_, rejection)| *rejection).collect();
-        let seqs = || std::iter::once(row.seq).chain(row.absorbed.iter().copied());
-        outcome.refused.extend(why.iter().flat_map(|rejection| seqs().map(|seq| (seq, (*rejection).clone()))));
+        let told = |rejection: &Rejection| row.tickets().map(|seq| (seq, rejection.clone())).collect::<Vec<_>>();
+        outcome.refused.extend(why.iter().flat_map(|rejection| told(rejection)));
         for unit in letters::units(refused.into_iter().map(|(change, _)| change).collect()) {
             let of_unit: Vec<&Rejection> = why.drain(..unit.len()).collect();
             let unit: Vec<_> = unit.into_iter().zip(of_unit.iter().copied()).collect();

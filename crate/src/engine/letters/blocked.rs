@@ -136,16 +136,12 @@ impl Blocked {
         let [change] = unit else { return Ok(false) };
         let name = record(row, change);
         let since = self.last_letter.get(&name).copied().unwrap_or_default();
-        let follows = |last: &Waiting| {
-            let newest = last.row.absorbed.iter().copied().fold(last.row.seq, f64::max);
-            (since..=row.seq).contains(&last.row.seq) && newest <= row.seq
-        };
+        let follows = |last: &Waiting| since <= last.row.seq && last.row.tickets().all(|seq| seq <= row.seq);
         let last = self.open.get_mut(&name).filter(|last| follows(last) && coalesce::alike(&last.row, row));
         let Some(last) = last.filter(|last| coalesce::joins(&last.row.changes[0], change)) else { return Ok(false) };
         let stamp = change.at(row);
         coalesce::join(&mut last.row.changes[0], change.clone(), &json!(stamp));
-        last.row.absorbed.push(row.seq);
-        last.row.absorbed.extend(row.absorbed.iter().copied());
+        last.row.absorbed.extend(row.tickets());
         last.clone().put_or_remove(tx)?;
         Ok(true)
     }
@@ -224,7 +220,6 @@ impl Parked {
         let Some(code) = crate::protocol::wire::RejectionCode::of(code) else { return };
         let event_id = unit.first().map(|change| change.event_id().to_owned()).unwrap_or_default();
         let rejection = Rejection { event_id, code, message: message.clone() };
-        let seqs = std::iter::once(row.seq).chain(row.absorbed.iter().copied());
-        self.told.extend(seqs.map(|seq| (seq, rejection.clone())));
+        self.told.extend(row.tickets().map(|seq| (seq, rejection.clone())));
     }
 }

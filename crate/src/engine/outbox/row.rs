@@ -113,6 +113,11 @@ impl LogRow {
         }
     }
 
+    /// The numbers of this row and of those that were merged into it: what writers wait for.
+    pub fn tickets(&self) -> impl Iterator<Item = f64> {
+        std::iter::once(self.seq).chain(self.absorbed.iter().copied())
+    }
+
     /// Stores a change of this row, which the server will not have, as a dead letter under its event id; `part`: its place
     /// among those that are refused together.
     pub fn put_letter<Tx: Transaction>(

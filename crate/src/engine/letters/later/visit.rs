@@ -31,9 +31,8 @@ impl<R: Row> Discard<R> {
             if let Some(code) = RejectionCode::of(&letter.code).filter(|_| one.kept.changes.len() < count) {
                 self.dropped.0 += count - one.kept.changes.len();
                 let (event_id, message) = (letter.key.clone(), letter.message.clone());
-                let seqs = std::iter::once(one.kept.seq).chain(one.kept.absorbed.iter().copied());
                 let why = Rejection { event_id, code, message };
-                self.dropped.1.extend(seqs.map(|seq| (seq, why.clone())));
+                self.dropped.1.extend(one.kept.tickets().map(|seq| (seq, why.clone())));
             }
         }
         for one in &mut self.parked {
@@ -83,8 +82,8 @@ impl<R: Row> Discard<R> {
     }
 
     /// Where a discarded change had said who sees the record, has what came after it name who does without it: by that it is
-    /// sealed. Up to where this device said it anew that is who saw it before, else who sees it `now`, whoever said so, as far as this device
-    /// believes it.
+    /// sealed. Up to where this device said it anew that is who saw it before, else who sees it `now`, whoever said so, as far
+    /// as this device believes it.
     pub(super) fn have_seen_by(&mut self, letter: &Letter, now: Option<Visibility>) {
         let said = |row: &LogRow, change: &LoggedChange| change.stamp_of(VISIBILITY, row.at);
         let Some(at) = said(&letter.row, &letter.change) else { return };
