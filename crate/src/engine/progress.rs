@@ -4,6 +4,7 @@ use super::error::Result;
 use super::ports::Host;
 use super::{Engine, rebase, rows};
 use crate::model::record;
+use crate::protocol::protocol1::TimeCursor;
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use std::rc::Rc;
 
@@ -20,12 +21,16 @@ record! {
         pub then: Option<String> = "then",
         /// Whether the first pull of this database has not come to its end.
         pub hydrating: bool = "hydrating",
+        /// Whether the server speaks protocol 1: then the cursor is one of times.
+        pub by_time: bool = "byTime" or false,
+        /// The cursor of times that is kept while protocol 2 is spoken.
+        pub times: Option<String> = "times",
     }
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { cursor: None, receipt: None, then: None, hydrating: true }
+        Self { cursor: None, receipt: None, then: None, hydrating: true, by_time: false, times: None }
     }
 }
 
@@ -86,21 +91,42 @@ pub async fn advance<Tx: Transaction>(
     (cursor, hydrating): (&str, bool),
     answered: Option<&str>,
 ) -> Result<()> {
-    let Progress { receipt, then, .. } = of(tx, user).await?;
-    let receipt = receipt.filter(|receipt| answered != Some(receipt));
-    let cursor = then.unwrap_or_else(|| cursor.to_owned());
-    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(cursor), receipt, then: None, hydrating })
+    let here = of(tx, user).await?;
+    let receipt = here.receipt.filter(|receipt| answered != Some(receipt));
+    let cursor = Some(here.then.unwrap_or_else(|| cursor.to_owned()));
+    rows::write(tx, rows::CURSOR, user, Progress { cursor, receipt, then: None, hydrating, ..here })
 }
 
 /// Shows the server an older cursor once, before the pull goes on where it is.
 pub async fn show_again<Tx: Transaction>(tx: &Tx, user: &str, older: String) -> Result<()> {
     let here = of(tx, user).await?;
     let then = here.then.or(here.cursor);
-    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(older), receipt: here.receipt, then, hydrating: false })
+    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(older), then, hydrating: false, ..here })
 }
 
 /// Notes a receipt in the transaction that takes what was accepted off the log; it covers earlier ones.
 pub async fn note_receipt<Tx: Transaction>(tx: &Tx, user: &str, receipt: &str) -> Result<()> {
     let progress = Progress { receipt: Some(receipt.to_owned()), ..of(tx, user).await? };
     rows::write(tx, rows::CURSOR, user, progress)
+}
+
+/// Has the next pull begin at the beginning, in the protocol that is spoken. What the server owes for a push is owed no more.
+pub async fn begin_anew<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
+    match of(tx, user).await?.by_time {
+        true => rows::write(tx, rows::CURSOR, user, Progress { by_time: true, ..Progress::default() }),
+        false => Ok(rows::remove(tx, rows::CURSOR, user)?),
+    }
+}
+
+/// Goes over to the other protocol. Protocol 2 is read from its beginning, since no time says what lies in its streams; a cursor
+/// of times is kept meanwhile, and gone on with a day before it.
+pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool) -> Result<()> {
+    let here = of(tx, user).await?;
+    if here.by_time == by_time {
+        return Ok(());
+    }
+    let earlier = |times: &String| TimeCursor::read(Some(times)).a_day_before().text();
+    let cursor = here.times.as_ref().filter(|_| by_time).map(earlier);
+    let times = here.cursor.clone().filter(|_| !by_time);
+    rows::write(tx, rows::CURSOR, user, Progress { cursor, times, then: None, by_time, ..here })
 }

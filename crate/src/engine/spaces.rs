@@ -6,7 +6,7 @@
 
 use super::error::{Error, Kind, Result};
 use super::ports::Host;
-use super::{Engine, GUEST, live, own_space, rows};
+use super::{Engine, GUEST, epoch, live, own_space, progress, rebase, rows};
 use crate::model::{Space, SpaceId, record};
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -136,8 +136,16 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub async fn set_spaces(self: &Rc<Self>, spaces: Vec<Space>, confirmed: &[SpaceId]) -> Result<()> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Write, &[ENGINE])?;
-        let kept = read(&tx, &user).await?.with(spaces, confirmed)?;
+        let before = read(&tx, &user).await?;
+        let known = before.shown();
+        let is_joined = |space: &Space| !space.is_personal() && !known.iter().any(|known| known.id == space.id);
+        let joined = spaces.iter().any(is_joined);
+        let kept = before.with(spaces, confirmed)?;
         rows::write(&tx, rows::SPACES, &user, kept.clone())?;
+        if joined && progress::of(&tx, &user).await?.by_time {
+            // What was written there before is older than the times that were read up to.
+            rebase::read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
+        }
         tx.commit().await?;
         self.show_spaces(&kept);
         if self.name_own_space().await? {

@@ -38,6 +38,19 @@ impl Stamp {
         self.ms
     }
 
+    /// The stamp at so many microseconds since 1970.
+    #[must_use]
+    pub fn at_micros(micros: u64) -> Self {
+        let rank = u16::try_from(micros % 1000).unwrap_or(0);
+        Self { rank, ..Self::at_ms(micros / 1000) }
+    }
+
+    /// Microseconds since 1970, where the stamp is a point in time: without a counter, the beginning of its millisecond.
+    #[must_use]
+    pub fn micros(self) -> u64 {
+        self.ms * 1000 + if self.rank == NO_COUNTER { 0 } else { u64::from(self.rank) }
+    }
+
     /// The next stamp: one tick later. After rank 999, and after a stamp without counter, comes the next millisecond.
     #[must_use]
     pub fn next(self) -> Self {

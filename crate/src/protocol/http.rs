@@ -1,5 +1,7 @@
 //! Requests and answers as plain data, so that machines and tests need no network.
 
+use std::borrow::Cow;
+
 /// How a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -14,12 +16,14 @@ pub enum Method {
 pub struct Request {
     /// How it is made.
     pub method: Method,
-    /// Path below the server's URL, beginning with `/`.
-    pub path: &'static str,
+    /// Path below the server's URL, beginning with `/`, and query.
+    pub path: Cow<'static, str>,
     /// JSON, for [`Method::Post`].
     pub body: Option<String>,
     /// Sent as `Authorization: Bearer …`.
     pub token: Option<String>,
+    /// Sent as `X-Client-Id`, to servers of protocol 1. They take no headers beyond these, nor compressed bodies.
+    pub client: Option<String>,
 }
 
 /// An answer, whatever it is; nothing of it has been believed yet.

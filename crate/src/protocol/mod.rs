@@ -6,6 +6,7 @@ pub mod http;
 pub mod limits;
 pub mod machine;
 mod page_text;
+pub mod protocol1;
 pub mod reply;
 pub mod sse;
 pub mod state;

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub enum Failure {
     /// Try again later: no network, overload, or an answer that is not the protocol's.
     Later {
-        /// A stable code: `offline`, `busy`, `server_error`, `too_large`, `bad_answer`.
+        /// A stable code: `offline`, `busy`, `server_error`, `bad_request`, `too_large`, `bad_answer`.
         code: &'static str,
         /// A sentence for people.
         message: String,
@@ -86,11 +86,9 @@ pub fn pull_answer(reply: Result<Response, NoAnswer>) -> Result<PullAnswer, Fail
     Ok(answer)
 }
 
-/// Reads a health answer; `None` for a server that speaks another protocol.
+/// Reads a health answer, of whatever protocol the server speaks.
 pub fn health_answer(reply: Result<Response, NoAnswer>) -> Result<Health, Failure> {
-    let json = success(reply)?;
-    let health = Health::from_json(json).ok_or_else(|| bad("the health answer is not one"))?;
-    if health.protocol == Some(PROTOCOL) { Ok(health) } else { Err(bad("the server does not speak protocol 2")) }
+    Health::from_json(success(reply)?).ok_or_else(|| bad("the health answer is not one"))
 }
 
 fn typed<T: FromJson>(reply: Result<Response, NoAnswer>) -> Result<T, Failure> {
@@ -101,6 +99,9 @@ fn typed<T: FromJson>(reply: Result<Response, NoAnswer>) -> Result<T, Failure> {
     T::from_json(json).ok_or_else(|| bad("the answer is not what the protocol says"))
 }
 
+/// How a server of protocol 1 says that it is older than the app. What is pushed waits for one that is not.
+const TOO_NEW: &str = "unsupported schemaVersion";
+
 fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
     let response =
         reply.map_err(|NoAnswer(message)| Failure::Later { code: "offline", message, retry_after_ms: None })?;
@@ -109,11 +110,14 @@ fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
         (200, Some(json)) => Ok(json),
         (401, _) => Err(Failure::Unauthorized),
         (402, _) => Err(Failure::PaymentRequired),
+        (400, None) if response.body.starts_with(TOO_NEW) => {
+            Err(Failure::Refused { code: "schema_too_new".to_owned(), message: response.body.trim().to_owned() })
+        }
         (status, json) => Err(not_success(status, json, response.retry_after_ms)),
     }
 }
 
-fn read_json(response: &Response) -> Option<Value> {
+pub(super) fn read_json(response: &Response) -> Option<Value> {
     let is_json =
         response.content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
     let fits = response.body.len() <= 2 * MAX_BODY_BYTES;
@@ -128,6 +132,8 @@ fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) ->
         (410, Some(ErrorAnswer { reason: Some(reason), code, .. })) if code == "cursor_expired" => {
             Failure::Expired(reason)
         }
+        // A server of protocol 1 says so of what it cannot read or store, and somebody on the way of what it dislikes.
+        (400 | 422, None) => later("bad_request", format!("status {status}")),
         (413, None) => later("too_large", "status 413: somebody on the way takes no bodies of this size".into()),
         (408 | 429 | 503, answer) => later("busy", answer.map_or_else(|| format!("status {status}"), |a| a.message)),
         (400..=499, Some(answer)) => Failure::Refused { code: answer.code, message: answer.message },

@@ -130,10 +130,12 @@ record! {
         pub has_more: bool = "hasMore",
         /// The server's clock.
         pub server_time: Stamp = "serverTime",
-        /// The spaces the user is a member of.
-        pub spaces: Vec<Space> = "spaces",
+        /// The spaces the user is a member of; absent where the server does not know of spaces.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub spaces: Option<Vec<Space>> = "spaces",
         /// When the server learnt that list.
-        pub spaces_as_of: Stamp = "spacesAsOf",
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub spaces_as_of: Option<Stamp> = "spacesAsOf",
     }
 }
 
@@ -305,7 +307,7 @@ mod tests {
         agrees::<Space>(&space, &["type", "role"]);
         let page = json!({ "protocol": 2, "changes": [1], "cursor": "c", "hasMore": true, "serverTime": TIME,
             "spaces": [space], "spacesAsOf": TIME });
-        agrees::<PullAnswer>(&page, &[]);
+        agrees::<PullAnswer>(&page, &["spaces", "spacesAsOf"]);
         let error = json!({ "protocol": 2, "code": "cursor_expired", "message": "m", "reason": "restored" });
         agrees::<ErrorAnswer>(&error, &["reason"]);
     }

@@ -161,9 +161,13 @@ async fn init(request: &Request, accept: &str, signal: AbortSignal) -> Object {
     if let Some(token) = &request.token {
         set(&headers, "Authorization", format!("Bearer {token}"));
     }
+    if let Some(client) = &request.client {
+        set(&headers, "X-Client-Id", client.as_str());
+    }
     if let Some(text) = &request.body {
         set(&headers, "Content-Type", "application/json");
-        let packed = if text.len() > GZIP_OVER_BYTES { gzip(text).await } else { None };
+        let may_pack = text.len() > GZIP_OVER_BYTES && request.client.is_none();
+        let packed = if may_pack { gzip(text).await } else { None };
         if packed.is_some() {
             set(&headers, "Content-Encoding", "gzip");
         }

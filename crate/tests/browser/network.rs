@@ -7,7 +7,13 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn options() -> NetworkOptions {
-    NetworkOptions { base: "https://sync.test/base/".to_owned(), fetch: None, web_socket: None, get_token: None }
+    NetworkOptions {
+        base: "https://sync.test/base/".to_owned(),
+        fetch: None,
+        web_socket: None,
+        get_token: None,
+        client: None,
+    }
 }
 
 fn network(fetch: &str) -> BrowserNetwork {
@@ -15,11 +21,17 @@ fn network(fetch: &str) -> BrowserNetwork {
 }
 
 fn post(body: &str) -> Request {
-    Request { method: Method::Post, path: "/v2/push", body: Some(body.to_owned()), token: Some("t".to_owned()) }
+    Request {
+        method: Method::Post,
+        path: "/v2/push".into(),
+        body: Some(body.to_owned()),
+        token: Some("t".to_owned()),
+        client: None,
+    }
 }
 
 fn get() -> Request {
-    Request { method: Method::Get, path: "/v2/pull", body: None, token: None }
+    Request { method: Method::Get, path: "/v2/pull".into(), body: None, token: None, client: None }
 }
 
 async fn refused(fetch: &str) -> NoAnswer {
@@ -182,7 +194,13 @@ fn streaming(pieces: &str) -> BrowserNetwork {
 }
 
 fn stream_request() -> Request {
-    Request { method: Method::Post, path: "/v2/stream", body: Some("{}".to_owned()), token: Some("t".to_owned()) }
+    Request {
+        method: Method::Post,
+        path: "/v2/stream".into(),
+        body: Some("{}".to_owned()),
+        token: Some("t".to_owned()),
+        client: None,
+    }
 }
 
 #[wasm_bindgen_test]

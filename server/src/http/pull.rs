@@ -67,8 +67,8 @@ impl Wanted {
             cursor: page.cursor,
             has_more: page.has_more,
             server_time: clock::now(),
-            spaces: list.spaces,
-            spaces_as_of: list.as_of,
+            spaces: Some(list.spaces),
+            spaces_as_of: Some(list.as_of),
         })
     }
 }

@@ -71,7 +71,7 @@ async fn open(
         wanted.cursor = Some(last);
     }
     let feed = Feed::open(app.clone(), identity, wanted.tables.clone())?;
-    let mut follower = Follower { feed, wanted, told: Vec::new(), has_more: false, first: None, is_over: false };
+    let mut follower = Follower { feed, wanted, told: None, has_more: false, first: None, is_over: false };
     // Before anything is sent: what is wrong with the request or its cursor is an answer like any other.
     let first = follower.read().await?;
     follower.told.clone_from(&first.spaces);
@@ -90,7 +90,7 @@ struct Follower {
     feed: Feed,
     wanted: Wanted,
     /// The spaces that the last page named.
-    told: Vec<Space>,
+    told: Option<Vec<Space>>,
     has_more: bool,
     first: Option<PullAnswer>,
     is_over: bool,

@@ -20,6 +20,7 @@ pub mod network;
 pub mod older_app;
 pub mod oracle;
 pub mod place;
+pub mod production;
 pub mod random;
 pub mod runner;
 pub mod schedule;

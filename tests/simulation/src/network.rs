@@ -219,7 +219,7 @@ impl Line {
     /// How many requests went to a path so far, lost ones included.
     #[must_use]
     pub fn requests_to(&self, path: &str) -> usize {
-        self.sent.borrow().iter().filter(|request| request.path == path).count()
+        self.sent.borrow().iter().filter(|request| call_of(&request.path) == path).count()
     }
 
     /// Plans a fault for the next request to this path.
@@ -266,7 +266,10 @@ impl Line {
     #[must_use]
     pub fn sent_to(&self, path: &str) -> Vec<String> {
         let sent = self.sent.borrow();
-        sent.iter().filter(|request| request.path == path).filter_map(|request| request.body.clone()).collect()
+        sent.iter()
+            .filter(|request| call_of(&request.path) == path)
+            .filter_map(|request| request.body.clone())
+            .collect()
     }
 
     /// Tells the running tab that there is news.
@@ -324,8 +327,9 @@ impl Line {
     }
 
     pub(super) async fn exchange(self: Rc<Self>, request: Request) -> Result<Response, NoAnswer> {
-        let fault = self.fault(request.path);
-        self.met.borrow_mut().extend(fault.map(|fault| (request.path, fault)));
+        let call = call_of(&request.path);
+        let fault = self.fault(call);
+        self.met.borrow_mut().extend(fault.map(|fault| (call, fault)));
         self.note_sent(&request);
         let extra = if let Some(Fault::Delay(ms)) = fault { ms } else { 0 };
         let sent = self.executor.now();
@@ -417,6 +421,17 @@ impl Line {
     /// Whether nobody carries a request any more that was sent then: a machine slept, and its connections are gone.
     fn is_given_up(&self, sent: u64) -> bool {
         self.executor.now() > sent + LONGEST_ON_THE_WAY_MS
+    }
+}
+
+/// The call of a path, by which faults are counted and planned.
+fn call_of(path: &str) -> &'static str {
+    const CALLS: [&str; 5] = ["/v2/push", "/v2/pull", "/v2/stream", "/v2/check", "/health"];
+    match path.strip_prefix("/sync/") {
+        Some(rest) if rest.contains("/pull?") => "/sync/pull",
+        Some(rest) if rest.contains("/stream?") => "/sync/stream",
+        Some(_) => "/sync",
+        None => CALLS.into_iter().find(|call| *call == path).unwrap_or("other"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server: its real rules of push and pull over its log in memory, behind requests and answers as text.
 
 use super::executor::Executor;
+use super::production::{self, Production};
 use super::random::Random;
 use futures_util::FutureExt as _;
 use mana_sync::log::memory::MemoryLog;
@@ -12,6 +13,7 @@ use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
 use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
+use mana_sync_engine::protocol::protocol1::translated;
 use mana_sync_engine::protocol::wire::{
     ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer,
 };
@@ -54,6 +56,10 @@ pub struct Server {
     answers: Cell<u64>,
     /// How often the log was asked.
     uses: Cell<u64>,
+    /// The same rows as a server of protocol 1 has them, and whether it is that one that answers.
+    production: Production,
+    speaks_1: Cell<bool>,
+    keeps_times: Cell<bool>,
     on_push: RefCell<Option<PushHook>>,
     on_pull: RefCell<Option<PullHook>>,
     /// How often something was stored, or otherwise changed for those who listen.
@@ -87,6 +93,9 @@ impl Server {
             page: Cell::new(1000),
             answers: Cell::new(0),
             uses: Cell::new(0),
+            production: Production::new(Random::new(random.next())),
+            speaks_1: Cell::new(false),
+            keeps_times: Cell::new(false),
             on_push: RefCell::default(),
             on_pull: RefCell::default(),
             heard: Cell::new(0),
@@ -116,6 +125,30 @@ impl Server {
             Poll::Pending
         })
         .await;
+    }
+
+    /// Has the table kept that servers of both protocols write to; before anything is pushed.
+    pub fn keep_times(&self) {
+        self.keeps_times.set(true);
+    }
+
+    /// Rolls the server back to one that speaks protocol 1 only, or forward again.
+    pub fn set_protocol_1(&self, speaks: bool) {
+        assert!(self.keeps_times.get(), "the table is kept from the beginning");
+        self.speaks_1.set(speaks);
+        self.stir();
+    }
+
+    /// Whether it speaks protocol 1 only.
+    #[must_use]
+    pub fn speaks_protocol_1(&self) -> bool {
+        self.speaks_1.get()
+    }
+
+    /// The server of protocol 1.
+    #[must_use]
+    pub const fn production(&self) -> &Production {
+        &self.production
     }
 
     /// Sets the spaces a user is a member of.
@@ -267,7 +300,12 @@ impl Server {
     /// Takes or refuses changes as another client of `user` would push them.
     pub fn try_push_as(&self, user: &str, changes: &[serde_json::Value]) -> PushAnswer {
         let answer = self.push(user, None, changes.iter().cloned().map(Sent::from_value).collect());
-        answer.expect("nobody is over a quota")
+        let answer = answer.expect("nobody is over a quota");
+        if self.keeps_times.get() {
+            let read = |change: &serde_json::Value| Change::parse(change.clone()).ok();
+            self.date(user, &changes.iter().filter_map(read).collect::<Vec<_>>(), &answer);
+        }
+        answer
     }
 
     /// Keeps a change to itself: who has not read it passes it.
@@ -309,6 +347,9 @@ impl Server {
     #[must_use]
     pub fn answer(&self, request: &Request) -> Response {
         self.answers.set(self.answers.get() + 1);
+        if request.path == "/health" && self.speaks_1.get() {
+            return production::health(self.executor.now());
+        }
         if request.path == "/health" {
             let (status, service) = ("ok".to_owned(), "mana-sync".to_owned());
             return json(200, &Health { status, service, protocol: Some(PROTOCOL), timestamp: self.now() });
@@ -316,6 +357,9 @@ impl Server {
         let Some(user) = self.user_of(request.token.as_deref()) else {
             return error(401, "unauthorized", None);
         };
+        if self.speaks_1.get() {
+            return self.answer_by_time(&user, request);
+        }
         if self.members_unknown.get() {
             return Response { retry_after_ms: Some(2000), ..error(503, "memberships_unavailable", None) };
         }
@@ -323,7 +367,7 @@ impl Server {
         if body.len() > MAX_BODY_BYTES {
             return error(413, "too_large", None);
         }
-        match request.path {
+        match &*request.path {
             "/v2/push" => match serde_json::from_str::<PushBody<'_>>(body) {
                 Ok(push) => self.answer_push(&user, push),
                 Err(_) => error(400, "invalid_request", None),
@@ -334,6 +378,43 @@ impl Server {
                 Err(_) => error(400, "invalid_request", None),
             },
             _ => error(404, "not_found", None),
+        }
+    }
+
+    fn date(&self, user: &str, changes: &[Change], answer: &PushAnswer) {
+        for change in changes.iter().filter(|change| answer.accepted.contains(&change.event_id)) {
+            self.production.store(user, change, self.executor.now());
+        }
+    }
+
+    fn answer_by_time(&self, user: &str, request: &Request) -> Response {
+        let spaces: Vec<String> = self.caller(user).spaces.iter().map(|space| space.id.to_string()).collect();
+        let answer = self.production.answer(request, (user, &spaces), self.executor.now(), &|app, change| {
+            self.take_over(user, app, change);
+        });
+        if request.body.as_ref().is_some_and(|body| !body.contains("\"changes\":[]")) {
+            self.stir();
+        }
+        answer
+    }
+
+    /// Takes a row of protocol 1 into the streams, as the table itself does it.
+    fn take_over(&self, user: &str, app: &str, change: &serde_json::Value) {
+        let app = AppId::parse(app).expect("an app id");
+        let serde_json::Value::Object(change) = change.clone() else { panic!("devices push changes") };
+        let mut change = translated(&change, &app);
+        // A push that is sent again is stored again.
+        let mut random = [0; 10];
+        Random::new(self.seed ^ self.production.row_count() as u64).fill(&mut random);
+        change.insert("eventId".to_owned(), EventId::from_parts(self.executor.now(), &random).to_string().into());
+        for visibility in [None, Some("private")] {
+            if let Some(visibility) = visibility {
+                change.insert("visibility".to_owned(), visibility.into());
+            }
+            let sent = vec![Sent::from_value(serde_json::Value::Object(change.clone()))];
+            if self.push(user, None, sent).is_ok_and(|answer| answer.rejected.is_empty()) {
+                return;
+            }
         }
     }
 
@@ -351,6 +432,10 @@ impl Server {
             Err(LogError::OverQuota(_)) => return error(403, "storage_quota_exceeded", None),
             Err(failed) => panic!("the log works: {failed}"),
         };
+        if self.keeps_times.get() {
+            let read = |text: &&RawValue| Change::parse(serde_json::from_str(text.get()).ok()?).ok();
+            self.date(user, &push.changes.iter().filter_map(read).collect::<Vec<_>>(), &answer);
+        }
         if let Some(hook) = &*self.on_push.borrow() {
             let read = |text: &&RawValue| serde_json::from_str(text.get()).expect("devices push JSON");
             hook(&push.changes.iter().map(read).collect::<Vec<_>>(), &answer);
@@ -376,7 +461,7 @@ impl Server {
 
     fn pull(&self, user: &str, request: PullRequest) -> Response {
         let caller = self.caller(user);
-        let spaces = caller.spaces.clone();
+        let spaces = Some(caller.spaces.clone());
         let of_app = |(app, tables): (AppId, Vec<_>)| {
             tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
         };
@@ -393,7 +478,7 @@ impl Server {
                     hook(&mut changes);
                 }
                 let (cursor, has_more) = (page.cursor, page.has_more);
-                let (server_time, spaces_as_of) = (self.now(), self.now());
+                let (server_time, spaces_as_of) = (self.now(), Some(self.now()));
                 json(
                     200,
                     &PullAnswer { protocol: PROTOCOL, changes, cursor, has_more, server_time, spaces, spaces_as_of },

@@ -14,6 +14,8 @@ use std::rc::Rc;
 
 /// A stream says something at least this often, in milliseconds.
 const HEARTBEAT_MS: u64 = 20_000;
+/// The same of one of protocol 1.
+const OLDER_HEARTBEAT_MS: u64 = 30_000;
 
 /// What befalls a device's connections.
 #[derive(Default)]
@@ -86,7 +88,11 @@ impl Line {
         let is_page = answer.status == 200 && pull_answer(Ok(answer.clone())).is_ok();
         let content_type = if is_page { "text/event-stream".to_owned() } else { answer.content_type.clone() };
         let (status, retry_after_ms) = (answer.status, answer.retry_after_ms);
-        let body: Box<dyn Body> = if is_page {
+        let nudges = answer.status == 200 && content_type == "text/event-stream" && !is_page;
+        let body: Box<dyn Body> = if nudges {
+            self.connections.streams.set(self.connections.streams.get() + 1);
+            Box::new(Nudges { line: Rc::clone(&self), seen: self.server().heard() })
+        } else if is_page {
             self.connections.streams.set(self.connections.streams.get() + 1);
             Box::new(Stream::new(&self, &request, answer))
         } else {
@@ -102,6 +108,35 @@ struct Rest(Option<Vec<u8>>);
 impl Body for Rest {
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Vec<u8>>, NoAnswer>> {
         Box::pin(async { Ok(self.0.take()) })
+    }
+}
+
+/// A stream of protocol 1: it says that there is something, and what it is lacks half of it.
+struct Nudges {
+    line: Rc<Line>,
+    seen: u64,
+}
+
+impl Nudges {
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, NoAnswer> {
+        let server = self.line.server();
+        let (heard, beat) = (server.hears_after(self.seen), self.line.sleep(OLDER_HEARTBEAT_MS));
+        select(pin!(heard), pin!(beat)).await;
+        self.line.delay().await;
+        self.line.hold().await;
+        if !self.line.is_online() || !server.speaks_protocol_1() {
+            return Err(NoAnswer("the stream was cut".to_owned()));
+        }
+        let is_news = std::mem::replace(&mut self.seen, server.heard()) != server.heard();
+        let changes = r#"{"table":"tasks","changes":[{"table":"tasks","id":"x","op":"update"}],"hasMore":false}"#;
+        let event = if is_news { written("changes", None, changes) } else { written("heartbeat", None, "{}") };
+        Ok(Some(event.into_bytes()))
+    }
+}
+
+impl Body for Nudges {
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Vec<u8>>, NoAnswer>> {
+        Box::pin(self.read())
     }
 }
 
@@ -184,7 +219,7 @@ impl Stream {
             }
             self.seen = self.server().heard();
             let body = Some(Value::from(self.pull.clone()).to_string());
-            let answer = self.server().answer(&Request { path: "/v2/pull", body, ..self.request.clone() });
+            let answer = self.server().answer(&Request { path: "/v2/pull".into(), body, ..self.request.clone() });
             if answer.status != 200 {
                 self.is_over = true;
                 return Some(written("end", None, &answer.body));

@@ -67,7 +67,7 @@ impl Connection {
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Opens a connection of the transport whose turn it is, unless one is open or nobody may have one now.
-    fn connect(self: &Rc<Self>) {
+    pub(super) fn connect(self: &Rc<Self>) {
         let state = self.status.borrow().state;
         let must_wait = matches!(state, State::NeedsAuth | State::BillingRequired | State::UpdateRequired)
             || self.connection.is_unreachable.get()

@@ -4,6 +4,7 @@
 use super::Driver;
 use crate::engine::error::Kind;
 use crate::engine::ports::{Host, Transport};
+use crate::engine::progress;
 use crate::model::ClientId;
 use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::Input;
@@ -32,8 +33,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Reads the keyring; whether it had anything new, or what came of it where that did not succeed. It leaves no cursor behind.
     pub(super) async fn pull_keyring(self: &Rc<Self>, client_id: &ClientId) -> Result<bool, Input> {
         let Some(keyring) = self.engine.config().keyring() else { return Ok(false) };
+        let failed = |error| super::storage_failed(&error);
         let (mut cursor, run, mut is_new) = (None, self.run.get(), false);
         loop {
+            let by_time = progress::current(&self.engine).await.map_err(failed)?.by_time;
             let request = PullRequest {
                 protocol: PROTOCOL,
                 client_id: client_id.clone(),
@@ -43,11 +46,15 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 apps: [keyring.clone()].into_iter().collect(),
                 limit: MAX_PAGE,
             };
-            let reply = self.post("/v2/pull", request.into()).await;
+            let reply = self.ask_page(request, by_time).await;
+            if self.speaks_otherwise(by_time, &reply).await.map_err(failed)? {
+                cursor = None;
+                continue;
+            }
             // Where it was stopped meanwhile, nothing changes any more.
             let answer = pull_answer(reply.clone()).ok().filter(|_| self.run.get() == run);
             let answer = answer.ok_or(Input::Pulled(reply))?;
-            is_new |= self.engine.learn_keys(&answer.changes).await.map_err(|error| super::storage_failed(&error))?;
+            is_new |= self.engine.learn_keys(&answer.changes).await.map_err(failed)?;
             if !answer.has_more {
                 return Ok(is_new);
             }

@@ -1,7 +1,9 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
+mod by_time;
 mod connection;
 mod keyring;
+mod nudges;
 mod socket;
 mod stream;
 mod telemetry;
@@ -11,7 +13,7 @@ use super::epoch::Sample;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
 use super::outbox::{Batch, Frozen, Settled};
-use super::ports::{Host, Method, NoAnswer, Request, Response, TokenReason, Transport};
+use super::ports::{Host, Method, NoAnswer, Request, TokenReason, Transport};
 use super::progress::{self, Position, Progress};
 use super::status::{State, Status, Trouble};
 use super::{Engine, rebase};
@@ -20,6 +22,7 @@ use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::{Effect, Input, Machine, Part, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
+use by_time::{Answer, Spoken};
 use connection::Connection;
 use futures_channel::oneshot;
 use serde_json::Value;
@@ -51,6 +54,8 @@ pub struct Driver<S: Store, H: Host, T: Transport> {
     measure: Measure,
     /// Where the pull stood when its last request left.
     asked: RefCell<Position>,
+    /// What protocol the server speaks.
+    spoken: Spoken,
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
@@ -71,6 +76,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             exchange: Cell::default(),
             measure: Measure::default(),
             asked: RefCell::default(),
+            spoken: Spoken::default(),
         });
         let weak = Rc::downgrade(&driver);
         engine.on_logged(move || {
@@ -191,7 +197,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             }
             Effect::Freeze => self.later(async move { this.freeze(None).await }),
             Effect::FreezePart(part) => self.later(async move { this.freeze(Some(part)).await }),
-            Effect::Push => self.later(async move { Input::Pushed(this.push().await) }),
+            Effect::Push => self.later(async move { this.push().await }),
             Effect::Settle(settlement) => self.later(async move { this.settle(&settlement).await }),
             Effect::Pull => self.later(async move { this.pull().await }),
             Effect::Apply(page) => self.later(async move { this.apply(page).await }),
@@ -245,7 +251,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     async fn ask_time(&self) -> Input {
         let asked_at = self.engine.host().now_ms();
-        let request = Request { method: Method::Get, path: "/health", body: None, token: None };
+        let request = Request { method: Method::Get, path: "/health".into(), body: None, token: None, client: None };
         Input::Time(self.transport.send(request).await, asked_at)
     }
 
@@ -261,9 +267,25 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         })
     }
 
-    async fn push(&self) -> std::result::Result<Response, NoAnswer> {
+    async fn push(self: &Rc<Self>) -> Input {
         let batch = self.batch.borrow().clone();
-        let Some(batch) = batch else { return Err(NoAnswer("there is no frozen batch".into())) };
+        let Some(batch) = batch else { return Input::Pushed(Err(NoAnswer("there is no frozen batch".into()))) };
+        self.tell_begun(Exchange::Push, &batch.changes);
+        loop {
+            let (answer, by_time) = match self.push_batch(&batch).await {
+                Ok(answered) => answered,
+                Err(no_answer) => return Input::Pushed(Err(no_answer)),
+            };
+            match self.speaks_otherwise(by_time, &answer).await {
+                Ok(true) => {}
+                Ok(false) => return Input::Pushed(answer),
+                Err(error) => return storage_failed(&error),
+            }
+        }
+    }
+
+    /// Sends a batch; gives what came of it, and whether by protocol 1.
+    async fn push_batch(&self, batch: &Batch) -> std::result::Result<(Answer, bool), NoAnswer> {
         let progress = progress::current(&self.engine).await.map_err(|error| NoAnswer(error.to_string()))?;
         let request = PushRequest {
             protocol: PROTOCOL,
@@ -271,10 +293,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             personal_space_id: self.engine.config().personal_space().cloned(),
             receipt: progress.receipt,
             schema_version: batch.schema_version,
-            changes: batch.changes,
+            changes: batch.changes.clone(),
         };
-        self.tell_begun(Exchange::Push, &request.changes);
-        self.post("/v2/push", request.into()).await
+        let answer = match progress.by_time {
+            true => self.push_by_time(request).await,
+            false => self.post("/v2/push", request.into()).await,
+        };
+        Ok((answer, progress.by_time))
     }
 
     async fn settle(&self, settlement: &crate::protocol::reply::Settlement) -> Input {
@@ -292,43 +317,60 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn pull(self: &Rc<Self>) -> Input {
-        let position = match progress::position(&self.engine).await {
-            Ok(position) => position,
-            Err(error) => return storage_failed(&error),
-        };
-        self.asked.borrow_mut().clone_from(&position);
-        self.measure();
-        if let Some(page) = self.streamed_page(&position.progress).await {
-            return Input::Pulled(Ok(page));
+        loop {
+            let position = match progress::position(&self.engine).await {
+                Ok(position) => position,
+                Err(error) => return storage_failed(&error),
+            };
+            self.asked.borrow_mut().clone_from(&position);
+            self.measure();
+            if let Some(page) = self.streamed_page(&position.progress).await {
+                return Input::Pulled(Ok(page));
+            }
+            let by_time = position.progress.by_time;
+            let answer = match self.pull_page(position.progress).await {
+                Ok(answer) => answer,
+                Err(failed) => return failed,
+            };
+            match self.speaks_otherwise(by_time, &answer).await {
+                Ok(true) => {}
+                Ok(false) => return Input::Pulled(answer),
+                Err(error) => return storage_failed(&error),
+            }
         }
-        let Progress { cursor, receipt, .. } = position.progress;
-        let client_id = match self.client_id() {
-            Ok(client_id) => client_id,
-            Err(error) => return Input::Pulled(Err(error)),
-        };
-        if cursor.is_none()
-            && let Err(failed) = self.pull_keyring(&client_id).await
-        {
-            return failed;
+    }
+
+    async fn pull_page(self: &Rc<Self>, progress: Progress) -> std::result::Result<Answer, Input> {
+        let client_id = self.client_id().map_err(|error| Input::Pulled(Err(error)))?;
+        if progress.cursor.is_none() {
+            self.pull_keyring(&client_id).await?;
         }
-        let config_apps = self.engine.config().collections();
         let request = PullRequest {
             protocol: PROTOCOL,
             client_id,
             personal_space_id: self.engine.config().personal_space().cloned(),
-            cursor,
-            receipt,
-            apps: config_apps,
+            cursor: progress.cursor,
+            receipt: progress.receipt,
+            apps: self.engine.config().collections(),
             limit: MAX_PAGE,
         };
         self.tell_begun(Exchange::Pull, &[]);
-        Input::Pulled(self.post("/v2/pull", request.into()).await)
+        Ok(self.ask_page(request, progress.by_time).await)
     }
 
-    async fn post(&self, path: &'static str, body: Value) -> std::result::Result<Response, NoAnswer> {
+    /// Asks for a page in the protocol that is spoken.
+    async fn ask_page(self: &Rc<Self>, request: PullRequest, by_time: bool) -> Answer {
+        match by_time {
+            true => self.pull_by_time(request).await,
+            false => self.post("/v2/pull", request.into()).await,
+        }
+    }
+
+    async fn post(&self, path: &'static str, body: Value) -> Answer {
         let token = self.token.borrow().clone();
         let asked_at = self.engine.host().now_ms();
-        let request = Request { method: Method::Post, path, body: Some(body.to_string()), token };
+        let request =
+            Request { method: Method::Post, path: path.into(), body: Some(body.to_string()), token, client: None };
         let answer = self.transport.send(request).await;
         self.exchange.set((asked_at, self.engine.host().now_ms()));
         answer
@@ -352,14 +394,19 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Ok(Some(Applied { overtaken: true, .. })) => return Input::Overtaken,
             Ok(Some(applied)) => {
                 self.tell_applied(counted, began, &applied);
-                self.engine.note_memberships(&spaces).await
+                match &spaces {
+                    Some(spaces) => self.engine.note_memberships(spaces).await,
+                    None => Ok(()),
+                }
             }
             Ok(None) => return Input::ClockUnknown,
             Err(error) => Err(error),
         };
         stored(applied, |()| {
             self.streamed.note_applied(server_ms);
-            self.engine.emit(Event::Spaces(spaces));
+            if let Some(spaces) = spaces {
+                self.engine.emit(Event::Spaces(spaces));
+            }
             if goes_on { Input::Overtaken } else { Input::Applied }
         })
     }

@@ -26,7 +26,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 
 /// A stream that says nothing for two of the server's heartbeats of 20 s, in milliseconds, is opened anew.
-const SILENCE_MS: u64 = 40_000;
+pub(super) const SILENCE_MS: u64 = 40_000;
 /// How long a pull waits for the page that the stream has promised, in milliseconds, before it asks for it.
 const PROMISED_MS: u64 = 5_000;
 /// Largest answer that is read where a stream was asked for and none came, in bytes.
@@ -138,7 +138,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         };
         let token = self.connection.token.borrow().clone();
         let body = Some(Value::from(body).to_string());
-        Some((Request { method: Method::Post, path: "/v2/stream", body, token }, cursor))
+        Some((Request { method: Method::Post, path: "/v2/stream".into(), body, token, client: None }, cursor))
     }
 
     /// Offers a page to the loop; gives the cursor behind it, and what ends when the page was taken or dropped.
@@ -175,12 +175,14 @@ type Offered = (String, Option<oneshot::Receiver<()>>);
 async fn follow<S: Store, H: Host, T: Transport>(weak: &Weak<Driver<S, H, T>>, number: u64) -> Result<Ending, Ending> {
     let present = || on(weak, number).ok_or_else(lost);
     let silence = || present().map(|driver| driver.engine.host().sleep(SILENCE_MS));
+    if present()?.speaks_by_time().await {
+        return super::nudges::follow(weak, number).await;
+    }
     let (request, mut position) = present()?.stream_request().await.ok_or_else(lost)?;
     let opening = present()?.transport.stream(request);
     let mut answer = within(silence()?, opening).await.ok_or_else(lost)?;
     if !is_event_stream(&answer) {
-        let refused = within(silence()?, refusal(&mut answer)).await;
-        return refused.ok_or_else(lost);
+        return within(silence()?, refused(&mut answer)).await.ok_or_else(lost);
     }
     let (mut parser, mut last_heard) = (Parser::new(2 * MAX_BODY_BYTES), present()?.engine.host().now_ms());
     loop {
@@ -206,24 +208,27 @@ async fn follow<S: Store, H: Host, T: Transport>(weak: &Weak<Driver<S, H, T>>, n
 }
 
 /// What comes before the time is over; nothing where it does not, or is no answer.
-async fn within<A>(silence: impl Future<Output = ()>, coming: impl Future<Output = Result<A, NoAnswer>>) -> Option<A> {
+pub(super) async fn within<A>(
+    silence: impl Future<Output = ()>,
+    coming: impl Future<Output = Result<A, NoAnswer>>,
+) -> Option<A> {
     match select(pin!(coming), pin!(silence)).await {
         Either::Left((answer, _)) => answer.ok(),
         Either::Right(_) => None,
     }
 }
 
-fn lost() -> Ending {
+pub(super) fn lost() -> Ending {
     Ending::Lost { retry_after_ms: None }
 }
 
-fn is_event_stream(answer: &LongAnswer) -> bool {
+pub(super) fn is_event_stream(answer: &LongAnswer) -> bool {
     let essence = answer.content_type.split(';').next().unwrap_or_default();
     answer.status == 200 && essence.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// What an answer means that is no stream.
-async fn refusal(answer: &mut LongAnswer) -> Result<Ending, NoAnswer> {
+pub(super) async fn refused(answer: &mut LongAnswer) -> Result<Ending, NoAnswer> {
     let mut body = Vec::new();
     while let Some(bytes) = answer.body.next().await? {
         body.extend_from_slice(&bytes);

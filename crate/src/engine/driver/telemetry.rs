@@ -56,6 +56,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         self.engine.host().monotonic_ms()
     }
 
+    /// More changes of one time than can be asked for: some of them do not come.
+    pub(super) fn tell_stuck(&self, app: &str) {
+        let counted = Counted { count: 0, apps: vec![app.to_owned()] };
+        self.tell(TelemetryName::PullError, counted, None, Some("cursor_stuck".to_owned()));
+    }
+
     fn tell(&self, name: TelemetryName, Counted { count, apps }: Counted, ms: Option<f64>, code: Option<String>) {
         self.engine.emit(Event::Telemetry(Telemetry { name, apps, count, ms, code }));
     }

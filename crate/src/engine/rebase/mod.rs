@@ -26,7 +26,7 @@ pub(super) use ending::{ByAuthor, Relogged, append, append_as, author_of, frame,
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::rc::Rc;
-pub(super) use wished::{begin_wished, read_again, stored};
+pub(super) use wished::{begin_wished, change_protocol, read_again, stored};
 
 /// The greatest stamp that came of each field of a record.
 type CameFields = OrderedMap<String, Stamp>;
@@ -154,7 +154,7 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
             rows::remove(tx, kind, &key)?;
         }
     }
-    rows::remove(tx, rows::CURSOR, user)?;
+    progress::begin_anew(tx, user).await?;
     rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None })
 }
 

@@ -34,7 +34,9 @@ async fn anew<Tx: Transaction>(tx: &Tx, user: &str, rebase: Rebase) -> Result<()
 pub async fn begin_wished<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Result<bool> {
     let user = engine.config().user_id().to_owned();
     let tx = engine.store.begin(Mode::Read, &[ENGINE])?;
-    if rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.is_none_or(|rebase| !rebase.wished) {
+    let wished = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(|rebase| rebase.wished);
+    let by_time = progress::of(&tx, &user).await?.by_time;
+    if wished.is_none_or(|wished| by_time && !wished.reason.is_of_any_server()) {
         return Ok(false);
     }
     drop(tx);
@@ -43,8 +45,10 @@ pub async fn begin_wished<S: Store, H: Host>(engine: &Rc<Engine<S, H>>) -> Resul
     // One that was begun meanwhile is no wish any more.
     let wished = rows::read::<_, Rebase>(&tx, rows::REBASE, &user).await?.filter(|rebase| rebase.wished);
     if let Some(wished) = wished {
-        let cursor = progress::of(&tx, &user).await?.cursor;
-        anew(&tx, &user, Rebase { wished: false, from: wished.from.clone().or(cursor), ..wished }).await?;
+        // A cursor of times is judged by nobody.
+        let here = progress::of(&tx, &user).await?;
+        let from = wished.from.clone().or(here.cursor).filter(|_| !here.by_time);
+        anew(&tx, &user, Rebase { wished: false, from, ..wished }).await?;
     }
     tx.commit().await?;
     Ok(true)
@@ -63,4 +67,22 @@ impl<S: Store, H: Host> Engine<S, H> {
 /// The full pull that is under way or wished for: its name, and whether it has to wait.
 pub async fn stored<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<(String, bool)>> {
     Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| (rebase.id, rebase.wished)))
+}
+
+impl Why {
+    /// Whether a server of protocol 1 can be read for it. Of what does not come there nothing follows: rows of spaces whose
+    /// members cannot be looked up are left out without a word.
+    const fn is_of_any_server(self) -> bool {
+        matches!(self, Self::ReadAgain | Self::Adopted)
+    }
+}
+
+/// Has a full pull that is under way begin anew, as another protocol is spoken; what protocol 1 cannot do waits until 2 is spoken.
+pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool, id: String) -> Result<()> {
+    let Some(rebase) = rows::read::<_, Rebase>(tx, rows::REBASE, user).await? else { return Ok(()) };
+    let waits = by_time && !rebase.reason.is_of_any_server();
+    if waits || (rebase.wished && by_time) {
+        return rows::write(tx, rows::REBASE, user, Rebase { id, wished: true, from: None, ..rebase });
+    }
+    anew(tx, user, Rebase { id, wished: false, from: None, ..rebase }).await
 }

@@ -40,6 +40,7 @@ impl Machine {
         let (code, limit) = match failure {
             Failure::Refused { code, .. } if code == "too_large" => (RejectionCode::TooLarge, 1),
             Failure::Later { code: "too_large", .. } => (RejectionCode::TooLarge, 1),
+            Failure::Later { code: "bad_request", .. } => (RejectionCode::InvalidChange, 1),
             Failure::Later { code: "server_error", .. } => (RejectionCode::InvalidChange, FAILURES),
             _ => return None,
         };

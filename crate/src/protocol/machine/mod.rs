@@ -264,7 +264,9 @@ impl Machine {
     fn push_failed(&mut self, failure: Failure, now: u64, random: u64) -> Vec<Effect> {
         let (code, message) = match failure {
             Failure::Refused { code, message } => (code, message),
-            Failure::Later { code: code @ ("server_error" | "too_large"), message, .. } => (code.to_owned(), message),
+            Failure::Later { code: code @ ("server_error" | "bad_request" | "too_large"), message, .. } => {
+                (code.to_owned(), message)
+            }
             failure => return self.failed(failure, now, random),
         };
         // Somebody whose changes are not taken, over a quota for one, still hears of everybody else's.

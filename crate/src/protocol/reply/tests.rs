@@ -147,7 +147,10 @@ proptest! {
         let mut body = body;
         let keys: Vec<String> = body.as_object().unwrap().keys().cloned().collect();
         let key = at.get(&keys);
+        // A server of protocol 1 says none of these.
+        let may_be_absent = ["spaces", "spacesAsOf"].contains(&key.as_str()) || (key == "protocol" && body.get("service").is_some());
         match other {
+            None | Some(Value::Null) if may_be_absent => return Ok(()),
             None => drop(body.as_object_mut().unwrap().remove(key)),
             Some(other) if kind(&other) == kind(&body[key]) => return Ok(()),
             Some(other) => body[key] = other,
@@ -161,8 +164,9 @@ proptest! {
     ) {
         prop_assert!(believed(&response(200, &content_type, &body.to_string())).is_empty());
         let mut body = body;
+        let says_which = body.get("service").is_some() && (protocol.is_null() || protocol.is_u64());
         body["protocol"] = protocol;
-        prop_assert!(believed(&json_reply(200, &body)).is_empty());
+        prop_assert!(believed(&json_reply(200, &body)).is_empty() || says_which);
     }
 
     #[test]

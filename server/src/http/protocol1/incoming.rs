@@ -2,6 +2,7 @@
 
 use mana_sync_engine::model::{AppId, EventId, Stamp};
 use mana_sync_engine::protocol::limits::MAX_PUSH_AHEAD_MS;
+use mana_sync_engine::protocol::protocol1::{space, translated};
 use serde_json::{Map, Value, json};
 
 /// What else stands in a change is dropped.
@@ -66,33 +67,17 @@ impl Incoming {
 
     /// The change as protocol 2 has it.
     pub fn as_protocol_2(&self, app: &AppId) -> Value {
-        let mut change = self.change.clone();
-        let deleted_at = deletion(&change);
-        if self.op() == "delete" {
-            change.remove("data");
-            change.remove("fields");
+        let mut change = translated(&self.change, app);
+        match self.mending {
+            Mending::None => {}
+            Mending::OfPrivateRecord => drop(change.insert("visibility".to_owned(), json!("private"))),
+            Mending::Hides => {
+                change.insert("op".to_owned(), json!("insert"));
+                // After all its fields, so that it goes out again as the update that came.
+                let at = change.get("at").and_then(|at| stamp(Some(at))).unwrap_or(Stamp::EPOCH).next();
+                change.insert("at".to_owned(), json!(at));
+            }
         }
-        if let Some(deleted_at) = deleted_at {
-            change.insert("deletedAt".to_owned(), json!(deleted_at));
-        }
-        if let Some(data) = change.get_mut("data").and_then(Value::as_object_mut) {
-            // No space is none, however it is written.
-            data.retain(|name, value| name != "spaceId" || value != "");
-        }
-        let visibility = match self.mending {
-            Mending::OfPrivateRecord => "private",
-            Mending::Hides | Mending::None => visibility(&change),
-        };
-        let visibility = json!(visibility);
-        let mut at = self.at();
-        if self.mending == Mending::Hides {
-            change.insert("op".to_owned(), json!("insert"));
-            // After all its fields, so that it goes out again as the update that came.
-            at = at.next();
-        }
-        change.insert("visibility".to_owned(), visibility);
-        change.insert("at".to_owned(), json!(at));
-        change.insert("app".to_owned(), json!(app));
         change.insert("eventId".to_owned(), json!(self.event_id));
         Value::Object(change)
     }
@@ -120,49 +105,6 @@ impl Incoming {
     pub fn table(&self) -> &str {
         self.change.get("table").and_then(Value::as_str).unwrap_or_default()
     }
-
-    /// When it was written. An insert says so in its data, or not at all: then it is older than every edit, so that none of
-    /// those made since is lost to it.
-    fn at(&self) -> Stamp {
-        match self.op() {
-            "insert" => inserted_at(&self.change).unwrap_or(Stamp::EPOCH),
-            "delete" => deletion(&self.change).unwrap_or(Stamp::EPOCH),
-            _ => edits(&self.change).filter_map(|edit| stamp(edit.get("at"))).max().unwrap_or(Stamp::EPOCH),
-        }
-    }
-}
-
-/// The first of the places where a change may name its space; an empty name is none.
-fn space(change: &Map<String, Value>) -> Option<&str> {
-    let places = [
-        change.get("spaceId"),
-        change.get("data").and_then(|data| data.get("spaceId")),
-        change.get("fields").and_then(|fields| fields.get("spaceId")).and_then(|edit| edit.get("value")),
-    ];
-    places.into_iter().flatten().filter_map(Value::as_str).find(|space| !space.is_empty())
-}
-
-fn visibility(change: &Map<String, Value>) -> &str {
-    let of_data = change.get("data").and_then(|data| data.get("visibility"));
-    let of_fields = || change.get("fields")?.get("visibility")?.get("value");
-    of_data.or_else(of_fields).and_then(Value::as_str).unwrap_or("space")
-}
-
-fn edits(change: &Map<String, Value>) -> impl Iterator<Item = &Value> {
-    change.get("fields").and_then(Value::as_object).into_iter().flat_map(|fields| fields.values())
-}
-
-fn inserted_at(change: &Map<String, Value>) -> Option<Stamp> {
-    let data = change.get("data")?;
-    stamp(data.get("updatedAt")).or_else(|| stamp(data.get("createdAt")))
-}
-
-fn deletion(change: &Map<String, Value>) -> Option<Stamp> {
-    if change.get("op").and_then(Value::as_str) != Some("delete") {
-        return None;
-    }
-    let edit = change.get("fields").and_then(|fields| fields.get("deletedAt"));
-    stamp(change.get("deletedAt")).or_else(|| stamp(edit?.get("at"))).or_else(|| stamp(edit?.get("value")))
 }
 
 fn stamp(value: Option<&Value>) -> Option<Stamp> {

@@ -26,7 +26,7 @@ fn answers() -> Vec<(&'static str, Answer, &'static str)> {
         ("another protocol", Ok(ok("{\"protocol\":3,\"accepted\":[],\"changes\":[]}")), "bad_answer"),
         ("a list", Ok(ok("[]")), "bad_answer"),
         ("400 of the protocol", Ok(typed(400, "invalid_request")), "invalid_request"),
-        ("400 of somebody", Ok(html(400)), "bad_answer"),
+        ("400 of somebody", Ok(html(400)), "bad_request"),
         ("401", Ok(html(401)), "needs_auth"),
         ("402", Ok(html(402)), "billing_required"),
         ("403 of the protocol", Ok(typed(403, "storage_quota_exceeded")), "storage_quota_exceeded"),

@@ -22,6 +22,7 @@ mod letters_whole;
 mod moves;
 mod named_keys;
 mod owners;
+mod protocol1;
 mod rebase;
 mod resync;
 mod rotation;

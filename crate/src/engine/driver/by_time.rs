@@ -1,0 +1,258 @@
+//! Servers of protocol 1, spoken to so that the loop need not know: its pushes and pulls are carried out by the calls that such
+//! a server has, and answered as one of protocol 2 would.
+//!
+//! Which protocol is spoken stands beside the cursor. It is doubted when an answer is none, and then `/health` says it.
+
+use super::Driver;
+use crate::engine::epoch;
+use crate::engine::error::Result;
+use crate::engine::ports::{Host, Method, NoAnswer, Request, Response, Transport};
+use crate::engine::{progress, rebase};
+use crate::model::{AppId, Change, Object, Stamp, TableName};
+use crate::probe::{Probe, hit};
+use crate::protocol::protocol1::{Step, Time, TimeCursor, TimedPage, health, received, said, timed_page};
+use crate::protocol::wire::{PROTOCOL, PullRequest, PushRequest};
+use crate::store::{ENGINE, Mode, Store, Transaction as _};
+use serde_json::Value;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// So many changes a push is answered with at most.
+const ANSWERED: usize = 5000;
+/// No change is later: a push that asks for what is newer is answered with nothing.
+const NOTHING_SINCE: &str = "9998-12-31T00:00:00.000Z";
+/// The server's time is believed for so long by the clock that nobody can set, in milliseconds.
+const TIME_HOLDS_MS: f64 = 60_000.0;
+
+/// What came of a request.
+pub(super) type Answer = std::result::Result<Response, NoAnswer>;
+
+/// What is known of the server.
+#[derive(Default)]
+pub(super) struct Spoken {
+    /// It answered in the protocol that is spoken, and nothing since was no answer.
+    confirmed: Cell<bool>,
+    /// Its time when it was asked last, and when that was by the clock that nobody can set.
+    time: Cell<Option<(Stamp, f64)>>,
+}
+
+impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
+    /// Whether another protocol is spoken now: the answer was none, and the server says so. Where it was understood before, the
+    /// first failure is taken as one.
+    pub(super) async fn speaks_otherwise(self: &Rc<Self>, by_time: bool, answer: &Answer) -> Result<bool> {
+        if answer.as_ref().is_ok_and(|answer| !is_strange(answer)) {
+            self.spoken.confirmed.set(true);
+            return Ok(false);
+        }
+        if self.spoken.confirmed.replace(false) {
+            return Ok(false);
+        }
+        let run = self.run.get();
+        let Ok(Some(speaks_by_time)) = self.ask_health().await else { return Ok(false) };
+        if speaks_by_time == by_time || self.run.get() != run {
+            return Ok(false);
+        }
+        self.change_protocol(speaks_by_time).await?;
+        Ok(true)
+    }
+
+    /// Whether protocol 1 is spoken.
+    pub(super) async fn speaks_by_time(&self) -> bool {
+        progress::current(&self.engine).await.is_ok_and(|progress| progress.by_time)
+    }
+
+    async fn change_protocol(self: &Rc<Self>, by_time: bool) -> Result<()> {
+        hit(if by_time { Probe::LoopToProtocol1 } else { Probe::LoopToProtocol2 });
+        let user = self.engine.config().user_id().to_owned();
+        let tx = self.engine.store.begin(Mode::Write, &[ENGINE])?;
+        self.engine.check_lead(&tx).await?;
+        progress::change_protocol(&tx, &user, by_time).await?;
+        rebase::change_protocol(&tx, &user, by_time, epoch::fresh_id(self.engine.host())).await?;
+        tx.commit().await?;
+        self.engine.renew_session();
+        // What tells of news spoke the other protocol.
+        self.close_connection();
+        self.connect();
+        Ok(())
+    }
+
+    /// Asks the server for its time and whether it speaks protocol 1; nothing where it gives another answer.
+    async fn ask_health(&self) -> std::result::Result<Option<bool>, NoAnswer> {
+        let request = Request { method: Method::Get, path: "/health".into(), body: None, token: None, client: None };
+        let answer = self.transport.send(request).await?;
+        let known = health(&answer);
+        self.spoken.time.set(known.map(|(time, _)| (time, self.monotonic_ms())));
+        Ok(known.map(|(_, by_time)| by_time))
+    }
+
+    /// The server's time, where it was learnt.
+    pub(super) fn server_time(&self) -> Option<Stamp> {
+        let (time, since) = self.spoken.time.get()?;
+        let passed = (self.monotonic_ms() - since).max(0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds that went by")]
+        (passed < TIME_HOLDS_MS).then(|| time.shifted(passed as i64))
+    }
+
+    /// Pushes app by app. A server that has half of it is sent all of it again, which merging leaves without effect.
+    pub(super) async fn push_by_time(&self, request: PushRequest) -> Answer {
+        let mut apps: BTreeMap<AppId, Vec<Value>> = BTreeMap::new();
+        let mut accepted = Vec::new();
+        for change in request.changes {
+            let change = Change::parse(change).map_err(|malformed| NoAnswer(malformed.to_string()))?;
+            apps.entry(change.app.clone()).or_default().extend(said(&change));
+            accepted.push(change.event_id);
+        }
+        for (app, changes) in apps {
+            let answer = self.post_changes(&app, NOTHING_SINCE, request.schema_version, changes).await?;
+            if timed_page(&answer).is_none() {
+                return Ok(answer);
+            }
+        }
+        let time = self.server_time().unwrap_or(Stamp::EPOCH);
+        let answer = Object::new().with("accepted", accepted).with("rejected", Vec::<Value>::new());
+        Ok(typed(answer.with("serverTime", time)))
+    }
+
+    /// What is new, as a page: of the first table, in the order of the run, that has anything.
+    pub(super) async fn pull_by_time(self: &Rc<Self>, request: PullRequest) -> Answer {
+        let mut cursor = TimeCursor::read(request.cursor.as_deref());
+        if cursor.is_at_rest() || self.server_time().is_none() {
+            match self.ask_health().await? {
+                Some(true) => {}
+                // Not in this protocol's words: it is found out which one is spoken.
+                Some(false) | None => {
+                    self.spoken.confirmed.set(false);
+                    return Ok(nothing_said());
+                }
+            }
+        }
+        let now = self.server_time().unwrap_or(Stamp::EPOCH);
+        let device_now = self.engine.host().now_ms();
+        self.exchange.set((device_now, device_now));
+        if cursor.is_at_rest() {
+            let others = self.engine.config().spaces.iter().any(|space| !space.is_personal());
+            cursor.begin(Time::of_ms(now.ms()), others);
+        }
+        while let Some(step) = cursor.next(&request.apps) {
+            let changes = match self.take_step(&mut cursor, &request.apps, step).await? {
+                Ok(changes) => changes,
+                Err(answer) => return Ok(answer),
+            };
+            if !changes.is_empty() {
+                let has_more = cursor.next(&request.apps).is_some();
+                return Ok(page(cursor, changes, has_more, now));
+            }
+        }
+        Ok(page(cursor, Vec::new(), false, now))
+    }
+
+    /// Asks for what a step says; gives its changes as protocol 2 has them, or the answer that was none.
+    async fn take_step(
+        &self,
+        cursor: &mut TimeCursor,
+        apps: &BTreeMap<AppId, Vec<TableName>>,
+        step: Step,
+    ) -> std::result::Result<std::result::Result<Vec<Value>, Response>, NoAnswer> {
+        let (app, read) = match step {
+            Step::App { app, since } => {
+                let tables = apps.get(&app).cloned().unwrap_or_default();
+                let answer = self.post_changes(&app, &since.to_string(), 1, Vec::new()).await;
+                match answer.as_ref().ok().and_then(timed_page) {
+                    Some(page) if !page.has_more && page.changes.len() < ANSWERED => {
+                        cursor.read_app(&app, &tables, page.until);
+                        (app, page.changes)
+                    }
+                    None if answer.as_ref().is_ok_and(|answer| is_refusal(answer.status)) => return Ok(Err(answer?)),
+                    // More than is answered at once, or than can be read.
+                    _ => {
+                        cursor.read_by_table(&app, &tables, since);
+                        (app, Vec::new())
+                    }
+                }
+            }
+            Step::Table { app, table, since, is_first } => {
+                let answer = self.get_page(&app, &table, since, is_first).await?;
+                let Some(page) = timed_page(&answer) else { return Ok(Err(answer)) };
+                let changes = self.read_page(cursor, (&app, &table), since, page).await?;
+                (app, changes)
+            }
+        };
+        let now = self.server_time().unwrap_or(Stamp::EPOCH);
+        Ok(Ok(read.into_iter().filter_map(|change| received(change, &app, now)).collect()))
+    }
+
+    /// Moves the cursor behind a page of a table. Where more rows than it holds have one time, they are asked for at once.
+    async fn read_page(
+        &self,
+        cursor: &mut TimeCursor,
+        (app, table): (&AppId, &TableName),
+        since: Time,
+        page: TimedPage,
+    ) -> std::result::Result<Vec<Value>, NoAnswer> {
+        if !page.has_more {
+            cursor.read_table(app, table, page.until);
+            return Ok(page.changes);
+        }
+        if let Some(next) = since.next_page(page.until) {
+            cursor.read_page(app, table, next);
+            return Ok(page.changes);
+        }
+        hit(Probe::LoopTimeStuck);
+        let answer = self.post_changes(app, &since.to_string(), 1, Vec::new()).await?;
+        let all = timed_page(&answer).map(|page| page.changes).unwrap_or_default();
+        if all.is_empty() || all.len() >= ANSWERED {
+            // There are still more, and nothing in this protocol that asks for them.
+            self.tell_stuck(app.as_str());
+        }
+        cursor.read_page(app, table, since.step_over(page.until));
+        let is_of_table = |change: &Value| change["table"].as_str() == Some(table.as_str());
+        Ok(page.changes.into_iter().chain(all.into_iter().filter(is_of_table)).collect())
+    }
+
+    async fn get_page(&self, app: &AppId, table: &TableName, since: Time, is_first: bool) -> Answer {
+        // Who reads from the beginning also wants what went out under the name that this client pushes with.
+        let client = self.engine.client_id() + if is_first { "-first" } else { "" };
+        let path = format!("/sync/{app}/pull?collection={table}&since={since}").into();
+        let token = self.token.borrow().clone();
+        self.transport.send(Request { method: Method::Get, path, body: None, token, client: Some(client) }).await
+    }
+
+    async fn post_changes(&self, app: &AppId, since: &str, schema_version: u32, changes: Vec<Value>) -> Answer {
+        let client = self.engine.client_id();
+        let body = Object::new().with("clientId", client.as_str()).with("since", since);
+        let body = Value::from(body.with("schemaVersion", schema_version).with("changes", changes)).to_string();
+        let (path, token) = (format!("/sync/{app}").into(), self.token.borrow().clone());
+        let request = Request { method: Method::Post, path, body: Some(body), token, client: Some(client) };
+        self.transport.send(request).await
+    }
+}
+
+/// Whether an answer may be that of a server, or of something on the way, that speaks another protocol. Nothing of it is believed.
+fn is_strange(answer: &Response) -> bool {
+    let is_typed = answer.body.contains("\"protocol\":2");
+    !is_typed && !is_refusal(answer.status) && answer.status < 500
+}
+
+/// Whether a status says the same in every protocol.
+fn is_refusal(status: u16) -> bool {
+    matches!(status, 401 | 402 | 408 | 429) || status >= 500
+}
+
+/// An answer that says nothing.
+fn nothing_said() -> Response {
+    Response { status: 200, content_type: String::new(), retry_after_ms: None, body: String::new() }
+}
+
+fn page(mut cursor: TimeCursor, changes: Vec<Value>, has_more: bool, now: Stamp) -> Response {
+    if !has_more {
+        cursor.end();
+    }
+    let answer = Object::new().with("changes", changes).with("cursor", cursor.text()).with("hasMore", has_more);
+    typed(answer.with("serverTime", now))
+}
+
+fn typed(answer: Object) -> Response {
+    let body = Value::from(answer.with("protocol", PROTOCOL)).to_string();
+    Response { status: 200, content_type: "application/json".to_owned(), retry_after_ms: None, body }
+}

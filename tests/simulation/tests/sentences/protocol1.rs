@@ -1,0 +1,337 @@
+//! A server of protocol 1, with each of its faults; and a server that is rolled back to it, and forward again.
+
+use super::sealed::{self, space};
+use mana_simulation::{Fault, Setup, World};
+use mana_sync_engine::engine::State;
+use mana_sync_engine::engine::ports::{NoAnswer, Response};
+use mana_sync_engine::model::Space;
+use mana_sync_engine::protocol::fallback::TransportKind;
+use serde_json::{Value, json};
+
+const HOUR_MS: u64 = 3_600_000;
+const POLL_MS: u64 = 31_000;
+
+fn task(id: &str, title: &str) -> Value {
+    json!({ "id": id, "title": title, "done": false })
+}
+
+/// Devices of a person whose server has the table of both protocols.
+fn world(setups: Vec<Setup>, by_time: bool) -> World {
+    let mut world = World::new(7);
+    world.server.keep_times();
+    world.server.set_protocol_1(by_time);
+    for setup in setups {
+        world.add(setup).open();
+    }
+    world
+}
+
+fn of_ada(count: usize) -> World {
+    world(vec![Setup::of("ada"); count], true)
+}
+
+fn titles(world: &World, device: usize) -> Vec<String> {
+    let rows = world.devices[device].rows("tasks");
+    rows.iter().map(|row| row["title"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn what_one_device_writes_the_other_shows() {
+    let world = of_ada(2);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    phone.add("tasks", task("t", "Milk")).expect("added");
+    phone.add("settings", json!({ "id": "theme", "dark": true })).expect("added");
+    world.converge("ada");
+    assert_eq!(laptop.rows("tasks")[0]["title"], "Milk");
+    assert_eq!(laptop.rows("settings")[0]["dark"], true);
+    laptop.update("tasks", "t", json!({ "title": "Oat milk" })).expect("written");
+    phone.update("tasks", "t", json!({ "due": "2026-02-01" })).expect("written");
+    world.converge("ada");
+    for device in &world.devices {
+        let row = &device.rows("tasks")[0];
+        assert_eq!((&row["title"], &row["due"]), (&json!("Oat milk"), &json!("2026-02-01")));
+        assert_eq!(device.session().status().state, State::Synced);
+    }
+    laptop.delete("tasks", "t").expect("written");
+    world.converge("ada");
+    assert!(phone.rows("tasks").is_empty());
+    phone.restore("tasks", "t").expect("written");
+    world.converge("ada");
+    assert_eq!(laptop.rows("tasks")[0]["title"], "Oat milk");
+}
+
+#[test]
+fn the_stamps_of_an_insert_are_its_writers_everywhere() {
+    let world = of_ada(2);
+    world.devices[0].add("tasks", task("t", "Milk")).expect("added");
+    world.converge("ada");
+    let stored = |device: usize| world.devices[device].stored("tasks", "t");
+    assert_eq!(stored(0)["__fieldMeta"]["title"]["at"], stored(1)["__fieldMeta"]["title"]["at"]);
+    assert_eq!(stored(1).get("updatedAt"), None, "it follows from the stamps");
+}
+
+#[test]
+fn a_server_that_is_rolled_back_and_forward_again_loses_nothing() {
+    let world = world(vec![Setup::of("ada"); 2], false);
+    let mut expected = Vec::new();
+    for (round, by_time) in [false, true, false, true, false].into_iter().enumerate() {
+        world.server.set_protocol_1(by_time);
+        for (number, device) in world.devices.iter().enumerate() {
+            let title = format!("{round} of {number}");
+            device.add("tasks", task(&format!("{round}-{number}"), &title)).expect("added");
+            expected.push(title);
+        }
+        world.pass(2 * HOUR_MS);
+        world.converge("ada");
+        for device in 0..2 {
+            let mut shown = titles(&world, device);
+            shown.sort();
+            assert_eq!(shown, expected, "in round {round}");
+        }
+    }
+    let [phone, ..] = &world.devices[..] else { panic!("two devices") };
+    assert!(phone.line.requests_to("/sync/pull") > 0 && phone.line.requests_to("/v2/pull") > 0);
+}
+
+#[test]
+fn a_large_push_finds_a_rolled_back_server_that_lets_browsers_send_it_nothing() {
+    let world = world(vec![Setup::of("ada")], false);
+    world.converge("ada");
+    world.server.set_protocol_1(true);
+    // Its preflight refuses what is sent along with a compressed body: no answer comes.
+    let line = &world.devices[0].line;
+    line.stop(|request| request.path.starts_with("/v2/").then(|| Err(NoAnswer("refused".into()))));
+    world.devices[0].add("tasks", task("t", "Milk")).expect("added");
+    world.pass(5 * 60_000);
+    assert_eq!(world.devices[0].unsent_count(), 0);
+    assert_eq!(world.devices[0].session().status().state, State::Synced);
+}
+
+#[test]
+fn answers_of_somebody_on_the_way_change_no_protocol() {
+    for by_time in [false, true] {
+        let world = world(vec![Setup::of("ada")], by_time);
+        world.devices[0].add("tasks", task("t", "Milk")).expect("added");
+        world.converge("ada");
+        let cursor = world.devices[0].engine_rows("cursor");
+        for fault in [Fault::Html, Fault::Stranger, Fault::ServerError] {
+            for path in ["/v2/push", "/v2/pull", "/sync", "/sync/pull", "/health"] {
+                (0..3).for_each(|_| world.devices[0].line.plan(path, fault));
+            }
+            world.devices[0].update("tasks", "t", json!({ "title": format!("{fault:?}") })).expect("written");
+            world.pass(10_000);
+        }
+        world.pass(10 * 60_000);
+        assert_eq!(world.devices[0].unsent_count(), 0);
+        let now = world.devices[0].engine_rows("cursor");
+        assert_eq!(now[0].get("byTime"), cursor[0].get("byTime"));
+    }
+}
+
+#[test]
+fn rows_that_commit_late_and_many_rows_of_one_time_come() {
+    let world = of_ada(2);
+    let server = world.server.production();
+    server.set_page(3);
+    server.set_tick(1_000_000);
+    server.set_late(20_000);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    for round in 0..8 {
+        for number in 0..10 {
+            phone.add("tasks", task(&format!("{round}-{number}"), "Milk")).expect("added");
+        }
+        laptop.add("settings", json!({ "id": format!("s{round}") })).expect("added");
+        world.pass(7000);
+    }
+    world.pass(3 * POLL_MS);
+    assert_eq!(laptop.rows("tasks").len(), 80);
+    assert_eq!(phone.rows("settings").len(), 8);
+    // A device that begins at the beginning has to go through all of them.
+    laptop.lose_database();
+    laptop.open();
+    world.pass(3 * POLL_MS);
+    assert_eq!(laptop.rows("tasks").len(), 80);
+}
+
+#[test]
+fn a_push_that_is_stored_by_half_or_twice_is_said_whole() {
+    let world = of_ada(2);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    world.server.production().store_half();
+    for number in 0..6 {
+        phone.add("tasks", task(&number.to_string(), "Milk")).expect("added");
+    }
+    phone.line.plan("/sync", Fault::LoseAnswer);
+    phone.line.plan("/sync", Fault::Duplicate);
+    world.pass(5 * 60_000);
+    assert!(world.server.production().row_count() > 6, "some are there more than once");
+    assert_eq!(laptop.rows("tasks").len(), 6);
+    assert_eq!(phone.unsent_count(), 0);
+    world.converge("ada");
+}
+
+#[test]
+fn what_it_cannot_store_is_set_aside_and_holds_up_nothing() {
+    for (status, code) in
+        [(400, "invalid_change"), (422, "invalid_change"), (413, "too_large"), (500, "invalid_change")]
+    {
+        let world = of_ada(2);
+        let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+        world.server.production().refuse("poison", status);
+        phone.add("tasks", task("p", "poison")).expect("added");
+        for number in 0..20 {
+            phone.add("tasks", task(&number.to_string(), "Milk")).expect("added");
+            world.pass(60_000);
+        }
+        world.pass(HOUR_MS);
+        assert_eq!(laptop.rows("tasks").len(), 20, "{status}");
+        let letters = phone.dead_letters();
+        assert_eq!(letters.iter().map(|letter| letter.code.as_str()).collect::<Vec<_>>(), [code], "{status}");
+    }
+}
+
+#[test]
+fn a_server_that_is_behind_the_app_keeps_nothing_from_coming_and_loses_nothing() {
+    let world = of_ada(2);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    phone.line.stop(|request| {
+        let is_push = request.body.as_ref().is_some_and(|body| body.contains("\"op\""));
+        (is_push && request.path.starts_with("/sync/")).then(|| {
+            Ok(Response {
+                status: 400,
+                content_type: "text/plain".into(),
+                retry_after_ms: None,
+                body: "unsupported schemaVersion 2 (max 1)\n".into(),
+            })
+        })
+    });
+    phone.add("tasks", task("mine", "Milk")).expect("added");
+    laptop.add("tasks", task("theirs", "Tea")).expect("added");
+    world.pass(2 * HOUR_MS);
+    assert_eq!(titles(&world, 0).len(), 2, "what others write still comes");
+    assert_eq!((phone.unsent_count(), phone.dead_letters().len()), (1, 0));
+    assert_eq!(phone.session().status().trouble.map(|trouble| trouble.code), Some("schema_too_new".to_owned()));
+    phone.line.stop(|_| None);
+    world.pass(HOUR_MS);
+    assert_eq!(titles(&world, 1).len(), 2);
+}
+
+fn club() -> Vec<Space> {
+    vec![space("club", "family")]
+}
+
+fn in_club(user: &str) -> Setup {
+    Setup { spaces: club(), ..Setup::of(user) }
+}
+
+fn shared(id: &str) -> Value {
+    json!({ "id": id, "title": "Cake", "spaceId": "club" })
+}
+
+#[test]
+fn what_an_outage_of_memberships_left_out_is_read_again_within_a_day() {
+    let world = world(vec![in_club("ada"), in_club("bob")], true);
+    let [ada, bob] = &world.devices[..] else { panic!("two devices") };
+    ada.add("tasks", shared("t")).expect("added");
+    world.pass(10 * 60_000);
+    assert_eq!(bob.rows("tasks").len(), 1);
+    world.server.production().set_members_unknown(true);
+    ada.add("tasks", shared("u")).expect("added");
+    world.pass(20 * 60_000);
+    world.server.production().set_members_unknown(false);
+    world.pass(HOUR_MS);
+    assert_eq!(bob.rows("tasks").len(), 1, "its time has passed, and nothing says so");
+    world.pass(25 * HOUR_MS);
+    assert_eq!(bob.rows("tasks").len(), 2);
+    assert_eq!(bob.rows("tasks").len(), ada.rows("tasks").len());
+}
+
+#[test]
+fn who_joins_a_space_gets_its_history() {
+    let mut world = world(vec![in_club("ada")], true);
+    world.devices[0].add("tasks", shared("t")).expect("added");
+    world.pass(HOUR_MS);
+    world.add(Setup::of("bob")).open();
+    let [ada, bob] = &world.devices[..] else { panic!("two devices") };
+    world.pass(HOUR_MS);
+    assert_eq!(bob.rows("tasks").len(), 0);
+    world.server.set_spaces("bob", club());
+    bob.set_spaces(club()).expect("set");
+    world.pass(10 * 60_000);
+    assert_eq!(bob.store_rows("tasks").len(), ada.store_rows("tasks").len());
+}
+
+#[test]
+fn a_device_that_lost_its_database_gets_back_what_it_wrote_itself() {
+    let world = of_ada(1);
+    let phone = &world.devices[0];
+    phone.add("tasks", task("t", "Milk")).expect("added");
+    world.pass(HOUR_MS);
+    phone.lose_database();
+    phone.open();
+    world.pass(HOUR_MS);
+    assert_eq!(phone.rows("tasks").len(), 1);
+    // And so does who reads everything again while it is open.
+    phone.add("tasks", task("u", "Tea")).expect("added");
+    world.pass(60_000);
+    phone.store_put("tasks", json!({ "id": "u" }));
+    phone.resync_in(0).expect("read again");
+    assert_eq!(phone.rows("tasks").len(), 2);
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_put_right_by_the_servers() {
+    let world = of_ada(2);
+    world.devices[0].clock.jump(-24 * 3_600_000);
+    world.devices[0].restart();
+    let [wrong, right] = &world.devices[..] else { panic!("two devices") };
+    right.add("tasks", task("t", "Milk")).expect("added");
+    world.pass(60_000);
+    wrong.update("tasks", "t", json!({ "title": "Oat milk" })).expect("written");
+    wrong.add("tasks", task("u", "Tea")).expect("added");
+    world.pass(10 * 60_000);
+    let at = |device: usize, id: &str| world.devices[device].stored("tasks", id)["__fieldMeta"]["title"]["at"].clone();
+    let shown = |stamp: Value| stamp.as_str().unwrap_or_default().to_owned();
+    let now = mana_sync_engine::model::Stamp::at_ms(world.executor.now() - HOUR_MS).to_string();
+    assert!(shown(at(1, "u")) > now && shown(at(1, "t")) > now, "nothing is of yesterday");
+    assert_eq!(titles(&world, 1), titles(&world, 0));
+    assert!(wrong.sync().is_ok());
+}
+
+#[test]
+fn a_stream_nudges_and_what_it_says_is_not_applied() {
+    let setup = Setup { transports: vec![TransportKind::Stream, TransportKind::Poll], ..Setup::of("ada") };
+    let world = world(vec![setup; 2], true);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    world.pass(60_000);
+    assert_eq!(laptop.line.connections.streams(), 1, "one for the app");
+    let before = laptop.line.requests_to("/sync");
+    phone.add("tasks", task("t", "Milk")).expect("added");
+    world.pass(2_000);
+    assert_eq!(titles(&world, 1), ["Milk"], "long before the next poll");
+    assert!(laptop.line.requests_to("/sync") < before + 10, "and without a storm");
+    world.pass(HOUR_MS);
+    assert_eq!(laptop.line.connections.streams(), 1, "heartbeats keep it open");
+    world.server.set_protocol_1(false);
+    phone.add("tasks", task("u", "Tea")).expect("added");
+    world.pass(10 * 60_000);
+    assert_eq!(titles(&world, 1), ["Milk", "Tea"]);
+    assert!(laptop.line.requests_to("/v2/stream") > 0, "the other protocol's stream follows");
+}
+
+#[test]
+fn sealed_values_and_the_keyring_go_through_it_whole() {
+    let world = world(vec![sealed::setup(); 2], true);
+    world.devices.iter().for_each(|device| device.unlock(1).expect("unlocked"));
+    world.devices[0].add("tasks", task("t", "Milk")).expect("added");
+    world.converge("ada");
+    world.devices[0].rotate(2).expect("rotated");
+    world.devices[1].update("tasks", "t", json!({ "note": "two litres" })).expect("written");
+    world.converge("ada");
+    world.devices[1].unlock(2).expect("unlocked");
+    world.converge("ada");
+    for device in &world.devices {
+        let row = &device.rows("tasks")[0];
+        assert_eq!((&row["title"], &row["note"]), (&json!("Milk"), &json!("two litres")));
+    }
+}
