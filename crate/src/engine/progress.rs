@@ -112,10 +112,10 @@ pub async fn note_receipt<Tx: Transaction>(tx: &Tx, user: &str, receipt: &str) -
 
 /// Has the next pull begin at the beginning, in the protocol that is spoken. What the server owes for a push is owed no more.
 pub async fn begin_anew<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
-    match of(tx, user).await?.by_time {
-        true => rows::write(tx, rows::CURSOR, user, Progress { by_time: true, ..Progress::default() }),
-        false => Ok(rows::remove(tx, rows::CURSOR, user)?),
+    if of(tx, user).await?.by_time {
+        return rows::write(tx, rows::CURSOR, user, Progress { by_time: true, ..Progress::default() });
     }
+    Ok(rows::remove(tx, rows::CURSOR, user)?)
 }
 
 /// Goes over to the other protocol. Protocol 2 is read from its beginning, since no time says what lies in its streams; a cursor

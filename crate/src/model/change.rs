@@ -111,6 +111,12 @@ impl Change {
         })
     }
 
+    /// The newest of its stamps.
+    #[must_use]
+    pub fn newest_stamp(&self) -> Stamp {
+        self.fields.values().map(|edit| edit.at).fold(self.at, Stamp::max)
+    }
+
     /// The change as the wire carries it.
     #[must_use]
     pub fn to_json(&self) -> Value {

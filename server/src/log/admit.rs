@@ -126,7 +126,7 @@ impl Gate<'_> {
 
     fn check_versions(&self, change: &Change) -> Result<(), Refusal> {
         let limit = self.now.ms() + MAX_PUSH_AHEAD_MS;
-        let newest = change.fields.values().map(|edit| edit.at).chain([change.at]).max().unwrap_or(change.at);
+        let newest = change.newest_stamp();
         if newest.ms() > limit {
             let message = format!("{newest} is more than {} s ahead of the server", MAX_PUSH_AHEAD_MS / 1000);
             return Err(Refusal::new(RejectionCode::ClockAhead, message));

@@ -34,27 +34,39 @@ pub struct Plan {
     /// Whether every second device hears of news by stream.
     #[serde(default)]
     pub streams: bool,
+    /// Whether the server is rolled back to protocol 1 and forward again.
+    #[serde(default)]
+    pub rolls: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
+
+/// How often the server is rolled back or forward, in a thousand events.
+const ROLLS_PERMILLE: u64 = 60;
 
 impl Plan {
     /// The schedule of a seed, with so many events.
     #[must_use]
     pub fn of(seed: u64, events: usize) -> Self {
-        let disasters = Disasters::of(seed);
+        let rolls = (seed / 16) % 8 == 5;
+        // A server of protocol 1 does not say that it was restored.
+        let disasters = if rolls { Disasters { restore: false, ..Disasters::of(seed) } } else { Disasters::of(seed) };
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let mut dice = Dice::new(&random, disasters);
         let events = (0..events).map(|_| dice.event()).collect();
         let (seals, streams) = ((seed / 8).is_multiple_of(3), (seed / 4).is_multiple_of(4));
-        Self { seed, disasters, seals, streams, events }
+        Self { seed, disasters, seals, streams, rolls, events }
     }
 
     /// Performs it and checks what must be true. Gives a fingerprint of everything that happened, and how often things did.
     #[must_use]
     pub fn run(&self) -> (u64, Counts) {
         let mut schedule = Schedule::new(self);
+        let rolling = Random::new(self.seed ^ 0x0110_0110);
         for event in &self.events {
+            if self.rolls && rolling.chance(ROLLS_PERMILLE) {
+                schedule.roll();
+            }
             schedule.perform(event);
         }
         schedule.end();
@@ -68,6 +80,7 @@ struct Schedule {
     ledger: Rc<Ledger>,
     disasters: Disasters,
     seals: bool,
+    rolls: bool,
     backup: Option<MemoryLog>,
     calls: u64,
     /// How many new keys were made.
@@ -94,6 +107,13 @@ impl Schedule {
             setups.iter_mut().step_by(2).for_each(|setup| setup.transports = vec![TransportKind::Stream]);
         }
         let world = World::with(plan.seed, setups);
+        if plan.rolls {
+            world.server.keep_times();
+            let production = world.server.production();
+            production.set_page(usize::try_from(2 + plan.seed % 9).unwrap_or(2));
+            production.set_tick([1, 1000, 1_000_000][usize::try_from(plan.seed % 3).unwrap_or(0)]);
+            production.set_late([0, 500, 20_000][usize::try_from(plan.seed / 3 % 3).unwrap_or(0)]);
+        }
         world.server.set_page(usize::try_from(3 + plan.seed % 40).unwrap_or(3));
         let ledger = Rc::new(Ledger::default());
         for device in &world.devices {
@@ -108,9 +128,16 @@ impl Schedule {
         let books = Rc::clone(&ledger);
         world.server.on_push(move |changes, answer| books.pushed(changes, answer));
         let (dead, counts) = (BTreeSet::new(), Counts::new());
-        let (disasters, seals) = (plan.disasters, plan.seals);
+        let (disasters, seals, rolls) = (plan.disasters, plan.seals, plan.rolls);
         let (new_keys, rotated) = (0, Rc::default());
-        Self { world, ledger, disasters, seals, backup: None, calls: 0, new_keys, rotated, dead, counts }
+        Self { world, ledger, disasters, seals, rolls, backup: None, calls: 0, new_keys, rotated, dead, counts }
+    }
+
+    /// The server is replaced by one of the other protocol.
+    fn roll(&mut self) {
+        let server = &self.world.server;
+        server.set_protocol_1(!server.speaks_protocol_1());
+        self.count("server rolled back or forward");
     }
 
     fn count(&mut self, what: &'static str) {

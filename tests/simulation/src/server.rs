@@ -389,6 +389,9 @@ impl Server {
 
     fn answer_by_time(&self, user: &str, request: &Request) -> Response {
         let spaces: Vec<String> = self.caller(user).spaces.iter().map(|space| space.id.to_string()).collect();
+        if let Some(answer) = self.refused_as_newer(request) {
+            return answer;
+        }
         let answer = self.production.answer(request, (user, &spaces), self.executor.now(), &|app, change| {
             self.take_over(user, app, change);
         });
@@ -396,6 +399,15 @@ impl Server {
             self.stir();
         }
         answer
+    }
+
+    fn refused_as_newer(&self, request: &Request) -> Option<Response> {
+        let push: serde_json::Value = serde_json::from_str(request.body.as_deref()?).ok()?;
+        let version = push["schemaVersion"].as_u64().unwrap_or(1);
+        let app = request.path.strip_prefix("/sync/")?;
+        let newest = self.max_schema.borrow().iter().find(|(known, _)| known.as_str() == app).map(|(_, max)| *max)?;
+        let answer = format!("unsupported schemaVersion {version} (max {newest})\n");
+        (version > u64::from(newest)).then(|| production::text(400, &answer))
     }
 
     /// Takes a row of protocol 1 into the streams, as the table itself does it.
@@ -407,15 +419,22 @@ impl Server {
         let mut random = [0; 10];
         Random::new(self.seed ^ self.production.row_count() as u64).fill(&mut random);
         change.insert("eventId".to_owned(), EventId::from_parts(self.executor.now(), &random).to_string().into());
+        let mut refused = Vec::new();
         for visibility in [None, Some("private")] {
             if let Some(visibility) = visibility {
                 change.insert("visibility".to_owned(), visibility.into());
             }
-            let sent = vec![Sent::from_value(serde_json::Value::Object(change.clone()))];
-            if self.push(user, None, sent).is_ok_and(|answer| answer.rejected.is_empty()) {
+            let change = serde_json::Value::Object(change.clone());
+            let answer = self.push(user, None, vec![Sent::from_value(change.clone())]).expect("nobody is over a quota");
+            if answer.rejected.is_empty() {
+                if let Some(hook) = &*self.on_push.borrow() {
+                    hook(&[change], &answer);
+                }
                 return;
             }
+            refused = answer.rejected;
         }
+        panic!("what a server of protocol 1 stored is said again as it was: {refused:?}");
     }
 
     /// The user of a token `<user>#<number>`, while that number is good.

@@ -8,10 +8,11 @@ use crate::engine::epoch;
 use crate::engine::error::Result;
 use crate::engine::ports::{Host, Method, NoAnswer, Request, Response, Transport};
 use crate::engine::{progress, rebase};
-use crate::model::{AppId, Change, Object, Stamp, TableName};
+use crate::model::{AppId, Change, EventId, Object, Stamp, TableName};
 use crate::probe::{Probe, hit};
+use crate::protocol::limits::MAX_PUSH_AHEAD_MS;
 use crate::protocol::protocol1::{Step, Time, TimeCursor, TimedPage, health, received, said, timed_page};
-use crate::protocol::wire::{PROTOCOL, PullRequest, PushRequest};
+use crate::protocol::wire::{PROTOCOL, PullRequest, PushRequest, Rejection, RejectionCode};
 use crate::store::{ENGINE, Mode, Store, Transaction as _};
 use serde_json::Value;
 use std::cell::Cell;
@@ -27,6 +28,9 @@ const TIME_HOLDS_MS: f64 = 60_000.0;
 
 /// What came of a request.
 pub(super) type Answer = std::result::Result<Response, NoAnswer>;
+
+/// Changes, or the answer that had none.
+type Read = std::result::Result<std::result::Result<Vec<Value>, Response>, NoAnswer>;
 
 /// What is known of the server.
 #[derive(Default)]
@@ -94,14 +98,20 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         (passed < TIME_HOLDS_MS).then(|| time.shifted(passed as i64))
     }
 
-    /// Pushes app by app. A server that has half of it is sent all of it again, which merging leaves without effect.
+    /// Pushes app by app. A server that has half of it is sent all of it again, which merging leaves without effect. It takes
+    /// stamps of any time; so what is ahead of it is held back here, as a server of protocol 2 would refuse it.
     pub(super) async fn push_by_time(&self, request: PushRequest) -> Answer {
+        if self.server_time().is_none() && self.ask_health().await? != Some(true) {
+            self.spoken.confirmed.set(false);
+            return Ok(nothing_said());
+        }
+        let now = self.server_time().unwrap_or(Stamp::EPOCH);
+        let read = |change| Change::parse(change).map_err(|malformed| NoAnswer(malformed.to_string()));
+        let changes = request.changes.into_iter().map(read).collect::<std::result::Result<Vec<_>, _>>()?;
+        let (ahead, sent) = held_back(changes, now);
         let mut apps: BTreeMap<AppId, Vec<Value>> = BTreeMap::new();
-        let mut accepted = Vec::new();
-        for change in request.changes {
-            let change = Change::parse(change).map_err(|malformed| NoAnswer(malformed.to_string()))?;
-            apps.entry(change.app.clone()).or_default().extend(said(&change));
-            accepted.push(change.event_id);
+        for change in &sent {
+            apps.entry(change.app.clone()).or_default().extend(said(change));
         }
         for (app, changes) in apps {
             let answer = self.post_changes(&app, NOTHING_SINCE, request.schema_version, changes).await?;
@@ -109,22 +119,20 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 return Ok(answer);
             }
         }
-        let time = self.server_time().unwrap_or(Stamp::EPOCH);
-        let answer = Object::new().with("accepted", accepted).with("rejected", Vec::<Value>::new());
-        Ok(typed(answer.with("serverTime", time)))
+        let accepted: Vec<EventId> = sent.into_iter().map(|change| change.event_id).collect();
+        let answer = Object::new().with("accepted", accepted).with("rejected", ahead);
+        Ok(typed(answer.with("serverTime", now)))
     }
 
     /// What is new, as a page: of the first table, in the order of the run, that has anything.
     pub(super) async fn pull_by_time(self: &Rc<Self>, request: PullRequest) -> Answer {
         let mut cursor = TimeCursor::read(request.cursor.as_deref());
         if cursor.is_at_rest() || self.server_time().is_none() {
-            match self.ask_health().await? {
-                Some(true) => {}
+            let by_time = self.ask_health().await?;
+            if by_time != Some(true) {
                 // Not in this protocol's words: it is found out which one is spoken.
-                Some(false) | None => {
-                    self.spoken.confirmed.set(false);
-                    return Ok(nothing_said());
-                }
+                self.spoken.confirmed.set(false);
+                return Ok(nothing_said());
             }
         }
         let now = self.server_time().unwrap_or(Stamp::EPOCH);
@@ -148,12 +156,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     /// Asks for what a step says; gives its changes as protocol 2 has them, or the answer that was none.
-    async fn take_step(
-        &self,
-        cursor: &mut TimeCursor,
-        apps: &BTreeMap<AppId, Vec<TableName>>,
-        step: Step,
-    ) -> std::result::Result<std::result::Result<Vec<Value>, Response>, NoAnswer> {
+    async fn take_step(&self, cursor: &mut TimeCursor, apps: &BTreeMap<AppId, Vec<TableName>>, step: Step) -> Read {
         let (app, read) = match step {
             Step::App { app, since } => {
                 let tables = apps.get(&app).cloned().unwrap_or_default();
@@ -161,7 +164,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 match answer.as_ref().ok().and_then(timed_page) {
                     Some(page) if !page.has_more && page.changes.len() < ANSWERED => {
                         cursor.read_app(&app, &tables, page.until);
-                        (app, page.changes)
+                        // A table that this version of the app does not have is read when it does.
+                        let is_known = |change: &Value| tables.iter().any(|table| change["table"] == table.as_str());
+                        (app, page.changes.into_iter().filter(is_known).collect())
                     }
                     None if answer.as_ref().is_ok_and(|answer| is_refusal(answer.status)) => return Ok(Err(answer?)),
                     // More than is answered at once, or than can be read.
@@ -174,8 +179,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             Step::Table { app, table, since, is_first } => {
                 let answer = self.get_page(&app, &table, since, is_first).await?;
                 let Some(page) = timed_page(&answer) else { return Ok(Err(answer)) };
-                let changes = self.read_page(cursor, (&app, &table), since, page).await?;
-                (app, changes)
+                match self.read_page(cursor, (&app, &table), since, page).await? {
+                    Ok(changes) => (app, changes),
+                    Err(answer) => return Ok(Err(answer)),
+                }
             }
         };
         let now = self.server_time().unwrap_or(Stamp::EPOCH);
@@ -189,25 +196,25 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         (app, table): (&AppId, &TableName),
         since: Time,
         page: TimedPage,
-    ) -> std::result::Result<Vec<Value>, NoAnswer> {
+    ) -> Read {
         if !page.has_more {
             cursor.read_table(app, table, page.until);
-            return Ok(page.changes);
+            return Ok(Ok(page.changes));
         }
         if let Some(next) = since.next_page(page.until) {
             cursor.read_page(app, table, next);
-            return Ok(page.changes);
+            return Ok(Ok(page.changes));
         }
         hit(Probe::LoopTimeStuck);
         let answer = self.post_changes(app, &since.to_string(), 1, Vec::new()).await?;
-        let all = timed_page(&answer).map(|page| page.changes).unwrap_or_default();
-        if all.is_empty() || all.len() >= ANSWERED {
+        let Some(all) = timed_page(&answer) else { return Ok(Err(answer)) };
+        if all.changes.len() >= ANSWERED {
             // There are still more, and nothing in this protocol that asks for them.
             self.tell_stuck(app.as_str());
         }
         cursor.read_page(app, table, since.step_over(page.until));
         let is_of_table = |change: &Value| change["table"].as_str() == Some(table.as_str());
-        Ok(page.changes.into_iter().chain(all.into_iter().filter(is_of_table)).collect())
+        Ok(Ok(page.changes.into_iter().chain(all.changes.into_iter().filter(is_of_table)).collect()))
     }
 
     async fn get_page(&self, app: &AppId, table: &TableName, since: Time, is_first: bool) -> Answer {
@@ -226,6 +233,22 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let request = Request { method: Method::Post, path, body: Some(body), token, client: Some(client) };
         self.transport.send(request).await
     }
+}
+
+/// What is ahead of the server, refused, and what is sent; changes of a group are dealt with as one.
+fn held_back(changes: Vec<Change>, now: Stamp) -> (Vec<Rejection>, Vec<Change>) {
+    let is_ahead = |change: &Change| change.newest_stamp().ms() > now.ms() + MAX_PUSH_AHEAD_MS;
+    let groups: Vec<String> =
+        changes.iter().filter(|change| is_ahead(change)).filter_map(|change| change.group.clone()).collect();
+    let is_held =
+        |change: &Change| is_ahead(change) || change.group.as_ref().is_some_and(|group| groups.contains(group));
+    let (held, sent): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_held);
+    let refuse = |change: Change| Rejection {
+        event_id: change.event_id.to_string(),
+        code: RejectionCode::ClockAhead,
+        message: format!("{} is ahead of the server", change.newest_stamp()),
+    };
+    (held.into_iter().map(refuse).collect(), sent)
 }
 
 /// Whether an answer may be that of a server, or of something on the way, that speaks another protocol. Nothing of it is believed.

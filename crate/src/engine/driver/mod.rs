@@ -295,9 +295,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             schema_version: batch.schema_version,
             changes: batch.changes.clone(),
         };
-        let answer = match progress.by_time {
-            true => self.push_by_time(request).await,
-            false => self.post("/v2/push", request.into()).await,
+        let answer = if progress.by_time {
+            self.push_by_time(request).await
+        } else {
+            self.post("/v2/push", request.into()).await
         };
         Ok((answer, progress.by_time))
     }
@@ -360,10 +361,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// Asks for a page in the protocol that is spoken.
     async fn ask_page(self: &Rc<Self>, request: PullRequest, by_time: bool) -> Answer {
-        match by_time {
-            true => self.pull_by_time(request).await,
-            false => self.post("/v2/pull", request.into()).await,
-        }
+        if by_time { self.pull_by_time(request).await } else { self.post("/v2/pull", request.into()).await }
     }
 
     async fn post(&self, path: &'static str, body: Value) -> Answer {

@@ -185,7 +185,9 @@ impl Schedule {
             }
         }
         if !self.disasters.restore {
-            self.ledger.check_conflicts(&told, &self.dead, self.disasters.are_none());
+            // Protocol 1 does not say what a writer had seen: a loss is told only while it is unsent.
+            let is_all_known = self.disasters.are_none() && !self.rolls;
+            self.ledger.check_conflicts(&told, &self.dead, is_all_known);
         }
     }
 
