@@ -115,7 +115,7 @@ pub async fn begin_anew<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
     if of(tx, user).await?.by_time {
         return rows::write(tx, rows::CURSOR, user, Progress { by_time: true, ..Progress::default() });
     }
-    Ok(rows::remove(tx, rows::CURSOR, user)?)
+    rows::remove(tx, rows::CURSOR, user)
 }
 
 /// Goes over to the other protocol. Protocol 2 is read from its beginning, since no time says what lies in its streams; a cursor
