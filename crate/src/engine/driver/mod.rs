@@ -1,5 +1,6 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
+mod check;
 mod connection;
 mod keyring;
 mod socket;
@@ -20,6 +21,7 @@ use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::{Effect, Input, Machine, Part, Problem, SettledAs};
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
+pub use check::Asked;
 use connection::Connection;
 use futures_channel::oneshot;
 use serde_json::Value;
