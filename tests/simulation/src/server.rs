@@ -5,15 +5,15 @@ use super::random::Random;
 use futures_util::FutureExt as _;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{
-    Caller, ChangeLog as _, Collection, Epoch, LogError, Pull, PullError, Push, PushOutcome, Sent, SyncLog,
+    Caller, ChangeLog as _, Check, Collection, Epoch, LogError, Pull, PullError, Push, PushOutcome, Sent, SyncLog,
     Transaction as _,
 };
 use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
-use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
+use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, TableName, UserId};
 use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
 use mana_sync_engine::protocol::wire::{
-    ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer,
+    CheckRequest, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer, RecordName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -333,6 +333,10 @@ impl Server {
                 Ok(pull) => self.pull(&user, pull),
                 Err(_) => error(400, "invalid_request", None),
             },
+            "/v2/check" => match serde_json::from_str::<CheckRequest>(body) {
+                Ok(check) => self.check(&user, check),
+                Err(_) => error(400, "invalid_request", None),
+            },
             _ => error(404, "not_found", None),
         }
     }
@@ -374,13 +378,21 @@ impl Server {
         Ok(PushAnswer { protocol: PROTOCOL, accepted, rejected, receipt, server_time: self.now() })
     }
 
+    fn check(&self, user: &str, request: CheckRequest) -> Response {
+        let (caller, tables) = (self.caller(user), tables(request.apps));
+        let except = request.except.into_iter().map(|RecordName { app, table, id }| (Collection { app, table }, id));
+        let check = Check { caller, cursor: request.cursor, tables, except: except.collect() };
+        match self.rules().check(&check).now_or_never().expect("the log in memory never waits") {
+            Err(PullError::Expired(reason)) => error(410, "cursor_expired", Some(reason)),
+            Err(PullError::Log(_)) => error(503, "busy", None),
+            Ok(checked) => json(200, &checked.into_answer(self.now())),
+        }
+    }
+
     fn pull(&self, user: &str, request: PullRequest) -> Response {
         let caller = self.caller(user);
         let spaces = caller.spaces.clone();
-        let of_app = |(app, tables): (AppId, Vec<_>)| {
-            tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
-        };
-        let tables = request.apps.into_iter().flat_map(of_app).collect();
+        let tables = tables(request.apps);
         let (cursor, receipt, limit) = (request.cursor, request.receipt, request.limit.min(self.page.get()));
         let pull = Pull { caller, cursor, receipt, tables, limit };
         match self.rules().pull(&pull).now_or_never().expect("the log in memory never waits") {
@@ -401,6 +413,13 @@ impl Server {
             }
         }
     }
+}
+
+fn tables(apps: BTreeMap<AppId, Vec<TableName>>) -> BTreeSet<Collection> {
+    let of_app = |(app, tables): (AppId, Vec<_>)| {
+        tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
+    };
+    apps.into_iter().flat_map(of_app).collect()
 }
 
 /// A JSON answer.
