@@ -43,9 +43,18 @@ impl Drop for Checking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ApiError;
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse as _;
 
     fn user(name: &str) -> UserId {
         UserId::parse(name).unwrap()
+    }
+
+    #[test]
+    fn who_is_refused_is_told_when_to_come_again() {
+        let response = ApiError::from(UnderWay).into_response();
+        assert_eq!((response.status().as_u16(), response.headers()[RETRY_AFTER].as_bytes()), (429, &b"5"[..]));
     }
 
     #[test]

@@ -295,6 +295,12 @@ impl Device {
         self.call(async move { session.sync_now().await }).expect("a round ends")
     }
 
+    /// Begins to compare itself with the server, and does not wait; `told` hears the answer while the tab lives.
+    pub fn begin_check(&self, told: impl FnOnce(Result<Check>) + 'static) {
+        let Some((owner, session)) = self.with_tab(0, |tab| (tab.owner, Rc::clone(&tab.session))) else { return };
+        self.executor.spawn(owner, Box::pin(async move { told(session.check().await) }));
+    }
+
     /// Pulls everything anew, in a tab.
     pub fn resync_in(&self, tab: usize) -> Result<()> {
         let session = self.session_at(tab).expect("the tab is open");

@@ -280,6 +280,12 @@ impl Server {
         self.removed.borrow_mut().clear();
     }
 
+    /// Whether there is anything in the log that is not shown.
+    #[must_use]
+    pub fn withholds(&self) -> bool {
+        !self.removed.borrow().is_empty()
+    }
+
     fn is_removed(&self, change: &Change) -> bool {
         self.removed.borrow().contains(&change.event_id)
     }
