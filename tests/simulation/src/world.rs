@@ -131,9 +131,12 @@ impl World {
 
     /// Every device finds by itself that it holds what the server does.
     pub fn check_devices(&self) {
-        for (number, device) in self.devices.iter().enumerate() {
-            let check = device.check().expect("a check is answered");
-            assert_eq!(check.state, CheckState::Equal, "device {number} compares itself with the server: {check:?}");
-        }
+        (0..self.devices.len()).for_each(|number| self.check_device(number));
+    }
+
+    /// One device does.
+    pub fn check_device(&self, number: usize) {
+        let check = self.devices[number].check().expect("a check is answered");
+        assert_eq!(check.state, CheckState::Equal, "device {number} compares itself with the server: {check:?}");
     }
 }
