@@ -39,7 +39,9 @@ describe('a device that is compared with the server', { timeout: 120_000 }, () =
         if (!database.objectStoreNames.contains('tasks')) continue;
         const tasks = database.transaction('tasks', 'readwrite').objectStore('tasks');
         for (const task of await done(tasks.getAll())) {
-          if (task.__fieldMeta?.title) task.__fieldMeta.title.at = '2020-01-01T00:00:00.000000Z';
+          // Fields that were written together share one mark.
+          const title = { ...task.__fieldMeta?.title, at: '2020-01-01T00:00:00.000000Z' };
+          task.__fieldMeta = { ...task.__fieldMeta, title };
           await done(tasks.put(task));
         }
         database.close();

@@ -7,10 +7,13 @@ use crate::engine::error::Result;
 use crate::engine::ports::{Host, Tabs, Transport};
 use crate::protocol::limits::MAX_CHECK_EXCEPT;
 use crate::store::Store;
+use futures_util::future::{Either, select};
 use std::rc::Rc;
 
 /// After so many rounds without a result there is none.
 const MAX_ROUNDS: usize = 5;
+/// How long pushing and pulling may take, in milliseconds.
+const MAX_SYNC_MS: u64 = 60_000;
 /// How long a round that came to nothing is followed by nothing, in milliseconds.
 const PAUSE_MS: u64 = 500;
 /// The longest pause, whatever the server asks for, in milliseconds.
@@ -31,7 +34,12 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         let driver = self.driver.as_ref().filter(|_| self.wanted.get()).ok_or_else(not_running)?;
         let mut before: Option<Check> = None;
         for _ in 0..MAX_ROUNDS {
-            self.sync_now().await?;
+            let limit = self.engine.host().sleep(MAX_SYNC_MS);
+            match select(Box::pin(self.sync_now()), limit).await {
+                Either::Left((synced, _)) => synced?,
+                // Somebody writes faster than it is sent.
+                Either::Right(_) => break,
+            }
             match self.compare(driver).await? {
                 Round::Found(check) if check.state != CheckState::Different => return Ok(check),
                 // Of two rounds, each with what was pushed and pulled before it.

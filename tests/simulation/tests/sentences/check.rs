@@ -104,6 +104,7 @@ fn a_locked_vault_is_no_obstacle() {
 fn what_the_server_refused_is_left_out_and_everything_else_is_compared() {
     let world = refused();
     let [device, other] = [&world.devices[0], &world.devices[1]];
+    world.devices.iter().for_each(|device| device.unlock(7).expect("unlocked"));
     device.add("tasks", json!({ "id": "own", "title": "Mine" })).expect("added");
     let found = check(device);
     assert!(found.equal && found.left_out == 1, "{found:?}");
@@ -135,7 +136,7 @@ fn what_was_put_aside_is_left_out() {
 
 #[test]
 fn whoever_writes_meanwhile_is_no_difference() {
-    for pause in [1, 7, 40, 160, 700] {
+    for pause in [20, 160, 700] {
         let world = world();
         let (done, told) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(None)));
         let (ended, said) = (Rc::clone(&done), Rc::clone(&told));
@@ -145,7 +146,7 @@ fn whoever_writes_meanwhile_is_no_difference() {
             said.set(Some(check.expect("a check is answered")));
         });
         let mut number = 0;
-        while !done.get() && number < 100_000 {
+        while !done.get() && number < 20_000 {
             number += 1;
             for device in &world.devices {
                 let change = row(json!({ "title": format!("{number}"), "note": number }));
@@ -165,10 +166,10 @@ fn whoever_writes_meanwhile_is_no_difference() {
 fn another_members_private_record_is_no_difference_and_leaves_no_trace() {
     let of = |name: &str| Setup { spaces: vec![sealed::space("club", "family")], ..Setup::of(name) };
     let world = World::with(1, vec![of("ada"), of("bob")]);
-    ["ada", "bob"].map(|user| world.server.set_spaces(user, of(user).spaces));
+    ["ada", "bob"].into_iter().for_each(|user| world.server.set_spaces(user, of(user).spaces));
     let [adas, bobs] = [&world.devices[0], &world.devices[1]];
     world.pass(5_000);
-    ["open", "hidden"].map(|id| adas.add("tasks", cake(id)).expect("added"));
+    ["open", "hidden"].into_iter().for_each(|id| drop(adas.add("tasks", cake(id)).expect("added")));
     world.pass(60_000);
     let before = check(bobs);
     assert!(before.equal && before.tables[0].server.records == 2, "{before:?}");
@@ -197,7 +198,8 @@ fn a_server_that_cannot_say_is_no_difference() {
     for _ in 0..9 {
         device.line.plan("/v2/check", Fault::Busy);
     }
-    assert_eq!((check(device).state, check(device).tables), (CheckState::Moving, Vec::new()));
+    let refused = check(device);
+    assert_eq!((refused.state, refused.tables), (CheckState::Moving, Vec::new()));
     device.session().sync_stop();
     assert_eq!(code(device.check()), "closed");
 }
