@@ -128,8 +128,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let position = Position::read(&tx, &user).await?;
         let mut open: Vec<_> = held::read(&tx, &user).await?.into_iter().map(|(name, _)| name).collect();
         open.extend(apply::quarantined(&tx, &user).await?);
-        let config = self.config();
-        open.retain(|(app, table, _)| config.local_table(app, table).is_some());
+        open.retain(|(app, table, _)| self.config().local_table(app, table).is_some());
         Ok(Circumstances { position, open: open.into_iter().collect(), away: leaving::away(&tx, &user).await? })
     }
 
@@ -142,7 +141,10 @@ impl<S: Store, H: Host> Engine<S, H> {
             let rows = tx.scan(table, &scan, &|_| true).await?;
             drop(tx);
             let config = self.config();
-            rows.iter().for_each(|row| add(row, sync, &config, local));
+            for row in &rows {
+                add(row, sync, &config, local);
+            }
+            drop(config);
             match rows.last().and_then(|row| row.text(ID)) {
                 Some(last) if rows.len() == PAGE => after = Some(Key::text(&last)),
                 _ => return Ok(()),

@@ -72,11 +72,13 @@ record! {
 
 impl Check {
     /// A check that cannot say.
+    #[must_use]
     pub const fn unsaid(state: CheckState, left_out: usize) -> Self {
         Self { state, equal: false, tables: Vec::new(), left_out }
     }
 
     /// Compares what is held here with the server's answer.
+    #[must_use]
     pub fn of(local: &Local, answer: &CheckAnswer) -> Self {
         let theirs = |table: &TableFingerprint| local.is_compared(&table.stream, &answer.streams);
         let mut places: Vec<_> = local.places(&answer.streams).collect();

@@ -25,14 +25,15 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         apps.retain(|app, _| app.as_str() != keyring::APP);
         let request = CheckRequest {
             protocol: PROTOCOL,
-            client_id: self.client_id().map_err(|NoAnswer(message)| failed("bad_client", message))?,
+            client_id: self.client_id().map_err(|NoAnswer(message)| failed("bad_client", &message))?,
             personal_space_id: self.engine.config().personal_space().cloned(),
             cursor: cursor.to_owned(),
             apps,
             except: local.except(),
         };
         let body = Value::from(request).to_string();
-        let token = match self.token.borrow().clone() {
+        let known = self.token.borrow().clone();
+        let token = match known {
             Some(token) => Some(token),
             None => self.ask_token(TokenReason::Start).await?,
         };
@@ -47,7 +48,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// A token of its own: what the loop does about one that is refused is the loop's business.
     async fn ask_token(&self, reason: TokenReason) -> Result<Option<String>> {
-        self.transport.token(reason).await.map_err(|NoAnswer(message)| failed("token_failed", message))
+        self.transport.token(reason).await.map_err(|NoAnswer(message)| failed("token_failed", &message))
     }
 
     async fn ask_with(&self, token: Option<String>, body: &str) -> std::result::Result<CheckAnswer, Failure> {
@@ -76,11 +77,11 @@ fn told(answer: std::result::Result<CheckAnswer, Failure>) -> Result<Asked> {
                 Failure::PaymentRequired => "the account does not include sync at present".to_owned(),
                 Failure::Expired(_) => "the cursor expired".to_owned(),
             };
-            Err(failed(failure.code(), message))
+            Err(failed(failure.code(), &message))
         }
     }
 }
 
-fn failed(code: &str, message: String) -> Error {
+fn failed(code: &str, message: &str) -> Error {
     Error::new(Kind::SyncFailed, format!("the check did not finish: {message}")).with(json!({ "code": code }))
 }
