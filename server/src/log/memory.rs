@@ -173,7 +173,9 @@ impl Snapshot for MemorySnapshot {
         let mut rows: Vec<&LogRow> = rows.filter(is_wanted).collect();
         // Rows of one record keep their order.
         rows.sort_by(|a, b| record_of(a).cmp(&record_of(b)));
-        rows.into_iter().for_each(|row| take(Change { group: None, ..row.change.clone() }));
+        for row in rows {
+            take(Change { group: None, ..row.change.clone() });
+        }
         Ok(())
     }
 }
