@@ -166,10 +166,14 @@ fn whoever_writes_meanwhile_is_no_difference() {
 fn another_members_private_record_is_no_difference_and_leaves_no_trace() {
     let of = |name: &str| Setup { spaces: vec![sealed::space("club", "family")], ..Setup::of(name) };
     let world = World::with(1, vec![of("ada"), of("bob")]);
-    ["ada", "bob"].into_iter().for_each(|user| world.server.set_spaces(user, of(user).spaces));
+    for user in ["ada", "bob"] {
+        world.server.set_spaces(user, of(user).spaces);
+    }
     let [adas, bobs] = [&world.devices[0], &world.devices[1]];
     world.pass(5_000);
-    ["open", "hidden"].into_iter().for_each(|id| drop(adas.add("tasks", cake(id)).expect("added")));
+    for id in ["open", "hidden"] {
+        adas.add("tasks", cake(id)).expect("added");
+    }
     world.pass(60_000);
     let before = check(bobs);
     assert!(before.equal && before.tables[0].server.records == 2, "{before:?}");
