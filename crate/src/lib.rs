@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod crypto;
 pub mod engine;
+pub mod fingerprint;
 pub mod merge;
 pub mod model;
 pub mod probe;

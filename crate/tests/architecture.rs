@@ -8,20 +8,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, with the modules it may name.
-const RINGS: [(&str, &[&str]); 10] = [
+const RINGS: [(&str, &[&str]); 11] = [
     ("probe", &[]),
     ("model", &[]),
     ("clock", &["model"]),
     ("merge", &["probe", "model"]),
     ("crypto", &["model"]),
-    ("protocol", &["probe", "model"]),
+    ("fingerprint", &["model", "merge"]),
+    ("protocol", &["probe", "model", "fingerprint"]),
     ("store", &["model"]),
-    ("engine", &["probe", "model", "clock", "merge", "crypto", "protocol", "store"]),
+    ("engine", &["probe", "model", "clock", "merge", "crypto", "fingerprint", "protocol", "store"]),
     ("web", &["model", "clock", "merge", "crypto", "protocol", "store", "engine"]),
     ("bindings", &["model", "clock", "merge", "crypto", "protocol", "store", "engine", "web"]),
 ];
 /// What the server may name of the engine.
-const SERVER: [&str; 3] = ["model", "protocol", "merge"];
+const SERVER: [&str; 4] = ["model", "protocol", "merge", "fingerprint"];
 /// The only modules that know the browser.
 const BROWSER: [&str; 2] = ["web", "bindings"];
 const BROWSER_CRATES: [&str; 5] = ["js_sys", "web_sys", "wasm_bindgen", "wasm_bindgen_futures", "serde_wasm_bindgen"];

@@ -214,6 +214,7 @@ export interface RawEngine {
   syncStop(): void;
   syncNow(): Promise<void>;
   resync(): Promise<void>;
+  check(): Promise<RawCheck>;
   syncStatus(): RawStatus;
   whenSynced(ticket: number): Promise<void>;
   unsentCount(): Promise<number>;
@@ -255,6 +256,23 @@ export interface RawTx {
   onAbandoned(call: () => void): void;
   commit(): Promise<RawWritten>;
   abort(): void;
+}
+
+export interface RawCheck {
+  state: 'equal' | 'different' | 'moving' | 'waiting';
+  equal: boolean;
+  tables: RawTableCheck[];
+  leftOut: number;
+}
+
+export interface RawTableCheck {
+  app: string;
+  table: string;
+  /** Missing for what is the user's own. */
+  spaceId?: string;
+  local: { records: number; hash: string };
+  server: { records: number; hash: string };
+  equal: boolean;
 }
 
 export interface RawStatus {

@@ -6,7 +6,7 @@ import { engineClosed } from './errors.js';
 import type { Instance } from './instance.js';
 import type { RawStatus } from './raw.js';
 import { ValueStore } from './store.js';
-import type { DeadLetter, DeadLetters, Store, Sync, SyncStatus } from './types.js';
+import type { CheckResult, DeadLetter, DeadLetters, Store, Sync, SyncStatus } from './types.js';
 
 /** What the status is until the engine has said something. */
 export const initialStatus: SyncStatus = Object.freeze({ state: 'local', pending: 0, lastSyncedAt: null, error: null });
@@ -43,6 +43,11 @@ export class EngineSync implements Sync {
 
   resync(): Promise<void> {
     return this.#connection().run((raw) => raw.resync());
+  }
+
+  async check(): Promise<CheckResult> {
+    const { tables, ...rest } = await this.#connection().run((raw) => raw.check());
+    return { ...rest, tables: tables.map(({ spaceId = null, ...table }) => ({ ...table, spaceId })) };
   }
 
   unsentCount(): Promise<number> {

@@ -603,10 +603,60 @@ export interface Sync {
    * fails, the pull goes on by itself when the server can be reached.
    */
   resync(): Promise<void>;
+  /**
+   * Compares what this device holds with what the server does, after pushing and pulling, and changes nothing: per table and
+   * space, how many records there are and a fingerprint of when each field was written. No value is read, so it works
+   * while the vault is locked, and in every tab. Writing may go on. It reads everything on both sides: for a person who asks,
+   * or once in a while. What differs is mended by `resync`. Rejects like `syncNow`.
+   */
+  check(): Promise<CheckResult>;
   /** How many changes of this user the server does not have: on their way, refused, or waiting behind a refused one. */
   unsentCount(): Promise<number>;
   /** What the server refused for good. */
   readonly deadLetters: DeadLetters;
+}
+
+/** What a check found. */
+export interface CheckResult {
+  /**
+   * `equal`: everything that was compared is the same. `different`: some tables differ, and twice in a row by the same.
+   * `moving`: changes kept coming, so nothing can be said now. `waiting`: more than 1,000 records have changes that were not
+   * sent, not taken or not applied, so nothing can be said before they are.
+   */
+  readonly state: 'equal' | 'different' | 'moving' | 'waiting';
+  /** Whether everything that was compared is the same. */
+  readonly equal: boolean;
+  /** The tables with records on either side, by space; empty while nothing can be said. */
+  readonly tables: readonly TableCheck[];
+  /**
+   * How many records were left out, on both sides, because this device knows that they differ: with changes that were not
+   * sent, refused ones (`deadLetters`) and what waits behind them, and those with changes in quarantine.
+   */
+  readonly leftOut: number;
+}
+
+/** One table in one space, on this device and on the server. */
+export interface TableCheck {
+  /** The app. */
+  readonly app: string;
+  /** The table. */
+  readonly table: string;
+  /** The space; `null` for what is the user's own, also of their personal space. */
+  readonly spaceId: string | null;
+  /** This device. */
+  readonly local: TableFingerprint;
+  /** The server. */
+  readonly server: TableFingerprint;
+  /** Whether both hold the same. */
+  readonly equal: boolean;
+}
+
+/** What one side holds of a table, without deleted records. */
+export interface TableFingerprint {
+  /** How many records. */
+  readonly records: number;
+  /** 64 hexadecimal digits made of the ids of the records and of when each of their fields was written. */
+  readonly hash: string;
 }
 
 /**

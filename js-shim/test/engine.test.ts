@@ -94,6 +94,13 @@ describe('sync', () => {
     engine.sync.start();
     await engine.sync.syncNow();
     await engine.sync.resync();
+    const sum = { records: 1, hash: '0f'.repeat(32) };
+    const table = { app: 'todo', table: 'tasks', local: sum, server: sum, equal: true };
+    const tables = [
+      { ...table, spaceId: null },
+      { ...table, spaceId: 'family' },
+    ];
+    expect(await engine.sync.check()).toEqual({ state: 'equal', equal: true, tables, leftOut: 2 });
     expect(await engine.sync.unsentCount()).toBe(3);
     expect(world.instance.calls.map(([name]) => name)).toEqual([
       'syncStart',
@@ -101,6 +108,7 @@ describe('sync', () => {
       'syncStart',
       'syncNow',
       'resync',
+      'check',
     ]);
   });
 

@@ -5,6 +5,7 @@ import { openWith } from '../src/engine.js';
 import type {
   Glue,
   RawCallback,
+  RawCheck,
   RawCounted,
   RawDeadLetter,
   RawEngine,
@@ -122,6 +123,18 @@ export class InstanceDouble implements RawEngine {
   resync(): Promise<void> {
     this.#called('resync');
     return Promise.resolve();
+  }
+
+  check(): Promise<RawCheck> {
+    this.#called('check');
+    const sum = { records: 1, hash: '0f'.repeat(32) };
+    const table = { app: 'todo', table: 'tasks', local: sum, server: sum, equal: true };
+    return this.later(() => ({
+      state: 'equal',
+      equal: true,
+      tables: [table, { ...table, spaceId: 'family' }],
+      leftOut: 2,
+    }));
   }
 
   syncNow(): Promise<void> {

@@ -1,6 +1,7 @@
 //! Errors as clients see them: a status, a stable code, a sentence; never what happened inside.
 
 use crate::auth::Unverified;
+use crate::checks::UnderWay;
 use crate::hub::TooMany;
 use crate::log::{LogError, PullError};
 use crate::members::Unavailable;
@@ -156,6 +157,13 @@ impl From<TooMany> for ApiError {
     fn from(_: TooMany) -> Self {
         let message = "this person has too many connections open; close one, or ask without one";
         Self { retry_after: Some(30), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connections", message) }
+    }
+}
+
+impl From<UnderWay> for ApiError {
+    fn from(_: UnderWay) -> Self {
+        let message = "a check is under way; ask again when it has ended";
+        Self { retry_after: Some(5), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "check_under_way", message) }
     }
 }
 

@@ -5,8 +5,8 @@ use crate::log::erase::{self, Erasure};
 use crate::log::postgres::{PostgresEraser, PostgresLog};
 use crate::log::sqlite::{Database, SqliteLog};
 use crate::log::{
-    ByTime, Caller, ChangeLog, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome, Since, SyncLog,
-    Withheld,
+    ByTime, Caller, ChangeLog, Check, Checked, DatedPage, LogError, News, Pull, PullError, PullPage, Push, PushOutcome,
+    Since, SyncLog, Withheld,
 };
 use mana_sync_engine::model::{AppId, SpaceId};
 use std::collections::BTreeMap;
@@ -77,6 +77,15 @@ impl StoredLog {
         match self {
             Self::Sqlite(log) => log.pull(&pull).await,
             Self::Postgres(log) => log.pull(&pull).await,
+        }
+    }
+
+    /// Merges what somebody may read ([`SyncLog::check`]).
+    pub async fn check(&self, mut check: Check) -> Result<Checked, PullError> {
+        check.caller = self.knowing_own_space(check.caller).await?;
+        match self {
+            Self::Sqlite(log) => log.check(&check).await,
+            Self::Postgres(log) => log.check(&check).await,
         }
     }
 

@@ -262,6 +262,16 @@ impl RawEngine {
         )
     }
 
+    /// Compares this device with the server: a `RawCheck`.
+    #[wasm_bindgen(js_name = check)]
+    pub fn check(&self) -> Promise {
+        let session = Rc::clone(&self.session);
+        self.promise(move |_| async move {
+            let check = session.check().await.map_err(|e| thrown(&e))?;
+            Ok(convert::json_out(&check.into()))
+        })
+    }
+
     /// The sync status.
     #[wasm_bindgen(js_name = syncStatus)]
     pub fn sync_status(&self) -> JsValue {

@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod changes;
+mod check;
 mod config;
 mod data_version;
 mod driver;
@@ -45,6 +46,7 @@ mod write;
 
 pub use adopt::Adoption;
 pub use apply::{Applied, Merged, Page, Reason, merge_into};
+pub use check::{Check, CheckState, Held, TableCheck};
 pub use config::{Config, GUEST, Table, User};
 pub use data_version::Upgrade;
 pub use driver::Driver;

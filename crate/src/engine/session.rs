@@ -3,6 +3,7 @@
 //! Tabs of one browser profile share the database. Exactly one of them, the leader, exchanges with the server; the
 //! others tell it what they commit and hear from it what it applied.
 
+mod checking;
 mod idle;
 mod leading;
 mod rotation;

@@ -7,6 +7,8 @@ pub const MAX_PAGE: usize = 1000;
 /// Most tables in one pull, of all apps together. A cursor may say another position for each of them, and each position
 /// is read from on its own.
 pub const MAX_PULL_TABLES: usize = 1000;
+/// Most records that a check may leave out.
+pub const MAX_CHECK_EXCEPT: usize = 1000;
 /// Most changes a client sends in one push.
 pub const MAX_PUSH_CHANGES: usize = 200;
 /// Most bytes of changes a client sends in one push; one larger change goes alone.

@@ -5,7 +5,7 @@
 use super::http::{NoAnswer, Response};
 use super::limits::MAX_BODY_BYTES;
 use super::page_text;
-use super::wire::{ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
+use super::wire::{CheckAnswer, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
 use crate::model::{EventId, FromJson, OrderedSet};
 use serde_json::Value;
 
@@ -84,6 +84,11 @@ pub fn pull_answer(reply: Result<Response, NoAnswer>) -> Result<PullAnswer, Fail
         return Err(bad("the page has no cursor, or promises more without bringing anything"));
     }
     Ok(answer)
+}
+
+/// Reads the answer to a check.
+pub fn check_answer(reply: Result<Response, NoAnswer>) -> Result<CheckAnswer, Failure> {
+    typed(reply)
 }
 
 /// Reads a health answer, of whatever protocol the server speaks.

@@ -1,7 +1,8 @@
 //! Requests and answers of protocol 2 (`/v2/push`, `/v2/pull`), as both sides read and write them.
 
+use crate::fingerprint::Hash;
 use crate::model::{
-    AppId, ClientId, EventId, Fields, FromJson, Object, Space, SpaceId, Stamp, TableName, record, words,
+    AppId, ClientId, EventId, Fields, FromJson, Object, RecordId, Space, SpaceId, Stamp, TableName, record, words,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -140,6 +141,75 @@ record! {
 }
 
 record! {
+    /// A record by its names on the wire.
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    pub struct RecordName {
+        /// The app.
+        pub app: AppId = "app",
+        /// The table.
+        pub table: TableName = "table",
+        /// The record.
+        pub id: RecordId = "id",
+    }
+}
+
+/// Body of `POST /v2/check`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckRequest {
+    /// Always [`PROTOCOL`].
+    pub protocol: u32,
+    /// The running client.
+    pub client_id: ClientId,
+    /// The real id of the user's own space, where the app knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_space_id: Option<SpaceId>,
+    /// Where the client's pull stands.
+    pub cursor: String,
+    /// The tables wanted, by app.
+    pub apps: BTreeMap<AppId, Vec<TableName>>,
+    /// Records to be left out, at most [`super::limits::MAX_CHECK_EXCEPT`]: of which the client holds what the server does not
+    /// have, or the other way round, and knows it.
+    #[serde(default)]
+    pub except: Vec<RecordName>,
+}
+
+record! {
+    /// Answer of `POST /v2/check`.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct CheckAnswer {
+        /// Always [`PROTOCOL`].
+        pub protocol: u32 = "protocol",
+        /// Whether there is more to pull behind the cursor. The lists are empty then.
+        pub behind: bool = "behind",
+        /// The streams that the user reads.
+        pub streams: Vec<String> = "streams",
+        /// The tables with live records.
+        pub tables: Vec<TableFingerprint> = "tables",
+        /// The server's clock.
+        pub server_time: Stamp = "serverTime",
+    }
+}
+
+record! {
+    /// What the log's changes to one table come to, in one stream.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct TableFingerprint {
+        /// The stream.
+        pub stream: String = "stream",
+        /// The app.
+        pub app: AppId = "app",
+        /// The table.
+        pub table: TableName = "table",
+        /// How many live records there are.
+        pub records: u64 = "records",
+        /// The XOR of their hashes, as 64 hexadecimal digits.
+        pub hash: Hash = "hash",
+    }
+}
+
+record! {
     /// Body of every answer that is not a success.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -221,12 +291,21 @@ pub enum ClientFrame {
     Ping,
 }
 
+fn apps_to_json(apps: BTreeMap<AppId, Vec<TableName>>) -> Object {
+    apps.into_iter().fold(Object::new(), |object, (app, tables)| object.with(app.as_str(), tables))
+}
+
+impl From<CheckRequest> for Value {
+    fn from(request: CheckRequest) -> Self {
+        let body = Object::new().with("protocol", request.protocol).with("clientId", request.client_id);
+        let body = body.with_any("personalSpaceId", request.personal_space_id.into()).with("cursor", request.cursor);
+        body.with("apps", apps_to_json(request.apps)).with("except", request.except).into()
+    }
+}
+
 impl From<PullRequest> for Value {
     fn from(request: PullRequest) -> Self {
-        let mut apps = Object::new();
-        for (app, tables) in request.apps {
-            apps = apps.with(app.as_str(), tables);
-        }
+        let apps = apps_to_json(request.apps);
         let body = Object::new().with("protocol", request.protocol).with("clientId", request.client_id);
         let body = body.with_any("personalSpaceId", request.personal_space_id.into());
         let body = body.with_any("cursor", request.cursor.into()).with_any("receipt", request.receipt.into());
@@ -310,6 +389,23 @@ mod tests {
         agrees::<PullAnswer>(&page, &["spaces", "spacesAsOf"]);
         let error = json!({ "protocol": 2, "code": "cursor_expired", "message": "m", "reason": "restored" });
         agrees::<ErrorAnswer>(&error, &["reason"]);
+        let table =
+            json!({ "stream": "user:ada", "app": "todo", "table": "tasks", "records": 2, "hash": "0f".repeat(32) });
+        let checked = json!({ "protocol": 2, "behind": false, "streams": ["user:ada"], "tables": [table],
+            "serverTime": TIME });
+        agrees::<CheckAnswer>(&checked, &[]);
+    }
+
+    #[test]
+    fn a_check_request_is_written_as_the_server_reads_it() {
+        let whole = json!({ "protocol": 2, "clientId": "i.s", "personalSpaceId": "p", "cursor": "c",
+            "apps": { "todo": ["tasks"] }, "except": [{ "app": "todo", "table": "tasks", "id": "t1" }] });
+        let mut bare = whole.clone();
+        bare.as_object_mut().unwrap().remove("personalSpaceId");
+        for json in [whole, bare] {
+            let request: CheckRequest = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(Value::from(request), json);
+        }
     }
 
     #[test]

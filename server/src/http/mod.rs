@@ -2,6 +2,7 @@
 //! errors.
 
 mod body;
+mod check;
 mod feed;
 mod internal;
 mod observe;
@@ -50,6 +51,7 @@ pub fn router(app: AppState) -> Router {
         .route("/metrics", get(observe::metrics))
         .route("/v2/push", post(push::push))
         .route("/v2/pull", post(pull::pull))
+        .route("/v2/check", post(check::check))
         .route("/v2/stream", get(stream::get).post(stream::post))
         .route("/internal/spaces-changed", post(internal::spaces_changed))
         .route("/internal/users/{id}", delete(internal::erase_user))

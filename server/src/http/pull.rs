@@ -10,10 +10,10 @@ use crate::members::SpaceList;
 use crate::server::{App, AppState};
 use axum::Json;
 use axum::extract::State;
-use mana_sync_engine::model::{AppId, Change, SpaceId, UserId};
+use mana_sync_engine::model::{AppId, Change, SpaceId, TableName, UserId};
 use mana_sync_engine::protocol::limits::{MAX_PAGE, MAX_PULL_TABLES};
 use mana_sync_engine::protocol::wire::{PROTOCOL, PullAnswer, PullRequest};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) async fn pull(
     State(app): State<AppState>,
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 impl Wanted {
     pub fn of(request: PullRequest) -> Result<Self, ApiError> {
         check_protocol(request.protocol)?;
-        let tables = tables(&request);
+        let tables = tables(&request.apps);
         check_limits(request.limit, &tables)?;
         let (cursor, receipt, personal_space) = (request.cursor, request.receipt, request.personal_space_id);
         Ok(Self { cursor, receipt, personal_space, tables, limit: request.limit })
@@ -77,16 +77,20 @@ pub(super) fn check_limits(limit: usize, tables: &BTreeSet<Collection>) -> Resul
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(ApiError::invalid(format!("limit: must be 1 to {MAX_PAGE}")));
     }
+    check_tables(tables)
+}
+
+pub(super) fn check_tables(tables: &BTreeSet<Collection>) -> Result<(), ApiError> {
     if tables.len() > MAX_PULL_TABLES {
         return Err(ApiError::invalid(format!("apps: may name {MAX_PULL_TABLES} tables together")));
     }
     Ok(())
 }
 
-fn tables(request: &PullRequest) -> BTreeSet<Collection> {
+pub(super) fn tables(apps: &BTreeMap<AppId, Vec<TableName>>) -> BTreeSet<Collection> {
     let of_app = |(app, tables): (&AppId, &Vec<_>)| {
         let app = app.clone();
         tables.iter().map(move |table| Collection { app: app.clone(), table: Clone::clone(table) }).collect::<Vec<_>>()
     };
-    request.apps.iter().flat_map(of_app).collect()
+    apps.iter().flat_map(of_app).collect()
 }

@@ -8,7 +8,7 @@ use super::{
     Snapshot, Span, StreamId, StreamState, Tag, Transaction, is_visible,
 };
 use crate::lock::hold;
-use mana_sync_engine::model::{EventId, SpaceId, UserId};
+use mana_sync_engine::model::{AppId, Change, EventId, RecordId, SpaceId, TableName, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::OwnedMutexGuard;
@@ -156,11 +156,32 @@ impl Snapshot for MemorySnapshot {
                 break;
             }
             found.bytes += bytes;
-            let change = mana_sync_engine::model::Change { group: None, ..row.change.clone() };
+            let change = Change { group: None, ..row.change.clone() };
             found.rows.push(ServedRow { pos: *pos, tag: row.tag, change });
         }
         Ok(found)
     }
+
+    async fn by_record(&mut self, span: &Span<'_>, take: &mut (dyn FnMut(Change) + Send)) -> Result<(), LogError> {
+        let Some(stream) = self.0.streams.get(span.stream).filter(|_| span.after < span.through) else {
+            return Ok(());
+        };
+        let rows = stream.rows.range(span.after + 1..=span.through).map(|(_, kept)| &kept.row);
+        let is_wanted = |row: &&LogRow| {
+            span.collections.contains(&row.collection()) && is_visible(row, self.0.heads.get(&row.key()), span.reader)
+        };
+        let mut rows: Vec<&LogRow> = rows.filter(is_wanted).collect();
+        // Rows of one record keep their order.
+        rows.sort_by(|a, b| record_of(a).cmp(&record_of(b)));
+        for row in rows {
+            take(Change { group: None, ..row.change.clone() });
+        }
+        Ok(())
+    }
+}
+
+fn record_of(row: &LogRow) -> (&AppId, &TableName, &RecordId) {
+    (&row.change.app, &row.change.table, &row.change.id)
 }
 
 /// Writes that wait for `commit`. Applied there and not to a copy of the state: the log would be copied at every push.

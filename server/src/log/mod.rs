@@ -9,6 +9,7 @@ mod admit;
 #[cfg(feature = "service")]
 mod by_time;
 mod bytes;
+mod check;
 #[cfg(feature = "service")]
 mod columns;
 #[cfg(feature = "service")]
@@ -37,6 +38,7 @@ pub use admit::Sent;
 #[cfg(feature = "service")]
 pub use by_time::{ByTime, Dated, DatedPage, Since, Withheld};
 pub use bytes::{ContentHash, Epoch, Tag};
+pub use check::{Check, Checked};
 pub use cursor::{Cursor, Mark};
 pub use own_space::{OwnSpaces, Standing};
 pub use pull::{Pull, PullError, PullPage};
@@ -44,7 +46,7 @@ pub use push::{News, Push, PushOutcome};
 pub use receipt::Receipt;
 pub use types::*;
 
-use mana_sync_engine::model::{AppId, Malformed, UserId};
+use mana_sync_engine::model::{AppId, Change, Malformed, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -128,6 +130,14 @@ pub trait Snapshot: Extent {
     /// The rows of a span that its reader may see ([`is_visible`]), oldest first. At least one when there is one,
     /// however large it is.
     fn rows(&mut self, span: &Span<'_>) -> impl Future<Output = Result<Rows, LogError>> + Send;
+
+    /// Gives the changes of all these rows to `take`, whatever limits the span names: one record's after another's, each
+    /// record's oldest first. One is in memory at a time.
+    fn by_record(
+        &mut self,
+        span: &Span<'_>,
+        take: &mut (dyn FnMut(Change) + Send),
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 
 /// A transaction that writes; for it the log reaches as far as with what it has written.

@@ -57,7 +57,7 @@ impl<L: ChangeLog> SyncLog<L> {
         let states = snapshot.streams(&readable).await?;
         let mut cursor = match &pull.cursor {
             None => Cursor::start(epoch),
-            Some(text) => follow(&mut snapshot, pull, text, (epoch, &states)).await?,
+            Some(text) => follow(&mut snapshot, (&readable, &pull.tables), text, (epoch, &states)).await?,
         };
         if let Some(text) = &pull.receipt
             && !Receipt::is_held(text, &mut snapshot, (epoch, &states), &readable).await?
@@ -76,14 +76,14 @@ impl<L: ChangeLog> SyncLog<L> {
     }
 }
 
-/// The client's cursor, unless the log no longer continues it. Text that cannot be read belongs to another log.
-async fn follow<S: Snapshot>(
+/// The client's cursor, in the streams they may read, unless the log no longer continues it for these tables. Text that cannot
+/// be read belongs to another log.
+pub(super) async fn follow<S: Snapshot>(
     snapshot: &mut S,
-    pull: &Pull,
+    (readable, tables): (&BTreeSet<StreamId>, &BTreeSet<Collection>),
     text: &str,
     log: (super::Epoch, &BTreeMap<StreamId, StreamState>),
 ) -> Result<Cursor, PullError> {
-    let readable = pull.caller.readable();
     let mut cursor =
         Cursor::parse(text).filter(|c| c.epoch == log.0).ok_or(PullError::Expired(ExpiryReason::Restored))?;
     cursor.streams.retain(|stream, _| readable.contains(stream));
@@ -92,7 +92,7 @@ async fn follow<S: Snapshot>(
     let positions: BTreeMap<StreamId, u64> = inside.map(|(stream, mark)| (stream.clone(), mark.pos())).collect();
     let tags = snapshot.tags(&positions).await?;
     for (stream, mark) in &cursor.streams {
-        if let Some(reason) = mark.expiry(&state(stream), tags.get(stream).copied(), &pull.tables) {
+        if let Some(reason) = mark.expiry(&state(stream), tags.get(stream).copied(), tables) {
             return Err(PullError::Expired(reason));
         }
     }

@@ -9,7 +9,9 @@ use super::{
     Standing, StreamId, StreamState, Tag,
 };
 use futures_util::{Stream, TryStreamExt as _};
-use mana_sync_engine::model::{AppId, EventId, Malformed, RecordId, SpaceId, Stamp, TableName, UserId, Visibility};
+use mana_sync_engine::model::{
+    AppId, Change, EventId, Malformed, RecordId, SpaceId, Stamp, TableName, UserId, Visibility,
+};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow};
 use sqlx::sqlite::SqliteRow;
@@ -125,6 +127,17 @@ impl Rows {
         self.rows.push(ServedRow { pos: count(row, 0)?, tag: tag(row, 1)?, change: columns.into_change()? });
         Ok(true)
     }
+}
+
+/// Gives the changes of rows, as they come, to `take`; columns as in [`Rows::take`].
+pub(super) async fn each_change<R: Cells>(
+    mut rows: impl Stream<Item = Result<R, sqlx::Error>> + Unpin,
+    take: &mut (dyn FnMut(Change) + Send),
+) -> Result<(), LogError> {
+    while let Some(row) = rows.try_next().await? {
+        take(columns(&row)?.into_change()?);
+    }
+    Ok(())
 }
 
 /// Fills a page with rows as they are read by time, oldest first; everything up to `settled` is there to be read.

@@ -4,6 +4,7 @@ use super::StartError;
 use super::serve::stopped;
 use super::settings::{Identities, LiveTimes, Patience, Services, Settings};
 use crate::auth::{PublishedKeys, ServiceKey, TokenVerifier};
+use crate::checks::Checks;
 use crate::clock;
 use crate::dev::{DevIdentity, DevStore, ISSUER};
 use crate::error::ApiError;
@@ -36,6 +37,7 @@ pub struct App {
     pub(crate) nodes: Option<Nodes>,
     pub(crate) eraser: Option<PostgresEraser>,
     pub(crate) turns: Turns,
+    pub(crate) checks: Checks,
     rate: Option<RateLimit>,
     subscriptions: Option<Subscriptions>,
     pub(crate) metrics: Metrics,
@@ -95,6 +97,7 @@ impl App {
             memberships: identity.memberships,
             nodes,
             turns: Turns::default(),
+            checks: Checks::default(),
             rate: settings.rate_limit.map(RateLimit::per_minute),
             subscriptions: subscriptions(settings).map_err(StartError::Settings)?,
             metrics: Metrics::default(),

@@ -8,9 +8,9 @@ use crate::requests::{PEOPLE, SPACES, World, fresh};
 use mana_sync::log::contract::fixtures::{pull_of, push_of, read_on, sync_log};
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::postgres::PostgresLog;
-use mana_sync::log::{Caller, Epoch, LogError, SyncLog};
+use mana_sync::log::{Caller, Check, Checked, Collection, Epoch, LogError, SyncLog};
 use mana_sync_engine::model::{Change, Op};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Both logs, and where each person's readers stand in each.
 struct Trial {
@@ -22,6 +22,7 @@ struct Trial {
     bare_pages: BTreeMap<u64, [Option<String>; 2]>,
     compared: usize,
     refused: usize,
+    checked: usize,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,13 +47,13 @@ async fn nobody_reads_or_writes_a_row_that_the_same_rules_over_memory_keep_from_
     let admin = sqlx::PgPool::connect(&database.url(SUPERUSER).await).await.unwrap();
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sync_changes").fetch_one(&admin).await.unwrap();
     assert_eq!(usize::try_from(rows).unwrap(), trial.memory.store().row_count(), "no row more than the rules wrote");
-    let Trial { compared, refused, .. } = trial;
+    let Trial { compared, refused, checked, .. } = trial;
     println!(
-        "{requests} requests, {PEOPLE} people, {SPACES} spaces: {rows} rows, {compared} changes compared, {refused} lies \
+        "{requests} requests, {PEOPLE} people, {SPACES} spaces: {rows} rows, {compared} changes compared, {checked} checks, {refused} lies \
          refused, {:.1} s",
         elapsed()
     );
-    assert!(refused > 0 && compared > 0);
+    assert!(refused > 0 && compared > 0 && checked > 0);
 }
 
 impl Trial {
@@ -66,6 +67,7 @@ impl Trial {
             bare_pages: BTreeMap::new(),
             compared: 0,
             refused: 0,
+            checked: 0,
         }
     }
 
@@ -88,7 +90,25 @@ impl Trial {
         let page = self.postgres.pull(&pull_of(&caller, postgres, &["tasks"], limit)).await.unwrap();
         self.compare(&caller, &page.changes, &expected.changes);
         assert_eq!(page.has_more, expected.has_more);
+        if !page.has_more && world.next(10) == 0 {
+            self.check(&caller, (&expected.cursor, &page.cursor)).await;
+        }
         self.pages.insert(person, [Some(expected.cursor), Some(page.cursor)]);
+    }
+
+    /// A check at the end; both say the same.
+    async fn check(&mut self, caller: &Caller, (memory, postgres): (&str, &str)) {
+        let tables: BTreeSet<Collection> = pull_of(caller, None, &["tasks"], 1).tables;
+        let of = |cursor: &str| Check {
+            caller: caller.clone(),
+            cursor: cursor.to_owned(),
+            tables: tables.clone(),
+            except: BTreeSet::new(),
+        };
+        let expected = self.memory.check(&of(memory)).await.unwrap();
+        assert!(matches!(&expected, Checked::AtEnd { .. }), "{caller:?}");
+        assert_eq!(self.postgres.check(&of(postgres)).await.unwrap(), expected, "{caller:?}");
+        self.checked += 1;
     }
 
     /// All that is new, from the store without a guard of its own. It serves a person's own withdrawals, too.

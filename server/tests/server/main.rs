@@ -1,6 +1,7 @@
 //! The server over real sockets: each test starts its own on a free port with a database of its own.
 
 mod bad_input;
+mod checks;
 mod erasure;
 #[path = "../support/figures.rs"]
 mod figures;

@@ -30,6 +30,13 @@ async fn people_sync_and_keep_what_is_theirs() {
     assert_eq!(ada.tasks().await, ["own", "t1", "t2", "t3"]);
     assert_eq!(bob.tasks().await, ["bobs", "t1", "t3"]);
     assert_eq!(eve.tasks().await, Vec::<String>::new());
+    for (person, records) in [(&ada, 4), (&bob, 3), (&eve, 0)] {
+        let (_, cursor) = person.read_on(None, &["tasks"], 10).await;
+        let body = json!({ "protocol": 2, "clientId": "a.b", "cursor": cursor, "apps": { "todo": ["tasks"] } });
+        let checked = person.post("/v2/check", body).await.body;
+        let tables = checked["tables"].as_array().expect("a list");
+        assert_eq!(tables.iter().filter_map(|table| table["records"].as_u64()).sum::<u64>(), records);
+    }
     let foreign = eve.push(&[task_in(&space, "t4")]).await;
     assert_eq!(foreign.body["rejected"][0]["code"], "not_a_member");
 }

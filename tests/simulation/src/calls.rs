@@ -7,7 +7,7 @@ use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
 use mana_sync_engine::engine::{
-    DeadLetter, Engine, Error, Event, GuestData, Query, Result, Unlock, Upgrade, Write, Writer, Written,
+    Check, DeadLetter, Engine, Error, Event, GuestData, Query, Result, Unlock, Upgrade, Write, Writer, Written,
 };
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
@@ -295,10 +295,27 @@ impl Device {
         self.call(async move { session.sync_now().await }).expect("a round ends")
     }
 
+    /// Begins to compare itself with the server, and does not wait; `told` hears the answer while the tab lives.
+    pub fn begin_check(&self, told: impl FnOnce(Result<Check>) + 'static) {
+        let Some((owner, session)) = self.with_tab(0, |tab| (tab.owner, Rc::clone(&tab.session))) else { return };
+        self.executor.spawn(owner, Box::pin(async move { told(session.check().await) }));
+    }
+
     /// Pulls everything anew, in a tab.
     pub fn resync_in(&self, tab: usize) -> Result<()> {
         let session = self.session_at(tab).expect("the tab is open");
         self.call(async move { session.resync().await }).expect("a round ends")
+    }
+
+    /// Compares itself with the server.
+    pub fn check(&self) -> Result<Check> {
+        self.check_in(0)
+    }
+
+    /// The same, in a tab.
+    pub fn check_in(&self, tab: usize) -> Result<Check> {
+        let session = self.session_at(tab).expect("the tab is open");
+        self.call(async move { session.check().await }).expect("a check ends")
     }
 
     /// Applies a page from nowhere, as a server could send it.

@@ -6,16 +6,16 @@ use super::random::Random;
 use futures_util::FutureExt as _;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync::log::{
-    Caller, ChangeLog as _, Collection, Epoch, LogError, Pull, PullError, Push, PushOutcome, Sent, SyncLog,
+    Caller, ChangeLog as _, Check, Collection, Epoch, LogError, Pull, PullError, Push, PushOutcome, Sent, SyncLog,
     Transaction as _,
 };
 use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
-use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, UserId};
+use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, TableName, UserId};
 use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
 use mana_sync_engine::protocol::protocol1::translated;
 use mana_sync_engine::protocol::wire::{
-    ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer,
+    CheckRequest, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer, RecordName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -318,6 +318,12 @@ impl Server {
         self.removed.borrow_mut().clear();
     }
 
+    /// Whether there is anything in the log that is not shown.
+    #[must_use]
+    pub fn withholds(&self) -> bool {
+        !self.removed.borrow().is_empty()
+    }
+
     fn is_removed(&self, change: &Change) -> bool {
         self.removed.borrow().contains(&change.event_id)
     }
@@ -375,6 +381,10 @@ impl Server {
             // A stream begins with a page.
             "/v2/pull" | "/v2/stream" => match serde_json::from_str::<PullRequest>(body) {
                 Ok(pull) => self.pull(&user, pull),
+                Err(_) => error(400, "invalid_request", None),
+            },
+            "/v2/check" => match serde_json::from_str::<CheckRequest>(body) {
+                Ok(check) => self.check(&user, check),
                 Err(_) => error(400, "invalid_request", None),
             },
             _ => error(404, "not_found", None),
@@ -478,13 +488,21 @@ impl Server {
         Ok(PushAnswer { protocol: PROTOCOL, accepted, rejected, receipt, server_time: self.now() })
     }
 
+    fn check(&self, user: &str, request: CheckRequest) -> Response {
+        let (caller, tables) = (self.caller(user), tables(request.apps));
+        let except = request.except.into_iter().map(|RecordName { app, table, id }| (Collection { app, table }, id));
+        let check = Check { caller, cursor: request.cursor, tables, except: except.collect() };
+        match self.rules().check(&check).now_or_never().expect("the log in memory never waits") {
+            Err(PullError::Expired(reason)) => error(410, "cursor_expired", Some(reason)),
+            Err(PullError::Log(_)) => error(503, "busy", None),
+            Ok(checked) => json(200, &checked.into_answer(self.now())),
+        }
+    }
+
     fn pull(&self, user: &str, request: PullRequest) -> Response {
         let caller = self.caller(user);
         let spaces = Some(caller.spaces.clone());
-        let of_app = |(app, tables): (AppId, Vec<_>)| {
-            tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
-        };
-        let tables = request.apps.into_iter().flat_map(of_app).collect();
+        let tables = tables(request.apps);
         let (cursor, receipt, limit) = (request.cursor, request.receipt, request.limit.min(self.page.get()));
         let pull = Pull { caller, cursor, receipt, tables, limit };
         match self.rules().pull(&pull).now_or_never().expect("the log in memory never waits") {
@@ -505,6 +523,13 @@ impl Server {
             }
         }
     }
+}
+
+fn tables(apps: BTreeMap<AppId, Vec<TableName>>) -> BTreeSet<Collection> {
+    let of_app = |(app, tables): (AppId, Vec<_>)| {
+        tables.into_iter().map(move |table| Collection { app: app.clone(), table }).collect::<Vec<_>>()
+    };
+    apps.into_iter().flat_map(of_app).collect()
 }
 
 /// A JSON answer.

@@ -7,7 +7,7 @@ use super::oracle;
 use super::random::Random;
 use super::server::Server;
 use super::setup::Setup;
-use mana_sync_engine::engine::State;
+use mana_sync_engine::engine::{CheckState, State};
 use std::rc::Rc;
 
 /// Where every simulation begins: 2026-01-01T00:00:00Z in milliseconds since 1970.
@@ -123,5 +123,20 @@ impl World {
             assert_eq!(oracle::replica(device), expected, "device {number} holds what the server's log comes to");
         }
         oracle::check_events_once(&self.server, user, &self.devices[0]);
+        // What the log holds and does not show is a difference to everybody.
+        if !self.server.withholds() {
+            self.check_devices();
+        }
+    }
+
+    /// Every device finds by itself that it holds what the server does.
+    pub fn check_devices(&self) {
+        (0..self.devices.len()).for_each(|number| self.check_device(number));
+    }
+
+    /// One device does.
+    pub fn check_device(&self, number: usize) {
+        let check = self.devices[number].check().expect("a check is answered");
+        assert_eq!(check.state, CheckState::Equal, "device {number} compares itself with the server: {check:?}");
     }
 }

@@ -242,6 +242,8 @@ impl Schedule {
             };
             let (here, there) = (settled(shown(device)), settled(shown(fresh)));
             assert_eq!(here, there, "SEED={}: device {at} shows what a fresh one does", self.seed);
+            let check = device.check().expect("a check is answered");
+            assert!(check.equal, "SEED={}: device {at} holds what the server does: {check:?}", self.seed);
             let spaces: BTreeSet<&str> =
                 self.roles.keys().filter(|(name, _)| name == user).map(|(_, of)| *of).collect();
             assert!(shown(device).values().all(|row| spaces.contains(row["spaceId"].as_str().unwrap_or_default())));

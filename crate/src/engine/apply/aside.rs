@@ -138,6 +138,16 @@ pub async fn replayable<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<(
     Ok(held.map(|(key, row)| (key, row.change)).collect())
 }
 
+/// The records of which a change is in quarantine, where it names one: app and table on the wire, id.
+pub async fn quarantined<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<(String, String, String)>> {
+    let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
+    let record = |(_, row): (String, Quarantined)| {
+        let text = |name: &str| row.change[name].as_str().map(str::to_owned);
+        Some((text("app")?, text("table")?, text("id")?)).filter(|_| row.user_id == user_id)
+    };
+    Ok(held.into_iter().filter_map(record).collect())
+}
+
 /// Names the parked changes of a record.
 pub fn parked_key(table: &str, id: &str) -> String {
     format!("{table}/{id}")

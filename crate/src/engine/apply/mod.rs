@@ -9,6 +9,7 @@ mod record;
 mod unique;
 
 pub use aside::Reason;
+pub(super) use aside::quarantined;
 pub use record::{Merged, merge_into};
 
 use super::epoch::{self, Epoch, Sample};

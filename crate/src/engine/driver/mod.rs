@@ -1,6 +1,7 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
 mod by_time;
+mod check;
 mod connection;
 mod keyring;
 mod nudges;
@@ -23,6 +24,7 @@ use crate::protocol::machine::{Effect, Input, Machine, Part, Problem, SettledAs}
 use crate::protocol::wire::{PROTOCOL, PullAnswer, PullRequest, PushRequest};
 use crate::store::Store;
 use by_time::{Answer, Spoken};
+pub use check::Asked;
 use connection::Connection;
 use futures_channel::oneshot;
 use serde_json::Value;

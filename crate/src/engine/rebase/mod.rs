@@ -7,7 +7,7 @@
 
 mod adopted;
 mod ending;
-mod held;
+pub(super) mod held;
 mod wished;
 
 use super::error::Result;

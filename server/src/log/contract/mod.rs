@@ -1,11 +1,12 @@
 //! What every store of the change log must do, as a suite of tests: a store that passes may be used.
 //!
-//! [`store`] and [`spans`] call each method of the traits and hold it to its words; [`rules`], [`paging`], [`visibility`] and
-//! [`heads`] drive push and pull over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
+//! [`store`] and [`spans`] call each method of the traits and hold it to its words; [`rules`], [`paging`], [`checks`], [`visibility`] and
+//! [`heads`] drive push, pull and check over the store; [`concurrency`] does so from many tasks at once. A store runs all of it with one line:
 //! `change_log_contract!(open)`, where `open` is an async function that gives a guard and an empty log. A store that can be read by
 //! time passes [`by_time`] and [`withheld`] as well: `by_time_contract!(open)`.
 
 pub mod by_time;
+pub mod checks;
 pub mod concurrency;
 pub mod fixtures;
 pub mod heads;
@@ -67,6 +68,13 @@ macro_rules! change_log_contract {
             a_cursor_ahead_of_the_log_is_refused,
             a_cursor_behind_the_horizon_is_refused,
             a_receipt_is_refused_by_a_log_without_what_it_stands_for,
+        ]);
+        $crate::change_log_contract!(@cases $open, checks, [
+            a_check_counts_live_records_under_their_newest_stamps,
+            a_check_leaves_out_what_it_is_told_to,
+            a_check_says_nothing_of_what_its_reader_may_not_see,
+            a_check_behind_the_end_says_so,
+            a_check_is_what_its_readers_pull_comes_to,
         ]);
         $crate::change_log_contract!(@cases $open, visibility, [
             private_records_are_served_and_written_by_their_author_only,

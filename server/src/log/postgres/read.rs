@@ -4,6 +4,7 @@ use super::identity::{Purpose, begin};
 use super::{PostgresLog, sql};
 use crate::log::{Caller, Extent, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag};
 use futures_util::TryStreamExt as _;
+use mana_sync_engine::model::Change;
 use sqlx::{PgConnection, Postgres};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +25,12 @@ impl PostgresSnapshot {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Statements {
     rows: &'static str,
+    by_record: &'static str,
 }
 
 /// A row's large columns are left out from where the page is full: the rows after that only say that there are more.
 macro_rules! rows {
-    ($guard:literal) => {
+    ($guard:expr) => {
         concat!(
             "SELECT pos, tag, id, app_id, table_name, record_id, user_id, op,
     CASE WHEN fits THEN data END, CASE WHEN fits THEN field_meta END, schema_version,
@@ -47,22 +49,40 @@ macro_rules! rows {
     };
 }
 
+/// The same rows, whole and of one record after another.
+macro_rules! by_record {
+    ($guard:expr) => {
+        concat!(
+            "SELECT c.pos, c.tag, c.id, c.app_id, c.table_name, c.record_id, c.user_id, c.op, c.data, c.field_meta, c.schema_version,
+    c.actor, c.origin, c.space_id, c.visibility, c.at
+  FROM sync_changes AS c
+  WHERE c.stream = $1 AND c.pos > $2 AND c.pos <= $3 AND c.app_id || '/' || c.table_name = ANY ($4) AND ",
+            $guard,
+            "
+  ORDER BY c.app_id COLLATE \"C\", c.table_name COLLATE \"C\", c.record_id COLLATE \"C\", c.pos"
+        )
+    };
+}
+
+/// Who may see a row, as far as its record's head says.
+macro_rules! guard {
+    () => {
+        "CASE c.op WHEN 'withdraw' THEN c.user_id <> $5
+      ELSE coalesce((SELECT h.visibility = 'private' AND h.author IS DISTINCT FROM $5 FROM sync_records AS h
+        WHERE h.stream = c.stream AND h.app_id = c.app_id AND h.table_name = c.table_name
+          AND h.record_id = c.record_id), c.visibility = 'private' AND c.user_id <> $5) IS NOT TRUE END"
+    };
+}
+
 impl Statements {
     /// The guard of visibility stands here as well as in `is_visible` and in row security: what a reader may not see is never
     /// loaded.
     pub(super) const fn guarded() -> Self {
-        Self {
-            rows: rows!(
-                "CASE c.op WHEN 'withdraw' THEN c.user_id <> $5
-      ELSE coalesce((SELECT h.visibility = 'private' AND h.author IS DISTINCT FROM $5 FROM sync_records AS h
-        WHERE h.stream = c.stream AND h.app_id = c.app_id AND h.table_name = c.table_name
-          AND h.record_id = c.record_id), c.visibility = 'private' AND c.user_id <> $5) IS NOT TRUE END"
-            ),
-        }
+        Self { rows: rows!(guard!()), by_record: by_record!(guard!()) }
     }
 
     pub(super) const fn unguarded() -> Self {
-        Self { rows: rows!("$5::text IS NOT NULL") }
+        Self { rows: rows!("$5::text IS NOT NULL"), by_record: by_record!("$5::text IS NOT NULL") }
     }
 }
 
@@ -128,5 +148,17 @@ impl Snapshot for PostgresSnapshot {
             }
         }
         Ok(found)
+    }
+
+    async fn by_record(&mut self, span: &Span<'_>, take: &mut (dyn FnMut(Change) + Send)) -> Result<(), LogError> {
+        let collections: Vec<String> = span.collections.iter().map(ToString::to_string).collect();
+        let rows = sqlx::query(self.statements.by_record)
+            .bind(span.stream.to_string())
+            .bind(sql::position(span.after)?)
+            .bind(sql::position(span.through)?)
+            .bind(collections)
+            .bind(span.reader.as_str())
+            .fetch(&mut *self.transaction);
+        sql::each_change(rows, take).await
     }
 }

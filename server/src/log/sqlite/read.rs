@@ -2,6 +2,7 @@
 
 use crate::log::{Extent, LogError, Rows, Snapshot, Span, StreamId, StreamState, Tag, sql};
 use futures_util::TryStreamExt as _;
+use mana_sync_engine::model::Change;
 use serde_json::json;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,10 @@ const TAGS: &str = "SELECT c.stream, c.tag FROM json_each(?) AS asked
   JOIN sync_changes AS c ON c.stream = asked.key AND c.pos = asked.value";
 
 /// The guard of visibility stands here as well as in `is_visible`: what a reader may not see is never loaded.
-const ROWS: &str = "SELECT c.pos, c.tag, c.id, c.app_id, c.table_name, c.record_id, c.user_id, c.op, c.data,
+macro_rules! rows {
+    ($order:literal) => {
+        concat!(
+            "SELECT c.pos, c.tag, c.id, c.app_id, c.table_name, c.record_id, c.user_id, c.op, c.data,
     c.field_meta, c.schema_version, c.actor, c.origin, c.space_id, c.visibility, c.at
   FROM sync_changes AS c
   LEFT JOIN sync_records AS h ON h.stream = c.stream AND h.app_id = c.app_id AND h.table_name = c.table_name
@@ -43,7 +47,14 @@ const ROWS: &str = "SELECT c.pos, c.tag, c.id, c.app_id, c.table_name, c.record_
     AND CASE WHEN c.op = 'withdraw' THEN c.user_id <> ?5
       WHEN h.record_id IS NULL THEN c.visibility IS NOT 'private' OR c.user_id = ?5
       ELSE h.visibility IS NOT 'private' OR h.author IS ?5 END
-  ORDER BY c.pos LIMIT ?6";
+  ORDER BY ",
+            $order
+        )
+    };
+}
+
+const ROWS: &str = rows!("c.pos LIMIT ?6");
+const BY_RECORD: &str = rows!("c.app_id, c.table_name, c.record_id, c.pos");
 
 /// Where streams stand, as this connection sees them.
 pub(super) async fn states(
@@ -90,5 +101,16 @@ impl Snapshot for SqliteSnapshot {
             }
         }
         Ok(found)
+    }
+
+    async fn by_record(&mut self, span: &Span<'_>, take: &mut (dyn FnMut(Change) + Send)) -> Result<(), LogError> {
+        let rows = sqlx::query(BY_RECORD)
+            .bind(span.stream.to_string())
+            .bind(sql::position(span.after)?)
+            .bind(sql::position(span.through)?)
+            .bind(json!(span.collections).to_string())
+            .bind(span.reader.as_str())
+            .fetch(&mut *self.transaction);
+        sql::each_change(rows, take).await
     }
 }

@@ -5,6 +5,7 @@ mod adoption_sealed;
 mod aside;
 mod bad_input;
 mod bulk;
+mod check;
 mod clocks;
 mod crashes;
 mod forged_visibility;

@@ -5,7 +5,7 @@ use mana_simulation::{Fault, World};
 use serde_json::json;
 
 /// Two devices of ada's; the second one lacks the record `t`, which the server did not show it, and has two of its own.
-fn lacking() -> World {
+pub fn lacking() -> World {
     let world = World::of_ada(2);
     let [first, second] = [&world.devices[0], &world.devices[1]];
     first.add("tasks", json!({ "id": "seen", "title": "seen" })).expect("added");
@@ -27,7 +27,7 @@ fn lacking() -> World {
 }
 
 /// What the second device shows.
-fn titles(world: &World) -> Vec<String> {
+pub fn titles(world: &World) -> Vec<String> {
     let rows = world.devices[1].rows("tasks");
     rows.iter().map(|row| row["title"].as_str().expect("a title").to_owned()).collect()
 }
