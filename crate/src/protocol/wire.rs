@@ -4,7 +4,7 @@ use crate::model::{
     AppId, ClientId, EventId, Fields, FromJson, Object, Space, SpaceId, Stamp, TableName, record, words,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The protocol these types belong to; every answer carries it.
@@ -128,12 +128,34 @@ record! {
         pub cursor: String = "cursor",
         /// Whether there is a next page now.
         pub has_more: bool = "hasMore",
+        /// Where there is a next page: how far each app was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub progress: Option<PullProgress> = "progress",
         /// The server's clock.
         pub server_time: Stamp = "serverTime",
         /// The spaces the user is a member of.
         pub spaces: Vec<Space> = "spaces",
         /// When the server learnt that list.
         pub spaces_as_of: Stamp = "spacesAsOf",
+    }
+}
+
+record! {
+    /// How far a client has read, in positions of all streams that it reads.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct PullProgress {
+        /// The positions of these streams.
+        pub total: u64 = "total",
+        /// By app, up to how many of them all of its tables that were asked for were read.
+        pub apps: Map<String, Value> = "apps",
+    }
+}
+
+impl PullProgress {
+    /// How many positions an app was read up to; nothing where it was not asked for.
+    #[must_use]
+    pub fn of(&self, app: &str) -> u64 {
+        self.apps.get(app).and_then(Value::as_u64).unwrap_or(0)
     }
 }
 
@@ -304,8 +326,8 @@ mod tests {
         let space = json!({ "id": "s", "type": "team", "role": "viewer" });
         agrees::<Space>(&space, &["type", "role"]);
         let page = json!({ "protocol": 2, "changes": [1], "cursor": "c", "hasMore": true, "serverTime": TIME,
-            "spaces": [space], "spacesAsOf": TIME });
-        agrees::<PullAnswer>(&page, &[]);
+            "spaces": [space], "spacesAsOf": TIME, "progress": { "total": 9, "apps": { "todo": 3 } } });
+        agrees::<PullAnswer>(&page, &["progress"]);
         let error = json!({ "protocol": 2, "code": "cursor_expired", "message": "m", "reason": "restored" });
         agrees::<ErrorAnswer>(&error, &["reason"]);
     }
