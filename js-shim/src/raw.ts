@@ -213,6 +213,7 @@ export interface RawEngine {
   syncStart(): void;
   syncStop(): void;
   syncNow(): Promise<void>;
+  ensure(app: string): Promise<void>;
   resync(): Promise<void>;
   syncStatus(): RawStatus;
   whenSynced(ticket: number): Promise<void>;
@@ -271,4 +272,5 @@ export interface RawStatus {
   pending: number;
   lastSyncedAt: string | null;
   error: { code: string; message: string; retryAt: number | null } | null;
+  progress: { app: string; done: number; total: number | null }[];
 }

@@ -277,6 +277,7 @@ pub fn status(status: &Status) -> JsValue {
         "pending": status.pending,
         "lastSyncedAt": status.last_synced_at.map(iso),
         "error": error,
+        "progress": status.progress.iter().cloned().map(Value::from).collect::<Vec<_>>(),
     }))
 }
 
@@ -319,7 +320,9 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
         Event::Vault { locked, outdated } => ("vault", json_out(&json!({ "locked": locked, "outdated": outdated }))),
         Event::RotationDue { uses } => ("rotation-due", json_out(&json!({ "uses": uses }))),
-        Event::Settled { .. } | Event::VaultKey(_) | Event::Keyring | Event::LeadLost => return None,
+        Event::Settled { .. } | Event::AppUsed(_) | Event::VaultKey(_) | Event::Keyring | Event::LeadLost => {
+            return None;
+        }
     })
 }
 

@@ -1,6 +1,7 @@
 //! Runs the sync machine: carries out its effects and feeds it what comes of them.
 
 mod connection;
+mod filling;
 mod keyring;
 mod socket;
 mod stream;
@@ -298,7 +299,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         };
         self.asked.borrow_mut().clone_from(&position);
         self.measure();
-        if let Some(page) = self.streamed_page(&position.progress).await {
+        self.engine.note_asked(&position.apps);
+        self.show_filling(&position.apps, None);
+        let apps = self.engine.config().collections(&position.apps);
+        if let Some(page) = self.streamed_page(&position.progress, &apps).await {
             return Input::Pulled(Ok(page));
         }
         let Progress { cursor, receipt, .. } = position.progress;
@@ -311,14 +315,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         {
             return failed;
         }
-        let config_apps = self.engine.config().collections();
         let request = PullRequest {
             protocol: PROTOCOL,
             client_id,
             personal_space_id: self.engine.config().personal_space().cloned(),
             cursor,
             receipt,
-            apps: config_apps,
+            apps,
             limit: MAX_PAGE,
         };
         self.tell_begun(Exchange::Pull, &[]);
@@ -342,7 +345,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let asked = self.asked.borrow().clone();
         let goes_on = asked.progress.then.is_some();
         let asked = Some(asked);
-        let (spaces, more) = (answer.spaces.clone(), answer.has_more);
+        let (spaces, more, progress) = (answer.spaces.clone(), answer.has_more, answer.progress);
         let (changes, cursor, server_ms) = (answer.changes, Some(answer.cursor), answer.server_time.ms());
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms });
@@ -359,6 +362,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         };
         stored(applied, |()| {
             self.streamed.note_applied(server_ms);
+            self.show_filled(more, progress.as_ref());
             self.engine.emit(Event::Spaces(spaces));
             if goes_on { Input::Overtaken } else { Input::Applied }
         })
@@ -367,9 +371,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried. Says whether a
     /// full pull begins instead, that was wished for.
     async fn end_round(&self) -> Result<bool> {
-        let rebase = self.asked.borrow().rebase.clone();
+        let Position { rebase, apps, .. } = self.asked.borrow().clone();
         if let Some(id) = rebase {
-            rebase::end(&self.engine, &id).await?;
+            rebase::end(&self.engine, &id, &apps).await?;
         } else if rebase::begin_wished(&self.engine).await? {
             return Ok(true);
         }
@@ -389,6 +393,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let mut status = self.status();
         if shown == State::Synced {
             status.last_synced_at = Some(self.engine.host().now_ms());
+        }
+        if shown == State::Local {
+            status.progress.clear();
         }
         status.state = shown;
         status.pending = self.engine.pending();
