@@ -3,6 +3,7 @@
 
 use super::sealed::space;
 use mana_simulation::calls::code;
+use mana_simulation::older_app::prepared_with;
 use mana_simulation::{Fault, Setup, World, oracle};
 use mana_sync_engine::engine::{AppProgress, Event};
 use mana_sync_engine::protocol::fallback::TransportKind;
@@ -78,9 +79,9 @@ fn another_tab_than_the_one_that_syncs_asks() {
         world.pass(40_000);
         device.ensure_in(1, "settings").expect("it came");
         assert_eq!(stored(&world, 1), (5, 5));
-        // News of it come by themselves from now on.
+        // News of it come by themselves from now on, at once where there is a connection.
         write(&world, 0, 6..8);
-        world.pass(40_000);
+        world.pass(if transport == TransportKind::Poll { 40_000 } else { 5_000 });
         assert_eq!(stored(&world, 1), (7, 7), "{transport:?}");
         world.converge("ada");
     }
@@ -214,6 +215,14 @@ fn a_database_of_before_goes_on_with_everything_it_pulled() {
     write(&world, 0, 3..5);
     world.pass(40_000);
     assert_eq!(stored(&world, 1), (4, 4));
+}
+
+#[test]
+fn an_older_apps_database_is_pulled_whole_also_where_its_app_is_lazy_now() {
+    let world = prepared_with(&Setup { lazy: vec!["todo"], ..Setup::of("ada") });
+    world.devices[1].open();
+    world.converge("ada");
+    assert_eq!(world.devices[1].stored("tasks", "bare")["title"], "no stamps at all");
 }
 
 /// Two people's values of one field, of which one was written before the app was pulled.
