@@ -272,12 +272,13 @@ pub fn json_out(value: &Value) -> JsValue {
 /// A `RawStatus`.
 pub fn status(status: &Status) -> JsValue {
     let error = status.trouble.as_ref().map(|t| json!({ "code": t.code, "message": t.message, "retryAt": t.retry_at }));
+    let progress = status.progress.iter().map(|one| json!({ "app": one.app, "done": one.done, "total": one.total }));
     json_out(&json!({
         "state": status.state.as_str(),
         "pending": status.pending,
         "lastSyncedAt": status.last_synced_at.map(iso),
         "error": error,
-        "progress": status.progress.iter().cloned().map(Value::from).collect::<Vec<_>>(),
+        "progress": progress.collect::<Vec<_>>(),
     }))
 }
 
