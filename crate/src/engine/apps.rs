@@ -166,9 +166,4 @@ impl<S: Store, H: Host> Engine<S, H> {
             self.unasked.borrow_mut().remove(app.as_str());
         }
     }
-
-    /// Whether nobody has asked for an app.
-    pub(super) fn is_unasked(&self, app: &str) -> bool {
-        self.unasked.borrow().contains(app)
-    }
 }

@@ -50,7 +50,7 @@ describe('the notebook', { timeout: 180_000 }, () => {
       if (asked.at(-1).includes('notebook')) await held;
       await route.continue();
     });
-    await other.syncNow();
+    await Promise.all([other.page.waitForRequest('**/v2/pull'), other.syncNow()]);
     assert.ok(asked.length > 0 && !asked.flat().includes('notebook'), 'nobody has opened it here');
     const notebook = await open(other);
     const bar = notebook.getByRole('progressbar', { name: 'Notebook' });

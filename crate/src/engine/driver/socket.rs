@@ -45,8 +45,6 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 // Subscribed first, read now: what was committed in between is not missed.
                 self.feed(Input::Nudge);
             }
-            // News of an app that is not pulled.
-            Some(ServerFrame::SyncAvailable { app_id, .. }) if self.engine.is_unasked(app_id.as_str()) => {}
             Some(ServerFrame::SyncAvailable { .. } | ServerFrame::SpacesChanged) => self.feed(Input::Nudge),
             Some(ServerFrame::Error { tables }) => self.ended(ending(tables.first().map_or("", String::as_str))),
             Some(ServerFrame::Pong) | None => {}

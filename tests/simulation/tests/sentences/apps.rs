@@ -79,9 +79,9 @@ fn another_tab_than_the_one_that_syncs_asks() {
         world.pass(40_000);
         device.ensure_in(1, "settings").expect("it came");
         assert_eq!(stored(&world, 1), (5, 5));
-        // News of it come by themselves from now on, at once where there is a connection.
+        // News of it come by themselves from now on.
         write(&world, 0, 6..8);
-        world.pass(if transport == TransportKind::Poll { 40_000 } else { 5_000 });
+        world.pass(40_000);
         assert_eq!(stored(&world, 1), (7, 7), "{transport:?}");
         world.converge("ada");
     }
