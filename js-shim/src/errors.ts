@@ -13,6 +13,7 @@ export const errorCodes = [
   'not_found',
   'reserved_field',
   'unique_on_synced',
+  'unknown_app',
   'unknown_index',
   'unknown_table',
   'value_not_syncable',

@@ -213,6 +213,7 @@ export interface RawEngine {
   syncStart(): void;
   syncStop(): void;
   syncNow(): Promise<void>;
+  ensure(app: string): Promise<void>;
   resync(): Promise<void>;
   check(): Promise<RawCheck>;
   syncStatus(): RawStatus;
@@ -289,4 +290,5 @@ export interface RawStatus {
   pending: number;
   lastSyncedAt: string | null;
   error: { code: string; message: string; retryAt: number | null } | null;
+  progress: { app: string; done: number; total: number | null }[];
 }

@@ -9,7 +9,13 @@ import { ValueStore } from './store.js';
 import type { CheckResult, DeadLetter, DeadLetters, Store, Sync, SyncStatus } from './types.js';
 
 /** What the status is until the engine has said something. */
-export const initialStatus: SyncStatus = Object.freeze({ state: 'local', pending: 0, lastSyncedAt: null, error: null });
+export const initialStatus: SyncStatus = Object.freeze({
+  state: 'local',
+  pending: 0,
+  lastSyncedAt: null,
+  error: null,
+  progress: Object.freeze([]),
+});
 
 /** The sync of `Sync`. */
 export class EngineSync implements Sync {
@@ -39,6 +45,11 @@ export class EngineSync implements Sync {
 
   syncNow(): Promise<void> {
     return this.#connection().run((raw) => raw.syncNow());
+  }
+
+  async ensure(appId: string): Promise<void> {
+    const app = textArgument(appId, "An app's id");
+    await this.#connection().run((raw) => raw.ensure(app));
   }
 
   resync(): Promise<void> {

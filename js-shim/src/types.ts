@@ -60,7 +60,11 @@ export interface Schema {
 
 /** How the tables of one app sync. */
 export interface AppOptions {
-  /** `eager` (the default) syncs from the start, `lazy` when the app is first used. */
+  /**
+   * `eager` (the default) is pulled from the start, `lazy` once somebody asks for it: with `sync.ensure`, or by the first
+   * query or write over one of its tables. It stays asked for in this database, in all tabs and after a reload. What was
+   * written is sent in any case.
+   */
   readonly sync?: 'eager' | 'lazy';
   /** The version of the app's data as the server and other devices see it; 1 when left out. */
   readonly schemaVersion?: number;
@@ -560,6 +564,18 @@ export interface SyncStatus {
   readonly lastSyncedAt: string | null;
   /** What went wrong last, and when it is tried again (milliseconds since 1970). */
   readonly error: { readonly code: string; readonly message: string; readonly retryAt: number | null } | null;
+  /** The apps that are being pulled for the first time; empty when everything that was asked for is here. */
+  readonly progress: readonly AppProgress[];
+}
+
+/** How far the first pull of an app is. */
+export interface AppProgress {
+  /** The app. */
+  readonly app: string;
+  /** How many changes the server has gone through: of all that this user may read, those of other apps among them. */
+  readonly done: number;
+  /** How many that are about; `null` while the server has not said. */
+  readonly total: number | null;
 }
 
 /** A step of the sync loop: how much, how long, and why it failed. It says nothing of what changes say. */
@@ -597,6 +613,12 @@ export interface Sync {
   stop(): void;
   /** Resolves when everything written so far is pushed and everything the server had is pulled. */
   syncNow(): Promise<void>;
+  /**
+   * Asks for an app and resolves when all of it was pulled once: at once where it was, also without a connection. Works in
+   * every tab. Rejects with `unknown_app`, or like `syncNow` with `offline`, `sync_failed` or `closed`; the app stays asked
+   * for and is then pulled as soon as that is possible.
+   */
+  ensure(appId: string): Promise<void>;
   /**
    * Pulls everything anew, for a device that may lack something, and resolves like `syncNow`. What was changed here and not
    * sent stays and is sent; nothing is removed because the server does not have it, and nothing is sent again. Where it

@@ -78,14 +78,32 @@ describe('sync', () => {
     const seen: unknown[] = [];
     const off = engine.sync.status.subscribe((status) => seen.push(status.state));
     expect(seen).toEqual(['local']);
-    world.instance.host.event('status', { state: 'syncing', pending: 2, lastSyncedAt: null, error: null });
+    world.instance.host.event('status', {
+      state: 'syncing',
+      pending: 2,
+      lastSyncedAt: null,
+      error: null,
+      progress: [],
+    });
     expect(seen).toEqual(['local']);
     await microtasks();
     off();
-    world.instance.host.event('status', { state: 'synced', pending: 0, lastSyncedAt: 'now', error: null });
+    world.instance.host.event('status', {
+      state: 'synced',
+      pending: 0,
+      lastSyncedAt: 'now',
+      error: null,
+      progress: [],
+    });
     await microtasks();
     expect(seen).toEqual(['local', 'syncing']);
-    expect(engine.sync.status.current).toEqual({ state: 'synced', pending: 0, lastSyncedAt: 'now', error: null });
+    expect(engine.sync.status.current).toEqual({
+      state: 'synced',
+      pending: 0,
+      lastSyncedAt: 'now',
+      error: null,
+      progress: [],
+    });
   });
 
   it('is_stopped_started_and_asked', async () => {
@@ -110,6 +128,16 @@ describe('sync', () => {
       'resync',
       'check',
     ]);
+  });
+
+  it('asks_for_an_app_and_says_why_it_cannot', async () => {
+    const { world, engine } = await opened({ sync, apps: { later: { sync: 'lazy', tables: { tasks: {} } } } });
+    expect(await engine.sync.ensure('later')).toBeUndefined();
+    expect(world.instance.callsOf('ensure')).toEqual([['later']]);
+    const nothing = engine.sync.ensure('nothing');
+    await expect(nothing).rejects.toBeInstanceOf(ManaError);
+    await expect(nothing).rejects.toMatchObject({ code: 'unknown_app', details: { app: 'nothing' } });
+    await expect(engine.sync.ensure(7 as never)).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
   it('lists_dead_letters_and_does_with_them_what_the_person_says', async () => {

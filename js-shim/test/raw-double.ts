@@ -120,6 +120,12 @@ export class InstanceDouble implements RawEngine {
   syncStop(): void {
     this.#called('syncStop');
   }
+  ensure(app: string): Promise<void> {
+    this.#called('ensure', app);
+    return this.later(() => {
+      if (!(app in this.options.apps)) throw rawError('unknown_app', false, { app });
+    });
+  }
   resync(): Promise<void> {
     this.#called('resync');
     return Promise.resolve();
@@ -142,7 +148,7 @@ export class InstanceDouble implements RawEngine {
     return this.later(() => undefined);
   }
   syncStatus(): RawStatus {
-    return { state: 'local', pending: 0, lastSyncedAt: null, error: null };
+    return { state: 'local', pending: 0, lastSyncedAt: null, error: null, progress: [] };
   }
   whenSynced(ticket: number): Promise<void> {
     this.#called('whenSynced', ticket);

@@ -182,7 +182,13 @@ describe('syncStatus', () => {
     const status = syncStatus(engine);
     const { seen } = watched(() => status.current.state);
     await effects();
-    world.instance.host.event('status', { state: 'syncing', pending: 1, lastSyncedAt: null, error: null });
+    world.instance.host.event('status', {
+      state: 'syncing',
+      pending: 1,
+      lastSyncedAt: null,
+      error: null,
+      progress: [],
+    });
     await effects();
     expect(seen.at(-1)).toBe('syncing');
     expect(seen[0]).toBe('local');

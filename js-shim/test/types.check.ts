@@ -192,6 +192,8 @@ export function following(engine: Engine): void {
   same<typeof reactive, LiveHandle<readonly Readonly<Task>[]>>(true);
   live<Task>(() => undefined);
   syncStatus(engine).current.state satisfies string;
+  syncStatus(engine).current.progress satisfies readonly { app: string; done: number; total: number | null }[];
+  same<ReturnType<Engine['sync']['ensure']>, Promise<void>>(true);
   engine.on('change', (changes) => changes[0]?.table);
   engine.on('database-lost', ({ unsent }) => unsent.toFixed());
   // @ts-expect-error: rows of a handle are frozen

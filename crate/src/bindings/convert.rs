@@ -272,11 +272,13 @@ pub fn json_out(value: &Value) -> JsValue {
 /// A `RawStatus`.
 pub fn status(status: &Status) -> JsValue {
     let error = status.trouble.as_ref().map(|t| json!({ "code": t.code, "message": t.message, "retryAt": t.retry_at }));
+    let progress = status.progress.iter().map(|one| json!({ "app": one.app, "done": one.done, "total": one.total }));
     json_out(&json!({
         "state": status.state.as_str(),
         "pending": status.pending,
         "lastSyncedAt": status.last_synced_at.map(iso),
         "error": error,
+        "progress": progress.collect::<Vec<_>>(),
     }))
 }
 
@@ -319,7 +321,9 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
         Event::DatabaseLost { unsent } => ("database-lost", json_out(&json!({ "unsent": unsent }))),
         Event::Vault { locked, outdated } => ("vault", json_out(&json!({ "locked": locked, "outdated": outdated }))),
         Event::RotationDue { uses } => ("rotation-due", json_out(&json!({ "uses": uses }))),
-        Event::Settled { .. } | Event::VaultKey(_) | Event::Keyring | Event::LeadLost => return None,
+        Event::Settled { .. } | Event::AppUsed(_) | Event::VaultKey(_) | Event::Keyring | Event::LeadLost => {
+            return None;
+        }
     })
 }
 

@@ -272,6 +272,14 @@ impl RawEngine {
         })
     }
 
+    /// Asks for an app; resolves when all of it is here.
+    pub fn ensure(&self, app: String) -> Promise {
+        let session = Rc::clone(&self.session);
+        self.promise(
+            move |_| async move { session.ensure(&app).await.map(|()| JsValue::UNDEFINED).map_err(|e| thrown(&e)) },
+        )
+    }
+
     /// The sync status.
     #[wasm_bindgen(js_name = syncStatus)]
     pub fn sync_status(&self) -> JsValue {

@@ -115,6 +115,8 @@ impl Options {
         config.spaces = spaces(self.spaces.as_deref().unwrap_or_default())?;
         config.format = self.encryption.as_ref().map_or(Ok(Format::Two), Encryption::format)?;
         config.transports.clone_from(&self.transports);
+        let lazy = self.apps.iter().filter(|(_, app)| app["sync"] == "lazy");
+        config.lazy = lazy.map(|(app, _)| app.clone()).collect();
         config.active_space = self.active_space_id.as_deref().map(space_id).transpose()?;
         Ok(config)
     }

@@ -2,6 +2,7 @@
 
 mod aad;
 
+use super::apps::Apps;
 use super::error::{Error, Kind, Result};
 use crate::crypto::Format;
 use crate::model::{
@@ -13,6 +14,9 @@ use crate::store::ENGINE_STORES;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// Tables by app, as the wire names them.
+pub type Collections = BTreeMap<crate::model::AppId, Vec<TableName>>;
 
 /// Stands for the user in records written before anybody signed in.
 pub const GUEST: &str = "guest";
@@ -63,6 +67,8 @@ pub struct Config {
     pub active_space: Option<SpaceId>,
     /// How values are sealed.
     pub format: Format,
+    /// The apps that are pulled only once they are asked for.
+    pub lazy: OrderedSet<String>,
     /// How the engine hears that there is news: the first of these that works.
     pub transports: Vec<TransportKind>,
     /// Set while upgrades of the data run, which reach every row.
@@ -102,6 +108,7 @@ impl Config {
             lists_spaces: false,
             active_space: None,
             format: Format::Two,
+            lazy: OrderedSet::new(),
             transports: TransportKind::ALL.to_vec(),
             upgrading: None,
         })
@@ -222,11 +229,24 @@ impl Config {
         Some((record.app().clone(), vec![record.table().clone()]))
     }
 
-    /// Synced tables by app, as a pull asks for them.
+    /// The apps with tables that sync.
     #[must_use]
-    pub fn collections(&self) -> BTreeMap<crate::model::AppId, Vec<TableName>> {
-        let mut apps: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    pub fn apps(&self) -> Vec<String> {
+        let mut apps: Vec<String> = Vec::new();
         for sync in self.tables.values().filter_map(|table| table.sync.as_ref()) {
+            if !apps.iter().any(|app| app == sync.app.as_str()) {
+                apps.push(sync.app.to_string());
+            }
+        }
+        apps
+    }
+
+    /// Synced tables of the apps that were asked for, by app, as a pull names them.
+    #[must_use]
+    pub fn collections(&self, asked: &Apps) -> Collections {
+        let mut apps = Collections::new();
+        let syncs = self.tables.values().filter_map(|table| table.sync.as_ref());
+        for sync in syncs.filter(|sync| asked.is_asked(sync.app.as_str())) {
             apps.entry(sync.app.clone()).or_default().push(sync.sync_name.clone());
         }
         apps.extend(self.keyring());

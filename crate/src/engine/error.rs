@@ -72,6 +72,8 @@ pub enum Kind {
     TransactionAborted,
     /// A unique index on a table that syncs.
     UniqueOnSynced,
+    /// There is no such app.
+    UnknownApp,
     /// The table has no such index.
     UnknownIndex,
     /// The user is not known to be a member of this space.
@@ -96,7 +98,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::AlreadyExists,
         Self::BulkFailed,
         Self::Closed,
@@ -129,6 +131,7 @@ impl Kind {
         Self::TransactionInactive,
         Self::TransactionAborted,
         Self::UniqueOnSynced,
+        Self::UnknownApp,
         Self::UnknownIndex,
         Self::UnknownSpace,
         Self::UnknownTable,
@@ -177,6 +180,7 @@ impl Kind {
             Self::TransactionInactive => "transaction_inactive",
             Self::TransactionAborted => "transaction_aborted",
             Self::UniqueOnSynced => "unique_on_synced",
+            Self::UnknownApp => "unknown_app",
             Self::UnknownIndex => "unknown_index",
             Self::UnknownSpace => "unknown_space",
             Self::UnknownTable => "unknown_table",

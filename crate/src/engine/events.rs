@@ -136,6 +136,8 @@ pub enum Event {
         /// Log rows with changes that were refused for good.
         refused: Vec<(f64, crate::protocol::wire::Rejection)>,
     },
+    /// A query reads a lazy app that nobody has asked for. For the session, not for apps.
+    AppUsed(String),
     /// The sync status changed.
     Status(Status),
     /// A local value lost.

@@ -23,6 +23,8 @@ pub enum Message {
     Leading(String, u64),
     /// The leader is to tell its status.
     StatusWanted,
+    /// An app was asked for: the leader is to pull it.
+    AppAsked,
     /// The leader is to sync now.
     SyncNow(String),
     /// It has, or why not.
@@ -81,9 +83,11 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
             pending: fields.take("pending")?,
             last_synced_at: fields.take("lastSyncedAt")?,
             trouble: fields.take("trouble")?,
+            progress: fields.take_or("progress", Vec::new())?,
         }),
         "leading" => Message::Leading(fields.take("user")?, fields.take("generation")?),
         "status-wanted" => Message::StatusWanted,
+        "app-asked" => Message::AppAsked,
         "sync-now" => Message::SyncNow(fields.take("id")?),
         "vault-key" => Message::VaultKey(fields.take("user")?, fields.take("key")?),
         "vault-key-wanted" => Message::VaultKeyWanted(fields.take("user")?),
@@ -127,11 +131,13 @@ impl Message {
                 .with("state", status.state)
                 .with("pending", status.pending)
                 .with_any("lastSyncedAt", status.last_synced_at.into())
-                .with_any("trouble", status.trouble.into()),
+                .with_any("trouble", status.trouble.into())
+                .with("progress", list(status.progress.into_iter())),
             Self::Leading(user, generation) => {
                 named("leading").with("user", user).with_any("generation", generation.into())
             }
             Self::StatusWanted => named("status-wanted"),
+            Self::AppAsked => named("app-asked"),
             Self::SyncNow(id) => named("sync-now").with("id", id),
             Self::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
             Self::Keyring => named("keyring"),
@@ -192,7 +198,7 @@ fn key_in(json: &Value) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::status::{State, Trouble};
+    use crate::engine::status::{AppProgress, State, Trouble};
     use crate::protocol::wire::RejectionCode;
 
     fn change(keys: Vec<Key>) -> TableChange {
@@ -204,7 +210,9 @@ mod tests {
     fn what_one_tab_says_another_understands() {
         let rejection = Rejection { event_id: "e".into(), code: RejectionCode::ReadOnly, message: "m".into() };
         let trouble = Trouble { code: "offline".into(), message: "m".into(), retry_at: Some(2) };
-        let status = Status { state: State::Offline, pending: 3, last_synced_at: Some(1), trouble: Some(trouble) };
+        let progress = [None, Some(9)].map(|total| AppProgress { app: "todo".into(), done: 3, total }).to_vec();
+        let status =
+            Status { state: State::Offline, pending: 3, last_synced_at: Some(1), trouble: Some(trouble), progress };
         let messages = [
             Message::Commit(vec![change(vec![Key::text("a"), Key::Number(1.5), Key::Number(f64::NEG_INFINITY)])], 2),
             Message::Commit(vec![change(vec![Key::Bytes(vec![0, 255]), Key::Date(-5.0), Key::pair("a", "b")])], 1),
@@ -215,6 +223,7 @@ mod tests {
             Message::Status(Status::default()),
             Message::Leading("ada".into(), u64::MAX),
             Message::StatusWanted,
+            Message::AppAsked,
             Message::SyncNow("id".into()),
             Message::SyncDone("id".into(), Some("why".into())),
             Message::SyncDone("id".into(), None),

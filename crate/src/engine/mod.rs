@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod apps;
 mod changes;
 mod check;
 mod config;
@@ -60,11 +61,11 @@ pub use outbox::{Batch, Frozen, Settled};
 pub use query::{Branch, Condition, Explanation, Found, Part, Query, Want};
 pub use session::Session;
 pub use shadow::Distrust;
-pub use status::{State, Status, Trouble};
+pub use status::{AppProgress, State, Status, Trouble};
 pub use vault::Unlock;
 pub use write::{Write, Writer, Written};
 
-use crate::model::{Origin, record};
+use crate::model::{OrderedSet, Origin, record};
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, Scan, Store, Transaction};
 use epoch::{CorrectedClock, Epoch, JumpWatch, fresh_id};
 use ports::Host;
@@ -102,6 +103,8 @@ pub struct Engine<S: Store, H: Host> {
     adoption: RefCell<Option<Adoption>>,
     vault: vault::Vault,
     lead: lead::Lead,
+    /// Lazy apps that nobody has asked for, as far as this tab knows.
+    unasked: RefCell<OrderedSet<String>>,
 }
 
 /// Who this client is to the server.
@@ -146,6 +149,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let pending = outbox::count(&tx, config.user_id()).await?;
         let (vault, lead) = (vault::Vault::default(), lead::Lead::default());
         *vault.known.borrow_mut() = keyring::Known::read(&tx, config.user_id()).await?;
+        let unasked = apps::begin(&tx, &config).await?;
         tx.commit().await?;
         own_space::name(&store, &config).await?;
         let session = fresh_id(&host);
@@ -165,6 +169,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             adoption: RefCell::new(adoption),
             vault,
             lead,
+            unasked: RefCell::new(unasked),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! How far a user has pulled, and what the server still owes: one row per user, gone when a full pull begins.
 
+use super::apps::{self, Apps};
 use super::error::Result;
 use super::ports::Host;
 use super::{Engine, rebase, rows};
@@ -10,7 +11,7 @@ use std::rc::Rc;
 
 record! {
     /// Where the pull stands.
-    #[derive(Debug, Clone, PartialEq)]
+    #[derive(Debug, Clone, Default, PartialEq)]
     pub struct Progress {
         /// Where the next page begins; `None`: at the beginning.
         pub cursor: Option<String> = "cursor",
@@ -19,18 +20,10 @@ record! {
         pub receipt: Option<String> = "receipt",
         /// Where the pull goes on once `cursor` was shown to the server; `None`: behind what comes at `cursor`.
         pub then: Option<String> = "then",
-        /// Whether the first pull of this database has not come to its end.
-        pub hydrating: bool = "hydrating",
         /// Whether the server speaks protocol 1: then the cursor is one of times.
         pub by_time: bool = "byTime" or false,
         /// The cursor of times that is kept while protocol 2 is spoken.
         pub times: Option<String> = "times",
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { cursor: None, receipt: None, then: None, hydrating: true, by_time: false, times: None }
     }
 }
 
@@ -41,16 +34,21 @@ pub struct Position {
     pub progress: Progress,
     /// A full pull under way: its name, under which the records that came are noted.
     pub rebase: Option<String>,
+    /// Whether what an older app left in this database is still compared with what the server has.
+    adopting: bool,
+    /// The apps whose tables are named.
+    pub apps: Apps,
 }
 
 impl Position {
     /// Reads it.
     pub async fn read<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Self> {
-        let (progress, rebase) = futures_util::future::join(of(tx, user), rebase::stored(tx, user)).await;
-        let (progress, rebase) = (progress?, rebase?);
-        let is_first = progress.hydrating && rebase.is_none();
-        let rebase = rebase.filter(|(_, wished)| !wished).map(|(id, _)| id);
-        Ok(Self { progress: Progress { hydrating: is_first, ..progress }, rebase })
+        let (progress, rebase, apps) =
+            futures_util::future::join3(of(tx, user), rebase::stored(tx, user), apps::of(tx)).await;
+        let (progress, rebase, apps) = (progress?, rebase?, apps?);
+        let adopting = rebase.as_ref().is_some_and(|rebase| rebase.why == rebase::Why::Adopted);
+        let rebase = rebase.filter(|rebase| !rebase.wished).map(|rebase| rebase.id);
+        Ok(Self { progress, rebase, adopting, apps })
     }
 
     /// Whether a page asked for there goes on here.
@@ -58,9 +56,9 @@ impl Position {
         self.progress.cursor == here.progress.cursor && self.rebase == here.rebase
     }
 
-    /// Whether this is a part of the first pull of a database, and of no full pull.
-    pub const fn hydrates(&self) -> bool {
-        self.progress.hydrating
+    /// Whether an app is pulled for the first time. What an older app left is no first time.
+    pub fn fills(&self, app: &str) -> bool {
+        !self.adopting && self.apps.is_asked(app) && !self.apps.is_here(app)
     }
 }
 
@@ -85,23 +83,18 @@ pub async fn of<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Progress> {
 
 /// Moves the cursor, in the transaction of its page. The receipt `answered` by the last page has done its work; a later
 /// one has not.
-pub async fn advance<Tx: Transaction>(
-    tx: &Tx,
-    user: &str,
-    (cursor, hydrating): (&str, bool),
-    answered: Option<&str>,
-) -> Result<()> {
+pub async fn advance<Tx: Transaction>(tx: &Tx, user: &str, cursor: &str, answered: Option<&str>) -> Result<()> {
     let here = of(tx, user).await?;
     let receipt = here.receipt.filter(|receipt| answered != Some(receipt));
     let cursor = Some(here.then.unwrap_or_else(|| cursor.to_owned()));
-    rows::write(tx, rows::CURSOR, user, Progress { cursor, receipt, then: None, hydrating, ..here })
+    rows::write(tx, rows::CURSOR, user, Progress { cursor, receipt, then: None, ..here })
 }
 
 /// Shows the server an older cursor once, before the pull goes on where it is.
 pub async fn show_again<Tx: Transaction>(tx: &Tx, user: &str, older: String) -> Result<()> {
     let here = of(tx, user).await?;
     let then = here.then.or(here.cursor);
-    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(older), then, hydrating: false, ..here })
+    rows::write(tx, rows::CURSOR, user, Progress { cursor: Some(older), then, ..here })
 }
 
 /// Notes a receipt in the transaction that takes what was accepted off the log; it covers earlier ones.

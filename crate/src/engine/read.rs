@@ -139,6 +139,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// The live rows of these keys, in a transaction.
     pub async fn get_many_in(&self, tx: &S::Tx, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
         let info = self.config().table(table)?;
+        self.uses(&info);
         let sight = Sight::by_id(&self.config(), &info);
         let rows = tx.get_many(table, keys).await?;
         let shown = |row: S::Row| match &info.sync {

@@ -31,6 +31,8 @@ pub const SPACES: &str = "spaces";
 pub const MOVED: &str = "moved";
 /// Records with a shadow that nobody with the key has looked at, by table and id; see `shadow/arrivals.rs`.
 pub const UNSEEN: &str = "unseen";
+/// The apps that were asked for; see `apps.rs`.
+pub const APPS: &str = "apps";
 /// A full pull under way.
 pub const REBASE: &str = "rebase";
 

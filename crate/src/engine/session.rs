@@ -3,6 +3,7 @@
 //! Tabs of one browser profile share the database. Exactly one of them, the leader, exchanges with the server; the
 //! others tell it what they commit and hear from it what it applied.
 
+mod apps;
 mod checking;
 mod idle;
 mod leading;
@@ -226,6 +227,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
                 return self.post(Message::VaultKey(self.engine.config().user_id().to_owned(), key.clone()));
             }
             Event::Keyring => return self.post(Message::Keyring),
+            Event::AppUsed(app) => return self.ask_for(app.clone()),
             Event::LeadLost => return self.step_down(),
             Event::Vault { locked: false, .. } => self.unlocked(),
             Event::Change { logged: None, .. }
@@ -263,6 +265,11 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Some(Message::StatusWanted) => {
                 if let Some(driver) = self.running() {
                     self.post(Message::Status(driver.status()));
+                }
+            }
+            Some(Message::AppAsked) => {
+                if let Some(driver) = self.running() {
+                    driver.nudge();
                 }
             }
             Some(Message::SyncNow(id)) => self.sync_for(id),

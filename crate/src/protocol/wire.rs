@@ -5,7 +5,7 @@ use crate::model::{
     AppId, ClientId, EventId, Fields, FromJson, Object, RecordId, Space, SpaceId, Stamp, TableName, record, words,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The protocol these types belong to; every answer carries it.
@@ -129,6 +129,9 @@ record! {
         pub cursor: String = "cursor",
         /// Whether there is a next page now.
         pub has_more: bool = "hasMore",
+        /// Where there is a next page: how far each app was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub progress: Option<PullProgress> = "progress",
         /// The server's clock.
         pub server_time: Stamp = "serverTime",
         /// The spaces the user is a member of; absent where the server does not know of spaces.
@@ -206,6 +209,25 @@ record! {
         pub records: u64 = "records",
         /// The XOR of their hashes, as 64 hexadecimal digits.
         pub hash: Hash = "hash",
+    }
+}
+
+record! {
+    /// How far a client has read, in positions of all streams that it reads.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct PullProgress {
+        /// The positions of these streams.
+        pub total: u64 = "total",
+        /// By app, up to how many of them all of its tables that were asked for were read.
+        pub apps: Map<String, Value> = "apps",
+    }
+}
+
+impl PullProgress {
+    /// How many positions an app was read up to; nothing where it was not asked for.
+    #[must_use]
+    pub fn of(&self, app: &str) -> u64 {
+        self.apps.get(app).and_then(Value::as_u64).unwrap_or(0)
     }
 }
 
@@ -385,8 +407,8 @@ mod tests {
         let space = json!({ "id": "s", "type": "team", "role": "viewer" });
         agrees::<Space>(&space, &["type", "role"]);
         let page = json!({ "protocol": 2, "changes": [1], "cursor": "c", "hasMore": true, "serverTime": TIME,
-            "spaces": [space], "spacesAsOf": TIME });
-        agrees::<PullAnswer>(&page, &["spaces", "spacesAsOf"]);
+            "spaces": [space], "spacesAsOf": TIME, "progress": { "total": 9, "apps": { "todo": 3 } } });
+        agrees::<PullAnswer>(&page, &["progress", "spaces", "spacesAsOf"]);
         let error = json!({ "protocol": 2, "code": "cursor_expired", "message": "m", "reason": "restored" });
         agrees::<ErrorAnswer>(&error, &["reason"]);
         let table =

@@ -66,6 +66,7 @@ impl Wanted {
             changes: page.changes.iter().map(Change::to_json).collect(),
             cursor: page.cursor,
             has_more: page.has_more,
+            progress: page.progress,
             server_time: clock::now(),
             spaces: Some(list.spaces),
             spaces_as_of: Some(list.as_of),

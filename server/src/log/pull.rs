@@ -4,8 +4,8 @@ use super::{
     Caller, ChangeLog, Collection, Cursor, Extent, LogError, Mark, Receipt, Snapshot, Span, StreamId, StreamState,
     SyncLog, Tag,
 };
-use mana_sync_engine::model::{Change, UserId};
-use mana_sync_engine::protocol::wire::ExpiryReason;
+use mana_sync_engine::model::{AppId, Change, UserId};
+use mana_sync_engine::protocol::wire::{ExpiryReason, PullProgress};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a client asks for.
@@ -32,6 +32,8 @@ pub struct PullPage {
     pub cursor: String,
     /// Whether there may be a next page now.
     pub has_more: bool,
+    /// How far everything that was asked for was read, where there may be a next page.
+    pub progress: Option<PullProgress>,
 }
 
 /// Why there is no page.
@@ -72,8 +74,21 @@ impl<L: ChangeLog> SyncLog<L> {
             }
         }
         cursor.streams.retain(|_, mark| mark.pos() > 0);
-        Ok(PullPage { changes: page.changes, cursor: cursor.to_text(), has_more: page.has_more })
+        let progress = page.has_more.then(|| progress(&cursor, &states, &pull.tables));
+        Ok(PullPage { changes: page.changes, cursor: cursor.to_text(), has_more: page.has_more, progress })
     }
+}
+
+/// How far each app was read: in every stream as far as its table that is furthest behind. It costs no reading.
+fn progress(cursor: &Cursor, states: &BTreeMap<StreamId, StreamState>, tables: &BTreeSet<Collection>) -> PullProgress {
+    let total = states.values().map(|state| state.pos).sum();
+    let read = |stream: &StreamId, app: &AppId| {
+        let mark = cursor.streams.get(stream)?;
+        tables.iter().filter(|table| table.app == *app).map(|table| mark.read.get(table).copied().unwrap_or(0)).min()
+    };
+    let apps: BTreeSet<&AppId> = tables.iter().map(|table| &table.app).collect();
+    let read_of = |app: &AppId| states.keys().filter_map(|stream| read(stream, app)).sum::<u64>();
+    PullProgress { total, apps: apps.into_iter().map(|app| (app.to_string(), read_of(app).into())).collect() }
 }
 
 /// The client's cursor, in the streams they may read, unless the log no longer continues it for these tables. Text that cannot

@@ -231,7 +231,7 @@ describe('databases of older apps', { timeout: 180_000 }, () => {
 
   it('one_of_version_1_is_brought_to_the_present_version_and_syncs', async () => {
     const device = await replaced('Open one of version 1');
-    await device.page.getByText('Your tasks were brought to version 2 of this app.').waitFor();
+    await device.page.getByText('Your tasks were brought to version 3 of this app.').waitFor();
     await seesTheOldTasks(device);
     await device.synced();
     const other = await world.device();

@@ -301,6 +301,33 @@ impl Device {
         self.executor.spawn(owner, Box::pin(async move { told(session.check().await) }));
     }
 
+    /// Asks for an app, in a tab; resolves when all of it is here.
+    pub fn ensure_in(&self, tab: usize, app: &'static str) -> Result<()> {
+        let session = self.session_at(tab).expect("the tab is open");
+        self.call(async move { session.ensure(app).await }).expect("a round ends")
+    }
+
+    /// Begins to ask for an app, and does not wait; `told` hears the answer while the tab lives.
+    pub fn begin_ensure(&self, tab: usize, app: &'static str, told: impl FnOnce(Result<()>) + 'static) {
+        let Some((owner, session)) = self.with_tab(tab, |tab| (tab.owner, Rc::clone(&tab.session))) else { return };
+        self.executor.spawn(owner, Box::pin(async move { told(session.ensure(app).await) }));
+    }
+
+    /// Whether somebody has asked for an app.
+    #[must_use]
+    pub fn is_asked(&self, app: &str) -> bool {
+        self.engine_rows("apps").first().is_some_and(|apps| !apps["here"][app].is_null())
+    }
+
+    /// Says, whenever it is asked, whether all of an app was pulled.
+    pub fn holder(&self, app: &'static str) -> impl Fn() -> bool + 'static {
+        let memory = self.memory.borrow().clone();
+        move || {
+            let rows = memory.rows("_engine");
+            rows.iter().any(|row| row["kind"] == "apps" && row["here"][app] == json!(true))
+        }
+    }
+
     /// Pulls everything anew, in a tab.
     pub fn resync_in(&self, tab: usize) -> Result<()> {
         let session = self.session_at(tab).expect("the tab is open");
@@ -327,6 +354,14 @@ impl Device {
     #[must_use]
     pub fn rows(&self, table: &str) -> Vec<Value> {
         self.try_rows(table).expect("the table is there")
+    }
+
+    /// How many rows a query over a whole table gives in a tab.
+    #[must_use]
+    pub fn rows_in(&self, tab: usize, table: &str) -> usize {
+        let engine = Rc::clone(self.session_at(tab).expect("the tab is open").engine());
+        let query = Query { table: table.to_owned(), across_spaces: true, ..Query::default() };
+        self.call(async move { engine.read(&query).await }).expect("the tab lives").expect("the table is there").len()
     }
 
     /// The same where it may fail.

@@ -14,7 +14,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 37] = [
+const EVENTS: [&str; 41] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -36,6 +36,10 @@ const EVENTS: [&str; 37] = [
     "event: a tab is frozen",
     "event: the vault is locked",
     "event: the vault is unlocked",
+    "event: an app is opened and comes",
+    "event: an app is opened that is here",
+    "event: an app is opened and has to wait",
+    "an app was not asked for",
     "event: a write met a locked vault",
     "event: a write met an older key",
     "event: a new key is kept",

@@ -10,7 +10,7 @@ use super::storage::{Power, SimStore, Transactions, Trouble, Whose};
 use super::tabs::{Profile, TabOf};
 use mana_sync_engine::engine::{Engine, Event, Result, Session};
 use mana_sync_engine::store::memory::Changed;
-use mana_sync_engine::store::{JsonRow, MemoryStore, Mode, Store as _, Transaction as _};
+use mana_sync_engine::store::{JsonRow, Key, MemoryStore, Mode, Store as _, Transaction as _};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -314,6 +314,20 @@ impl Device {
         *self.memory.borrow_mut() = MemoryStore::upgraded(&old, all_stores(&setup));
         self.listen_to_commits();
         *self.setup.borrow_mut() = setup;
+    }
+
+    /// Takes from a closed database what it says of apps, as one has it of the time before that was noted.
+    pub fn forget_apps(&self) {
+        let forgotten = MemoryStore::from_snapshot(&self.memory.borrow().snapshot());
+        let store = forgotten.clone();
+        let forgetting = async move {
+            let tx = store.begin(Mode::Write, &["_engine"]).expect("a store");
+            tx.delete("_engine", &Key::pair("apps", "")).expect("deleted");
+            tx.commit().await.expect("committed");
+        };
+        self.executor.block_on(0, LIMIT_MS, forgetting).expect("the store in memory does not wait");
+        *self.memory.borrow_mut() = forgotten;
+        self.listen_to_commits();
     }
 
     /// Whether its version of the app has a table.

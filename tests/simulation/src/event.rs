@@ -111,6 +111,11 @@ pub enum Event {
     Hurry {
         device: usize,
     },
+    /// A person opens the app that a device may not have pulled.
+    Ensure {
+        device: usize,
+        tab: usize,
+    },
     /// A person locks the vault, or unlocks it.
     Vault {
         device: usize,
@@ -230,6 +235,7 @@ impl<'a> Dice<'a> {
             188..=190 => self.tokens(device),
             191 => Event::Schema { known: self.random.chance(700) },
             192 => Event::Upgrade { device, operations: self.random.below(60) },
+            193 => Event::Ensure { device, tab: self.tab() },
             _ => self.disaster(device),
         }
     }

@@ -133,6 +133,12 @@ pub fn rows() -> Vec<(&'static str, Value)> {
 /// A world whose server and second device hold what the older app had synced, and a device with the older app's database.
 #[must_use]
 pub fn prepared() -> World {
+    prepared_with(&Setup::of("ada"))
+}
+
+/// The same, whose second device opens that database with a setup of its own.
+#[must_use]
+pub fn prepared_with(setup: &Setup) -> World {
     let mut world = World::of_ada(1);
     world.server.set_page(3);
     for id in ["renamed", "gone", "clock", "shared"] {
@@ -140,7 +146,7 @@ pub fn prepared() -> World {
     }
     world.devices[0].update("tasks", "shared", json!({ "note": "theirs, latest" })).expect("written");
     world.converge("ada");
-    world.add(Setup::of("ada")).fill_as_older_app(&rows());
+    world.add(setup.clone()).fill_as_older_app(&rows());
     world
 }
 

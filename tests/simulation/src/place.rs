@@ -8,6 +8,8 @@ use std::fmt;
 pub const TABLES: [&str; 3] = ["tasks", "settings", NEWER];
 /// The table of the app's second version.
 pub const NEWER: &str = "labels";
+/// The table that is an app of its own in some schedules.
+pub const LAZY: &str = "settings";
 /// The records of each table.
 pub const RECORDS: [&str; 5] = ["r0", "r1", "r2", "r3", "r4"];
 /// The fields people edit, and the one that says whether a record is deleted.

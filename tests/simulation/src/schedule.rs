@@ -6,7 +6,7 @@ mod perform;
 use super::event::{DEVICES, Dice, Disasters, Event};
 use super::executor::Owner;
 use super::ledger::Ledger;
-use super::place::{FIELDS, TABLES};
+use super::place::{FIELDS, LAZY, TABLES};
 use super::random::Random;
 use super::sealed;
 use super::setup::Setup;
@@ -37,6 +37,9 @@ pub struct Plan {
     /// Whether the server is rolled back to protocol 1 and forward again.
     #[serde(default)]
     pub rolls: bool,
+    /// Whether settings are an app of their own, which every second device pulls only once it is asked for.
+    #[serde(default)]
+    pub lazy: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
@@ -55,7 +58,8 @@ impl Plan {
         let mut dice = Dice::new(&random, disasters);
         let events = (0..events).map(|_| dice.event()).collect();
         let (seals, streams) = ((seed / 8).is_multiple_of(3), (seed / 4).is_multiple_of(4));
-        Self { seed, disasters, seals, streams, rolls, events }
+        let lazy = (seed / 16).is_multiple_of(3);
+        Self { seed, disasters, seals, streams, rolls, lazy, events }
     }
 
     /// Performs it and checks what must be true. Gives a fingerprint of everything that happened, and how often things did.
@@ -81,12 +85,15 @@ struct Schedule {
     disasters: Disasters,
     seals: bool,
     rolls: bool,
+    lazy: bool,
     backup: Option<MemoryLog>,
     calls: u64,
     /// How many new keys were made.
     new_keys: u64,
     /// What became of them.
     rotated: Rc<RefCell<Vec<&'static str>>>,
+    /// What became of opening an app.
+    opened: Rc<RefCell<Vec<&'static str>>>,
     /// Tabs that died where they stood.
     dead: BTreeSet<Owner>,
     counts: Counts,
@@ -98,13 +105,19 @@ impl Schedule {
         drop(mana_sync_engine::probe::take());
         let count = usize::try_from(DEVICES).unwrap_or(5);
         let mut setup = Setup::of("ada");
-        sealed::begin(plan.seals);
+        if plan.lazy {
+            setup.apps = vec![LAZY];
+        }
+        sealed::begin(plan.seals, &setup);
         if plan.seals {
             setup.sealed = TABLES.iter().map(|table| (*table, FIELDS[0])).collect();
         }
         let mut setups = vec![setup; count];
         if plan.streams {
             setups.iter_mut().step_by(2).for_each(|setup| setup.transports = vec![TransportKind::Stream]);
+        }
+        if plan.lazy {
+            setups.iter_mut().skip(1).step_by(2).for_each(|setup| setup.lazy = vec![LAZY]);
         }
         let world = World::with(plan.seed, setups);
         if plan.rolls {
@@ -128,9 +141,10 @@ impl Schedule {
         let books = Rc::clone(&ledger);
         world.server.on_push(move |changes, answer| books.pushed(changes, answer));
         let (dead, counts) = (BTreeSet::new(), Counts::new());
-        let (disasters, seals, rolls) = (plan.disasters, plan.seals, plan.rolls);
-        let (new_keys, rotated) = (0, Rc::default());
-        Self { world, ledger, disasters, seals, rolls, backup: None, calls: 0, new_keys, rotated, dead, counts }
+        let (disasters, seals, rolls, lazy) = (plan.disasters, plan.seals, plan.rolls, plan.lazy);
+        let (new_keys, rotated, opened) = (0, Rc::default(), Rc::default());
+        let backup = None;
+        Self { world, ledger, disasters, seals, rolls, lazy, backup, calls: 0, new_keys, rotated, opened, dead, counts }
     }
 
     /// The server is replaced by one of the other protocol.

@@ -2,6 +2,7 @@
 //! user's key, or there is no value.
 
 use super::place::Place;
+use super::setup::Setup;
 use mana_sync_engine::crypto::{self, Envelope, Keyring, KeyringRecord, MasterKey, SealedKey};
 use mana_sync_engine::model::{AppId, FieldName, RecordId, Stamp, TableName, UserId};
 use serde_json::Value;
@@ -15,6 +16,8 @@ const FIRST_KEY: u8 = 7;
 
 thread_local! {
     static SEALS: Cell<bool> = const { Cell::new(false) };
+    /// What the schedule's devices open their engines with.
+    static SETUP: RefCell<Setup> = RefCell::new(Setup::of("ada"));
     /// Every key that the app ever kept for its user, by the byte it consists of; the last one was kept last.
     static KEYS: RefCell<Vec<u8>> = RefCell::default();
     /// The last one of which the app was told that it is the newest.
@@ -22,9 +25,10 @@ thread_local! {
     static OPENED: RefCell<HashMap<(Place, Stamp, String), Value>> = RefCell::default();
 }
 
-/// Whether this thread's schedule seals, from now on.
-pub fn begin(seals: bool) {
+/// Whether this thread's schedule seals, from now on, and what its devices open their engines with.
+pub fn begin(seals: bool, setup: &Setup) {
     SEALS.set(seals);
+    SETUP.set(setup.clone());
     KEYS.set(vec![FIRST_KEY]);
     IN_FORCE.set(FIRST_KEY);
     OPENED.take();
@@ -107,8 +111,9 @@ pub fn opens_with(byte: u8, facts: &[Value], place: Place, at: Stamp, stored: &V
 }
 
 fn in_place<T>(place: Place, run: impl FnOnce(&crypto::Place<'_>) -> T) -> T {
-    let (app, table) =
-        (AppId::parse("todo").expect("an app"), TableName::parse(place.record.table()).expect("a table"));
+    let table = place.record.table();
+    let app = SETUP.with_borrow(|setup| AppId::parse(setup.app_of(table)).expect("an app"));
+    let table = TableName::parse(table).expect("a table");
     let (id, name) =
         (RecordId::parse(place.record.id()).expect("an id"), FieldName::parse(place.name()).expect("a field"));
     run(&crypto::Place::new(&app, &table, &id, &name))

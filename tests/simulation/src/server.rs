@@ -270,7 +270,8 @@ impl Server {
     /// Everything a user may read of these tables, in order.
     #[must_use]
     pub fn changes(&self, user: &str, tables: &[&str]) -> Vec<Change> {
-        let named: Vec<String> = tables.iter().map(|name| format!("todo/{name}")).collect();
+        let named: Vec<String> =
+            tables.iter().flat_map(|name| [format!("todo/{name}"), format!("{name}/{name}")]).collect();
         self.of_collections(user, &named)
     }
 
@@ -514,12 +515,18 @@ impl Server {
                 if let Some(hook) = &*self.on_pull.borrow() {
                     hook(&mut changes);
                 }
-                let (cursor, has_more) = (page.cursor, page.has_more);
                 let (server_time, spaces_as_of) = (self.now(), Some(self.now()));
-                json(
-                    200,
-                    &PullAnswer { protocol: PROTOCOL, changes, cursor, has_more, server_time, spaces, spaces_as_of },
-                )
+                let answer = PullAnswer {
+                    protocol: PROTOCOL,
+                    changes,
+                    cursor: page.cursor,
+                    has_more: page.has_more,
+                    progress: page.progress,
+                    server_time,
+                    spaces,
+                    spaces_as_of,
+                };
+                json(200, &answer)
             }
         }
     }

@@ -17,7 +17,7 @@ pub struct Setup {
     pub spaces: Vec<Space>,
     /// Whether the app says which they are when it opens its engine.
     pub lists_spaces: bool,
-    /// The tables of app `todo` that sync, with their scope.
+    /// The tables that sync, with their scope.
     pub tables: Vec<(&'static str, Scope)>,
     /// Tables that do not sync, with an id as their key.
     pub local: Vec<&'static str>,
@@ -29,6 +29,10 @@ pub struct Setup {
     pub format_one: bool,
     /// The version of the app's data.
     pub schema_version: u32,
+    /// Tables that are each an app of its own, of the table's name; all others are of app `todo`.
+    pub apps: Vec<&'static str>,
+    /// Apps that are pulled only once they are asked for.
+    pub lazy: Vec<&'static str>,
     /// How its tabs hear of news.
     pub transports: Vec<TransportKind>,
 }
@@ -48,6 +52,8 @@ impl Setup {
             aad: BoundNames::default(),
             format_one: false,
             schema_version: 1,
+            apps: Vec::new(),
+            lazy: Vec::new(),
             transports: TransportKind::ALL.to_vec(),
         }
     }
@@ -57,6 +63,12 @@ impl Setup {
     pub fn upgraded(mut self) -> Self {
         self.tables.push((NEWER, Scope::Space));
         self
+    }
+
+    /// The app that a table belongs to.
+    #[must_use]
+    pub fn app_of<'a>(&self, table: &'a str) -> &'a str {
+        if self.apps.contains(&table) { table } else { "todo" }
     }
 
     /// Whether this version of the app has a table.
@@ -76,7 +88,8 @@ impl Setup {
     #[must_use]
     pub fn config(&self) -> Config {
         let sync = |(name, scope): &(&str, Scope)| {
-            let (app, sync_name) = (AppId::parse("todo").expect("an app"), TableName::parse(*name).expect("a table"));
+            let app = AppId::parse(self.app_of(name)).expect("an app");
+            let sync_name = TableName::parse(*name).expect("a table");
             let schema_version = self.schema_version;
             let sealed =
                 self.sealed.iter().filter(|(table, _)| table == name).map(|(_, field)| (*field).to_owned()).collect();
@@ -90,6 +103,7 @@ impl Setup {
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
         config.lists_spaces = self.lists_spaces;
+        config.lazy = self.lazy.iter().map(|app| (*app).to_owned()).collect();
         config.transports.clone_from(&self.transports);
         if self.format_one {
             config.format = Format::One;

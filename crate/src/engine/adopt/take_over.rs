@@ -7,7 +7,7 @@ use super::{ADOPTION, Adoption, FOUND, PULLING, QUEUE, Tables, begin, is_wanted,
 use crate::engine::error::Result;
 use crate::engine::outbox::LogRow;
 use crate::engine::ports::Host;
-use crate::engine::{Config, claim, epoch, keyring, rebase};
+use crate::engine::{Config, apps, claim, epoch, keyring, rebase};
 use crate::model::{ID, OrderedMap, OrderedSet, Stamp};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
 use crate::store::{Key, Mode, Row, Scan, Store, Transaction};
@@ -48,6 +48,7 @@ pub async fn take_over<S: Store, H: Host>(store: &S, host: &H, config: &Config) 
         tx.clear(QUEUE)?;
     }
     keyring::forget(&tx, taking.user)?;
+    apps::ask(&tx, config.apps()).await?;
     rebase::wish(&tx, taking.user, rebase::Why::Adopted, epoch::fresh_id(host)).await?;
     crate::engine::rows::write(&tx, ADOPTION, "", adoption.clone())?;
     tx.commit().await?;

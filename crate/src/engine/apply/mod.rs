@@ -12,6 +12,7 @@ pub use aside::Reason;
 pub(super) use aside::quarantined;
 pub use record::{Merged, merge_into};
 
+use super::config::Config;
 use super::epoch::{self, Epoch, Sample};
 use super::error::Result;
 use super::events::{Conflict, Event};
@@ -19,7 +20,7 @@ use super::ports::Host;
 use super::progress::{self, Position};
 use super::rebase::Seen;
 use super::whole::note_moved;
-use super::{Engine, Touched, keyring, outbox, rows};
+use super::{Engine, Touched, apps, keyring, outbox, rows};
 use crate::model::{Change, Malformed, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
@@ -59,9 +60,10 @@ pub struct Applied {
 }
 
 impl Page {
-    /// Whether it is a part of the first pull of a database: no conflicts are reported.
-    fn hydrates(&self) -> bool {
-        self.asked.as_ref().is_some_and(Position::hydrates)
+    /// Whether it is a part of the first pull of a table's app: no conflicts are reported.
+    fn fills(&self, table: &str, config: &Config) -> bool {
+        let sync = config.tables.get(table).and_then(|table| table.sync.as_ref());
+        self.asked.as_ref().zip(sync).is_some_and(|(asked, sync)| asked.fills(sync.app.as_str()))
     }
 
     /// The full pull that it is a part of.
@@ -133,10 +135,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         touched.extend(self.finish(&tx, works, &tally, &aside, &page).await?);
         note_moved(&tx, self.config().user_id(), &touched)?;
         let keyring_changed = keyring::take(&tx, &self.config_user(), &of_keyring).await?;
-        if !page.hydrates() && keyring::brings_work(self, &touched) {
+        if keyring::brings_work(self, &touched) {
             keyring::note_arrivals(&tx, &self.config_user()).await?;
         }
-        let conflicts = if page.hydrates() { Vec::new() } else { confirm(&tx, tally).await? };
+        let mut conflicts = confirm(&tx, tally).await?;
+        conflicts.retain(|conflict| !page.fills(&conflict.table, &self.config()));
         tx.commit().await?;
         if keyring_changed {
             self.keyring_changed().await?;
@@ -265,9 +268,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         aside::quarantine(tx, aside, &user, epoch::fresh_id(&self.host)).await?;
         if let Some(cursor) = &page.cursor {
-            let hydrating = page.hydrates() && page.more;
+            if let Some(asked) = page.asked.as_ref().filter(|_| !page.more) {
+                let filled = asked.apps.filling(&self.config());
+                apps::arrived(tx, filled).await?;
+            }
             let shown = page.asked.as_ref().and_then(|asked| asked.progress.receipt.as_deref());
-            progress::advance(tx, &user, (cursor, hydrating), shown.filter(|_| !page.more)).await?;
+            progress::advance(tx, &user, cursor, shown.filter(|_| !page.more)).await?;
         }
         Ok(touched)
     }

@@ -50,7 +50,7 @@ impl Local {
     pub fn cursor(&self) -> Option<&str> {
         let progress = &self.circumstances.position.progress;
         let at_rest = self.circumstances.position.rebase.is_none() && progress.receipt.is_none();
-        progress.cursor.as_deref().filter(|_| at_rest && progress.then.is_none() && !progress.hydrating)
+        progress.cursor.as_deref().filter(|_| at_rest && progress.then.is_none())
     }
 
     /// The records that are left out.

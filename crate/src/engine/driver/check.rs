@@ -3,8 +3,8 @@
 use super::Driver;
 use crate::engine::check::Local;
 use crate::engine::error::{Error, Kind, Result};
-use crate::engine::keyring;
 use crate::engine::ports::{Host, Method, NoAnswer, Request, TokenReason, Transport};
+use crate::engine::{keyring, progress};
 use crate::protocol::reply::{Failure, check_answer};
 use crate::protocol::wire::{CheckAnswer, CheckRequest, PROTOCOL};
 use crate::store::Store;
@@ -21,10 +21,14 @@ pub enum Asked {
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Asks for the fingerprints of everything up to `cursor`.
     pub async fn ask_fingerprints(&self, local: &Local, cursor: &str) -> Result<Asked> {
-        if self.speaks_by_time().await {
+        let position = progress::position(&self.engine).await?;
+        if position.progress.by_time {
             return Err(failed("not_supported", "this server speaks protocol 1, which has no check"));
         }
-        let mut apps = self.engine.config().collections();
+        if !position.apps.filling(&self.engine.config()).is_empty() {
+            return Ok(Asked::Again(None));
+        }
+        let mut apps = self.engine.config().collections(&position.apps);
         apps.retain(|app, _| app.as_str() != keyring::APP);
         let request = CheckRequest {
             protocol: PROTOCOL,

@@ -3,6 +3,7 @@
 mod by_time;
 mod check;
 mod connection;
+mod filling;
 mod keyring;
 mod nudges;
 mod socket;
@@ -10,6 +11,7 @@ mod stream;
 mod telemetry;
 
 use super::apply::{Applied, Page};
+use super::config::Collections;
 use super::epoch::Sample;
 use super::error::{Error, Kind, Result};
 use super::events::Event;
@@ -327,11 +329,14 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             };
             self.asked.borrow_mut().clone_from(&position);
             self.measure();
-            if let Some(page) = self.streamed_page(&position.progress).await {
+            self.engine.note_asked(&position.apps);
+            self.show_filling(&position.apps, None);
+            let apps = self.engine.config().collections(&position.apps);
+            if let Some(page) = self.streamed_page(&position.progress, &apps).await {
                 return Input::Pulled(Ok(page));
             }
             let by_time = position.progress.by_time;
-            let answer = match self.pull_page(position.progress).await {
+            let answer = match self.pull_page(position.progress, apps).await {
                 Ok(answer) => answer,
                 Err(failed) => return failed,
             };
@@ -343,7 +348,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         }
     }
 
-    async fn pull_page(self: &Rc<Self>, progress: Progress) -> std::result::Result<Answer, Input> {
+    async fn pull_page(self: &Rc<Self>, progress: Progress, apps: Collections) -> std::result::Result<Answer, Input> {
         let client_id = self.client_id().map_err(|error| Input::Pulled(Err(error)))?;
         if progress.cursor.is_none() {
             self.pull_keyring(&client_id).await?;
@@ -354,7 +359,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             personal_space_id: self.engine.config().personal_space().cloned(),
             cursor: progress.cursor,
             receipt: progress.receipt,
-            apps: self.engine.config().collections(),
+            apps,
             limit: MAX_PAGE,
         };
         self.tell_begun(Exchange::Pull, &[]);
@@ -384,7 +389,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let asked = self.asked.borrow().clone();
         let goes_on = asked.progress.then.is_some();
         let asked = Some(asked);
-        let (spaces, more) = (answer.spaces.clone(), answer.has_more);
+        let (spaces, more, progress) = (answer.spaces.clone(), answer.has_more, answer.progress);
         let (changes, cursor, server_ms) = (answer.changes, Some(answer.cursor), answer.server_time.ms());
         let (asked_at, answered_at) = self.exchange.get();
         let sample = Some(Sample { asked_at, answered_at, server_ms });
@@ -404,6 +409,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         };
         stored(applied, |()| {
             self.streamed.note_applied(server_ms);
+            self.show_filled(more, progress.as_ref());
             if let Some(spaces) = spaces {
                 self.engine.emit(Event::Spaces(spaces));
             }
@@ -414,9 +420,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Everything was pulled: what a full pull left is dealt with, and what waited for its time is tried. Says whether a
     /// full pull begins instead, that was wished for.
     async fn end_round(&self) -> Result<bool> {
-        let rebase = self.asked.borrow().rebase.clone();
+        let Position { rebase, apps, .. } = self.asked.borrow().clone();
         if let Some(id) = rebase {
-            rebase::end(&self.engine, &id).await?;
+            rebase::end(&self.engine, &id, &apps).await?;
         } else if rebase::begin_wished(&self.engine).await? {
             return Ok(true);
         }
@@ -436,6 +442,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let mut status = self.status();
         if shown == State::Synced {
             status.last_synced_at = Some(self.engine.host().now_ms());
+        }
+        if shown == State::Local {
+            status.progress.clear();
         }
         status.state = shown;
         status.pending = self.engine.pending();

@@ -5,6 +5,7 @@ use super::Driver;
 use super::connection::on;
 use super::stream::{SILENCE_MS, is_event_stream, lost, refused, within};
 use crate::engine::ports::{Host, Method, Request, Transport};
+use crate::engine::progress;
 use crate::model::TableName;
 use crate::protocol::fallback::Ending;
 use crate::protocol::limits::MAX_BODY_BYTES;
@@ -22,7 +23,7 @@ pub(super) async fn follow<S: Store, H: Host, T: Transport>(
     weak: &Weak<Driver<S, H, T>>,
     number: u64,
 ) -> Result<Ending, Ending> {
-    let requests = on(weak, number).ok_or_else(lost)?.nudge_requests();
+    let requests = on(weak, number).ok_or_else(lost)?.nudge_requests().await?;
     let listening = |request| -> LocalBoxFuture<'_, Result<Ending, Ending>> { Box::pin(listen(weak, number, request)) };
     let mut streams = requests.into_iter().map(listening);
     match (streams.next(), streams.next()) {
@@ -35,16 +36,19 @@ pub(super) async fn follow<S: Store, H: Host, T: Transport>(
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
-    fn nudge_requests(self: &Rc<Self>) -> Vec<Request> {
+    async fn nudge_requests(self: &Rc<Self>) -> Result<Vec<Request>, Ending> {
+        let position = progress::position(&self.engine).await.map_err(|_| lost())?;
         let since = self.server_time().unwrap_or_else(|| crate::model::Stamp::at_ms(self.engine.host().now_ms()));
-        let apps = self.engine.config().collections();
+        let apps = self.engine.config().collections(&position.apps);
+        // A stream opened for other apps is opened anew.
+        self.streamed.name(&apps);
         let request = |(app, tables): (_, Vec<TableName>)| {
             let tables: Vec<&str> = tables.iter().map(TableName::as_str).collect();
             let path = format!("/sync/{app}/stream?collections={}&since={since}", tables.join(",")).into();
             let (token, client) = (self.connection.token.borrow().clone(), Some(self.engine.client_id()));
             Request { method: Method::Get, path, body: None, token, client }
         };
-        apps.into_iter().take(MAX_STREAMS).map(request).collect()
+        Ok(apps.into_iter().take(MAX_STREAMS).map(request).collect())
     }
 }
 

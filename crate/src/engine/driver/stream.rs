@@ -6,6 +6,7 @@
 
 use super::Driver;
 use super::connection::{Open, on};
+use crate::engine::config::Collections;
 use crate::engine::ports::{Host, LongAnswer, Method, NoAnswer, Request, Response, Transport};
 use crate::engine::progress::{self, Progress};
 use crate::model::FromJson;
@@ -58,6 +59,8 @@ pub(super) struct Streamed {
     awaited: RefCell<Option<oneshot::Sender<()>>>,
     /// The server's clock of the last page that was applied, in milliseconds since 1970.
     applied_ms: Cell<u64>,
+    /// What the stream that is open was asked for.
+    apps: RefCell<Option<Collections>>,
 }
 
 impl Streamed {
@@ -66,7 +69,13 @@ impl Streamed {
         let page = self.page.take();
         self.promised.take();
         self.awaited.take();
+        self.apps.take();
         drop(page);
+    }
+
+    /// Notes the tables that a stream is opened for.
+    pub(super) fn name(&self, apps: &Collections) {
+        *self.apps.borrow_mut() = Some(apps.clone());
     }
 
     pub(super) fn note_applied(&self, server_ms: u64) {
@@ -92,7 +101,12 @@ impl Streamed {
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// What answers a pull from where it stands, if the stream has brought it. A receipt has to be shown to the server.
-    pub(super) async fn streamed_page(&self, progress: &Progress) -> Option<Response> {
+    pub(super) async fn streamed_page(&self, progress: &Progress, apps: &Collections) -> Option<Response> {
+        if self.streamed.apps.borrow().as_ref().is_some_and(|asked| asked != apps) {
+            // It serves other apps than are wanted now: one that serves these is opened after the round.
+            self.close_connection();
+            return None;
+        }
         let Progress { cursor: Some(cursor), receipt: None, .. } = progress else {
             self.streamed.page.take();
             return None;
@@ -126,14 +140,17 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// The request of a stream that begins at the stored cursor, and that cursor.
     async fn stream_request(self: &Rc<Self>) -> Option<(Request, String)> {
-        let cursor = progress::current(&self.engine).await.ok()?.cursor?;
+        let position = progress::position(&self.engine).await.ok()?;
+        let cursor = position.progress.cursor?;
+        let apps = self.engine.config().collections(&position.apps);
+        self.streamed.name(&apps);
         let body = PullRequest {
             protocol: PROTOCOL,
             client_id: self.client_id().ok()?,
             personal_space_id: self.engine.config().personal_space().cloned(),
             cursor: Some(cursor.clone()),
             receipt: None,
-            apps: self.engine.config().collections(),
+            apps,
             limit: MAX_PAGE,
         };
         let token = self.connection.token.borrow().clone();

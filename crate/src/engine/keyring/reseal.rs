@@ -52,11 +52,17 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     async fn tend_pages(self: &Rc<Self>, synced: bool) -> Result<()> {
-        if !self.config().seals_fields() || synced && progress::current(self).await?.hydrating {
+        if !self.config().seals_fields() || synced && self.is_filling().await? {
             return Ok(());
         }
         while self.tend_page().await? {}
         Ok(())
+    }
+
+    /// Whether something that was asked for was never pulled to its end.
+    async fn is_filling(self: &Rc<Self>) -> Result<bool> {
+        let position = progress::position(self).await?;
+        Ok(position.progress.cursor.is_none() || !position.apps.filling(&self.config()).is_empty())
     }
 
     /// Whether there is more.

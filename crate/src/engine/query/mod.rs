@@ -121,6 +121,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// The same, with rows as they are stored.
     pub(super) async fn find_stored_in(&self, tx: &S::Tx, query: &Query, want: Want) -> Result<Vec<Found<S::Row>>> {
         let (table, sight, query) = self.prepared(query)?;
+        self.uses(&table);
         let plan = plan::plan(&table, &sight, &query)?;
         run::find(tx, &table, &sight, &plan, want).await
     }
@@ -135,6 +136,7 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// How many rows a query has, in a transaction. No row is read where nothing has to be looked at in one.
     pub async fn count_in(&self, tx: &S::Tx, query: &Query) -> Result<usize> {
         let (table, sight, query) = self.prepared(query)?;
+        self.uses(&table);
         let plan = plan::plan(&table, &sight, &query)?;
         run::count(tx, &table, &sight, &plan).await
     }

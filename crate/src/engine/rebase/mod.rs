@@ -10,6 +10,7 @@ mod ending;
 pub(super) mod held;
 mod wished;
 
+use super::apps::Apps;
 use super::error::Result;
 use super::events::Event;
 use super::ports::Host;
@@ -158,9 +159,9 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
     rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None })
 }
 
-/// Ends the full pull `id`, whose last page was applied: deals with what did not come, in one transaction. Nothing is done
-/// where another one began meanwhile: of that one nothing came yet.
-pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str) -> Result<()> {
+/// Ends the full pull `id`, whose last page was applied: deals with what did not come of the apps that it named, in one
+/// transaction. Nothing is done where another one began meanwhile: of that one nothing came yet.
+pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str, named: &Apps) -> Result<()> {
     let user = engine.config().user_id().to_owned();
     let tables = engine.synced_tables();
     let stores: Vec<&str> = tables.iter().map(String::as_str).chain([ENGINE, CHANGE_LOG]).collect();
@@ -184,7 +185,7 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str) -> Resu
     let judged = if rebase.reason == Why::ReadAgain { &[][..] } else { &tables[..] };
     for table in judged {
         let info = engine.config().table(table)?;
-        let Some(sync) = &info.sync else { continue };
+        let Some(sync) = info.sync.as_ref().filter(|sync| named.is_asked(sync.app.as_str())) else { continue };
         // Of a space that was left, or is not named just now, the server could bring nothing.
         let is_here = |row: &S::Row| row.text(SPACE_ID).is_none_or(|space| !away.contains(&space));
         for row in tx.scan(table, &Scan::default(), &is_here).await? {

@@ -64,9 +64,20 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 }
 
-/// The full pull that is under way or wished for: its name, and whether it has to wait.
-pub async fn stored<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<(String, bool)>> {
-    Ok(rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.map(|rebase| (rebase.id, rebase.wished)))
+/// A full pull that is under way or wished for.
+pub struct Stored {
+    /// Its name.
+    pub id: String,
+    /// Whether it has to wait.
+    pub wished: bool,
+    /// Why everything is pulled.
+    pub why: Why,
+}
+
+/// The full pull that is under way or wished for.
+pub async fn stored<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Option<Stored>> {
+    let stored = rows::read::<_, Rebase>(tx, rows::REBASE, user).await?;
+    Ok(stored.map(|Rebase { id, wished, reason, .. }| Stored { id, wished, why: reason }))
 }
 
 impl Why {

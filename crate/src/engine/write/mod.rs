@@ -264,7 +264,11 @@ impl<S: Store, H: Host> Writer<S, H> {
         if let Some(version) = self.reaches.get() {
             data_version::note(&open.tx, version)?;
         }
+        let asked = self.engine.ask_in(&open.tx, &open.touched).await?;
         let keys = open.tx.commit_with(CHANGE_LOG, &rows).await?;
+        for app in asked {
+            self.engine.unasked.borrow_mut().remove(app.as_str());
+        }
         let ticket = keys.last().and_then(|key| if let Key::Number(seq) = key { Some(*seq) } else { None });
         self.engine.committed(&open.touched, self.origin, logged);
         Ok(Written { count: open.count, ticket, ..Written::default() })

@@ -38,6 +38,7 @@ const advice: Record<ManaErrorCode, string> = {
   transaction_aborted: 'Nothing was saved. Do it once more.',
   transaction_inactive: 'Nothing was saved. An app fetches first, and begins the transaction then.',
   unique_on_synced: 'Load the newest version of this app.',
+  unknown_app: 'Load the newest version of this app.',
   unknown_index: 'Add the index to the schema and raise its version.',
   unknown_space: 'Sign in again to learn which spaces are yours.',
   unknown_table: 'Load the newest version of this app.',

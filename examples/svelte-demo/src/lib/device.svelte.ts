@@ -7,9 +7,10 @@ import { Family } from './family.svelte.ts';
 import { Letters } from './letters.svelte.ts';
 import { Lock } from './lock.svelte.ts';
 import { Network } from './network.svelte.ts';
+import { Notebook } from './notebook.svelte.ts';
 import { announce, told } from './notices.ts';
 import { firstTasks } from './samples.ts';
-import { apps, encryption, type LineDraft, schema } from './schema.ts';
+import { apps, encryption, type LineDraft, type Note, schema } from './schema.ts';
 import { readSetting, writeSetting } from './storage.ts';
 import type { Task } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
@@ -33,6 +34,7 @@ export class Device {
   readonly lock = new Lock(this);
   readonly family = new Family(this);
   readonly letters = new Letters(this);
+  readonly notebook = new Notebook(this);
   /** Who uses this device: a sample user, null for a guest, undefined when nobody has been chosen. */
   user = $state.raw<SampleUser | null | undefined>(undefined);
   engine = $state.raw<Engine | null>(null);
@@ -65,6 +67,11 @@ export class Device {
   /** Lines that are typed and not added yet; they stay on this device. */
   get drafts() {
     return this.#opened.table<LineDraft>('drafts');
+  }
+
+  /** The notes of the notebook: reading them has them pulled. */
+  get notes() {
+    return this.#opened.table<Note>('notes');
   }
 
   /** Runs `body` in one transaction: all of it is saved, or nothing. */
@@ -277,6 +284,7 @@ export class Device {
     this.activity.clear();
     this.family.reset();
     this.letters.reset();
+    this.notebook.reset();
     this.lock.fresh = '';
     this.offered = 0;
   }

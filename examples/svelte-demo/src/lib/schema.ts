@@ -20,6 +20,12 @@ export interface LineDraft {
   readonly typedAt: Date;
 }
 
+/** A note of the notebook, an app of its own beside the tasks. */
+export interface Note {
+  readonly id: string;
+  readonly text: string;
+}
+
 /** A task of version 1, which had no index: neither a boolean nor null is a key. */
 export interface TaskOfVersion1 extends Omit<Task, 'state' | 'dueDate'> {
   readonly done: boolean;
@@ -29,21 +35,24 @@ export interface TaskOfVersion1 extends Omit<Task, 'state' | 'dueDate'> {
 export const version1: Schema = { version: 1, stores: { tasks: 'id' } };
 
 export const schema: Schema = {
-  version: 2,
+  version: 3,
   stores: {
     tasks: 'id, state, [project+state], [state+dueDate], [state+doneAt], [project+state+dueDate]',
     settings: 'id',
     drafts: 'id',
+    notes: 'id',
   },
   upgrades: { 2: toVersion2 },
 };
 
 export const apps: Readonly<Record<string, AppOptions>> = {
   todo: { tables: { tasks: {}, settings: { scope: 'user' } } },
+  // Few people open it: its notes come to a device when that is first done there.
+  notebook: { sync: 'lazy', tables: { notes: {} } },
 };
 
 /** What people write is theirs. Days, projects and states are not sealed: the list is read by indexes over them. */
-export const encryption: EncryptionOptions = { fields: { tasks: ['title', 'notes'] }, format: 2 };
+export const encryption: EncryptionOptions = { fields: { tasks: ['title', 'notes'], notes: ['text'] }, format: 2 };
 
 /** Every device does this by itself, so it comes to the same from the same task. */
 async function toVersion2(tx: Transaction): Promise<void> {

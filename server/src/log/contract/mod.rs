@@ -63,6 +63,7 @@ macro_rules! change_log_contract {
             tables_at_different_places_are_read_in_the_order_of_the_stream,
             a_space_joined_later_comes_from_its_beginning,
             fewer_tables_leave_the_others_where_they_were,
+            a_page_says_how_far_each_app_was_read,
             a_large_change_makes_a_page_of_its_own,
             a_cursor_of_another_log_is_refused,
             a_cursor_ahead_of_the_log_is_refused,

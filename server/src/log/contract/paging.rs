@@ -5,7 +5,7 @@
 use super::fixtures::{
     accept, ids, insert, member, own, page, person, pull_of, push, push_of, read_on, sync_log, with,
 };
-use crate::log::{ChangeLog, Cursor, Epoch, Pull, PullError, Push, Receipt, StreamId, Tag, Transaction};
+use crate::log::{ChangeLog, Cursor, Epoch, Pull, PullError, PullPage, Push, Receipt, StreamId, Tag, Transaction};
 use mana_sync_engine::protocol::wire::ExpiryReason;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +102,38 @@ pub async fn fewer_tables_leave_the_others_where_they_were<L: ChangeLog>(log: L)
     let (none, cursor) = read_on(&log, &ada, Some(cursor), (&[], 10)).await;
     let (tags, _) = read_on(&log, &ada, Some(cursor), (&["tasks", "tags"], 10)).await;
     assert_eq!((ids(&tasks), ids(&none), ids(&tags)), (vec!["r3"], vec![], vec!["r4"]));
+}
+
+/// A page that is not the last says how far each app was read, in positions of all streams of the reader: as far as its
+/// table that is furthest behind, whatever page size, and never back.
+pub async fn a_page_says_how_far_each_app_was_read<L: ChangeLog>(log: L) {
+    let log = sync_log(log, 1);
+    let ada = member("ada");
+    let tag = |n: u64| with(own(n, &format!("r{n}")), &[("table", json!("tags"))]);
+    accept(&log, &ada, &[insert(1, "r1"), insert(2, "r2"), insert(3, "r3"), own(4, "r4"), tag(5)]).await;
+    let said = |page: &PullPage| page.progress.as_ref().map(|progress| (progress.of("todo"), progress.total));
+    let whole = page(&log, &ada, None, 10).await.unwrap();
+    assert_eq!((whole.has_more, said(&whole)), (false, None), "everything is there");
+    let mut cursor = None;
+    let mut told = Vec::new();
+    loop {
+        let page = log.pull(&pull_of(&ada, cursor, &["tasks", "tags"], 2)).await.unwrap();
+        told.extend(said(&page));
+        cursor = Some(page.cursor);
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(told, [(2, 5), (4, 5)]);
+    accept(&log, &ada, &[tag(6), tag(7), insert(8, "r8")]).await;
+    let (_, cursor) = read_on(&log, &ada, None, (&["tasks"], 10)).await;
+    let later = log.pull(&pull_of(&ada, Some(cursor), &["tasks", "tags"], 1)).await.unwrap();
+    assert_eq!(
+        said(&later),
+        Some((2, 8)),
+        "tags were read up to the second change of the own stream, and nowhere else"
+    );
+    assert!(later.progress.unwrap().apps.keys().eq(["todo"]), "nothing is said of what was not asked for");
 }
 
 /// Pages are cut by size too, and never end before something larger than a page.

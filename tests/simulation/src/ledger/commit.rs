@@ -121,10 +121,12 @@ impl Books {
     pub(super) fn engine_committed(&mut self, device: usize, commit: u64, owner: Owner, changes: &[Changed]) {
         let corrected = self.follow_corrections(device, commit, changes);
         self.follow_absorptions(device, commit, changes);
-        let hydrating = changes.iter().any(is_hydrating);
+        let is_page = changes.iter().any(is_page);
+        let filling = self.filling.get(&device).filter(|_| is_page).cloned().unwrap_or_default();
         for changed in changes {
             let Some(record) = Record::of_key(&changed.store, &changed.key) else { continue };
             let Some(new) = &changed.new else { continue };
+            let hydrating = filling.contains(self.app_of(record));
             for place in moved(record, changed.old.as_ref(), new) {
                 self.stored(place, new);
                 let at = place.stamp(new).map(stamp);
@@ -203,10 +205,29 @@ fn moved(record: Record, old: Option<&JsonRow>, new: &JsonRow) -> Vec<Place> {
     record.places().filter(|place| place.stamp(new) != old.and_then(|row| place.stamp(row))).collect()
 }
 
-/// Whether a commit applied a page of a database's first pull.
-fn is_hydrating(changed: &Changed) -> bool {
-    use mana_sync_engine::store::{Row as _, RowValue as _};
-    let is_cursor = |row: &JsonRow| changed.store == "_engine" && row.str("kind") == Some("cursor");
-    let was = |row: &JsonRow| row.get("hydrating").and_then(|value| value.to_json().ok()) == Some(Value::Bool(true));
-    changed.new.as_ref().is_some_and(is_cursor) && changed.old.as_ref().is_none_or(was)
+/// Whether a commit moved the cursor, as the one of a page does.
+fn is_page(changed: &Changed) -> bool {
+    is_engines(changed, "cursor").is_some()
+}
+
+/// A row of the engine's own of that kind, which a commit wrote.
+fn is_engines<'a>(changed: &'a Changed, kind: &str) -> Option<&'a JsonRow> {
+    changed.new.as_ref().filter(|row| changed.store == "_engine" && row.str("kind") == Some(kind))
+}
+
+impl Books {
+    /// Takes note of the apps that a device has asked for and not pulled whole: of their first pull no conflict is told.
+    pub(super) fn note_apps(&mut self, device: usize, changes: &[Changed]) {
+        for apps in changes.iter().filter_map(|changed| is_engines(changed, "apps")) {
+            let here = apps.object("here").map(JsonRow::to_map).unwrap_or_default();
+            let filling = here.into_iter().filter(|(_, here)| *here == Value::Bool(false)).map(|(app, _)| app);
+            let filling: BTreeSet<String> = filling.collect();
+            self.apps.extend(filling.iter().cloned());
+            self.filling.insert(device, filling);
+        }
+    }
+
+    fn app_of(&self, record: Record) -> &'static str {
+        if self.apps.contains(record.table()) { record.table() } else { "todo" }
+    }
 }

@@ -172,6 +172,10 @@ struct Books {
     /// The writes that each of them brought then.
     sent: HashMap<(String, Place), WriteId>,
     losses: Vec<Loss>,
+    /// The apps that each device has asked for and not pulled whole.
+    filling: BTreeMap<usize, BTreeSet<String>>,
+    /// All that were ever pulled so.
+    apps: BTreeSet<String>,
     /// How often things happened that schedules should reach.
     counts: BTreeMap<&'static str, u64>,
 }
@@ -184,6 +188,7 @@ impl Watch for Ledger {
             Some(call) => books.call_committed(device, commit, call, changes),
             None => books.engine_committed(device, commit, whose.owner, changes),
         }
+        books.note_apps(device, changes);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::executor::Owner;
 use crate::ledger::End;
 use crate::model::{held, value_in};
 use crate::oracle;
-use crate::place::{FIELDS, NEWER, Place, Record};
+use crate::place::{FIELDS, LAZY, NEWER, Place, Record};
 use crate::sealed;
 use crate::world::World;
 use mana_sync_engine::crypto::{Envelope, KeyName};
@@ -69,8 +69,11 @@ impl Schedule {
 
     /// Ends all faults, lets everybody become quiet, and checks what must be true.
     pub(super) fn end(&mut self) {
+        self.check_unasked();
         self.end_faults();
+        self.open_apps();
         self.world.quiesce_with(find_keys);
+        self.check_here();
         if self.new_keys > 0 {
             // What came under older keys is sealed anew.
             self.world.pass(70_000);
@@ -89,6 +92,33 @@ impl Schedule {
         self.world.check_device(usize::try_from(number).unwrap_or(0));
         self.check_told();
         self.tally();
+    }
+
+    /// Of an app that nobody asked for, nothing is on the device.
+    fn check_unasked(&mut self) {
+        for (number, device) in self.world.devices.iter().enumerate().filter(|_| self.lazy) {
+            if !device.is_asked(LAZY) {
+                let rows = device.store_rows(LAZY);
+                assert!(rows.is_empty(), "device {number} was not asked for {LAZY} and holds {rows:?}");
+                *self.counts.entry("an app was not asked for").or_default() += 1;
+            }
+        }
+    }
+
+    /// Everybody opens every app.
+    fn open_apps(&self) {
+        for device in self.world.devices.iter().filter(|_| self.lazy) {
+            device.begin_ensure(0, LAZY, |_| {});
+        }
+    }
+
+    /// What was asked for is here.
+    fn check_here(&self) {
+        for (number, device) in self.world.devices.iter().enumerate() {
+            let apps = device.engine_rows("apps").remove(0);
+            let all: Vec<_> = apps["here"].as_object().expect("apps").values().cloned().collect();
+            assert!(all.iter().all(|here| *here == json!(true)), "device {number} has pulled everything: {apps}");
+        }
     }
 
     /// Every replica holds, field by field, what the ledger comes to.
@@ -173,6 +203,7 @@ impl Schedule {
                     Event::Change { .. }
                     | Event::Settled { .. }
                     | Event::Status(_)
+                    | Event::AppUsed(_)
                     | Event::ClockSkew { .. }
                     | Event::Spaces(_)
                     | Event::SpaceRemoved { .. }
@@ -195,7 +226,7 @@ impl Schedule {
     }
 
     fn tally(&mut self) {
-        for what in self.rotated.take() {
+        for what in self.rotated.take().into_iter().chain(self.opened.take()) {
             self.count(what);
         }
         for (probe, count) in probe::take() {

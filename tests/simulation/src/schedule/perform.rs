@@ -3,7 +3,7 @@
 use super::Schedule;
 use crate::event::Event;
 use crate::model::{Act, held, held_before, value_in};
-use crate::place::{FIELDS, NEWER, Place, Record};
+use crate::place::{FIELDS, LAZY, NEWER, Place, Record};
 use crate::sealed;
 use mana_sync_engine::engine::{Kind, Result};
 use mana_sync_engine::model::Stamp;
@@ -38,6 +38,7 @@ impl Schedule {
             Event::Upgrade { device, operations } => self.upgrade(*device, *operations),
             Event::Freeze { device, ms } => self.freeze(*device, *ms),
             Event::Hurry { device } => self.hurry(*device),
+            Event::Ensure { device, tab } => self.ensure(*device, *tab),
             Event::Vault { device, locked } => self.vault(*device, *locked),
             Event::Rotate { devices } => devices.iter().for_each(|device| self.rotate(*device)),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
@@ -166,7 +167,8 @@ impl Schedule {
         self.calls += 1;
         let at = Stamp::at_ms(self.world.executor.now() - 700_000).to_string();
         let id = format!("00000000-0000-7000-8000-{:012}", self.calls);
-        let mut change = json!({ "eventId": id, "app": "todo", "schemaVersion": 1, "table": "settings", "id": record,
+        let app = if self.lazy { LAZY } else { "todo" };
+        let mut change = json!({ "eventId": id, "app": app, "schemaVersion": 1, "table": "settings", "id": record,
             "at": at, "origin": "user", "visibility": "space" });
         if insert {
             change["op"] = json!("insert");
@@ -327,6 +329,30 @@ impl Schedule {
             });
         };
         device.begin_rotate(byte, keep, tell);
+    }
+
+    /// A person opens the app that this device may not have pulled: what it answers for is there.
+    fn ensure(&mut self, number: usize, tab: usize) {
+        if !self.lazy {
+            return;
+        }
+        self.revive(number);
+        let device = &self.world.devices[number];
+        let (tab, opened) = (if device.is_open(tab) { tab } else { 0 }, Rc::clone(&self.opened));
+        let is_new = !device.is_asked(LAZY);
+        let holds = device.holder(LAZY);
+        device.begin_ensure(tab, LAZY, move |answer| {
+            opened.borrow_mut().push(match answer.map_err(|error| error.kind()) {
+                Ok(()) => {
+                    assert!(holds(), "an app is answered for when all of it was pulled");
+                    if is_new { "event: an app is opened and comes" } else { "event: an app is opened that is here" }
+                }
+                Err(Kind::Offline | Kind::SyncFailed | Kind::QuotaExceeded | Kind::Closed) => {
+                    "event: an app is opened and has to wait"
+                }
+                Err(other) => panic!("no app is opened so: {other:?}"),
+            });
+        });
     }
 
     fn hurry(&self, device: usize) {

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod adoption_sealed;
+mod apps;
 mod aside;
 mod bad_input;
 mod bulk;
