@@ -10,6 +10,7 @@ pub mod clock;
 pub mod crypto;
 pub mod engine;
 pub mod merge;
+pub mod migrate;
 pub mod model;
 pub mod probe;
 pub mod protocol;

@@ -8,15 +8,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, with the modules it may name.
-const RINGS: [(&str, &[&str]); 10] = [
+const RINGS: [(&str, &[&str]); 11] = [
     ("probe", &[]),
     ("model", &[]),
     ("clock", &["model"]),
     ("merge", &["probe", "model"]),
+    ("migrate", &["model", "merge"]),
     ("crypto", &["model"]),
     ("protocol", &["probe", "model"]),
     ("store", &["model"]),
-    ("engine", &["probe", "model", "clock", "merge", "crypto", "protocol", "store"]),
+    ("engine", &["probe", "model", "clock", "merge", "migrate", "crypto", "protocol", "store"]),
     ("web", &["model", "clock", "merge", "crypto", "protocol", "store", "engine"]),
     ("bindings", &["model", "clock", "merge", "crypto", "protocol", "store", "engine", "web"]),
 ];

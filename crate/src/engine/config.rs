@@ -1,6 +1,7 @@
 //! What an app tells the engine when it opens it: tables, user, spaces. Parsed once, then valid.
 
 mod aad;
+mod migrations;
 
 use super::error::{Error, Kind, Result};
 use crate::crypto::Format;
@@ -13,6 +14,8 @@ use crate::store::ENGINE_STORES;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+pub use migrations::read_migrations;
 
 /// Stands for the user in records written before anybody signed in.
 pub const GUEST: &str = "guest";
@@ -65,6 +68,8 @@ pub struct Config {
     pub format: Format,
     /// How the engine hears that there is news: the first of these that works.
     pub transports: Vec<TransportKind>,
+    /// The version of the database's schema, where tabs with an older one close before it is opened.
+    pub data_version: Option<u32>,
     /// Set while upgrades of the data run, which reach every row.
     pub upgrading: Option<Upgrading>,
 }
@@ -86,6 +91,7 @@ impl Config {
                 check_synced(&spec)?;
                 check_sealed(&spec, sync)?;
                 aad::check_fields(&spec.name, sync)?;
+                migrations::check(&spec.name, sync)?;
             }
             tables.insert(spec.name.clone(), Rc::new(Table { spec, sync }));
         }
@@ -103,6 +109,7 @@ impl Config {
             active_space: None,
             format: Format::Two,
             transports: TransportKind::ALL.to_vec(),
+            data_version: None,
             upgrading: None,
         })
     }

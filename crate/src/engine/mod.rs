@@ -22,6 +22,7 @@ mod live;
 mod local;
 mod log;
 mod message;
+mod migrate;
 mod outbox;
 mod own_space;
 mod paths;
@@ -45,7 +46,7 @@ mod write;
 
 pub use adopt::Adoption;
 pub use apply::{Applied, Merged, Page, Reason, merge_into};
-pub use config::{Config, GUEST, Table, User};
+pub use config::{Config, GUEST, Table, User, read_migrations};
 pub use data_version::Upgrade;
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
@@ -100,6 +101,8 @@ pub struct Engine<S: Store, H: Host> {
     adoption: RefCell<Option<Adoption>>,
     vault: vault::Vault,
     lead: lead::Lead,
+    /// How many changes waited for a newer version of the app when that was told last.
+    too_new: Cell<usize>,
 }
 
 /// Who this client is to the server.
@@ -126,6 +129,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             config.spaces = spaces::kept(&store, config.user_id()).await?;
         }
         let adoption = adopt::take_over(&store, &host, &config).await?;
+        migrate::run(&store, &host, &config).await?;
         let tx = store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
         check_owner(&tx, &config).await?;
         if config.lists_spaces {
@@ -163,6 +167,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             adoption: RefCell::new(adoption),
             vault,
             lead,
+            too_new: Cell::default(),
         }))
     }
 
@@ -233,6 +238,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         tx.commit().await?;
         let config = Config { user: user.clone(), ..self.config().clone() };
         let adoption = adopt::take_over(&self.store, &self.host, &config).await?;
+        if adoption.is_some() {
+            migrate::run(&self.store, &self.host, &config).await?;
+        }
         let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
         let id = user.as_ref().map_or(GUEST, |user| user.id.as_str()).to_owned();
         let pending = outbox::count(&tx, &id).await?;

@@ -2,10 +2,11 @@
 
 use super::place::NEWER;
 use mana_sync_engine::crypto::Format;
-use mana_sync_engine::engine::{Config, User};
+use mana_sync_engine::engine::{Config, Result, User, read_migrations};
 use mana_sync_engine::model::{AppId, BoundNames, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
 use mana_sync_engine::protocol::fallback::TransportKind;
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What an app opens its engine with.
@@ -29,6 +30,8 @@ pub struct Setup {
     pub format_one: bool,
     /// The version of the app's data.
     pub schema_version: u32,
+    /// How records of older versions become those of this one, as `openEngine` takes it.
+    pub migrations: Value,
     /// How its tabs hear of news.
     pub transports: Vec<TransportKind>,
 }
@@ -48,6 +51,7 @@ impl Setup {
             aad: BoundNames::default(),
             format_one: false,
             schema_version: 1,
+            migrations: json!({}),
             transports: TransportKind::ALL.to_vec(),
         }
     }
@@ -75,18 +79,26 @@ impl Setup {
     /// The engine's configuration.
     #[must_use]
     pub fn config(&self) -> Config {
+        self.try_config().expect("tables that fit together")
+    }
+
+    /// The engine's configuration, or why it is refused.
+    pub fn try_config(&self) -> Result<Config> {
+        let declared = self.migrations.as_object().expect("an object");
+        let names: Vec<&str> = self.tables.iter().map(|(name, _)| *name).collect();
+        let migrations = read_migrations("todo", self.schema_version, declared, &names)?;
         let sync = |(name, scope): &(&str, Scope)| {
             let (app, sync_name) = (AppId::parse("todo").expect("an app"), TableName::parse(*name).expect("a table"));
             let schema_version = self.schema_version;
             let sealed =
                 self.sealed.iter().filter(|(table, _)| table == name).map(|(_, field)| (*field).to_owned()).collect();
             let aad = if *name == "tasks" { self.aad.clone() } else { BoundNames::default() };
-            let sync =
-                TableSync { app, sync_name, scope: *scope, dates: OrderedSet::new(), sealed, aad, schema_version };
+            let (dates, migrations) = (OrderedSet::new(), migrations.get(*name).cloned().unwrap_or_default());
+            let sync = TableSync { app, sync_name, scope: *scope, dates, sealed, aad, schema_version, migrations };
             ((*name).to_owned(), sync)
         };
         let sync: BTreeMap<String, TableSync> = self.tables.iter().map(sync).collect();
-        let mut config = Config::new("simulated", self.stores(), sync).expect("tables that fit together");
+        let mut config = Config::new("simulated", self.stores(), sync)?;
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
         config.lists_spaces = self.lists_spaces;
@@ -94,7 +106,7 @@ impl Setup {
         if self.format_one {
             config.format = Format::One;
         }
-        config
+        Ok(config)
     }
 }
 
