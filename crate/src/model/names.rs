@@ -55,12 +55,6 @@ macro_rules! name {
             }
         }
 
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
@@ -89,6 +83,12 @@ name!(
     FieldName,
     check_field
 );
+
+impl std::borrow::Borrow<str> for FieldName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 name!(
     /// A space (tenant) that records belong to; `_personal:<user>` is a person's own.
     SpaceId,

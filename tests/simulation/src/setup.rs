@@ -32,6 +32,8 @@ pub struct Setup {
     pub schema_version: u32,
     /// How records of older versions become those of this one, as `openEngine` takes it.
     pub migrations: Value,
+    /// The version of the database's schema, where tabs with an older one close before it is opened.
+    pub data_version: Option<u32>,
     /// How its tabs hear of news.
     pub transports: Vec<TransportKind>,
 }
@@ -52,6 +54,7 @@ impl Setup {
             format_one: false,
             schema_version: 1,
             migrations: json!({}),
+            data_version: None,
             transports: TransportKind::ALL.to_vec(),
         }
     }
@@ -102,6 +105,7 @@ impl Setup {
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
         config.lists_spaces = self.lists_spaces;
+        config.data_version = self.data_version;
         config.transports.clone_from(&self.transports);
         if self.format_one {
             config.format = Format::One;

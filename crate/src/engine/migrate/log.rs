@@ -6,7 +6,7 @@ use crate::engine::config::Config;
 use crate::engine::epoch::fresh_id;
 use crate::engine::error::Result;
 use crate::engine::letters::{Letter, Waiting};
-use crate::engine::outbox::{LogRow, LoggedChange};
+use crate::engine::outbox::{LogRow, LoggedChange, MATCHED};
 use crate::engine::ports::Host;
 use crate::engine::rows;
 use crate::migrate::later;
@@ -131,6 +131,8 @@ pub fn take_step(change: &mut LoggedChange, row_at: Stamp, step: &Step) {
     for (name, value) in defaults {
         if change.stamp_of(name.as_str(), row_at).is_none() {
             change.put_field(name.as_str(), json!({ "value": value, "at": Stamp::EPOCH }));
+            // Another's insert, which came before this step, may stand for the same.
+            change.note_other(MATCHED, name.as_str(), Stamp::EPOCH);
         }
     }
 }
