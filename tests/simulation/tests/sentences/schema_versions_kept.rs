@@ -103,6 +103,26 @@ fn a_guests_records_come_to_the_version_and_are_taken_over_under_their_new_names
 }
 
 #[test]
+fn a_guests_record_that_was_set_aside_comes_to_the_version() {
+    let mut world = World::with(1, vec![app(1)]);
+    world.devices[0].add("tasks", json!({ "id": "g", "title": "Hers" })).expect("added");
+    world.pass(5_000);
+    world.add(app(1));
+    let device = &world.devices[1];
+    device.install_app(Setup { user: None, spaces: Vec::new(), ..app(1) });
+    device.try_open().expect("it opens, and syncs with nobody");
+    device.add("tasks", json!({ "id": "g", "title": "Mine", "color": "red" })).expect("added");
+    device.install_app(app(1));
+    device.open();
+    world.pass(40_000);
+    assert_eq!(device.engine_rows("guest")[0]["row"]["title"], "Mine");
+    device.update_app(app(2));
+    let aside = device.engine_rows("guest")[0]["row"].clone();
+    assert_eq!((&aside["name"], aside.get("title"), aside.get("color")), (&json!("Mine"), None, None));
+    assert_eq!(field(device, "g", "name").0, "Hers");
+}
+
+#[test]
 fn an_older_apps_records_and_queue_are_of_the_first_version() {
     let mut world = World::with(1, vec![app(2)]);
     world.add(app(2));
