@@ -12,16 +12,7 @@ import {
 } from './arguments.js';
 import { invalidArgument, readArgument } from './errors.js';
 import { plain } from './proxies.js';
-import type {
-  RawAad,
-  RawApp,
-  RawEncryption,
-  RawMigration,
-  RawNetwork,
-  RawOptions,
-  RawSpace,
-  RawUser,
-} from './raw.js';
+import type { RawAad, RawApp, RawEncryption, RawMigration, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
 import type {
   AppOptions,
   EngineOptions,
