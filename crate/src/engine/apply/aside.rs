@@ -123,7 +123,12 @@ async fn drop_oldest<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
         return Ok(());
     }
     let known = rows::read::<_, Dropped>(tx, rows::DROPPED, user_id).await?;
-    let mut sum = known.unwrap_or(Dropped { user_id: user_id.to_owned(), reasons: Map::new(), newest: None, versions: Map::new() });
+    let mut sum = known.unwrap_or(Dropped {
+        user_id: user_id.to_owned(),
+        reasons: Map::new(),
+        newest: None,
+        versions: Map::new(),
+    });
     for (key, row) in dropped {
         let count = sum.reasons.get(row.reason.as_str()).and_then(Value::as_u64).unwrap_or(0);
         sum.reasons.insert(row.reason.as_str().to_owned(), (count + 1).into());

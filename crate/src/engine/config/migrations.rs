@@ -133,7 +133,9 @@ pub(super) fn check(name: &str, sync: &TableSync) -> Result<()> {
         given = given.into_iter().filter(|name| step.place_of(name.as_str()) == Place::Stays).collect();
         for new in step.rename.values().chain(step.defaults.keys()) {
             if !given.insert(new) {
-                return Err(at.refuse(Some(new.as_str()), "an earlier step gave a field this name, and it is still there"));
+                return Err(
+                    at.refuse(Some(new.as_str()), "an earlier step gave a field this name, and it is still there")
+                );
             }
         }
         check_sealed(at, sync, n, step)?;
@@ -170,9 +172,10 @@ fn check_sealed(at: At<'_>, sync: &TableSync, n: usize, step: &Step) -> Result<(
 
 /// The name that a field had before all these steps.
 fn first_name<'a>(steps: &'a [Step], name: &'a FieldName) -> &'a FieldName {
-    steps.iter().rev().fold(name, |name, step| {
-        step.rename.iter().find(|(_, to)| *to == name).map_or(name, |(from, _)| from)
-    })
+    steps
+        .iter()
+        .rev()
+        .fold(name, |name, step| step.rename.iter().find(|(_, to)| *to == name).map_or(name, |(from, _)| from))
 }
 
 /// The name that a field has after all these steps; `None`: it is no more.

@@ -54,11 +54,7 @@ fn renamed(step: &Step, name: String) -> Option<String> {
 
 /// Takes a field out of a record; `None`: it has none.
 fn lift<R: Row>(row: &mut R, field: &str) -> Option<Kept<R::Value>> {
-    let kept = Kept {
-        value: row.get(field),
-        mark: part(row, FIELD_META, field),
-        shadow: part(row, SHADOW, field),
-    };
+    let kept = Kept { value: row.get(field), mark: part(row, FIELD_META, field), shadow: part(row, SHADOW, field) };
     row.remove(field);
     set_part(row, FIELD_META, field, None);
     set_part(row, SHADOW, field, None);

@@ -133,10 +133,7 @@ impl Seen {
 }
 
 /// Takes steps of the app's data with what full pulls brought so far; `steps` gives those of a table.
-pub async fn migrate_seen<'a, Tx: Transaction>(
-    tx: &Tx,
-    steps: impl Fn(&str) -> Option<Vec<&'a Step>>,
-) -> Result<()> {
+pub async fn migrate_seen<'a, Tx: Transaction>(tx: &Tx, steps: impl Fn(&str) -> Option<Vec<&'a Step>>) -> Result<()> {
     for (key, mut page) in rows::read_all::<_, Seen>(tx, SEEN).await? {
         for part in &mut page.seen {
             for step in steps(&part.table).unwrap_or_default() {

@@ -68,7 +68,9 @@ fn tables_and_fields_that_no_step_may_speak_of_are_refused() {
     let step = |step: Value| json!({ "3": { "tasks": step } });
     let unknown = (json!(3), json!("attic"), Value::Null);
     assert_eq!(refused(&json!({ "3": { "attic": {} } }), None), unknown);
-    for name in ["id", "spaceId", "authorId", "userId", "visibility", "deletedAt", "updatedAt", "movedTo", "shareProof", "__x"] {
+    for name in
+        ["id", "spaceId", "authorId", "userId", "visibility", "deletedAt", "updatedAt", "movedTo", "shareProof", "__x"]
+    {
         assert_eq!(refused(&step(json!({ "drop": [name] })), None), at(3, name));
         assert_eq!(refused(&step(json!({ "rename": { "a": name } })), None), at(3, name));
         assert_eq!(refused(&step(json!({ "defaults": { name: 1 } })), None), at(3, name));
