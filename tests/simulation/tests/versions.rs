@@ -51,7 +51,8 @@ fn brought(mut change: Change) -> Change {
     for (name, edit) in std::mem::take(&mut change.fields) {
         let Some(name) = last_name(change.schema_version, name.as_str()) else { continue };
         let name = FieldName::parse(name).expect("a name");
-        let is_later = |there: &Edit| (edit.at, tie_order(&edit.value, &there.value)) > (there.at, std::cmp::Ordering::Equal);
+        let is_later =
+            |there: &Edit| (edit.at, tie_order(&edit.value, &there.value)) > (there.at, std::cmp::Ordering::Equal);
         if change.fields.get(&name).is_none_or(is_later) {
             change.fields.insert(name, edit);
         }
