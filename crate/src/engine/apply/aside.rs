@@ -150,8 +150,8 @@ impl Dropped {
 
     /// The apps whose changes had to go, with the lowest version of those, where `knows` says that it is known by now.
     fn known_now(&self, knows: impl Fn(&str, u32) -> bool) -> Vec<String> {
-        let known = |version: &Value| version.as_u64().and_then(|version| u32::try_from(version).ok());
-        let is_known = |(app, version): &(&String, &Value)| known(version).is_some_and(|version| knows(app, version));
+        let number = |version: &Value| version.as_u64().and_then(|version| u32::try_from(version).ok());
+        let is_known = |(app, version): &(&String, &Value)| number(version).is_some_and(|version| knows(app, version));
         self.versions.iter().filter(is_known).map(|(app, _)| app.clone()).collect()
     }
 }
