@@ -11,6 +11,7 @@ pub mod crypto;
 pub mod engine;
 pub mod fingerprint;
 pub mod merge;
+pub mod migrate;
 pub mod model;
 pub mod probe;
 pub mod protocol;

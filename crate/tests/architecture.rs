@@ -8,16 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, with the modules it may name.
-const RINGS: [(&str, &[&str]); 11] = [
+const RINGS: [(&str, &[&str]); 12] = [
     ("probe", &[]),
     ("model", &[]),
     ("clock", &["model"]),
     ("merge", &["probe", "model"]),
+    ("migrate", &["model", "merge"]),
     ("crypto", &["model"]),
     ("fingerprint", &["model", "merge"]),
     ("protocol", &["probe", "model", "fingerprint"]),
     ("store", &["model"]),
-    ("engine", &["probe", "model", "clock", "merge", "crypto", "fingerprint", "protocol", "store"]),
+    ("engine", &["probe", "model", "clock", "merge", "migrate", "crypto", "fingerprint", "protocol", "store"]),
     ("web", &["model", "clock", "merge", "crypto", "protocol", "store", "engine"]),
     ("bindings", &["model", "clock", "merge", "crypto", "protocol", "store", "engine", "web"]),
 ];

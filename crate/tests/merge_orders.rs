@@ -25,6 +25,7 @@ fn config() -> Config {
         sealed: OrderedSet::new(),
         aad: mana_sync_engine::model::BoundNames::default(),
         schema_version: 1,
+        migrations: Vec::new(),
     };
     let store = StoreSpec::parse(TABLE, "id").unwrap();
     Config::new("merge", vec![store], BTreeMap::from([(TABLE.to_owned(), sync)])).unwrap()

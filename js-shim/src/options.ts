@@ -12,8 +12,18 @@ import {
 } from './arguments.js';
 import { invalidArgument, readArgument } from './errors.js';
 import { plain } from './proxies.js';
-import type { RawAad, RawApp, RawEncryption, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
-import type { AppOptions, EngineOptions, Schema, Space, SyncOptions, TableOptions, Transport, User } from './types.js';
+import type { RawAad, RawApp, RawEncryption, RawMigration, RawNetwork, RawOptions, RawSpace, RawUser } from './raw.js';
+import type {
+  AppOptions,
+  EngineOptions,
+  Migration,
+  Schema,
+  Space,
+  SyncOptions,
+  TableOptions,
+  Transport,
+  User,
+} from './types.js';
 import type { BoundNames, EncryptionOptions } from './vault-types.js';
 
 /** How the engine may hear of news, best first. */
@@ -112,11 +122,23 @@ export function rawSpaces(spaces: readonly Space[]): RawSpace[] {
 }
 
 function rawApp(app: AppOptions, what: string): RawApp {
-  const { sync, schemaVersion, tables } = objectArgument(app, what);
+  const { sync, schemaVersion, migrations, tables } = objectArgument(app, what);
   return {
     sync: wordArgument(sync ?? 'eager', ['eager', 'lazy'], `${what}.sync`),
     schemaVersion: numberArgument(schemaVersion ?? 1, `${what}.schemaVersion`),
+    migrations: mapped(migrations ?? {}, `${what}.migrations`, (step, of) => mapped(step, of, rawMigration)),
     tables: mapped(tables, `${what}.tables`, rawTable),
+  };
+}
+
+/** What the names mean, and whether steps fit together, is checked by the engine; what it does not know, it refuses. */
+function rawMigration(migration: Migration, what: string): RawMigration {
+  const { rename, drop, defaults, ...unknown } = objectArgument(migration, what);
+  return {
+    rename: mapped(rename ?? {}, `${what}.rename`, textArgument),
+    drop: textsArgument(drop ?? [], `${what}.drop`),
+    defaults: { ...objectArgument(defaults ?? {}, `${what}.defaults`) },
+    ...unknown,
   };
 }
 

@@ -38,7 +38,15 @@ export interface RawEncryption {
 export interface RawApp {
   sync: 'eager' | 'lazy';
   schemaVersion: number;
+  /** By version and table. */
+  migrations: Record<string, Record<string, RawMigration>>;
   tables: Record<string, { dates: string[]; scope: 'space' | 'user'; syncName: string | null; aad: RawAad | null }>;
+}
+
+export interface RawMigration {
+  rename: Record<string, string>;
+  drop: string[];
+  defaults: Record<string, unknown>;
 }
 
 export interface RawAad {

@@ -68,8 +68,25 @@ export interface AppOptions {
   readonly sync?: 'eager' | 'lazy';
   /** The version of the app's data as the server and other devices see it; 1 when left out. */
   readonly schemaVersion?: number;
+  /**
+   * How records of the version before become those of a version, by version and table: on every device alike, whether they
+   * are stored there or come from a device of an older version. Nothing is logged, and every edit keeps its time.
+   * Every version from the first one named up to `schemaVersion` needs its entry, `{}` where no field changed, and
+   * `schema.version` is raised, too.
+   */
+  readonly migrations?: Readonly<Record<number, Readonly<Record<string, Migration>>>>;
   /** The tables that sync. */
   readonly tables: Readonly<Record<string, TableOptions>>;
+}
+
+/** What becomes of the fields of a table's records at a version. All of it happens at once. */
+export interface Migration {
+  /** New names, by the old ones. A sealed field needs the old one under `aad`, too. */
+  readonly rename?: Readonly<Record<string, string>>;
+  /** Fields that are no more. */
+  readonly drop?: readonly string[];
+  /** Values of records that were made without the field, by field. Every edit wins over them. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
 }
 
 /** How one table syncs. */
@@ -863,8 +880,11 @@ export interface EngineEvents {
   readonly 'clock-skew': { readonly offset: number };
   /** There is no room left for what the server sent. */
   readonly 'storage-full': EventDetail;
-  /** The server takes no more changes of this version of the app. */
-  readonly 'update-required': EventDetail;
+  /**
+   * The app should be updated. With `waiting`: so many changes came that a newer version of the app wrote; they are kept, and
+   * merged after the update. Without: the server takes no more changes of this version of the app.
+   */
+  readonly 'update-required': { readonly waiting?: number };
   /** The account must be paid for before it syncs. */
   readonly 'billing-required': EventDetail;
   /** The newest key has sealed so many values that it should be rotated; told once. */

@@ -22,6 +22,7 @@ describe('opening', () => {
         todo: {
           sync: 'eager',
           schemaVersion: 1,
+          migrations: {},
           tables: { tasks: { dates: ['dueDate'], scope: 'space', syncName: null, aad: null } },
         },
       },
@@ -43,6 +44,22 @@ describe('opening', () => {
     expect(world.instance.options.apps.todo?.tables.tasks?.aad).toEqual({ table: null, fields: { headline: 'title' } });
     for (const aad of ['tasks', { table: 5 }, { fields: { headline: 5 } }, { fields: ['title'] }]) {
       await expect(opened(tables(aad))).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
+  });
+
+  it('hands_on_the_steps_between_versions_whole', async () => {
+    const apps = (migrations: unknown) =>
+      ({ apps: { todo: { schemaVersion: 3, migrations, tables: { tasks: {} } } } }) as Partial<EngineOptions>;
+    const { world } = await opened(apps({ 2: { tasks: { rename: { title: 'name' } } }, 3: {} }));
+    expect(world.instance.options.apps.todo?.migrations).toEqual({
+      2: { tasks: { rename: { title: 'name' }, drop: [], defaults: {} } },
+      3: {},
+    });
+    // What the engine does not know it refuses; here nothing is left out.
+    const unknown = await opened(apps({ 2: { tasks: { renames: { title: 'name' } } } }));
+    expect(unknown.world.instance.options.apps.todo?.migrations[2]?.tasks).toHaveProperty('renames');
+    for (const step of [5, { tasks: 5 }, { tasks: { drop: 'title' } }, { tasks: { rename: { title: 5 } } }]) {
+      await expect(opened(apps({ 2: step }))).rejects.toMatchObject({ code: 'invalid_argument' });
     }
   });
 

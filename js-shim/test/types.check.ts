@@ -42,7 +42,12 @@ export async function opening(): Promise<Engine> {
     name: 'mana',
     schema: { version: 1, stores: { tasks: 'id, projectId, [spaceId+dueDate]', drafts: '++id, taskId' } },
     apps: {
-      todo: { sync: 'eager', tables: { tasks: { dates: ['dueDate'] }, settings: { scope: 'user', syncName: 's' } } },
+      todo: {
+        sync: 'eager',
+        schemaVersion: 2,
+        migrations: { 2: { tasks: { rename: { title: 'name' }, drop: ['color'], defaults: { priority: 0 } } } },
+        tables: { tasks: { dates: ['dueDate'] }, settings: { scope: 'user', syncName: 's' } },
+      },
     },
     user: { id: 'u1', displayName: 'First user' },
     spaces: [{ id: 's1', type: 'personal' }],

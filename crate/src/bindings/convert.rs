@@ -302,6 +302,7 @@ pub fn event(event: &Event) -> Option<(&'static str, JsValue)> {
             ("integrity", json_out(&told))
         }
         Event::Quarantine { code, count } => ("quarantine", json_out(&json!({ "code": code, "count": count }))),
+        Event::UpdateRequired { waiting } => ("update-required", json_out(&json!({ "waiting": waiting }))),
         Event::DeadLetter { event_id, code, message } => {
             ("dead-letter", json_out(&json!({ "eventId": event_id, "code": code, "message": message })))
         }

@@ -2,7 +2,7 @@
 
 use super::error::{invalid, thrown};
 use crate::crypto::Format;
-use crate::engine::{Config, Error, Kind, User};
+use crate::engine::{Config, Error, Kind, User, read_migrations};
 use crate::model::{
     AppId, BoundNames, FieldName, FromJson, Malformed, OrderedMap, OrderedSet, Scope, Space, SpaceId, StoreSpec,
     TableName, TableSync, UserId, record,
@@ -55,6 +55,7 @@ record! {
 record! {
     pub struct App {
         pub schema_version: u32 = "schemaVersion",
+        pub migrations: Map<String, Value> = "migrations",
         pub tables: Map<String, Value> = "tables",
     }
 }
@@ -111,6 +112,7 @@ impl Options {
     pub fn config(&self) -> Result<Config, JsValue> {
         let mut config = Config::new(&self.name, self.app_stores()?, self.sync_tables()?).map_err(|e| thrown(&e))?;
         config.user = self.user.as_ref().map(user).transpose()?;
+        config.data_version = Some(self.schema.version);
         config.lists_spaces = self.spaces.is_some();
         config.spaces = spaces(self.spaces.as_deref().unwrap_or_default())?;
         config.format = self.encryption.as_ref().map_or(Ok(Format::Two), Encryption::format)?;
@@ -153,6 +155,10 @@ impl Options {
         for (app, settings) in &self.apps {
             let app = AppId::parse(app.as_str()).map_err(|malformed| schema_error(&malformed))?;
             let settings = App::from_json(settings.clone()).ok_or_else(|| malformed("apps"))?;
+            let version = settings.schema_version.max(1);
+            let names: Vec<&str> = settings.tables.keys().map(String::as_str).collect();
+            let mut migrations =
+                read_migrations(app.as_str(), version, &settings.migrations, &names).map_err(|e| thrown(&e))?;
             for (name, table) in &settings.tables {
                 let table = AppTable::from_json(table.clone()).ok_or_else(|| malformed("apps"))?;
                 let sync_name = table.sync_name.as_deref().unwrap_or(name);
@@ -163,7 +169,8 @@ impl Options {
                     dates: table.dates.iter().cloned().collect(),
                     sealed: sealed.remove(name).unwrap_or_default(),
                     aad: table.aad.as_ref().map(Aad::names).transpose()?.unwrap_or_default(),
-                    schema_version: settings.schema_version.max(1),
+                    schema_version: version,
+                    migrations: migrations.remove(name).unwrap_or_default(),
                 };
                 if tables.iter().any(|(known, _)| known == name) {
                     return Err(thrown(&Error::new(

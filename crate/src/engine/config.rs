@@ -1,6 +1,7 @@
 //! What an app tells the engine when it opens it: tables, user, spaces. Parsed once, then valid.
 
 mod aad;
+mod migrations;
 
 use super::apps::Apps;
 use super::error::{Error, Kind, Result};
@@ -14,6 +15,8 @@ use crate::store::ENGINE_STORES;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+pub use migrations::read_migrations;
 
 /// Tables by app, as the wire names them.
 pub type Collections = BTreeMap<crate::model::AppId, Vec<TableName>>;
@@ -71,6 +74,8 @@ pub struct Config {
     pub lazy: OrderedSet<String>,
     /// How the engine hears that there is news: the first of these that works.
     pub transports: Vec<TransportKind>,
+    /// The version of the database's schema, where tabs with an older one close before it is opened.
+    pub data_version: Option<u32>,
     /// Set while upgrades of the data run, which reach every row.
     pub upgrading: Option<Upgrading>,
 }
@@ -92,6 +97,7 @@ impl Config {
                 check_synced(&spec)?;
                 check_sealed(&spec, sync)?;
                 aad::check_fields(&spec.name, sync)?;
+                migrations::check(&spec.name, sync)?;
             }
             tables.insert(spec.name.clone(), Rc::new(Table { spec, sync }));
         }
@@ -110,6 +116,7 @@ impl Config {
             format: Format::Two,
             lazy: OrderedSet::new(),
             transports: TransportKind::ALL.to_vec(),
+            data_version: None,
             upgrading: None,
         })
     }

@@ -163,6 +163,11 @@ pub enum Event {
         /// How many.
         count: usize,
     },
+    /// Changes wait that a newer version of the app wrote.
+    UpdateRequired {
+        /// How many.
+        waiting: usize,
+    },
     /// An outgoing change was refused for good.
     DeadLetter {
         /// The change's id.

@@ -93,6 +93,21 @@ pub fn set_aside<Tx: Transaction>(tx: &Tx, table: &str, id: &str, row: &Tx::Row)
     rows::write(tx, ASIDE, &format!("{table}/{id}/{written}"), aside)
 }
 
+/// Changes the guests' records of a table that are kept aside; `change` gives `None` for one that stays as it is.
+pub async fn migrate_aside<Tx: Transaction>(
+    tx: &Tx,
+    table: &str,
+    change: impl Fn(&Tx::Row) -> Option<Tx::Row>,
+) -> Result<()> {
+    for (key, aside) in rows::read_all::<_, Aside>(tx, ASIDE).await? {
+        let row = Tx::Row::from_json(&aside.row).filter(|_| aside.table == table);
+        if let Some(changed) = row.and_then(|row| change(&row)) {
+            rows::write(tx, ASIDE, &key, Aside { row: changed.to_json()?, ..aside })?;
+        }
+    }
+    Ok(())
+}
+
 impl<R> Default for GuestData<R> {
     fn default() -> Self {
         Self { adopted: 0, dropped: 0, existing: Vec::new(), left: Vec::new() }

@@ -24,6 +24,7 @@ mod live;
 mod local;
 mod log;
 mod message;
+mod migrate;
 mod outbox;
 mod own_space;
 mod paths;
@@ -48,7 +49,7 @@ mod write;
 pub use adopt::Adoption;
 pub use apply::{Applied, Merged, Page, Reason, merge_into};
 pub use check::{Check, CheckState, Held, TableCheck};
-pub use config::{Config, GUEST, Table, User};
+pub use config::{Config, GUEST, Table, User, read_migrations};
 pub use data_version::Upgrade;
 pub use driver::Driver;
 pub use error::{Error, Kind, Result};
@@ -105,6 +106,8 @@ pub struct Engine<S: Store, H: Host> {
     lead: lead::Lead,
     /// Lazy apps that nobody has asked for, as far as this tab knows.
     unasked: RefCell<OrderedSet<String>>,
+    /// How many changes waited for a newer version of the app when that was told last.
+    too_new: Cell<usize>,
 }
 
 /// Who this client is to the server.
@@ -131,6 +134,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             config.spaces = spaces::kept(&store, config.user_id()).await?;
         }
         let adoption = adopt::take_over(&store, &host, &config).await?;
+        migrate::run(&store, &host, &config).await?;
         let tx = store.begin(Mode::Write, &[ENGINE, CHANGE_LOG])?;
         check_owner(&tx, &config).await?;
         if config.lists_spaces {
@@ -170,6 +174,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             vault,
             lead,
             unasked: RefCell::new(unasked),
+            too_new: Cell::default(),
         }))
     }
 
@@ -240,6 +245,9 @@ impl<S: Store, H: Host> Engine<S, H> {
         tx.commit().await?;
         let config = Config { user: user.clone(), ..self.config().clone() };
         let adoption = adopt::take_over(&self.store, &self.host, &config).await?;
+        if adoption.is_some() {
+            migrate::run(&self.store, &self.host, &config).await?;
+        }
         let tx = self.store.begin(Mode::Write, &[CHANGE_LOG])?;
         let id = user.as_ref().map_or(GUEST, |user| user.id.as_str()).to_owned();
         let pending = outbox::count(&tx, &id).await?;

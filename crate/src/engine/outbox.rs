@@ -10,7 +10,7 @@ mod row;
 mod unsent;
 
 pub use before::Before;
-pub use row::{AGAIN, KNOWN, LogRow, LoggedChange, LoggedStamp};
+pub use row::{AGAIN, KNOWN, LogRow, LoggedChange, LoggedStamp, MATCHED};
 pub use unsent::{Unsent, unsent};
 
 use super::apply::Other;

@@ -234,6 +234,7 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             | Event::Conflict(_)
             | Event::Integrity { .. }
             | Event::Quarantine { .. }
+            | Event::UpdateRequired { .. }
             | Event::DeadLetter { .. }
             | Event::Telemetry(_)
             | Event::ClockSkew { .. }

@@ -101,6 +101,15 @@ impl<R: Row> FieldMeta<R> {
         self.meta.names().is_empty()
     }
 
+    /// Whether nothing but defaults of a newer version of the app's data are marked: nobody wrote those.
+    pub fn has_defaults_alone(&self) -> bool {
+        let is_default = |mark: R| {
+            let is_oldest = mark.text("at").is_some_and(|at| Stamp::parse(&at) == Ok(Stamp::EPOCH));
+            is_oldest && mark.text("origin").as_deref() == Some(Origin::Migration.as_str())
+        };
+        self.meta.names().iter().all(|name| self.meta.get(name).and_then(|mark| mark.as_row()).is_some_and(is_default))
+    }
+
     /// Finds the newest stamp anew, after marks were moved back in time.
     pub fn renew(&mut self) {
         let stamp = |name: &String| Stamp::parse(&self.meta.get(name)?.as_row()?.text("at")?).ok();

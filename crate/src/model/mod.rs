@@ -8,6 +8,7 @@ mod canonical;
 mod change;
 mod field_meta;
 mod json;
+mod migration;
 mod names;
 mod ordered;
 mod schema;
@@ -25,6 +26,7 @@ pub use field_meta::{
 };
 pub use json::{Fields, FromJson, Object};
 pub(crate) use json::{record, words};
+pub use migration::{Place, Step, steps_from};
 pub use names::{AppId, ClientId, EventId, FieldName, RecordId, SpaceId, TableName, UserId};
 pub use ordered::{Entry, OrderedMap, OrderedSet, sort, sort_by};
 pub use schema::{BoundNames, IndexSpec, KeyPath, Scope, StoreSpec, TableSync};

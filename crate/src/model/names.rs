@@ -83,6 +83,12 @@ name!(
     FieldName,
     check_field
 );
+
+impl std::borrow::Borrow<str> for FieldName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 name!(
     /// A space (tenant) that records belong to; `_personal:<user>` is a person's own.
     SpaceId,

@@ -1,6 +1,6 @@
 //! Tables and indexes in Dexie's syntax, and how a table takes part in sync.
 
-use super::{AppId, FieldName, Malformed, TableName};
+use super::{AppId, FieldName, Malformed, Step, TableName};
 use crate::model::{OrderedMap, OrderedSet};
 
 /// Where a key is found in a record.
@@ -172,6 +172,8 @@ pub struct TableSync {
     pub aad: BoundNames,
     /// The version of the app's data, sent with every change.
     pub schema_version: u32,
+    /// How records of older versions become those of this one, in the order of the versions.
+    pub migrations: Vec<Step>,
 }
 
 impl TableSync {

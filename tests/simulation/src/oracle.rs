@@ -41,12 +41,17 @@ pub fn difference(one: &Device, other: &Device) -> Option<String> {
 /// What the server's log comes to: per field the greatest (stamp, value), for records whose insert is there.
 #[must_use]
 pub fn from_log(server: &Server, user: &str, like: &Device) -> Replica {
-    let changes = server.changes(user, &like.synced_tables());
+    merged(&server.changes(user, &like.synced_tables()))
+}
+
+/// What changes come to.
+#[must_use]
+pub fn merged(changes: &[Change]) -> Replica {
     let mut replica = Replica::new();
     for change in changes.iter().filter(|change| change.op == Op::Insert) {
         replica.entry(key(change)).or_default();
     }
-    for change in &changes {
+    for change in changes {
         let Some(record) = replica.get_mut(&key(change)) else { continue };
         for (name, edit) in change.fields.iter().filter(|(name, _)| !is_hidden(name.as_str())) {
             let known = record.get(name.as_str());

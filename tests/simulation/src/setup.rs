@@ -2,10 +2,11 @@
 
 use super::place::NEWER;
 use mana_sync_engine::crypto::Format;
-use mana_sync_engine::engine::{Config, User};
+use mana_sync_engine::engine::{Config, Result, User, read_migrations};
 use mana_sync_engine::model::{AppId, BoundNames, OrderedSet, Scope, Space, StoreSpec, TableName, TableSync, UserId};
 use mana_sync_engine::protocol::fallback::TransportKind;
 use mana_sync_engine::store::{ENGINE_STORES, MemoryStore};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What an app opens its engine with.
@@ -33,6 +34,10 @@ pub struct Setup {
     pub apps: Vec<&'static str>,
     /// Apps that are pulled only once they are asked for.
     pub lazy: Vec<&'static str>,
+    /// How records of older versions become those of this one, as `openEngine` takes it.
+    pub migrations: Value,
+    /// The version of the database's schema, where tabs with an older one close before it is opened.
+    pub data_version: Option<u32>,
     /// How its tabs hear of news.
     pub transports: Vec<TransportKind>,
 }
@@ -54,6 +59,8 @@ impl Setup {
             schema_version: 1,
             apps: Vec::new(),
             lazy: Vec::new(),
+            migrations: json!({}),
+            data_version: None,
             transports: TransportKind::ALL.to_vec(),
         }
     }
@@ -87,6 +94,14 @@ impl Setup {
     /// The engine's configuration.
     #[must_use]
     pub fn config(&self) -> Config {
+        self.try_config().expect("tables that fit together")
+    }
+
+    /// The engine's configuration, or why it is refused.
+    pub fn try_config(&self) -> Result<Config> {
+        let declared = self.migrations.as_object().expect("an object");
+        let names: Vec<&str> = self.tables.iter().map(|(name, _)| *name).collect();
+        let migrations = read_migrations("todo", self.schema_version, declared, &names)?;
         let sync = |(name, scope): &(&str, Scope)| {
             let app = AppId::parse(self.app_of(name)).expect("an app");
             let sync_name = TableName::parse(*name).expect("a table");
@@ -94,21 +109,22 @@ impl Setup {
             let sealed =
                 self.sealed.iter().filter(|(table, _)| table == name).map(|(_, field)| (*field).to_owned()).collect();
             let aad = if *name == "tasks" { self.aad.clone() } else { BoundNames::default() };
-            let sync =
-                TableSync { app, sync_name, scope: *scope, dates: OrderedSet::new(), sealed, aad, schema_version };
+            let (dates, migrations) = (OrderedSet::new(), migrations.get(*name).cloned().unwrap_or_default());
+            let sync = TableSync { app, sync_name, scope: *scope, dates, sealed, aad, schema_version, migrations };
             ((*name).to_owned(), sync)
         };
         let sync: BTreeMap<String, TableSync> = self.tables.iter().map(sync).collect();
-        let mut config = Config::new("simulated", self.stores(), sync).expect("tables that fit together");
+        let mut config = Config::new("simulated", self.stores(), sync)?;
         config.user = self.user.as_ref().map(|user| user_named(user));
         config.spaces.clone_from(&self.spaces);
         config.lists_spaces = self.lists_spaces;
         config.lazy = self.lazy.iter().map(|app| (*app).to_owned()).collect();
+        config.data_version = self.data_version;
         config.transports.clone_from(&self.transports);
         if self.format_one {
             config.format = Format::One;
         }
-        config
+        Ok(config)
     }
 }
 

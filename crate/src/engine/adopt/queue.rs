@@ -292,7 +292,8 @@ impl<R: Row> Queued<R> {
         let told = self.row.text("origin").and_then(|origin| Origin::of(&origin));
         Outgoing {
             app: self.sync.app.clone(),
-            schema_version: self.sync.schema_version,
+            // An older app that has steps ahead of it is of the first version.
+            schema_version: if self.sync.migrations.is_empty() { self.sync.schema_version } else { 1 },
             origin: told.filter(|origin| *origin != Origin::ServerReplay).unwrap_or_else(|| actor.origin()),
             actor: actor.to_json(),
             named,

@@ -7,7 +7,7 @@ use super::{ADOPTION, Adoption, FOUND, PULLING, QUEUE, Tables, begin, is_wanted,
 use crate::engine::error::Result;
 use crate::engine::outbox::LogRow;
 use crate::engine::ports::Host;
-use crate::engine::{Config, apps, claim, epoch, keyring, rebase};
+use crate::engine::{Config, apps, claim, epoch, keyring, migrate, rebase};
 use crate::model::{ID, OrderedMap, OrderedSet, Stamp};
 use crate::protocol::limits::{MAX_LOG_ROW_BYTES, MAX_LOG_ROW_CHANGES};
 use crate::store::{Key, Mode, Row, Scan, Store, Transaction};
@@ -35,6 +35,7 @@ pub async fn take_over<S: Store, H: Host>(store: &S, host: &H, config: &Config) 
         // Another tab was faster.
         return Ok(None);
     }
+    let came_back = !queued.is_empty();
     let now = Stamp::at_ms(host.now_ms());
     let mut taking = Taking { config, user: user.id.as_str(), now, stamps: Stamps::until(now), letters: Vec::new() };
     let outgoing = taking.queue(&tx, host, queued).await?;
@@ -49,6 +50,9 @@ pub async fn take_over<S: Store, H: Host>(store: &S, host: &H, config: &Config) 
     }
     keyring::forget(&tx, taking.user)?;
     apps::ask(&tx, config.apps()).await?;
+    if came_back {
+        migrate::forget(&tx).await?;
+    }
     rebase::wish(&tx, taking.user, rebase::Why::Adopted, epoch::fresh_id(host)).await?;
     crate::engine::rows::write(&tx, ADOPTION, "", adoption.clone())?;
     tx.commit().await?;

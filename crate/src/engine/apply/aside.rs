@@ -76,6 +76,8 @@ record! {
         reasons: Map<String, Value> = "reasons",
         /// The greatest stamp among them.
         newest: Option<String> = "newest",
+        /// The lowest version among those that were too new, by app.
+        versions: Map<String, Value> = "versions" or Map::new(),
     }
 }
 
@@ -121,14 +123,52 @@ async fn drop_oldest<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
         return Ok(());
     }
     let known = rows::read::<_, Dropped>(tx, rows::DROPPED, user_id).await?;
-    let mut sum = known.unwrap_or(Dropped { user_id: user_id.to_owned(), reasons: Map::new(), newest: None });
+    let mut sum = known.unwrap_or(Dropped {
+        user_id: user_id.to_owned(),
+        reasons: Map::new(),
+        newest: None,
+        versions: Map::new(),
+    });
     for (key, row) in dropped {
         let count = sum.reasons.get(row.reason.as_str()).and_then(Value::as_u64).unwrap_or(0);
         sum.reasons.insert(row.reason.as_str().to_owned(), (count + 1).into());
+        if row.reason == Reason::SchemaTooNew {
+            sum.note_version(&row.change);
+        }
         sum.newest = sum.newest.max(row.change["at"].as_str().map(str::to_owned));
         rows::remove(tx, rows::QUARANTINE, key)?;
     }
     rows::write(tx, rows::DROPPED, user_id, sum)
+}
+
+impl Dropped {
+    fn note_version(&mut self, change: &Value) {
+        let (Some(app), Some(version)) = (change["app"].as_str(), change["schemaVersion"].as_u64()) else { return };
+        let known = self.versions.get(app).and_then(Value::as_u64);
+        self.versions.insert(app.to_owned(), known.map_or(version, |known| known.min(version)).into());
+    }
+
+    /// The apps whose changes had to go, with the lowest version of those, where `knows` says that it is known by now.
+    fn known_now(&self, knows: impl Fn(&str, u32) -> bool) -> Vec<String> {
+        let number = |version: &Value| version.as_u64().and_then(|version| u32::try_from(version).ok());
+        let is_known = |(app, version): &(&String, &Value)| number(version).is_some_and(|version| knows(app, version));
+        self.versions.iter().filter(is_known).map(|(app, _)| app.clone()).collect()
+    }
+}
+
+/// Whether changes left quarantine for want of room that an app of this version could apply.
+pub async fn has_missed<Tx: Transaction>(tx: &Tx, user: &str, knows: impl Fn(&str, u32) -> bool) -> Result<bool> {
+    let dropped: Option<Dropped> = rows::read(tx, rows::DROPPED, user).await?;
+    Ok(dropped.is_some_and(|dropped| !dropped.known_now(knows).is_empty()))
+}
+
+/// Forgets that there are such changes: they will come again.
+pub async fn forget_missed<Tx: Transaction>(tx: &Tx, user: &str, knows: impl Fn(&str, u32) -> bool) -> Result<()> {
+    let Some(mut dropped) = rows::read::<_, Dropped>(tx, rows::DROPPED, user).await? else { return Ok(()) };
+    for app in dropped.known_now(knows) {
+        dropped.versions.remove(&app);
+    }
+    rows::write(tx, rows::DROPPED, user, dropped)
 }
 
 /// Quarantined changes that may pass now, with their keys.

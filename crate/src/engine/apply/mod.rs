@@ -20,7 +20,8 @@ use super::ports::Host;
 use super::progress::{self, Position};
 use super::rebase::Seen;
 use super::whole::note_moved;
-use super::{Engine, Touched, apps, keyring, outbox, rows};
+use super::{Engine, Touched, apps, keyring, outbox, rebase, rows};
+use crate::migrate;
 use crate::model::{Change, Malformed, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
@@ -160,8 +161,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn parse_all(&self, changes: &[&Value]) -> (Vec<Valid>, Vec<aside::Aside>) {
         let (mut valid, mut aside) = (Vec::with_capacity(changes.len()), Vec::new());
         for json in changes {
-            match self.parse(json) {
-                Ok(change) => valid.push(change),
+            match self.parse((*json).clone()) {
+                Ok(change) => valid.extend(change),
                 Err((reason, malformed)) => {
                     aside.push(aside::Aside::new(reason, (*json).clone(), &malformed.to_string()));
                 }
@@ -170,20 +171,22 @@ impl<S: Store, H: Host> Engine<S, H> {
         (valid, aside)
     }
 
-    fn parse(&self, json: &Value) -> std::result::Result<Valid, (Reason, Malformed)> {
-        let change = Change::parse(json.clone()).map_err(|malformed| (Reason::Malformed, malformed))?;
+    /// Reads a change and brings it to the app's version; `None`: nothing of it is left.
+    fn parse(&self, json: Value) -> std::result::Result<Option<Valid>, (Reason, Malformed)> {
+        let mut change = Change::parse(json).map_err(|malformed| (Reason::Malformed, malformed))?;
         let config = self.config();
-        let Some((name, table)) = config.local_table(change.app.as_str(), change.table.as_str()) else {
+        let known = config.local_table(change.app.as_str(), change.table.as_str());
+        let Some((name, sync)) = known.and_then(|(name, table)| Some((name, table.sync.as_ref()?))) else {
             return Err((Reason::UnknownTable, Malformed::new("table", "is not known to this version of the app")));
         };
-        let known = table.sync.as_ref().map_or(0, |sync| sync.schema_version);
-        if change.schema_version > known {
+        if change.schema_version > sync.schema_version {
             return Err((
                 Reason::SchemaTooNew,
                 Malformed::new("schemaVersion", "is newer than this version of the app"),
             ));
         }
-        Ok(Valid { table: name.to_owned(), change })
+        let is_left = migrate::bring(&mut change, &sync.migrations, sync.schema_version);
+        Ok(is_left.then(|| Valid { table: name.to_owned(), change }))
     }
 
     /// The stored records the changes name, read in one go per table.
@@ -234,9 +237,14 @@ impl<S: Store, H: Host> Engine<S, H> {
             // What was parked for it follows its insert, oldest first.
             hit(Probe::MergeUnparked);
             for json in aside::take_parked(tx, &key).await? {
-                if let Ok(change) = Change::parse(json) {
-                    unique::note(unique, tally, table, &change);
-                    put_aside(record::apply(work, table, &change, &self.config(), tally), &change, aside);
+                match self.parse(json.clone()) {
+                    Ok(Some(Valid { change, .. })) => {
+                        unique::note(unique, tally, table, &change);
+                        put_aside(record::apply(work, table, &change, &self.config(), tally), &change, aside);
+                    }
+                    Ok(None) => {}
+                    // A newer app parked it.
+                    Err((reason, malformed)) => aside.push(aside::Aside::new(reason, json, &malformed.to_string())),
                 }
             }
         } else if waits {
@@ -303,20 +311,51 @@ impl<S: Store, H: Host> Engine<S, H> {
         Applied { records: touched.len(), aside: counts, conflicts, overtaken: false }
     }
 
-    /// Tries quarantined changes again that a newer app knows or whose time has come; others stay where they are.
+    /// Tries quarantined changes again that a newer app knows or whose time has come; others stay where they are. Tells
+    /// the app how many wait for a newer one.
     pub async fn replay_quarantine(self: &std::rc::Rc<Self>) -> Result<Option<Applied>> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Read, &[ENGINE])?;
         let mut held = aside::replayable(&tx, &user).await?;
         let epoch: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
+        let is_missed = aside::has_missed(&tx, &user, |app, version| self.knows(app, version)).await?;
         drop(tx);
+        if is_missed {
+            self.read_missed(&user).await?;
+        }
         let now = epoch.map_or(0, |epoch| epoch.now_ms(self.host.now_ms()));
-        held.retain(|(_, json)| self.parse(json).is_ok_and(|valid| is_of_our_time(&valid.change, now)));
+        let mut too_new = 0;
+        held.retain(|(_, json)| match self.parse(json.clone()) {
+            Ok(valid) => valid.is_none_or(|valid| is_of_our_time(&valid.change, now)),
+            Err((reason, _)) => {
+                too_new += usize::from(reason == Reason::SchemaTooNew);
+                false
+            }
+        });
+        if too_new > self.too_new.replace(too_new) {
+            self.emit(Event::UpdateRequired { waiting: too_new });
+        }
         if held.is_empty() {
             return Ok(Some(Applied::default()));
         }
         let (replayed, changes) = held.into_iter().unzip();
         self.apply(Page { changes, replayed, ..Page::default() }).await
+    }
+
+    /// Whether this app is of that version at least.
+    fn knows(&self, app: &str, version: u32) -> bool {
+        let config = self.config();
+        let mut known = config.tables.values().filter_map(|table| table.sync.as_ref());
+        known.any(|sync| sync.app.as_str() == app && sync.schema_version >= version)
+    }
+
+    /// Has everything be pulled anew: changes that had to leave quarantine are known to this version of the app.
+    async fn read_missed(&self, user: &str) -> Result<()> {
+        let tx = self.store.begin(Mode::Write, &[ENGINE])?;
+        self.check_lead(&tx).await?;
+        aside::forget_missed(&tx, user, |app, version| self.knows(app, version)).await?;
+        rebase::read_again(&tx, user, epoch::fresh_id(&self.host)).await?;
+        Ok(tx.commit().await?)
     }
 }
 

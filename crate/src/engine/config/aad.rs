@@ -50,6 +50,7 @@ mod tests {
             sealed: sealed.iter().map(|field| (*field).to_owned()).collect(),
             aad: BoundNames { table: aad.0.map(|name| TableName::parse(name).unwrap()), fields: fields.collect() },
             schema_version: 1,
+            migrations: Vec::new(),
         };
         (name.to_owned(), sync)
     }

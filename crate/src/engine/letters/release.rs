@@ -2,6 +2,7 @@
 
 use super::{Blocked, Letter, Waiting, read, read_waiting};
 use crate::engine::error::Result;
+use crate::engine::migrate::says_something;
 use crate::engine::outbox::LogRow;
 use crate::engine::ports::Host;
 use crate::engine::{Engine, epoch, rows};
@@ -18,7 +19,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut freed = Vec::new();
         for letter in letters {
             rows::remove(tx, rows::LETTER, letter.change.event_id())?;
-            freed.push(LogRow { changes: vec![letter.change], ..letter.row });
+            // Of an older version of the app's data, and dropped since: there is nothing to send.
+            if says_something(&letter.change) {
+                freed.push(LogRow { changes: vec![letter.change], ..letter.row });
+            }
         }
         let held = read(tx, user).await?;
         self.release(tx, &held, read_waiting(tx, user).await?, freed).await

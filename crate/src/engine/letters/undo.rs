@@ -74,7 +74,7 @@ impl<R: Row> Undone<R> {
             self.fields.push(stamp.field);
         }
         meta.renew();
-        let is_empty = meta.is_empty();
+        let is_empty = meta.has_defaults_alone();
         meta.write(&mut row);
         self.row = Some(row).filter(|_| !is_empty);
     }

@@ -182,6 +182,9 @@ impl LogRow {
 }
 
 impl LoggedChange {
+    /// Everything of it that goes by the names of fields.
+    pub const MAPS_BY_FIELD: [&str; 5] = ["data", "fields", BEFORE, LOST, MATCHED];
+
     fn text(&self, key: &str) -> &str {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default()
     }

@@ -37,6 +37,7 @@ impl World {
             sealed: OrderedSet::new(),
             aad: crate::model::BoundNames::default(),
             schema_version: 1,
+            migrations: Vec::new(),
         };
         let mut world = Self::new(rows, [("t".to_owned(), sync)]);
         world.config.user = Some(User { id: UserId::parse("u").unwrap(), display_name: None });

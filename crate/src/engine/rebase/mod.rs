@@ -17,7 +17,7 @@ use super::ports::Host;
 use super::stamps::{json_of, stamp_of};
 use super::{Engine, adopt, epoch, keyring, leaving, outbox, progress, rows, shadow};
 use crate::model::{
-    AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, SPACE_ID, Stamp, record, same_json, words,
+    AUTHOR_ID, Change, Edit, FromJson, Op, OrderedMap, Origin, Place, SPACE_ID, Stamp, Step, record, same_json, words,
 };
 use crate::probe::{Probe, hit};
 use crate::protocol::wire::ExpiryReason;
@@ -130,6 +130,38 @@ impl Seen {
             return Ok(());
         }
         rows::write(tx, SEEN, &format!("{rebase}/{page}"), self)
+    }
+}
+
+/// Takes steps of the app's data with what full pulls brought so far; `steps` gives those of a table.
+pub async fn migrate_seen<'a, Tx: Transaction>(tx: &Tx, steps: impl Fn(&str) -> Option<Vec<&'a Step>>) -> Result<()> {
+    for (key, mut page) in rows::read_all::<_, Seen>(tx, SEEN).await? {
+        for part in &mut page.seen {
+            for step in steps(&part.table).unwrap_or_default() {
+                part.take(step);
+            }
+        }
+        rows::write(tx, SEEN, &key, page)?;
+    }
+    Ok(())
+}
+
+impl Part {
+    fn take(&mut self, step: &Step) {
+        for (name, at) in std::mem::take(&mut self.fields) {
+            let name = match step.place_of(&name) {
+                Place::Stays => name,
+                Place::Moves(to) => to.to_string(),
+                Place::Goes => continue,
+            };
+            let is_later = |there: &Value| Stamp::from_json(at.clone()) > Stamp::from_json(there.clone());
+            if self.fields.get(&name).is_none_or(is_later) {
+                self.fields.insert(name, at);
+            }
+        }
+        for name in step.defaults.keys().filter(|_| self.inserted) {
+            self.fields.entry(name.as_str()).or_insert_with(|| Stamp::EPOCH.into());
+        }
     }
 }
 

@@ -197,6 +197,7 @@ impl Schedule {
                     }
                     Event::DeadLetter { code, message, .. } => panic!("device {number}: {code} {message}"),
                     Event::Quarantine { code, .. } => panic!("device {number} put aside: {code}"),
+                    Event::UpdateRequired { waiting } => panic!("device {number} is too old for {waiting} changes"),
                     // Unlocked with a newer key before it could hear of it, a device cannot tell that from a wrong one.
                     Event::Integrity { code: Distrust::DecryptFailed, .. } if self.new_keys > 0 => {}
                     Event::Integrity { code, .. } => panic!("device {number} trusts nobody: {code:?}"),

@@ -29,6 +29,8 @@ mod rebase;
 mod resync;
 mod rotation;
 mod rotation_kills;
+mod schema_versions;
+mod schema_versions_kept;
 mod sealed;
 mod sealed_attacks;
 mod shadows;

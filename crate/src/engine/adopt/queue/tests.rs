@@ -17,6 +17,7 @@ fn config() -> Config {
         sealed: crate::model::OrderedSet::new(),
         aad: crate::model::BoundNames::default(),
         schema_version: 1,
+        migrations: Vec::new(),
     };
     let stores = ["tasks", "settings"].map(|name| StoreSpec::parse(name, "id").unwrap());
     let tables =

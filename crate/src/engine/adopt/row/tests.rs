@@ -17,6 +17,7 @@ fn sync(scope: Scope) -> TableSync {
         sealed: crate::model::OrderedSet::new(),
         aad: crate::model::BoundNames::default(),
         schema_version: 1,
+        migrations: Vec::new(),
     }
 }
 

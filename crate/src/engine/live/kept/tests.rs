@@ -22,6 +22,7 @@ fn config(active: &str) -> Config {
         sealed: crate::model::OrderedSet::new(),
         aad: crate::model::BoundNames::default(),
         schema_version: 1,
+        migrations: Vec::new(),
     };
     let spec = StoreSpec::parse("t", SCHEMA).expect("a schema");
     let local = StoreSpec::parse("own", "id").expect("a schema");
