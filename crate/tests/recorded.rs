@@ -32,7 +32,8 @@ fn now() -> Stamp {
 fn changes(name: &str) -> Vec<Change> {
     let page = timed_page(&response(&named(name))).expect("a page");
     let app = AppId::parse("todo").expect("an app");
-    let read = |change| Change::parse(received(change, &app, now()).expect("it says something")).expect("a change");
+    let read =
+        |change| Change::parse(received(change, &app, "ada", now()).expect("it says something")).expect("a change");
     page.changes.into_iter().map(read).collect()
 }
 
@@ -73,7 +74,7 @@ fn what_is_later_than_now_is_of_no_time_that_is_known() {
     let insert = |data: Value| {
         let change = serde_json::json!({ "table": "tasks", "id": "t", "op": "insert", "data": data,
             "eventId": "0193e0a0-0000-7000-8000-000000000001" });
-        Change::parse(received(change, &app, now()).expect("it says something")).expect("a change")
+        Change::parse(received(change, &app, "ada", now()).expect("it says something")).expect("a change")
     };
     let created = "2026-11-22T09:12:30.000Z";
     assert_eq!(insert(serde_json::json!({ "createdAt": created })).at.to_string(), created);
@@ -83,7 +84,7 @@ fn what_is_later_than_now_is_of_no_time_that_is_known() {
     assert_eq!(own.fields.len(), 1, "`updatedAt` was put there for the way");
     let only_that = serde_json::json!({ "table": "tasks", "id": "t", "op": "update",
         "fields": { "updatedAt": { "value": created, "at": created } } });
-    assert_eq!(received(only_that, &app, now()), None);
+    assert_eq!(received(only_that, &app, "ada", now()), None);
 }
 
 #[test]

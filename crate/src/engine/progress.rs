@@ -85,7 +85,8 @@ pub async fn of<Tx: Transaction>(tx: &Tx, user: &str) -> Result<Progress> {
 /// one has not.
 pub async fn advance<Tx: Transaction>(tx: &Tx, user: &str, cursor: &str, answered: Option<&str>) -> Result<()> {
     let here = of(tx, user).await?;
-    let receipt = here.receipt.filter(|receipt| answered != Some(receipt));
+    // A server of protocol 1 is shown no receipt.
+    let receipt = here.receipt.filter(|receipt| here.by_time || answered != Some(receipt));
     let cursor = Some(here.then.unwrap_or_else(|| cursor.to_owned()));
     rows::write(tx, rows::CURSOR, user, Progress { cursor, receipt, then: None, ..here })
 }
@@ -105,8 +106,9 @@ pub async fn note_receipt<Tx: Transaction>(tx: &Tx, user: &str, receipt: &str) -
 
 /// Has the next pull begin at the beginning, in the protocol that is spoken. What the server owes for a push is owed no more.
 pub async fn begin_anew<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
-    if of(tx, user).await?.by_time {
-        return rows::write(tx, rows::CURSOR, user, Progress { by_time: true, ..Progress::default() });
+    let Progress { by_time, times, .. } = of(tx, user).await?;
+    if by_time || times.is_some() {
+        return rows::write(tx, rows::CURSOR, user, Progress { by_time, times, ..Progress::default() });
     }
     rows::remove(tx, rows::CURSOR, user)
 }

@@ -6,7 +6,7 @@
 
 use super::error::{Error, Kind, Result};
 use super::ports::Host;
-use super::{Engine, GUEST, epoch, live, own_space, progress, rebase, rows};
+use super::{Engine, GUEST, live, own_space, progress, rows};
 use crate::model::{Space, SpaceId, record};
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use serde_json::{Map, Value, json};
@@ -136,16 +136,15 @@ impl<S: Store, H: Host> Engine<S, H> {
     pub async fn set_spaces(self: &Rc<Self>, spaces: Vec<Space>, confirmed: &[SpaceId]) -> Result<()> {
         let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Write, &[ENGINE])?;
-        let before = read(&tx, &user).await?;
-        let known = before.shown();
-        let is_joined = |space: &Space| !space.is_personal() && !known.iter().any(|known| known.id == space.id);
-        let joined = spaces.iter().any(is_joined);
-        let kept = before.with(spaces, confirmed)?;
-        rows::write(&tx, rows::SPACES, &user, kept.clone())?;
-        if joined && progress::of(&tx, &user).await?.by_time {
-            // What was written there before is older than the times that were read up to.
-            rebase::read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
+        let mut kept = read(&tx, &user).await?.with(spaces, confirmed)?;
+        if progress::of(&tx, &user).await?.by_time {
+            // A server of protocol 1 names no spaces: who is in which again is for the app to say.
+            for space in &kept.spaces {
+                kept.named.remove(space.id.as_str());
+                kept.left.remove(space.id.as_str());
+            }
         }
+        rows::write(&tx, rows::SPACES, &user, kept.clone())?;
         tx.commit().await?;
         self.show_spaces(&kept);
         if self.name_own_space().await? {

@@ -2,6 +2,8 @@
 
 /// Largest request body in bytes, also after decompression.
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// Largest answer that is read of a server of protocol 1, in bytes: its pages have a number of rows, whatever their size.
+pub const MAX_DATED_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// Most changes in one page of a pull.
 pub const MAX_PAGE: usize = 1000;
 /// Most tables in one pull, of all apps together. A cursor may say another position for each of them, and each position

@@ -3,7 +3,7 @@
 //! Only a typed protocol answer may drop, reject or expire anything; everything else means "later".
 
 use super::http::{NoAnswer, Response};
-use super::limits::MAX_BODY_BYTES;
+use super::limits::MAX_DATED_ANSWER_BYTES;
 use super::page_text;
 use super::wire::{CheckAnswer, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
 use crate::model::{EventId, FromJson, OrderedSet};
@@ -110,7 +110,7 @@ const TOO_NEW: &str = "unsupported schemaVersion";
 fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
     let response =
         reply.map_err(|NoAnswer(message)| Failure::Later { code: "offline", message, retry_after_ms: None })?;
-    let json = read_json(&response);
+    let json = read_json(&response, MAX_DATED_ANSWER_BYTES);
     match (response.status, json) {
         (200, Some(json)) => Ok(json),
         (401, _) => Err(Failure::Unauthorized),
@@ -122,10 +122,10 @@ fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
     }
 }
 
-pub(super) fn read_json(response: &Response) -> Option<Value> {
+pub(super) fn read_json(response: &Response, most_bytes: usize) -> Option<Value> {
     let is_json =
         response.content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
-    let fits = response.body.len() <= 2 * MAX_BODY_BYTES;
+    let fits = response.body.len() <= most_bytes;
     let read = |text: &str| serde_json::from_str(text).ok().or_else(|| page_text::read(text));
     (is_json && fits).then(|| read(&response.body)).flatten()
 }

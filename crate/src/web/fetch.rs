@@ -8,7 +8,7 @@ use super::stream::{BrowserBody, next};
 use crate::engine::ports::{
     LongAnswer, Method, NoAnswer, Request, Response, Socket, SocketEvent, TokenReason, Transport,
 };
-use crate::protocol::limits::MAX_BODY_BYTES;
+use crate::protocol::limits::{MAX_BODY_BYTES, MAX_DATED_ANSWER_BYTES};
 use futures_util::FutureExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use js_sys::{Function, Object, Reflect};
@@ -136,7 +136,7 @@ async fn exchange(options: &NetworkOptions, request: &Request, signal: AbortSign
         status: status(&response)?,
         content_type: header(&response, "content-type").unwrap_or_default(),
         retry_after_ms: retry_after_ms(&response),
-        body: body(&response).await?,
+        body: body(&response, most_bytes(request)).await?,
     })
 }
 
@@ -209,32 +209,36 @@ fn retry_after_ms(response: &JsValue) -> Option<u64> {
     Some(seconds.saturating_mul(1000))
 }
 
-async fn body(response: &JsValue) -> Result<String, NoAnswer> {
+fn most_bytes(request: &Request) -> usize {
+    if request.client.is_some() { MAX_DATED_ANSWER_BYTES } else { MAX_ANSWER_BYTES }
+}
+
+async fn body(response: &JsValue, most: usize) -> Result<String, NoAnswer> {
     let bytes = match js::property(response, "body").filter(|body| js::function(body, "getReader").is_some()) {
-        Some(stream) => read(&stream).await?,
+        Some(stream) => read(&stream, most).await?,
         // An empty answer, or one of the app's own `fetch` that does not stream.
-        None => return text(response).await,
+        None => return text(response, most).await,
     };
     String::from_utf8(bytes).map_err(|_| NoAnswer("the answer is not UTF-8".to_owned()))
 }
 
-async fn text(response: &JsValue) -> Result<String, NoAnswer> {
+async fn text(response: &JsValue, most: usize) -> Result<String, NoAnswer> {
     let read = js::settled(js::call(response, "text", &[]).map_err(no_answer)?).await.map_err(no_answer)?;
     let text = read.as_string().unwrap_or_default();
-    if text.len() > MAX_ANSWER_BYTES { Err(too_large()) } else { Ok(text) }
+    if text.len() > most { Err(too_large(most)) } else { Ok(text) }
 }
 
-fn too_large() -> NoAnswer {
-    NoAnswer(format!("the answer is larger than {MAX_ANSWER_BYTES} bytes"))
+fn too_large(most: usize) -> NoAnswer {
+    NoAnswer(format!("the answer is larger than {most} bytes"))
 }
 
-async fn read(stream: &JsValue) -> Result<Vec<u8>, NoAnswer> {
+async fn read(stream: &JsValue, most: usize) -> Result<Vec<u8>, NoAnswer> {
     let reader = js::call(stream, "getReader", &[]).map_err(no_answer)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = next(&reader).await? {
-        if bytes.len() + chunk.length() as usize > MAX_ANSWER_BYTES {
+        if bytes.len() + chunk.length() as usize > most {
             let _ = js::call(&reader, "cancel", &[]);
-            return Err(too_large());
+            return Err(too_large(most));
         }
         let start = bytes.len();
         bytes.resize(start + chunk.length() as usize, 0);

@@ -30,6 +30,7 @@ struct Row {
 /// The server.
 pub struct Production {
     rows: RefCell<Vec<Row>>,
+    copy: RefCell<Vec<Row>>,
     /// What came by protocol 2, which stores nothing twice.
     known: RefCell<BTreeSet<String>>,
     random: Random,
@@ -74,6 +75,7 @@ impl Production {
     pub fn new(random: Random) -> Self {
         Self {
             rows: RefCell::default(),
+            copy: RefCell::default(),
             known: RefCell::default(),
             random,
             tick: Cell::new(1),
@@ -121,11 +123,23 @@ impl Production {
         self.rows.borrow().len()
     }
 
+    /// Keeps a copy of its rows.
+    pub(super) fn back_up(&self) {
+        self.copy.borrow_mut().clone_from(&self.rows.borrow());
+    }
+
+    /// Goes on with the copy.
+    pub(super) fn restore(&self) {
+        self.rows.borrow_mut().clone_from(&self.copy.borrow());
+        // What is pushed again is stored again.
+        self.known.borrow_mut().clear();
+    }
+
     /// Stores what came by protocol 2, in the table that both write to.
-    pub(super) fn store(&self, user: &str, change: &Change, now_ms: u64) {
+    pub(super) fn store(&self, user: &str, client: &str, change: &Change, now_ms: u64) {
         if self.known.borrow_mut().insert(change.event_id.to_string()) {
             for by_time in said(change) {
-                self.insert(change.app.as_str(), (user, "protocol 2"), by_time, now_ms);
+                self.insert(change.app.as_str(), (user, client), by_time, now_ms);
             }
         }
     }

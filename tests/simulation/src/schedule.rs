@@ -52,8 +52,7 @@ impl Plan {
     #[must_use]
     pub fn of(seed: u64, events: usize) -> Self {
         let rolls = (seed / 16) % 8 == 5;
-        // A server of protocol 1 does not say that it was restored.
-        let disasters = if rolls { Disasters { restore: false, ..Disasters::of(seed) } } else { Disasters::of(seed) };
+        let disasters = Disasters::of(seed);
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let mut dice = Dice::new(&random, disasters);
         let events = (0..events).map(|_| dice.event()).collect();

@@ -29,6 +29,8 @@ use std::task::{Poll, Waker};
 /// What the server reads of a push: the changes as text, so that one it cannot read is rejected alone.
 #[derive(Deserialize)]
 struct PushBody<'a> {
+    #[serde(rename = "clientId")]
+    client_id: &'a str,
     receipt: Option<String>,
     #[serde(borrow)]
     changes: Vec<&'a RawValue>,
@@ -212,12 +214,14 @@ impl Server {
     /// A copy of the log as it is now.
     #[must_use]
     pub fn backup(&self) -> MemoryLog {
+        self.production.back_up();
         self.memory.borrow().copy()
     }
 
     /// Goes on with a backup; what came after it is gone.
     pub fn restore(&self, backup: &MemoryLog) {
         *self.memory.borrow_mut() = backup.copy();
+        self.production.restore();
         self.stir();
     }
 
@@ -304,7 +308,7 @@ impl Server {
         let answer = answer.expect("nobody is over a quota");
         if self.keeps_times.get() {
             let read = |change: &serde_json::Value| Change::parse(change.clone()).ok();
-            self.date(user, &changes.iter().filter_map(read).collect::<Vec<_>>(), &answer);
+            self.date(user, "another", &changes.iter().filter_map(read).collect::<Vec<_>>(), &answer);
         }
         answer
     }
@@ -392,9 +396,9 @@ impl Server {
         }
     }
 
-    fn date(&self, user: &str, changes: &[Change], answer: &PushAnswer) {
+    fn date(&self, user: &str, client: &str, changes: &[Change], answer: &PushAnswer) {
         for change in changes.iter().filter(|change| answer.accepted.contains(&change.event_id)) {
-            self.production.store(user, change, self.executor.now());
+            self.production.store(user, client, change, self.executor.now());
         }
     }
 
@@ -464,7 +468,7 @@ impl Server {
         };
         if self.keeps_times.get() {
             let read = |text: &&RawValue| Change::parse(serde_json::from_str(text.get()).ok()?).ok();
-            self.date(user, &push.changes.iter().filter_map(read).collect::<Vec<_>>(), &answer);
+            self.date(user, push.client_id, &push.changes.iter().filter_map(read).collect::<Vec<_>>(), &answer);
         }
         if let Some(hook) = &*self.on_push.borrow() {
             let read = |text: &&RawValue| serde_json::from_str(text.get()).expect("devices push JSON");

@@ -111,6 +111,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         let mut local = Local { circumstances, own, away, names, sums };
         for table in self.synced_tables() {
             let Some(sync) = self.config().table(&table)?.sync.clone() else { continue };
+            if !sync.migrations.is_empty() {
+                // The server's log keeps the names of the versions that changes were written in.
+                continue;
+            }
             local.names.insert((sync.app.to_string(), sync.sync_name.to_string()), table.clone());
             self.read_table(&table, &sync, &mut local).await?;
         }

@@ -4,18 +4,18 @@
 //! Which protocol is spoken stands beside the cursor. It is doubted when an answer is none, and then `/health` says it.
 
 use super::Driver;
-use crate::engine::epoch;
+use crate::engine::epoch::{self, TOLERANCE_MS};
 use crate::engine::error::Result;
 use crate::engine::ports::{Host, Method, NoAnswer, Request, Response, Transport};
 use crate::engine::{progress, rebase};
-use crate::model::{AppId, Change, EventId, Object, Stamp, TableName};
+use crate::model::{AppId, Change, EventId, Object, OrderedSet, Stamp, TableName};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PUSH_AHEAD_MS;
 use crate::protocol::protocol1::{Step, Time, TimeCursor, TimedPage, health, received, said, timed_page};
 use crate::protocol::wire::{PROTOCOL, PullRequest, PushRequest, Rejection, RejectionCode};
 use crate::store::{ENGINE, Mode, Store, Transaction as _};
 use serde_json::Value;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ const ANSWERED: usize = 5000;
 /// No change is later: a push that asks for what is newer is answered with nothing.
 const NOTHING_SINCE: &str = "9998-12-31T00:00:00.000Z";
 /// The server's time is believed for so long by the clock that nobody can set, in milliseconds.
-const TIME_HOLDS_MS: f64 = 60_000.0;
+const TIME_HOLDS_MS: i64 = 60_000;
 
 /// What came of a request.
 pub(super) type Answer = std::result::Result<Response, NoAnswer>;
@@ -37,8 +37,22 @@ type Read = std::result::Result<std::result::Result<Vec<Value>, Response>, NoAns
 pub(super) struct Spoken {
     /// It answered in the protocol that is spoken, and nothing since was no answer.
     confirmed: Cell<bool>,
-    /// Its time when it was asked last, and when that was by the clock that nobody can set.
-    time: Cell<Option<(Stamp, f64)>>,
+    /// It said once that it speaks protocol 1, while protocol 2 is spoken.
+    suspected: Cell<bool>,
+    time: Cell<Option<Heard>>,
+    /// What it has of a batch that it did not take whole.
+    taken: RefCell<OrderedSet<EventId>>,
+}
+
+/// The server's time, and when it was asked for it and answered.
+#[derive(Clone, Copy)]
+struct Heard {
+    time: Stamp,
+    /// By the device's clock, in milliseconds since 1970.
+    asked_at: u64,
+    answered_at: u64,
+    /// By the clock that nobody can set, in milliseconds.
+    since: f64,
 }
 
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
@@ -47,6 +61,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     pub(super) async fn speaks_otherwise(self: &Rc<Self>, by_time: bool, answer: &Answer) -> Result<bool> {
         if answer.as_ref().is_ok_and(|answer| !is_strange(answer)) {
             self.spoken.confirmed.set(true);
+            self.spoken.suspected.set(false);
             return Ok(false);
         }
         if self.spoken.confirmed.replace(false) {
@@ -57,6 +72,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         if speaks_by_time == by_time || self.run.get() != run {
             return Ok(false);
         }
+        // Going back to protocol 1 is dear: once may be somebody on the way.
+        if speaks_by_time && !self.spoken.suspected.replace(true) {
+            return Ok(false);
+        }
+        self.spoken.suspected.set(false);
         self.change_protocol(speaks_by_time).await?;
         Ok(true)
     }
@@ -84,18 +104,27 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Asks the server for its time and whether it speaks protocol 1; nothing where it gives another answer.
     async fn ask_health(&self) -> std::result::Result<Option<bool>, NoAnswer> {
         let request = Request { method: Method::Get, path: "/health".into(), body: None, token: None, client: None };
+        let (asked_at, since) = (self.engine.host().now_ms(), self.monotonic_ms());
         let answer = self.transport.send(request).await?;
         let known = health(&answer);
-        self.spoken.time.set(known.map(|(time, _)| (time, self.monotonic_ms())));
+        let answered_at = self.engine.host().now_ms();
+        self.spoken.time.set(known.map(|(time, _)| Heard { time, asked_at, answered_at, since }));
         Ok(known.map(|(_, by_time)| by_time))
     }
 
-    /// The server's time, where it was learnt.
+    /// The server's time, where it was learnt a short while ago. A device that slept, or whose clock was set, knows nothing of it.
     pub(super) fn server_time(&self) -> Option<Stamp> {
-        let (time, since) = self.spoken.time.get()?;
-        let passed = (self.monotonic_ms() - since).max(0.0);
+        let Heard { time, asked_at, since, .. } = self.spoken.time.get()?;
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds that went by")]
-        (passed < TIME_HOLDS_MS).then(|| time.shifted(passed as i64))
+        let passed = (self.monotonic_ms() - since) as i64;
+        let by_the_wall = self.engine.host().now_ms().cast_signed() - asked_at.cast_signed();
+        let is_even = passed.abs_diff(by_the_wall) <= TOLERANCE_MS;
+        (is_even && (0..TIME_HOLDS_MS).contains(&passed)).then(|| time.shifted(passed))
+    }
+
+    /// Forgets the server's time.
+    pub(super) fn forget_server_time(&self) {
+        self.spoken.time.set(None);
     }
 
     /// Pushes app by app. A server that has half of it is sent all of it again, which merging leaves without effect. It takes
@@ -109,19 +138,37 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let read = |change| Change::parse(change).map_err(|malformed| NoAnswer(malformed.to_string()));
         let changes = request.changes.into_iter().map(read).collect::<std::result::Result<Vec<_>, _>>()?;
         let (ahead, sent) = held_back(changes, now);
-        let mut apps: BTreeMap<AppId, Vec<Value>> = BTreeMap::new();
-        for change in &sent {
-            apps.entry(change.app.clone()).or_default().extend(said(change));
+        if let Some(failed) = self.push_apps(&sent).await? {
+            return Ok(failed);
         }
-        for (app, changes) in apps {
-            let answer = self.post_changes(&app, NOTHING_SINCE, request.schema_version, changes).await?;
-            if timed_page(&answer).is_none() {
-                return Ok(answer);
-            }
-        }
+        self.spoken.taken.borrow_mut().clear();
         let accepted: Vec<EventId> = sent.into_iter().map(|change| change.event_id).collect();
         let answer = Object::new().with("accepted", accepted).with("rejected", ahead);
         Ok(typed(answer.with("serverTime", now)))
+    }
+
+    /// Pushes what the server does not have, app by app; gives the first answer that was none. What one app's failure leaves is
+    /// sent again without what the server took of others.
+    async fn push_apps(&self, changes: &[Change]) -> std::result::Result<Option<Response>, NoAnswer> {
+        let mut apps: BTreeMap<&AppId, Vec<&Change>> = BTreeMap::new();
+        for change in changes.iter().filter(|change| !self.spoken.taken.borrow().contains(&change.event_id)) {
+            apps.entry(&change.app).or_default().push(change);
+        }
+        let (run, mut failed) = (self.run.get(), None);
+        for (app, changes) in apps {
+            let version = changes.iter().map(|change| change.schema_version).max().unwrap_or(1);
+            let said = changes.iter().flat_map(|change| said(change)).collect();
+            let answer = self.post_changes(app, NOTHING_SINCE, version, said).await?;
+            if self.run.get() != run {
+                return Err(NoAnswer("sync was stopped".to_owned()));
+            }
+            if timed_page(&answer).is_some() {
+                self.spoken.taken.borrow_mut().extend(changes.iter().map(|change| change.event_id.clone()));
+            } else {
+                failed = failed.or(Some(answer));
+            }
+        }
+        Ok(failed)
     }
 
     /// What is new, as a page: of the first table, in the order of the run, that has anything.
@@ -135,15 +182,17 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 return Ok(nothing_said());
             }
         }
-        let now = self.server_time().unwrap_or(Stamp::EPOCH);
-        let device_now = self.engine.host().now_ms();
-        self.exchange.set((device_now, device_now));
+        let Some(Heard { time: now, asked_at, answered_at, .. }) = self.spoken.time.get() else {
+            return Ok(nothing_said());
+        };
+        self.exchange.set((asked_at, answered_at));
         if cursor.is_at_rest() {
-            let others = self.engine.config().spaces.iter().any(|space| !space.is_personal());
-            cursor.begin(Time::of_ms(now.ms()), others);
+            let config = self.engine.config();
+            let others = config.spaces.iter().filter(|space| !space.is_personal());
+            cursor.begin(Time::of_ms(now.ms()), &others.map(|space| space.id.to_string()).collect::<Vec<_>>());
         }
         while let Some(step) = cursor.next(&request.apps) {
-            let changes = match self.take_step(&mut cursor, &request.apps, step).await? {
+            let changes = match self.take_step(&mut cursor, &request.apps, step, now).await? {
                 Ok(changes) => changes,
                 Err(answer) => return Ok(answer),
             };
@@ -156,7 +205,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     /// Asks for what a step says; gives its changes as protocol 2 has them, or the answer that was none.
-    async fn take_step(&self, cursor: &mut TimeCursor, apps: &BTreeMap<AppId, Vec<TableName>>, step: Step) -> Read {
+    async fn take_step(
+        &self,
+        cursor: &mut TimeCursor,
+        apps: &BTreeMap<AppId, Vec<TableName>>,
+        step: Step,
+        now: Stamp,
+    ) -> Read {
         let (app, read) = match step {
             Step::App { app, since } => {
                 let tables = apps.get(&app).cloned().unwrap_or_default();
@@ -185,8 +240,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 }
             }
         };
-        let now = self.server_time().unwrap_or(Stamp::EPOCH);
-        Ok(Ok(read.into_iter().filter_map(|change| received(change, &app, now)).collect()))
+        let user = self.engine.config().user_id().to_owned();
+        Ok(Ok(read.into_iter().filter_map(|change| received(change, &app, &user, now)).collect()))
     }
 
     /// Moves the cursor behind a page of a table. Where more rows than it holds have one time, they are asked for at once.

@@ -254,6 +254,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     async fn ask_time(&self) -> Input {
+        self.forget_server_time();
         let asked_at = self.engine.host().now_ms();
         let request = Request { method: Method::Get, path: "/health".into(), body: None, token: None, client: None };
         Input::Time(self.transport.send(request).await, asked_at)

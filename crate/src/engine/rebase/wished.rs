@@ -88,11 +88,18 @@ impl Why {
     }
 }
 
-/// Has a full pull that is under way begin anew, as another protocol is spoken; what protocol 1 cannot do waits until 2 is spoken.
+/// Another protocol is spoken. Protocol 1 does not say that a server was restored from an older copy, and shows others' private
+/// records; so when protocol 2 is spoken again, everything is compared as after `restored`. A full pull that is under way begins
+/// anew; what protocol 1 cannot do waits until then.
 pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool, id: String) -> Result<()> {
-    let Some(rebase) = rows::read::<_, Rebase>(tx, rows::REBASE, user).await? else { return Ok(()) };
-    let waits = by_time && !rebase.reason.is_of_any_server();
-    if waits || (rebase.wished && by_time) {
+    let under_way = rows::read::<_, Rebase>(tx, rows::REBASE, user).await?;
+    if !by_time {
+        let reason = under_way.map_or(Why::Restored, |rebase| rebase.reason);
+        let reason = if reason == Why::ReadAgain { Why::Restored } else { reason };
+        return anew(tx, user, Rebase { id, reason, wished: false, from: None }).await;
+    }
+    let Some(rebase) = under_way else { return Ok(()) };
+    if rebase.wished || !rebase.reason.is_of_any_server() {
         return rows::write(tx, rows::REBASE, user, Rebase { id, wished: true, from: None, ..rebase });
     }
     anew(tx, user, Rebase { id, wished: false, from: None, ..rebase }).await

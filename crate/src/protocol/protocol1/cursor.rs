@@ -84,6 +84,10 @@ record! {
     pub struct TimeCursor {
         /// Table → the time up to which it was read, by `app/table`.
         until: Map<String, Value> = "until" or Map::new(),
+        /// Tables that were read from the beginning once only, while others' spaces were among what is read.
+        once: Vec<String> = "once" or Vec::new(),
+        /// The spaces of others whose rows were among what was read from the beginning.
+        spaces: Vec<String> = "spaces" or Vec::new(),
         run: Option<Run> = "run",
         /// The server's time when old rows were last read again.
         reread: Time = "reread" or Time::default(),
@@ -135,10 +139,24 @@ impl TimeCursor {
         self.run.is_none()
     }
 
-    /// Begins a run. With `others`, rows may have been left out of what was read: of spaces whose members could not be looked
-    /// up just then. So once a day more is read again.
-    pub fn begin(&mut self, now: Time, others: bool) {
-        let wide = others && now.before(DAY) > self.reread;
+    /// Begins a run, with the spaces of others that the user is in. What was written in a space before they joined it is older
+    /// than what was read up to, so that everything is read again. Rows of such spaces may be left out without a word, while
+    /// nobody can say who is in them: so once a day more is read again, and everything the first time.
+    pub fn begin(&mut self, now: Time, spaces: &[String]) {
+        let is_joined = spaces.iter().any(|space| !self.spaces.contains(space));
+        // A clock that was ahead when something was read: what came until it is right would be passed by.
+        let was_ahead = self
+            .until
+            .values()
+            .filter_map(|until| Time::from_json(until.clone()))
+            .any(|until| until.before(OVERLAP) > now);
+        if is_joined || was_ahead {
+            self.until.clear();
+            self.once.clear();
+            self.reread = if was_ahead { Time::default() } else { now };
+        }
+        self.spaces = spaces.to_vec();
+        let wide = !spaces.is_empty() && now.before(DAY) > self.reread;
         self.run = Some(Run { began: now, wide, done: Vec::new(), table: None, since: Time::default() });
     }
 
@@ -149,12 +167,12 @@ impl TimeCursor {
         apps.iter().filter(|(app, _)| !run.done.iter().any(|done| done == app.as_str())).find_map(|(app, tables)| {
             let keys: Vec<String> = tables.iter().map(|table| key(app, table)).collect();
             let untouched = !keys.iter().any(|key| run.table.as_ref() == Some(key) || run.done.contains(key));
-            let since = keys.iter().map(|key| self.until(key)).min().flatten();
+            let since = keys.iter().map(|key| self.goes_on_at(key, run)).min().flatten();
             if let Some(since) = since.filter(|_| untouched) {
                 return Some(Step::App { app: app.clone(), since: run.back_from(since) });
             }
             let at = keys.iter().position(|key| !run.done.contains(key))?;
-            let until = self.until(&keys[at]);
+            let until = self.goes_on_at(&keys[at], run);
             let under_way = run.table.as_ref() == Some(&keys[at]);
             let since = if under_way { run.since } else { until.map_or(Time::default(), |until| run.back_from(until)) };
             Some(Step::Table { app: app.clone(), table: tables[at].clone(), since, is_first: until.is_none() })
@@ -191,6 +209,13 @@ impl TimeCursor {
     /// The last page of a table came, up to a time.
     pub fn read_table(&mut self, app: &AppId, table: &TableName, until: Time) {
         let key = key(app, table);
+        let was_once = self.once.contains(&key);
+        let is_wide = self.run.as_ref().is_some_and(|run| run.wide);
+        if self.until(&key).is_none() && !was_once && !self.spaces.is_empty() {
+            self.once.push(key.clone());
+        } else if is_wide {
+            self.once.retain(|once| *once != key);
+        }
         self.note(key.clone(), until);
         if let Some(run) = &mut self.run {
             run.table = None;
@@ -203,6 +228,12 @@ impl TimeCursor {
         if let Some(run) = self.run.take().filter(|run| run.wide) {
             self.reread = run.began;
         }
+    }
+
+    /// Up to where a table was read, for this run; `None`: it is read from the beginning.
+    fn goes_on_at(&self, key: &str, run: &Run) -> Option<Time> {
+        let is_again = run.wide && self.once.iter().any(|once| once == key);
+        self.until(key).filter(|_| !is_again)
     }
 
     fn until(&self, key: &str) -> Option<Time> {

@@ -1,6 +1,7 @@
 //! Changes of protocol 1 as protocol 2 says them.
 
-use crate::model::{AppId, DELETED_AT, SPACE_ID, Stamp, UPDATED_AT, VISIBILITY};
+use crate::model::{AUTHOR_ID, AppId, DELETED_AT, SPACE_ID, Stamp, UPDATED_AT, VISIBILITY};
+use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use serde_json::{Map, Value};
 
 /// What is read of a change; the rest is dropped.
@@ -10,21 +11,22 @@ const KNOWN: [&str; 11] =
 /// The length of a stamp with a counter, which no older client writes.
 const WITH_COUNTER: usize = 27;
 
-/// A change that a server sent, which is `now` by its own clock; `None` where it says nothing but when its record changed
-/// last, which follows from the stamps of the fields.
+/// A change that a server sent `user`, which is `now` by its own clock. `None` where it says nothing but when its record
+/// changed last, which follows from the stamps of the fields; or where it is another's private record, which such a server
+/// keeps from nobody.
 ///
 /// What is malformed stays so: it is refused where changes are read.
 #[must_use]
-pub fn received(change: Value, app: &AppId, now: Stamp) -> Option<Value> {
+pub fn received(change: Value, app: &AppId, user: &str, now: Stamp) -> Option<Value> {
     let Value::Object(mut change) = change else { return Some(change) };
     change.retain(|name, value| KNOWN.contains(&name.as_str()) && !value.is_null());
     match space(&change).map(str::to_owned) {
         Some(space) => drop(change.insert("spaceId".to_owned(), space.into())),
         None => drop(change.remove("spaceId")),
     }
-    // A record that was made later than now was not: nothing is known of its time then.
+    // A record that is made so much later than now was not: nothing is known of its time then.
     if let Some(data) = change.get_mut("data").and_then(Value::as_object_mut)
-        && stamp(data.get("createdAt")).is_some_and(|created| created.ms() > now.ms())
+        && stamp(data.get("createdAt")).is_some_and(|created| created.ms() > now.ms() + MAX_PULL_AHEAD_MS)
         && stamp(data.get(UPDATED_AT)).is_none()
     {
         data.insert(UPDATED_AT.to_owned(), Stamp::EPOCH.into());
@@ -35,7 +37,9 @@ pub fn received(change: Value, app: &AppId, now: Stamp) -> Option<Value> {
     }
     let says_nothing =
         op(&said) == "update" && said.get("fields").is_some_and(|fields| *fields == Value::Object(Map::new()));
-    (!says_nothing).then_some(Value::Object(said))
+    let author = said.get("data").and_then(|data| data.get(AUTHOR_ID)).and_then(Value::as_str);
+    let is_anothers = said.get("visibility") == Some(&"private".into()) && author.is_some_and(|author| author != user);
+    (!says_nothing && !is_anothers).then_some(Value::Object(said))
 }
 
 /// A change of an app as protocol 2 says it, whose space is named by its member `spaceId` alone.

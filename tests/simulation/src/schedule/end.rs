@@ -49,6 +49,10 @@ impl Schedule {
 
     pub(super) fn end_faults(&mut self) {
         self.world.server.forget_max_schema();
+        if self.rolls && self.disasters.restore {
+            // A server of protocol 1 does not say that it was restored: that shows when it speaks protocol 2 again.
+            self.world.server.set_protocol_1(false);
+        }
         if self.world.devices.iter().any(|device| device.has_table(NEWER)) {
             (0..self.world.devices.len()).for_each(|device| self.upgrade(device, u64::MAX));
         }

@@ -94,6 +94,78 @@ fn a_server_that_is_rolled_back_and_forward_again_loses_nothing() {
 }
 
 #[test]
+fn what_a_server_lost_that_was_restored_while_it_spoke_protocol_1_is_said_again_when_it_does_no_more() {
+    let world = world(vec![Setup::of("ada"); 2], false);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    phone.add("tasks", task("t", "Milk")).expect("added");
+    world.converge("ada");
+    let backup = world.server.backup();
+    phone.update("tasks", "t", json!({ "title": "Oat milk" })).expect("written");
+    world.converge("ada");
+    world.server.restore(&backup);
+    world.server.set_protocol_1(true);
+    world.pass(HOUR_MS);
+    laptop.add("tasks", task("u", "Tea")).expect("added");
+    world.pass(HOUR_MS);
+    world.server.restore(&backup);
+    world.pass(HOUR_MS);
+    world.server.set_protocol_1(false);
+    world.pass(HOUR_MS);
+    world.converge("ada");
+    let changes = world.server.changes("ada", &["tasks"]);
+    assert!(changes.iter().any(|change| change.to_json().to_string().contains("Oat milk")), "the server has it again");
+    assert!(changes.iter().any(|change| change.to_json().to_string().contains("Tea")));
+}
+
+#[test]
+fn another_services_health_and_one_mistaken_answer_change_no_protocol() {
+    for answers in [usize::MAX, 1] {
+        let world = world(vec![Setup::of("ada")], false);
+        world.devices[0].add("tasks", task("t", "Milk")).expect("added");
+        world.converge("ada");
+        let (service, left) = (if answers == 1 { "mana-sync" } else { "mana-auth" }, std::cell::Cell::new(answers));
+        world.devices[0].line.stop(move |request| {
+            if left.get() == 0 {
+                return None;
+            }
+            let body = json!({ "status": "ok", "service": service, "timestamp": "2026-01-01T00:00:00Z" }).to_string();
+            let is_health = request.path == "/health";
+            left.set(left.get() - usize::from(is_health));
+            let (status, body) = if is_health { (200, body) } else { (404, "{}".to_owned()) };
+            let content_type = "application/json".to_owned();
+            Some(Ok(Response { status, content_type, retry_after_ms: None, body }))
+        });
+        world.devices[0].update("tasks", "t", json!({ "title": "Oat milk" })).expect("written");
+        world.pass(10 * 60_000);
+        world.devices[0].line.stop(|_| None);
+        world.pass(10 * 60_000);
+        assert_eq!(world.devices[0].unsent_count(), 0);
+        assert_eq!(world.devices[0].line.requests_to("/sync"), 0, "{service}");
+    }
+}
+
+#[test]
+fn an_app_that_fails_alone_does_not_have_the_others_stored_again_and_again() {
+    let setup = Setup { apps: vec!["settings"], ..Setup::of("ada") };
+    let world = world(vec![setup; 2], true);
+    let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+    phone.line.stop(|request| {
+        let is_push = request.body.as_ref().is_some_and(|body| body.contains("\"op\""));
+        let refused = Response { status: 404, content_type: String::new(), retry_after_ms: None, body: String::new() };
+        (is_push && request.path == "/sync/settings").then_some(Ok(refused))
+    });
+    phone.add("tasks", task("t", "Milk")).expect("added");
+    phone.add("settings", json!({ "id": "theme", "dark": true })).expect("added");
+    world.pass(HOUR_MS);
+    assert_eq!(laptop.rows("tasks").len(), 1, "what the server takes is there");
+    assert_eq!(world.server.production().row_count(), 1, "once");
+    assert!(phone.unsent_count() > 0);
+    phone.line.stop(|_| None);
+    world.pass(HOUR_MS);
+    assert_eq!((laptop.rows("settings").len(), phone.unsent_count()), (1, 0));
+}
+
+#[test]
 fn a_large_push_finds_a_rolled_back_server_that_lets_browsers_send_it_nothing() {
     let world = world(vec![Setup::of("ada")], false);
     world.converge("ada");
@@ -114,6 +186,7 @@ fn answers_of_somebody_on_the_way_change_no_protocol() {
         world.devices[0].add("tasks", task("t", "Milk")).expect("added");
         world.converge("ada");
         let cursor = world.devices[0].engine_rows("cursor");
+        let before = world.devices[0].line.requests_to(if by_time { "/v2/pull" } else { "/sync/pull" });
         for fault in [Fault::Html, Fault::Stranger, Fault::ServerError] {
             for path in ["/v2/push", "/v2/pull", "/sync", "/sync/pull", "/health"] {
                 (0..3).for_each(|_| world.devices[0].line.plan(path, fault));
@@ -125,6 +198,8 @@ fn answers_of_somebody_on_the_way_change_no_protocol() {
         assert_eq!(world.devices[0].unsent_count(), 0);
         let now = world.devices[0].engine_rows("cursor");
         assert_eq!(now[0].get("byTime"), cursor[0].get("byTime"));
+        let other = if by_time { "/v2/pull" } else { "/sync/pull" };
+        assert_eq!(world.devices[0].line.requests_to(other), before, "{other} was not asked");
     }
 }
 
@@ -244,6 +319,44 @@ fn what_an_outage_of_memberships_left_out_is_read_again_within_a_day() {
     world.pass(25 * HOUR_MS);
     assert_eq!(bob.rows("tasks").len(), 2);
     assert_eq!(bob.rows("tasks").len(), ada.rows("tasks").len());
+}
+
+#[test]
+fn what_an_outage_left_out_of_the_first_reading_comes_however_old_it_is() {
+    let mut world = world(vec![in_club("ada")], true);
+    world.devices[0].add("tasks", shared("t")).expect("added");
+    world.pass(60 * 24 * HOUR_MS);
+    world.server.production().set_members_unknown(true);
+    world.add(in_club("bob")).open();
+    world.pass(10 * 60_000);
+    world.server.production().set_members_unknown(false);
+    world.pass(30 * HOUR_MS);
+    assert_eq!(world.devices[1].rows("tasks").len(), 1);
+}
+
+#[test]
+fn a_space_that_the_app_names_when_it_starts_brings_its_history_too() {
+    let mut world = world(vec![in_club("ada")], true);
+    world.devices[0].add("tasks", shared("t")).expect("added");
+    world.pass(HOUR_MS);
+    world.add(Setup::of("bob")).open();
+    world.pass(HOUR_MS);
+    world.server.set_spaces("bob", club());
+    world.devices[1].update_app(in_club("bob"));
+    world.pass(10 * 60_000);
+    assert_eq!(world.devices[1].rows("tasks").len(), 1);
+}
+
+#[test]
+fn anothers_private_record_is_not_kept_here() {
+    let world = world(vec![in_club("ada"), in_club("bob")], true);
+    let [ada, bob] = &world.devices[..] else { panic!("two devices") };
+    let secret = json!({ "id": "p", "title": "a present for Bob", "spaceId": "club", "visibility": "private" });
+    ada.add("tasks", secret).expect("added");
+    ada.add("tasks", shared("t")).expect("added");
+    world.pass(HOUR_MS);
+    assert_eq!(bob.rows("tasks").len(), 1);
+    assert!(bob.store_rows("tasks").iter().all(|row| row["id"] != "p"), "not on its disk either");
 }
 
 #[test]

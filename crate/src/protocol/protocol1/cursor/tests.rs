@@ -95,7 +95,7 @@ proptest! {
         for (passed, steps) in polls {
             now += passed;
             if cursor.is_at_rest() {
-                cursor.begin(Time(now), false);
+                cursor.begin(Time(now), &[]);
             }
             for _ in 0..steps {
                 let Some(more) = step(&mut cursor, &apps, &rows, now) else { cursor.end(); break };
@@ -107,7 +107,7 @@ proptest! {
         now += 1000 * SECOND;
         for _ in 0..2 {
             if cursor.is_at_rest() {
-                cursor.begin(Time(now), false);
+                cursor.begin(Time(now), &[]);
             }
             let mut steps = 0;
             while let Some(more) = step(&mut cursor, &apps, &rows, now) {
@@ -127,10 +127,10 @@ fn a_table_that_is_new_is_read_from_the_beginning_and_the_others_where_they_were
     let (app, later) = (AppId::parse("todo").unwrap(), Time(START + 90 * SECOND));
     let before = apps(&[("todo", &["tasks"])]);
     let mut cursor = TimeCursor::default();
-    cursor.begin(Time(START), false);
+    cursor.begin(Time(START), &[]);
     cursor.read_table(&app, &before[&app][0], Time(START));
     cursor.end();
-    cursor.begin(later, false);
+    cursor.begin(later, &[]);
     assert_eq!(cursor.next(&before), Some(Step::App { app: app.clone(), since: Time(START).before(OVERLAP) }));
     let both = apps(&[("todo", &["tags", "tasks"])]);
     let Some(Step::Table { table, since, is_first, .. }) = cursor.next(&both) else { panic!("a table") };
@@ -142,31 +142,75 @@ fn a_table_that_is_new_is_read_from_the_beginning_and_the_others_where_they_were
     assert_eq!(cursor.next(&both), None);
 }
 
-#[test]
-fn once_a_day_more_is_read_again_where_spaces_are_shared_and_a_time_ahead_is_not_believed() {
-    let (app, tables) = (AppId::parse("todo").unwrap(), apps(&[("todo", &["tasks"])]));
-    let since = |cursor: &TimeCursor| match cursor.next(&tables) {
+fn since(cursor: &TimeCursor, tables: &BTreeMap<AppId, Vec<TableName>>) -> Time {
+    match cursor.next(tables) {
         Some(Step::App { since, .. } | Step::Table { since, .. }) => since,
         None => panic!("a step"),
-    };
+    }
+}
+
+/// Reads the only table to its end.
+fn read(cursor: &mut TimeCursor, until: Time) {
+    let (app, table) = (AppId::parse("todo").unwrap(), TableName::parse("tasks").unwrap());
+    cursor.read_table(&app, &table, until);
+    cursor.end();
+}
+
+#[test]
+fn what_may_have_been_left_out_is_read_again_everything_once_and_then_a_week_every_day() {
+    let (tables, club) = (apps(&[("todo", &["tasks"])]), ["club".to_owned()]);
     let now = 30 * DAY;
     let mut cursor = TimeCursor::default();
-    cursor.begin(Time(now), true);
-    cursor.read_app(&app, &tables[&app], Time(now + 365 * DAY));
-    cursor.end();
-    cursor.begin(Time(now + SECOND), true);
-    assert_eq!(since(&cursor), Time(now - OVERLAP), "it is read up to the time of the run");
-    cursor.read_app(&app, &tables[&app], Time(now + SECOND));
-    cursor.end();
-    cursor.begin(Time(now + 2 * DAY), false);
-    assert_eq!(since(&cursor), Time(now + SECOND - OVERLAP), "nobody else writes there");
-    cursor.begin(Time(now + 2 * DAY), true);
-    assert_eq!(since(&cursor), Time(now + SECOND - WIDE_OVERLAP));
+    cursor.begin(Time(now), &club);
+    assert_eq!(since(&cursor, &tables), Time(0));
+    read(&mut cursor, Time(now + 365 * DAY));
+    cursor.begin(Time(now + SECOND), &club);
+    assert_eq!(since(&cursor, &tables), Time(now - OVERLAP), "it is read up to the time of the run");
+    read(&mut cursor, Time(now + SECOND));
+    cursor.begin(Time(now + 2 * DAY), &club);
     let kept = TimeCursor::read(Some(&cursor.clone().text()));
     assert_eq!(kept, cursor);
-    let earlier = kept.a_day_before();
+    assert_eq!(since(&cursor, &tables), Time(0), "nobody knows what was left out the first time");
+    read(&mut cursor, Time(now + 2 * DAY));
+    cursor.begin(Time(now + 2 * DAY + SECOND), &club);
+    assert_eq!(since(&cursor, &tables), Time(now + 2 * DAY - OVERLAP), "once a day is enough");
+    read(&mut cursor, Time(now + 2 * DAY));
+    cursor.begin(Time(now + 4 * DAY), &club);
+    assert_eq!(since(&cursor, &tables), Time(now + 2 * DAY - WIDE_OVERLAP));
+    read(&mut cursor, Time(now + 4 * DAY));
+    cursor.begin(Time(now + 6 * DAY), &[]);
+    assert_eq!(since(&cursor, &tables), Time(now + 4 * DAY - OVERLAP), "nobody else writes there");
+    read(&mut cursor, Time(now + 6 * DAY));
+    let earlier = cursor.a_day_before();
     assert!(earlier.is_at_rest());
-    assert_eq!(earlier.until("todo/tasks"), Some(Time(now + SECOND - DAY)));
+    assert_eq!(earlier.until("todo/tasks"), Some(Time(now + 5 * DAY)));
+}
+
+#[test]
+fn everything_is_read_when_a_space_is_joined_and_when_a_clock_was_ahead() {
+    let tables = apps(&[("todo", &["tasks"])]);
+    let (club, both) = (["club".to_owned()], ["club".to_owned(), "choir".to_owned()]);
+    let now = 30 * DAY;
+    let mut cursor = TimeCursor::default();
+    cursor.begin(Time(now), &[]);
+    read(&mut cursor, Time(now));
+    for (number, spaces) in [&club[..], &both[..]].into_iter().enumerate() {
+        let later = now + (1 + number as u64) * 60 * SECOND;
+        cursor.begin(Time(later), spaces);
+        assert_eq!(since(&cursor, &tables), Time(0));
+        read(&mut cursor, Time(later));
+        cursor.begin(Time(later + SECOND), spaces);
+        assert_eq!(since(&cursor, &tables), Time(later - OVERLAP));
+        read(&mut cursor, Time(later));
+    }
+    cursor.begin(Time(now + 300 * SECOND), &club);
+    assert!(since(&cursor, &tables) > Time(0), "a space that was left is none that was joined");
+    read(&mut cursor, Time(now + 300 * SECOND));
+    cursor.begin(Time(now + 400 * SECOND), &both);
+    assert_eq!(since(&cursor, &tables), Time(0), "until it is joined again");
+    read(&mut cursor, Time(now + 400 * SECOND));
+    cursor.begin(Time(now), &both);
+    assert_eq!(since(&cursor, &tables), Time(0), "what came while the clock was ahead is not passed by");
 }
 
 #[test]
