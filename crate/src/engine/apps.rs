@@ -96,6 +96,17 @@ pub async fn ask<Tx: Transaction>(tx: &Tx, asked: impl IntoIterator<Item = Strin
     if is_news { apps.write(tx) } else { Ok(()) }
 }
 
+/// Notes that not all of these apps is here any more, where it was: they have more tables now.
+pub async fn fill_again<Tx: Transaction>(tx: &Tx, apps: impl IntoIterator<Item = String>) -> Result<()> {
+    let Some(mut known) = rows::read::<_, Apps>(tx, rows::APPS, "").await? else { return Ok(()) };
+    for app in apps {
+        if known.is_here(&app) {
+            known.here.insert(app, false.into());
+        }
+    }
+    known.write(tx)
+}
+
 /// Notes that everything came of these apps, in the transaction of the last page.
 pub async fn arrived<Tx: Transaction>(tx: &Tx, filled: Vec<String>) -> Result<()> {
     if filled.is_empty() {

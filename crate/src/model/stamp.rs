@@ -26,6 +26,9 @@ impl Stamp {
     /// 1970-01-01T00:00:00.000000Z: older than every edit.
     pub const EPOCH: Self = Self { ms: 0, rank: 0 };
 
+    /// When nobody knows when: older than every edit that says its time, and newer than what nobody wrote.
+    pub const UNKNOWN: Self = Self { ms: 0, rank: 1 };
+
     /// The first stamp of a millisecond; times past the year 9998 are held at its last millisecond.
     #[must_use]
     pub fn at_ms(ms: u64) -> Self {

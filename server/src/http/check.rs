@@ -26,13 +26,19 @@ pub(super) async fn check(
     }
     let spaces = app.memberships.recent_spaces_of(&identity.user).await?.spaces;
     let caller = Caller { user: identity.user.clone(), spaces };
-    let _checking = app.checks.begin(&identity.user)?;
-    let _turn = app.turns.take(&identity.user).await?;
+    let turn = app.turns.take(&identity.user).await?;
+    let checking = app.checks.begin(&identity.user)?;
     if let Some(named) = &request.personal_space_id {
         app.log.hear_of_own_space(&caller, named).await?;
     }
     let name = |RecordName { app, table, id }| (Collection { app, table }, id);
     let except = request.except.into_iter().map(name).collect();
-    let checked = app.log.check(Check { caller, cursor: request.cursor, tables, except }).await?;
+    let check = Check { caller, cursor: request.cursor, tables, except };
+    // A client that hangs up does not end the statement. Until that has ended, nobody's turn is over.
+    let checked = tokio::spawn(async move {
+        let _held = (turn, checking);
+        app.log.check(check).await
+    });
+    let checked = checked.await.map_err(|_| ApiError::internal())??;
     Ok(Json(checked.into_answer(clock::now())))
 }

@@ -98,6 +98,12 @@ pub async fn find<S: Store>(store: &S, config: &Config) -> Result<()> {
             break;
         }
     }
+    if !is_first {
+        // What came of such an app before was without these tables.
+        let is_new = |(name, _): &&(String, _)| new.contains(&name.as_str());
+        let of = |(_, table): &(String, std::rc::Rc<super::Table>)| Some(table.sync.as_ref()?.app.to_string());
+        super::apps::fill_again(&tx, tables.iter().filter(is_new).filter_map(of)).await?;
+    }
     let tables = known.iter().map(String::as_str).chain(new).map(str::to_owned).collect();
     rows::write(&tx, SYNCED, "", Synced { tables })?;
     Ok(tx.commit().await?)

@@ -75,7 +75,7 @@ pub fn read<R: Row>(row: R, config: &Config, fresh_id: &mut dyn FnMut() -> Strin
         return Err(refuse(letter::MALFORMED, "it does not say which record it is of, or what it does", fresh_id()));
     };
     let times = [row.get("createdAt"), data_of(&row, UPDATED_AT), data_of(&row, "createdAt")];
-    let at = times.iter().flatten().find_map(time_of).unwrap_or(Stamp::EPOCH);
+    let at = times.iter().flatten().find_map(time_of).unwrap_or(Stamp::UNKNOWN);
     Ok(Queued { table: table.to_owned(), sync, id: id.into(), op, at, row })
 }
 

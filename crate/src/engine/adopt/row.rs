@@ -164,7 +164,7 @@ impl<R: Row> Conversion<'_, R> {
         let stamped = self.old.get(FIELD_TIMESTAMPS).is_some() || self.has_marks();
         let edited = self.old.get(UPDATED_AT).filter(|_| !stamped);
         let times = [edited, self.old.get("createdAt")];
-        times.iter().flatten().find_map(time_of).unwrap_or(Stamp::EPOCH)
+        times.iter().flatten().find_map(time_of).unwrap_or(Stamp::UNKNOWN)
     }
 
     /// Whether it has marks that say when it was edited: not those alone that an upgrade made before it was taken over.

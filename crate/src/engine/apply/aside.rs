@@ -53,6 +53,11 @@ impl Aside {
         self.change["eventId"].as_str()
     }
 
+    /// Whether it is of the same record as a change on the wire.
+    pub fn is_of_record(&self, other: &Value) -> bool {
+        is_of_record(&self.change, other)
+    }
+
     /// Puts `change` aside.
     pub fn new(reason: Reason, change: Value, message: &str) -> Self {
         Self { reason, change, message: message.to_owned() }
@@ -105,6 +110,28 @@ pub async fn quarantine<Tx: Transaction>(tx: &Tx, aside: &[Aside], user_id: &str
         rows::write(tx, rows::QUARANTINE, &key, row)?;
     }
     drop_oldest(tx, user_id).await
+}
+
+fn is_of_record(change: &Value, other: &Value) -> bool {
+    ["app", "table", "id"].iter().all(|part| change[*part] == other[*part])
+}
+
+/// Forgets what was put aside of records that are taken away from their reader.
+pub async fn forget_withdrawn<'a, Tx: Transaction>(
+    tx: &Tx,
+    user_id: &str,
+    withdrawn: impl Iterator<Item = &'a Change>,
+) -> Result<()> {
+    let withdrawn: Vec<Value> = withdrawn.map(Change::to_json).collect();
+    if withdrawn.is_empty() {
+        return Ok(());
+    }
+    for (key, row) in rows::read_all::<_, Quarantined>(tx, rows::QUARANTINE).await? {
+        if row.user_id == user_id && withdrawn.iter().any(|change| is_of_record(&row.change, change)) {
+            rows::remove(tx, rows::QUARANTINE, &key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes room in quarantine: of what goes it is kept how often which reason was, and when the last of it was written.

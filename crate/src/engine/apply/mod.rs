@@ -22,7 +22,7 @@ use super::rebase::Seen;
 use super::whole::note_moved;
 use super::{Engine, Touched, apps, keyring, outbox, rebase, rows};
 use crate::migrate;
-use crate::model::{Change, Malformed, OrderedMap, OrderedSet, Origin};
+use crate::model::{Change, Malformed, Op, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
@@ -115,6 +115,8 @@ impl<S: Store, H: Host> Engine<S, H> {
             tx.commit().await?;
             return Ok(None);
         }
+        let withdrawn = parsed.iter().filter(|valid| valid.change.op == Op::Withdraw);
+        aside::forget_withdrawn(&tx, &user, withdrawn.map(|valid| &valid.change)).await?;
         let valid = hold_back_future(parsed, epoch.now_ms(device_ms), &mut aside);
         let mut tally = record::Tally::default();
         let mut seen = Seen::default();
@@ -162,7 +164,13 @@ impl<S: Store, H: Host> Engine<S, H> {
         let (mut valid, mut aside) = (Vec::with_capacity(changes.len()), Vec::new());
         for json in changes {
             match self.parse((*json).clone()) {
-                Ok(change) => valid.extend(change),
+                Ok(change) => {
+                    if let Some(Valid { change: Change { op: Op::Withdraw, .. }, .. }) = &change {
+                        // What was put aside of the record before it was taken away is not for this reader any more.
+                        aside.retain(|before: &aside::Aside| !before.is_of_record(json));
+                    }
+                    valid.extend(change);
+                }
                 Err((reason, malformed)) => {
                     aside.push(aside::Aside::new(reason, (*json).clone(), &malformed.to_string()));
                 }
@@ -179,7 +187,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let Some((name, sync)) = known.and_then(|(name, table)| Some((name, table.sync.as_ref()?))) else {
             return Err((Reason::UnknownTable, Malformed::new("table", "is not known to this version of the app")));
         };
-        if change.schema_version > sync.schema_version {
+        // What takes a record away does so in every version.
+        if change.schema_version > sync.schema_version && change.op != Op::Withdraw {
             return Err((
                 Reason::SchemaTooNew,
                 Malformed::new("schemaVersion", "is newer than this version of the app"),

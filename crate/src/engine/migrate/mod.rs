@@ -151,7 +151,8 @@ async fn check_alone<Tx: Transaction>(tx: &Tx, config: &Config, apps: &Apps<'_>,
     let stored = rows::read::<_, DataVersion>(tx, DATA_VERSION, "").await?.map(|row| row.version);
     let is_raised = stored.is_none_or(|stored| config.data_version.is_none_or(|version| version > stored));
     let is_new = rows::read::<_, Value>(tx, rows::INSTALL, "").await?.is_none();
-    if is_raised || is_new || adopt::state(tx).await?.is_some() {
+    let is_adopted_now = !matches!(adopt::upgrading(tx).await?, Upgrading::Settled);
+    if is_raised || is_new || is_adopted_now {
         return Ok(());
     }
     let has_step = |(id, app): &(&String, &App<'_>)| app.shaped() > known.get(*id).map_or(0, |noted| noted.version);

@@ -29,7 +29,7 @@ pub fn received(change: Value, app: &AppId, user: &str, now: Stamp) -> Option<Va
         && stamp(data.get("createdAt")).is_some_and(|created| created.ms() > now.ms() + MAX_PULL_AHEAD_MS)
         && stamp(data.get(UPDATED_AT)).is_none()
     {
-        data.insert(UPDATED_AT.to_owned(), Stamp::EPOCH.into());
+        data.insert(UPDATED_AT.to_owned(), Stamp::UNKNOWN.into());
     }
     let mut said = translated(&change, app);
     for part in ["data", "fields"] {
@@ -74,7 +74,7 @@ fn written_at(change: &Map<String, Value>) -> Stamp {
         "delete" => deletion(change),
         _ => edits(change).filter_map(|edit| stamp(edit.get("at"))).max(),
     };
-    written.unwrap_or(Stamp::EPOCH)
+    written.unwrap_or(Stamp::UNKNOWN)
 }
 
 /// The first of the places where a change may name its space; an empty name is none.

@@ -42,7 +42,7 @@ fn data(change: &Change, own: &[(&FieldName, &Edit)]) -> Map<String, Value> {
     }
     // That is where older clients look for it. What one of them sent without it stays as it was sent.
     let created = data.get("createdAt").and_then(Value::as_str).and_then(|at| Stamp::parse(at).ok());
-    if change.at != Stamp::EPOCH && created != Some(change.at) && !data.contains_key(UPDATED_AT) {
+    if change.at > Stamp::UNKNOWN && created != Some(change.at) && !data.contains_key(UPDATED_AT) {
         data.insert(UPDATED_AT.to_owned(), change.at.into());
     }
     data

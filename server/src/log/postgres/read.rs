@@ -64,6 +64,9 @@ macro_rules! by_record {
     };
 }
 
+/// Reading a whole log in the order of its records ends with the patience of who asks for it.
+const LIMIT_TIME: &str = "SET LOCAL statement_timeout = '30s'";
+
 /// Who may see a row, as far as its record's head says.
 macro_rules! guard {
     () => {
@@ -152,6 +155,7 @@ impl Snapshot for PostgresSnapshot {
 
     async fn by_record(&mut self, span: &Span<'_>, take: &mut (dyn FnMut(Change) + Send)) -> Result<(), LogError> {
         let collections: Vec<String> = span.collections.iter().map(ToString::to_string).collect();
+        sqlx::query(LIMIT_TIME).execute(&mut *self.transaction).await?;
         let rows = sqlx::query(self.statements.by_record)
             .bind(span.stream.to_string())
             .bind(sql::position(span.after)?)

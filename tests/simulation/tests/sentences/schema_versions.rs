@@ -4,7 +4,7 @@ use super::sealed::space;
 use mana_simulation::calls::code;
 use mana_simulation::{Device, Fault, Setup, World};
 use mana_sync_engine::engine::Event;
-use mana_sync_engine::model::{BoundNames, EventId, FieldName, Stamp};
+use mana_sync_engine::model::{BoundNames, EventId, FieldName, Stamp, Visibility};
 use serde_json::{Value, json};
 
 /// The app of ada's at that version: at 2 `title` is `name`, `color` is no more, and there is a priority.
@@ -297,4 +297,48 @@ fn a_sealed_field_is_renamed_without_being_opened_and_opens_on_every_device() {
         assert!(!super::sealed::traces(device).contains("Bread"), "no trace of it");
         assert!(!device.take_events().iter().any(|event| matches!(event, Event::Integrity { .. })));
     }
+}
+
+#[test]
+fn what_is_taken_away_from_a_reader_is_not_kept_for_a_later_version_of_the_app() {
+    let of_bob = |version: u32| Setup {
+        spaces: vec![space("club", "family")],
+        ..Setup { user: Some("bob".to_owned()), ..app(version) }
+    };
+    let mut world = World::with(1, vec![app(2)]);
+    world.add(of_bob(1)).open();
+    let [ada, bob] = &world.devices[..] else { panic!("two devices") };
+    // Her clock is ahead, so that what she wrote first has the latest name.
+    ada.clock.jump(4 * 60_000);
+    let cake = json!({ "id": "t", "name": "Cake", "spaceId": "club" });
+    ada.add("tasks", cake).expect("added");
+    world.pass(2 * 60_000);
+    assert_eq!(bob.engine_rows("quarantine").len(), 1, "it waits for a newer version of his app");
+    ada.set_visibility("tasks", "t", Visibility::Private).expect("hidden");
+    world.pass(2 * 60_000);
+    assert_eq!(bob.engine_rows("quarantine"), Vec::<Value>::new());
+    bob.update_app(of_bob(2));
+    world.pass(2 * 60_000);
+    assert_eq!(bob.store_rows("tasks"), Vec::<Value>::new(), "it is hers alone");
+    ada.set_visibility("tasks", "t", Visibility::Space).expect("shown");
+    world.pass(2 * 60_000);
+    assert_eq!(bob.rows("tasks")[0]["name"], "Cake");
+}
+
+#[test]
+fn what_somebody_wrote_at_no_known_time_wins_over_a_default() {
+    let world = two();
+    let insert = |n: u64, data: Value| {
+        json!({ "eventId": EventId::from_parts(n, &[9; 10]), "app": "todo", "schemaVersion": 1, "table": "tasks", "id": "t",
+            "op": "insert", "at": Stamp::UNKNOWN, "data": data, "spaceId": "_personal:ada", "visibility": "space",
+            "origin": "user" })
+    };
+    world.devices.iter().for_each(|device| device.update_app(app(2)));
+    world.server.push_as("ada", &[insert(1, json!({ "title": "Cake" }))]);
+    world.pass(60_000);
+    assert_eq!(field(&world.devices[0], "t", "priority").0, 3);
+    world.server.push_as("ada", &[insert(2, json!({ "title": "Cake", "priority": 1 }))]);
+    world.pass(60_000);
+    assert_eq!(field(&world.devices[0], "t", "priority").0, 1);
+    agree(&world);
 }

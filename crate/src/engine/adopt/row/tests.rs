@@ -71,7 +71,7 @@ fn a_record_without_stamps_is_as_old_as_it_says_and_lies_in_its_users_space() {
     assert_eq!((&new["spaceId"], &new["authorId"]), (&json!("_personal:ada"), &json!("ada")));
     assert!(new["__fieldMeta"].get("authorId").is_none(), "filled in, and nobody's edit");
     let oldest = convert(&json!({ "id": "r", "title": "t" }), Scope::Space);
-    assert_eq!(oldest["__fieldMeta"]["title"]["at"], "1970-01-01T00:00:00.000000Z");
+    assert_eq!(oldest["__fieldMeta"]["title"]["at"], "1970-01-01T00:00:00.000001Z");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn an_insert_is_as_old_as_its_data_say_and_otherwise_older_than_every_edit() {
     let (created, updated) = ("2026-04-22T10:00:01.000Z", "2026-04-22T10:00:02.000Z");
     assert_eq!(at(json!({ "createdAt": created, "updatedAt": updated })), updated);
     assert_eq!(at(json!({ "createdAt": created, "updatedAt": 7 })), created);
-    assert_eq!(at(json!({ "title": "a" })), "1970-01-01T00:00:00.000000Z");
+    assert_eq!(at(json!({ "title": "a" })), "1970-01-01T00:00:00.000001Z");
 }
 
 #[test]
