@@ -63,7 +63,9 @@ impl Device {
 
 fn fold(changes: &[Change]) -> Fingerprint {
     let (mut fold, mut sum) = (Fold::new("ada"), Fingerprint::default());
-    changes.iter().for_each(|change| fold.take(change.clone()));
+    for change in changes {
+        fold.take(change.clone());
+    }
     fold.add_to(&mut sum, "t1");
     sum
 }
@@ -113,7 +115,9 @@ proptest! {
     #[test]
     fn a_device_and_a_log_have_one_fingerprint((here, there) in orders()) {
         let (config, mut device) = (config(), Device::default());
-        here.iter().for_each(|change| device.take(change, &config));
+        for change in &here {
+            device.take(change, &config);
+        }
         prop_assert_eq!(device.fingerprint(), fold(&there));
     }
 

@@ -22,6 +22,7 @@ use std::rc::Rc;
 pub type Counts = BTreeMap<&'static str, u64>;
 
 /// A schedule as plain data.
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of its own, and all combinations occur")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Decides what is not an event: ids, delays, which requests meet which faults.
