@@ -265,7 +265,7 @@ impl Restamp<'_> {
         let is_current = row.clock_epoch == self.epoch.epoch;
         let shift = if is_current { self.offset - row.clock_offset } else { 0 };
         // A default of a later version of the app's data was written by nobody, and at no time.
-        let is_written = |edit: &LoggedStamp| edit.at != Stamp::EPOCH;
+        let is_written = |edit: &LoggedStamp| edit.at != Stamp::EPOCH || !edit.matched;
         let edits: Vec<LoggedStamp> =
             row.changes.iter().flat_map(|change| change.stamps(row)).filter(is_written).collect();
         let mut stamps: OrderedMap<Stamp, Stamp> = OrderedMap::new();

@@ -57,7 +57,8 @@ impl Plan {
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let mut dice = Dice::new(&random, disasters);
         let events = (0..events).map(|_| dice.event()).collect();
-        let (seals, streams) = ((seed / 8).is_multiple_of(3), (seed / 4).is_multiple_of(4));
+        // Keys are not rotated while servers speak protocol 1.
+        let (seals, streams) = (!rolls && (seed / 8).is_multiple_of(3), (seed / 4).is_multiple_of(4));
         let lazy = (seed / 16).is_multiple_of(3);
         Self { seed, disasters, seals, streams, rolls, lazy, events }
     }

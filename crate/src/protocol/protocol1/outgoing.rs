@@ -1,12 +1,13 @@
 //! Changes as protocol 1 says them.
 
-use crate::model::{Actor, Change, DELETED_AT, Edit, FieldName, Object, Op, Stamp, UPDATED_AT};
+use crate::model::{AUTHOR_ID, Actor, Change, DELETED_AT, Edit, FieldName, Object, Op, Stamp, UPDATED_AT};
 use serde_json::{Map, Value};
 
 /// The changes that say what this one says, in their order.
 ///
-/// An insert has one time for all its fields, which stands in its data; those with another time follow as an update. One that
-/// has no field of its own time is nothing but that update. What protocol 1 has no words for is left out: who sees the
+/// An insert has one time for all its fields, which stands in its data: that of the field which says who made the record, as
+/// only an insert says that. Fields with another time follow as an update. One that has no field of its own time is nothing but
+/// that update. What protocol 1 has no words for is left out: who sees the
 /// record, the stamps that the writer saw, where a record went.
 #[must_use]
 pub fn said(change: &Change) -> Vec<Value> {
@@ -24,10 +25,12 @@ fn deleted_at(change: &Change) -> Stamp {
 }
 
 fn inserted(change: &Change) -> Vec<Value> {
-    let (own, others): (Vec<_>, Vec<_>) = change.fields.iter().partition(|(_, edit)| edit.at == change.at);
+    let author = change.fields.iter().find(|(name, _)| name.as_str() == AUTHOR_ID);
+    let made_at = author.map_or(change.at, |(_, edit)| edit.at);
+    let (own, others): (Vec<_>, Vec<_>) = change.fields.iter().partition(|(_, edit)| edit.at == made_at);
     let mut said = Vec::new();
     if !own.is_empty() {
-        said.push(with(change, "insert", "data", Value::Object(data(change, &own))));
+        said.push(with(change, "insert", "data", Value::Object(data(made_at, &own))));
     }
     if own.is_empty() || !others.is_empty() {
         said.push(updated(change, others.into_iter()));
@@ -35,15 +38,15 @@ fn inserted(change: &Change) -> Vec<Value> {
     said
 }
 
-fn data(change: &Change, own: &[(&FieldName, &Edit)]) -> Map<String, Value> {
+fn data(made_at: Stamp, own: &[(&FieldName, &Edit)]) -> Map<String, Value> {
     let mut data = Map::new();
     for (name, edit) in own {
         data.insert(name.as_str().to_owned(), edit.value.clone());
     }
     // That is where older clients look for it. What one of them sent without it stays as it was sent.
     let created = data.get("createdAt").and_then(Value::as_str).and_then(|at| Stamp::parse(at).ok());
-    if change.at > Stamp::UNKNOWN && created != Some(change.at) && !data.contains_key(UPDATED_AT) {
-        data.insert(UPDATED_AT.to_owned(), change.at.into());
+    if made_at != Stamp::UNKNOWN && created != Some(made_at) && !data.contains_key(UPDATED_AT) {
+        data.insert(UPDATED_AT.to_owned(), made_at.into());
     }
     data
 }
