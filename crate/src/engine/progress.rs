@@ -125,3 +125,9 @@ pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool
     let times = here.cursor.clone().filter(|_| !by_time);
     rows::write(tx, rows::CURSOR, user, Progress { cursor, times, then: None, by_time, ..here })
 }
+
+/// Has a server of protocol 1 be read from the beginning.
+pub async fn forget_times<Tx: Transaction>(tx: &Tx, user: &str) -> Result<()> {
+    let here = of(tx, user).await?;
+    rows::write(tx, rows::CURSOR, user, Progress { cursor: None, times: None, ..here })
+}

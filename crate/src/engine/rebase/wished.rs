@@ -100,6 +100,10 @@ pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool
     }
     let Some(rebase) = under_way else { return Ok(()) };
     if rebase.wished || !rebase.reason.is_of_any_server() {
+        if !rebase.wished {
+            // When it began, changes were dropped that wait for their record: they have to come again.
+            progress::forget_times(tx, user).await?;
+        }
         return rows::write(tx, rows::REBASE, user, Rebase { id, wished: true, from: None, ..rebase });
     }
     anew(tx, user, Rebase { id, wished: false, from: None, ..rebase }).await
