@@ -7,13 +7,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn options() -> NetworkOptions {
-    NetworkOptions {
-        base: "https://sync.test/base/".to_owned(),
-        fetch: None,
-        web_socket: None,
-        get_token: None,
-        client: None,
-    }
+    NetworkOptions { base: "https://sync.test/base/".to_owned(), fetch: None, web_socket: None, get_token: None }
 }
 
 fn network(fetch: &str) -> BrowserNetwork {
@@ -66,6 +60,20 @@ async fn large_bodies_are_compressed_where_the_browser_can() {
     assert_eq!(network(fetch).send(post("small")).await.expect("answers").body, "undefined false small");
     let _patch = crate::support::Patched::new("globalThis", "CompressionStream", "{ value: undefined }");
     assert_eq!(network(fetch).send(post(&large)).await.expect("answers").body, format!("undefined false {large}"));
+}
+
+#[wasm_bindgen_test]
+async fn a_server_of_protocol_1_is_sent_its_clients_name_and_nothing_that_its_preflight_refuses() {
+    let fetch =
+        "async (url, init) => new Response(`${Object.keys(init.headers).sort()} ${init.headers['X-Client-Id']}`)";
+    let request = |body: &str| Request { client: Some("a.b".to_owned()), ..post(body) };
+    let large = "a".repeat(20_000);
+    for body in ["small", &large] {
+        let sent = network(fetch).send(request(body)).await.expect("answers").body;
+        assert_eq!(sent, "Accept,Authorization,Content-Type,X-Client-Id a.b");
+    }
+    let sent = network(fetch).send(post("small")).await.expect("answers").body;
+    assert_eq!(sent, "Accept,Authorization,Content-Type undefined");
 }
 
 #[wasm_bindgen_test]
