@@ -23,7 +23,7 @@ it('what_is_chosen_is_used_at_once_and_after_a_reload', { timeout: 180_000 }, as
     await device.signIn('Alice');
     await device.synced();
   }
-  assert.deepEqual(hears(), ['/v2/ws']);
+  assert.deepEqual(hears(), ['/ws']);
 
   asked.length = 0;
   await reader.showInDrawer('Try out');

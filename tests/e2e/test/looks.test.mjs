@@ -274,7 +274,9 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
       await look('1-several');
       await device.messages.getByRole('button', { name: 'Show', exact: true }).click();
       await look('2-list');
-      await device.item(titles[0]).locator('[data-task]').click();
+      const task = device.item(titles[0]).locator('[data-task]');
+      await task.evaluate((button) => button.scrollIntoView({ block: 'center' }));
+      await task.click();
       const done = device.pane.getByRole('button', { name: 'Done editing' });
       // Wherever it stands, from the upper edge to the lower one.
       for (const share of [0.2, 0.5, 0.8, 1]) {
@@ -284,12 +286,13 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
         await isFree(device.page, done);
       }
       await look('3-editor');
-      for (let left = 3; left > 1; left -= 1) {
-        await device.messages
-          .getByRole('button', { name: /^Restore mine/ })
-          .first()
-          .click();
-        await device.messages.getByText(left === 3 ? /^2 of your changes/ : /^Replaced: your notes/).waitFor();
+      for (const left of [2, 1]) {
+        const restore = device.messages.getByRole('button', { name: /^Restore mine/ });
+        await restore.first().click();
+        await device.page.waitForFunction(
+          (left) => document.querySelectorAll('.toast [aria-label^="Restore mine"]').length === left,
+          left,
+        );
       }
       await look('4-one');
       await device.showInDrawer('Try out');
