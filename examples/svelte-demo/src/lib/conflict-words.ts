@@ -24,7 +24,7 @@ const fieldNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const sealedFields: readonly string[] = ['title', 'notes', 'text'];
 
 /** How much of a value is shown, in characters: it has to be known again, not read. */
-const shownLength = 80;
+const shownLength = 40;
 
 type Row = Readonly<Record<string, unknown>>;
 
