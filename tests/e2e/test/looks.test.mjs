@@ -10,7 +10,7 @@ import { World } from '../support/world.mjs';
 const phone = { viewport: { width: 375, height: 760 }, hasTouch: true, isMobile: true };
 const desktop = { viewport: { width: 1280, height: 860 } };
 
-describe('the look of the demo', { timeout: 240_000 }, () => {
+describe('the look of the demo', { timeout: 360_000 }, () => {
   let world;
   let shots;
 
