@@ -252,6 +252,11 @@ export class DevicePage {
     await this.drawer.getByRole('button', { name: page, exact: true }).click();
   }
 
+  /** The messages at the edge of the page. */
+  get messages() {
+    return this.page.getByRole('region', { name: 'Messages', exact: true });
+  }
+
   get sync() {
     return this.pane.locator('.sync');
   }

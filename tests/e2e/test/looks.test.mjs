@@ -10,7 +10,7 @@ import { World } from '../support/world.mjs';
 const phone = { viewport: { width: 375, height: 760 }, hasTouch: true, isMobile: true };
 const desktop = { viewport: { width: 1280, height: 860 } };
 
-describe('the look of the demo', { timeout: 240_000 }, () => {
+describe('the look of the demo', { timeout: 360_000 }, () => {
   let world;
   let shots;
 
@@ -240,6 +240,72 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     });
   }
 
+  for (const [size, options] of [
+    ['375', phone],
+    ['1280', desktop],
+  ]) {
+    it(`${size}_pixels_wide_replaced_changes_are_accessible_and_leave_the_editor_free`, async () => {
+      const [other, device] = [await world.device(), await world.device({ context: options })];
+      const look = async (name) => {
+        for (const colorScheme of ['light', 'dark']) {
+          await device.page.emulateMedia({ colorScheme });
+          await settled(device.page);
+          await device.page.screenshot({ path: join(shots, `${size}-${colorScheme}-replaced-${name}.png`) });
+          await assertAccessible(device.page, name);
+        }
+        await assertFits(device.page, name);
+        if (size === '375') await assertTouchable(device.page);
+      };
+      const titles = ['Ask the landlord', 'Order wood', 'Read the meter'].map((title) => `${title} ${size}`);
+      for (const one of [other, device]) await one.signIn('Alice');
+      for (const title of titles) await other.add(title);
+      for (const title of titles) await device.sees(title);
+      for (const one of [device, other]) await one.setNetwork(false);
+      for (const [one, notes] of [
+        [device, 'before the cold weeks begin, as in every year, and not on a Monday, when nobody can be reached'],
+        [other, 'in spring'],
+      ]) {
+        for (const title of titles) await one.edit(title, { Notes: notes });
+      }
+      await other.setNetwork(true);
+      await other.synced();
+      await device.setNetwork(true);
+      await device.messages.getByText('3 of your changes were replaced.').waitFor();
+      await look('1-several');
+      await device.messages.getByRole('button', { name: 'Show', exact: true }).click();
+      await look('2-list');
+      const task = device.item(titles[0]).locator('[data-task]');
+      await task.evaluate((button) => button.scrollIntoView({ block: 'center' }));
+      await task.click();
+      const done = device.pane.getByRole('button', { name: 'Done editing' });
+      // Wherever it stands, from the upper edge to the lower one.
+      for (const share of [0.2, 0.5, 0.8, 1]) {
+        await done.evaluate((button, share) => {
+          window.scrollBy(0, button.getBoundingClientRect().bottom - innerHeight * share + 10);
+        }, share);
+        await isFree(device.page, done);
+      }
+      await look('3-editor');
+      for (const left of [2, 1]) {
+        const restore = device.messages.getByRole('button', { name: /^Restore mine/ });
+        await restore.first().click();
+        await device.page.waitForFunction(
+          (left) => document.querySelectorAll('.toast [aria-label^="Restore mine"]').length === left,
+          left,
+        );
+      }
+      await look('4-one');
+      await device.showInDrawer('Try out');
+      await device.drawer.getByRole('button', { name: 'Stream', exact: true }).click();
+      await device.drawer.getByText('Chosen: Stream.').waitFor();
+      await device.synced();
+      await device.messages.getByText(/^Replaced: your notes/).waitFor();
+      await device.drawer.getByRole('heading', { name: 'How this device hears of news' }).scrollIntoViewIfNeeded();
+      await look('5-lab');
+      device.assertQuiet();
+    });
+  }
+
   it('a_thousand_unsent_tasks_fit_on_a_phone', async () => {
     const device = await world.device({ context: phone });
     await device.signIn('Bob');
@@ -270,13 +336,7 @@ describe('the look of the demo', { timeout: 240_000 }, () => {
     const done = device.pane.getByRole('button', { name: 'Done editing' });
     // To where messages stand by themselves.
     await done.evaluate((button) => window.scrollBy(0, button.getBoundingClientRect().bottom - innerHeight + 40));
-    await device.page.waitForFunction(
-      (button) => {
-        const { left, right, top, bottom } = button.getBoundingClientRect();
-        return document.elementFromPoint((left + right) / 2, (top + bottom) / 2) === button;
-      },
-      await done.elementHandle(),
-    );
+    await isFree(device.page, done);
     await settled(device.page);
     await device.page.screenshot({ path: join(shots, '375-13-message-above-editor.png') });
     assert.ok(await undo.isVisible(), 'the message had gone by then');
@@ -365,6 +425,15 @@ function watchLayoutShifts() {
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
   }).observe({ type: 'layout-shift', buffered: true });
+}
+
+/** Waits until nothing covers a button. */
+async function isFree(page, button) {
+  const isOnTop = (element) => {
+    const { left, right, top, bottom } = element.getBoundingClientRect();
+    return document.elementFromPoint((left + right) / 2, (top + bottom) / 2) === element;
+  };
+  await page.waitForFunction(isOnTop, await button.elementHandle(), { timeout: 10_000 });
 }
 
 /** Waits for animations to end. */

@@ -40,21 +40,6 @@ describe('working without a network', { timeout: 180_000 }, () => {
     }
   });
 
-  it('an_edit_that_lost_against_a_later_one_is_reported_and_can_be_taken_back', async () => {
-    const [laptop, phone] = [await alice(), await alice()];
-    await laptop.add('Name the boat');
-    await phone.sees('Name the boat');
-    await phone.setNetwork(false);
-    await phone.edit('Name the boat', { Title: 'Name the boat Fiona' });
-    await laptop.edit('Name the boat', { Title: 'Name the boat Freya' });
-    await laptop.synced();
-    await phone.setNetwork(true);
-    await phone.sees('Name the boat Freya');
-    await phone.page.getByRole('button', { name: 'Take mine' }).click();
-    await phone.sees('Name the boat Fiona');
-    await laptop.sees('Name the boat Fiona');
-  });
-
   it('both_sides_offline_meet_again_and_agree', async () => {
     const [laptop, phone] = [await alice(), await alice()];
     await laptop.add('Paint the fence');

@@ -3,6 +3,7 @@ import { type Engine, type EngineOptions, openEngine, type Transaction } from '@
 import { Activity } from './activity.svelte.ts';
 import { explain } from './advice.ts';
 import { serverUrl } from './config.ts';
+import { Conflicts } from './conflicts.ts';
 import { Family } from './family.svelte.ts';
 import { Letters } from './letters.svelte.ts';
 import { Lock } from './lock.svelte.ts';
@@ -15,6 +16,7 @@ import { readSetting, writeSetting } from './storage.ts';
 import type { Task } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
 import { today } from './today.svelte.ts';
+import { readWay, transportsOf, type Way, writeWay } from './transports.ts';
 import { fetchToken, type SampleUser, sampleUsers, userById } from './users.ts';
 import { View } from './view.svelte.ts';
 
@@ -34,6 +36,7 @@ export class Device {
   readonly lock = new Lock(this);
   readonly family = new Family(this);
   readonly letters = new Letters(this);
+  readonly conflicts = new Conflicts(this);
   readonly notebook = new Notebook(this);
   /** Who uses this device: a sample user, null for a guest, undefined when nobody has been chosen. */
   user = $state.raw<SampleUser | null | undefined>(undefined);
@@ -42,9 +45,12 @@ export class Device {
   failure = $state.raw<unknown>(null);
   /** What opening the database waits for, when that is worth a word. */
   opening = $state('');
+  /** How the engine hears of news. */
+  way = $state<Way>('auto');
   /** How many tasks of a guest the user may take into their account; 0 when there are none, or they wait for later. */
   offered = $state(0);
   #running = $state(0);
+  readonly #writes = new Set<Promise<unknown>>();
   #drafts = $state(0);
   #last = $state<SaveState>('idle');
   #generation = 0;
@@ -53,6 +59,7 @@ export class Device {
   constructor(id: string, label: string, welcomes = false) {
     this.id = id;
     this.label = label;
+    this.way = readWay(id);
     if (readSetting(`${id}:cut`)) this.network.cut();
     const stored = readSetting(`${id}:user`);
     const user = stored === guestId ? null : userById(stored);
@@ -161,6 +168,21 @@ export class Device {
     }
   }
 
+  /** Opens the database anew, with an engine that hears of news in this way. What is being written is waited for. */
+  async hearBy(way: Way): Promise<void> {
+    await Promise.allSettled(this.#writes);
+    const { engine, user } = this;
+    if (!engine || user === undefined) return;
+    this.way = way;
+    writeWay(this.id, way);
+    const told = this.conflicts.list;
+    this.#reset();
+    this.user = user;
+    engine.close();
+    await this.#open(user);
+    this.conflicts.take(told);
+  }
+
   /** Cuts the network of this device, or lets it through again. */
   setConnected(connected: boolean): void {
     writeSetting(`${this.id}:cut`, connected ? null : 'yes');
@@ -178,8 +200,10 @@ export class Device {
   /** Runs a write and keeps the save state and the messages up to date. Resolves to whether it was saved. */
   async save(doing: string, write: () => PromiseLike<unknown>): Promise<boolean> {
     this.#running += 1;
+    const written = (async () => write())();
+    this.#writes.add(written);
     try {
-      await write();
+      await written;
       this.#last = 'saved';
       return true;
     } catch (error) {
@@ -187,6 +211,7 @@ export class Device {
       this.#tell(doing, error);
       return false;
     } finally {
+      this.#writes.delete(written);
       this.#running -= 1;
     }
   }
@@ -234,8 +259,9 @@ export class Device {
       void this.attempt('Unlocking', () => this.lock.restore(engine));
       void this.attempt('Looking for earlier tasks', () => this.#lookForGuests(engine));
     }
-    announce(this, engine);
+    announce(engine);
     this.letters.follow(engine);
+    this.conflicts.follow(engine);
     this.activity.follow(engine);
     // Not by this page, which lets go of an engine before it closes it: a tab with a newer version needs the database.
     engine.on('closed', () => {
@@ -266,6 +292,7 @@ export class Device {
     const getToken = user && (() => fetchToken(fetch, serverUrl, user));
     return openEngine({
       ...this.#options(user),
+      transports: transportsOf(this.way),
       ...(getToken && { sync: { url: serverUrl, getToken, fetch, webSocket: WebSocket } }),
       on: told((text) => {
         this.opening = text;
@@ -284,6 +311,7 @@ export class Device {
     this.activity.clear();
     this.family.reset();
     this.letters.reset();
+    this.conflicts.reset();
     this.notebook.reset();
     this.lock.fresh = '';
     this.offered = 0;

@@ -1,6 +1,5 @@
 // Tells the person what the engine reports on its own account.
 import type { Engine, EngineOptions } from '@mana/sync-engine';
-import type { Device } from './device.svelte.ts';
 import { notAccepted } from './letter-words.ts';
 import { taskCount } from './task.ts';
 import { toasts } from './toasts.svelte.ts';
@@ -12,7 +11,7 @@ const notices = {
 } as const;
 
 /** Shows the engine's events as messages while it is open. */
-export function announce(device: Device, engine: Engine): void {
+export function announce(engine: Engine): void {
   for (const [name, text] of Object.entries(notices) as [keyof typeof notices, string][]) {
     engine.on(name, () => toasts.show({ kind: 'error', text, code: name }));
   }
@@ -20,11 +19,6 @@ export function announce(device: Device, engine: Engine): void {
     const own = kept.length > 0 ? ` ${taskCount(kept.length)} that only you know of are kept for 30 days.` : '';
     const text = `You are not in the family list any more: it was taken off this device.${own}`;
     toasts.show({ kind: 'info', text });
-  });
-  engine.conflicts.subscribe((conflict) => {
-    const run = () => void device.save('Restoring', () => engine.conflicts.restore(conflict));
-    const text = 'A later edit on another device replaced yours.';
-    toasts.show({ kind: 'info', text, action: { label: 'Take mine', run } });
   });
 }
 
