@@ -28,7 +28,6 @@ describe('the notebook', { timeout: 180_000 }, () => {
   async function withNote(text) {
     const device = await alice();
     const notebook = await open(device);
-    await notebook.getByText('No notes yet.').waitFor();
     await notebook.getByLabel('New note').fill(text);
     await notebook.getByRole('button', { name: 'Add' }).click();
     await notebook.getByText(text).waitFor();
