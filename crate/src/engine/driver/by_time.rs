@@ -4,6 +4,7 @@
 //! Which protocol is spoken stands beside the cursor. It is doubted when an answer is none, and then `/health` says it.
 
 use super::Driver;
+use crate::engine::config::Collections;
 use crate::engine::epoch::{self, TOLERANCE_MS};
 use crate::engine::error::Result;
 use crate::engine::ports::{Host, Method, NoAnswer, Request, Response, Transport};
@@ -112,6 +113,17 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         Ok(known.map(|(_, by_time)| by_time))
     }
 
+    /// The server's time, asked for where it is not known, or `anew`. Nothing where the server does not say that it speaks
+    /// protocol 1: then it is found out which one is spoken.
+    async fn heard(&self, anew: bool) -> std::result::Result<Option<Heard>, NoAnswer> {
+        let is_known = !anew && self.server_time().is_some();
+        if is_known || self.ask_health().await? == Some(true) {
+            return Ok(self.spoken.time.get());
+        }
+        self.spoken.confirmed.set(false);
+        Ok(None)
+    }
+
     /// The server's time, where it was learnt a short while ago. A device that slept, or whose clock was set, knows nothing of it.
     pub(super) fn server_time(&self) -> Option<Stamp> {
         let Heard { time, asked_at, since, .. } = self.spoken.time.get()?;
@@ -130,11 +142,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Pushes app by app. A server that has half of it is sent all of it again, which merging leaves without effect. It takes
     /// stamps of any time; so what is ahead of it is held back here, as a server of protocol 2 would refuse it.
     pub(super) async fn push_by_time(&self, request: PushRequest) -> Answer {
-        if self.server_time().is_none() && self.ask_health().await? != Some(true) {
-            self.spoken.confirmed.set(false);
-            return Ok(nothing_said());
-        }
-        let now = self.server_time().unwrap_or(Stamp::EPOCH);
+        let Some(Heard { time, .. }) = self.heard(false).await? else { return Ok(nothing_said()) };
+        let now = self.server_time().unwrap_or(time);
         let read = |change| Change::parse(change).map_err(|malformed| NoAnswer(malformed.to_string()));
         let changes = request.changes.into_iter().map(read).collect::<std::result::Result<Vec<_>, _>>()?;
         let (ahead, sent) = held_back(changes, now);
@@ -174,17 +183,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// What is new, as a page: of the first table, in the order of the run, that has anything.
     pub(super) async fn pull_by_time(self: &Rc<Self>, request: PullRequest) -> Answer {
         let mut cursor = TimeCursor::read(request.cursor.as_deref());
-        if cursor.is_at_rest() || self.server_time().is_none() {
-            let by_time = self.ask_health().await?;
-            if by_time != Some(true) {
-                // Not in this protocol's words: it is found out which one is spoken.
-                self.spoken.confirmed.set(false);
-                return Ok(nothing_said());
-            }
-        }
-        let Some(Heard { time: now, asked_at, answered_at, .. }) = self.spoken.time.get() else {
-            return Ok(nothing_said());
-        };
+        let heard = self.heard(cursor.is_at_rest()).await?;
+        let Some(Heard { time: now, asked_at, answered_at, .. }) = heard else { return Ok(nothing_said()) };
         self.exchange.set((asked_at, answered_at));
         if cursor.is_at_rest() {
             let config = self.engine.config();
@@ -205,13 +205,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     /// Asks for what a step says; gives its changes as protocol 2 has them, or the answer that was none.
-    async fn take_step(
-        &self,
-        cursor: &mut TimeCursor,
-        apps: &BTreeMap<AppId, Vec<TableName>>,
-        step: Step,
-        now: Stamp,
-    ) -> Read {
+    async fn take_step(&self, cursor: &mut TimeCursor, apps: &Collections, step: Step, now: Stamp) -> Read {
         let (app, read) = match step {
             Step::App { app, since } => {
                 let tables = apps.get(&app).cloned().unwrap_or_default();

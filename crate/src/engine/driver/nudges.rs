@@ -3,10 +3,10 @@
 
 use super::Driver;
 use super::connection::on;
-use super::stream::{SILENCE_MS, is_event_stream, lost, refused, within};
+use super::stream::{SILENCE_MS, lost, opened, within};
 use crate::engine::ports::{Host, Method, Request, Transport};
 use crate::engine::progress;
-use crate::model::TableName;
+use crate::model::{Stamp, TableName};
 use crate::protocol::fallback::Ending;
 use crate::protocol::limits::MAX_BODY_BYTES;
 use crate::protocol::machine::Input;
@@ -38,7 +38,7 @@ pub(super) async fn follow<S: Store, H: Host, T: Transport>(
 impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     async fn nudge_requests(self: &Rc<Self>) -> Result<Vec<Request>, Ending> {
         let position = progress::position(&self.engine).await.map_err(|_| lost())?;
-        let since = self.server_time().unwrap_or_else(|| crate::model::Stamp::at_ms(self.engine.host().now_ms()));
+        let since = self.server_time().unwrap_or_else(|| Stamp::at_ms(self.engine.host().now_ms()));
         let apps = self.engine.config().collections(&position.apps);
         // A stream opened for other apps is opened anew.
         self.streamed.name(&apps);
@@ -59,11 +59,7 @@ async fn listen<S: Store, H: Host, T: Transport>(
 ) -> Result<Ending, Ending> {
     let present = || on(weak, number).ok_or_else(lost);
     let silence = || present().map(|driver| driver.engine.host().sleep(SILENCE_MS));
-    let opening = present()?.transport.stream(request);
-    let mut answer = within(silence()?, opening).await.ok_or_else(lost)?;
-    if !is_event_stream(&answer) {
-        return within(silence()?, refused(&mut answer)).await.ok_or_else(lost);
-    }
+    let mut answer = opened(weak, number, request).await?;
     let mut parser = Parser::new(2 * MAX_BODY_BYTES);
     loop {
         let chunk = within(silence()?, answer.body.next()).await.flatten().ok_or_else(lost)?;

@@ -188,6 +188,22 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 /// The cursor behind a page, and what ends when the page was taken or dropped; nothing where it was not wanted.
 type Offered = (String, Option<oneshot::Receiver<()>>);
 
+/// Opens a stream, or gives what came instead of one.
+pub(super) async fn opened<S: Store, H: Host, T: Transport>(
+    weak: &Weak<Driver<S, H, T>>,
+    number: u64,
+    request: Request,
+) -> Result<LongAnswer, Ending> {
+    let present = || on(weak, number).ok_or_else(lost);
+    let silence = || present().map(|driver| driver.engine.host().sleep(SILENCE_MS));
+    let opening = present()?.transport.stream(request);
+    let mut answer = within(silence()?, opening).await.ok_or_else(lost)?;
+    if is_event_stream(&answer) {
+        return Ok(answer);
+    }
+    Err(within(silence()?, refusal(&mut answer)).await.ok_or_else(lost)?)
+}
+
 /// Reads a stream to its end; gives why it ended. Holds nobody's driver while it waits.
 async fn follow<S: Store, H: Host, T: Transport>(weak: &Weak<Driver<S, H, T>>, number: u64) -> Result<Ending, Ending> {
     let present = || on(weak, number).ok_or_else(lost);
@@ -196,11 +212,7 @@ async fn follow<S: Store, H: Host, T: Transport>(weak: &Weak<Driver<S, H, T>>, n
         return super::nudges::follow(weak, number).await;
     }
     let (request, mut position) = present()?.stream_request().await.ok_or_else(lost)?;
-    let opening = present()?.transport.stream(request);
-    let mut answer = within(silence()?, opening).await.ok_or_else(lost)?;
-    if !is_event_stream(&answer) {
-        return within(silence()?, refused(&mut answer)).await.ok_or_else(lost);
-    }
+    let mut answer = opened(weak, number, request).await?;
     let (mut parser, mut last_heard) = (Parser::new(2 * MAX_BODY_BYTES), present()?.engine.host().now_ms());
     loop {
         let chunk = within(silence()?, answer.body.next()).await.flatten();
@@ -239,13 +251,13 @@ pub(super) fn lost() -> Ending {
     Ending::Lost { retry_after_ms: None }
 }
 
-pub(super) fn is_event_stream(answer: &LongAnswer) -> bool {
+fn is_event_stream(answer: &LongAnswer) -> bool {
     let essence = answer.content_type.split(';').next().unwrap_or_default();
     answer.status == 200 && essence.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// What an answer means that is no stream.
-pub(super) async fn refused(answer: &mut LongAnswer) -> Result<Ending, NoAnswer> {
+async fn refusal(answer: &mut LongAnswer) -> Result<Ending, NoAnswer> {
     let mut body = Vec::new();
     while let Some(bytes) = answer.body.next().await? {
         body.extend_from_slice(&bytes);

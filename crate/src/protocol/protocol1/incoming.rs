@@ -19,11 +19,7 @@ const WITH_COUNTER: usize = 27;
 #[must_use]
 pub fn received(change: Value, app: &AppId, user: &str, now: Stamp) -> Option<Value> {
     let Value::Object(mut change) = change else { return Some(change) };
-    change.retain(|name, value| KNOWN.contains(&name.as_str()) && !value.is_null());
-    match space(&change).map(str::to_owned) {
-        Some(space) => drop(change.insert("spaceId".to_owned(), space.into())),
-        None => drop(change.remove("spaceId")),
-    }
+    tidy(&mut change);
     // A record that is made so much later than now was not: nothing is known of its time then.
     if let Some(data) = change.get_mut("data").and_then(Value::as_object_mut)
         && stamp(data.get("createdAt")).is_some_and(|created| created.ms() > now.ms() + MAX_PULL_AHEAD_MS)
@@ -40,6 +36,15 @@ pub fn received(change: Value, app: &AppId, user: &str, now: Stamp) -> Option<Va
     let author = said.get("data").and_then(|data| data.get(AUTHOR_ID)).and_then(Value::as_str);
     let is_anothers = said.get("visibility") == Some(&"private".into()) && author.is_some_and(|author| author != user);
     (!says_nothing && !is_anothers).then_some(Value::Object(said))
+}
+
+/// Drops what is not read of a change, and has its member `spaceId` alone name its space.
+pub fn tidy(change: &mut Map<String, Value>) {
+    change.retain(|name, value| KNOWN.contains(&name.as_str()) && !value.is_null());
+    match space(change).map(str::to_owned) {
+        Some(space) => drop(change.insert("spaceId".to_owned(), space.into())),
+        None => drop(change.remove("spaceId")),
+    }
 }
 
 /// A change of an app as protocol 2 says it, whose space is named by its member `spaceId` alone.
@@ -78,8 +83,7 @@ fn written_at(change: &Map<String, Value>) -> Stamp {
 }
 
 /// The first of the places where a change may name its space; an empty name is none.
-#[must_use]
-pub fn space(change: &Map<String, Value>) -> Option<&str> {
+fn space(change: &Map<String, Value>) -> Option<&str> {
     let places = [
         change.get("spaceId"),
         change.get("data").and_then(|data| data.get(SPACE_ID)),
@@ -89,8 +93,7 @@ pub fn space(change: &Map<String, Value>) -> Option<&str> {
 }
 
 /// When it deleted its record; `None` where it does something else.
-#[must_use]
-pub fn deletion(change: &Map<String, Value>) -> Option<Stamp> {
+fn deletion(change: &Map<String, Value>) -> Option<Stamp> {
     if op(change) != "delete" {
         return None;
     }

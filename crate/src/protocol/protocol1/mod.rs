@@ -11,5 +11,5 @@ mod outgoing;
 
 pub use answer::{TimedPage, health, timed_page};
 pub use cursor::{Step, Time, TimeCursor};
-pub use incoming::{deletion, received, space, translated};
+pub use incoming::{received, tidy, translated};
 pub use outgoing::said;

@@ -2,11 +2,8 @@
 
 use mana_sync_engine::model::{AppId, EventId, Stamp};
 use mana_sync_engine::protocol::limits::MAX_PUSH_AHEAD_MS;
-use mana_sync_engine::protocol::protocol1::{space, translated};
+use mana_sync_engine::protocol::protocol1::{tidy, translated};
 use serde_json::{Map, Value, json};
-
-/// What else stands in a change is dropped.
-const KNOWN: [&str; 9] = ["table", "id", "op", "data", "fields", "deletedAt", "spaceId", "actor", "origin"];
 
 /// A change as an older client sent it, put in order: under an id, and with no stamp that is far ahead of the server.
 #[derive(Debug, Clone)]
@@ -47,13 +44,11 @@ impl Incoming {
         };
         let given = change.get("eventId").and_then(Value::as_str).and_then(|id| EventId::parse(id).ok());
         let version = change.get("schemaVersion").and_then(Value::as_u64).filter(|version| *version > 0);
-        change.retain(|name, value| KNOWN.contains(&name.as_str()) && !value.is_null());
+        tidy(&mut change);
+        // It is said anew under the id that it is stored with.
+        change.remove("eventId");
         let event_id = given.unwrap_or(event_id);
         change.insert("schemaVersion".to_owned(), json!(version.unwrap_or(schema_version).max(1)));
-        match space(&change).map(str::to_owned) {
-            Some(space) => drop(change.insert("spaceId".to_owned(), json!(space))),
-            None => drop(change.remove("spaceId")),
-        }
         clamp(&mut change, Stamp::at_ms(now.ms() + MAX_PUSH_AHEAD_MS));
         Self { event_id, change, mending: Mending::None }
     }
