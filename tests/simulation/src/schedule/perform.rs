@@ -258,6 +258,8 @@ impl Schedule {
     }
 
     fn open_second(&mut self, number: usize) {
+        // One that is open there ends where it stands.
+        self.dead.extend(self.world.devices[number].owner_at(1));
         self.world.devices[number].open_tab(1);
         self.count("event: a second tab");
     }
