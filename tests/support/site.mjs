@@ -11,6 +11,7 @@ export class Site {
   server;
   #directory;
   #pages;
+  #connectTo = [];
 
   /**
    * @param {string} pages where they are, from the root of the project
@@ -24,11 +25,17 @@ export class Site {
     this.#directory = await mkdtemp(join(tmpdir(), 'mana-site-'));
     await cp(join(root, pages), this.#directory, { recursive: true });
     await cp(packageDirectory, join(this.#directory, 'pkg'), { recursive: true });
+    // Pages name these as they lie in the project: `../../support/page/…`, of which a browser takes the end.
+    await cp(join(root, 'tests/support/page'), join(this.#directory, 'support/page'), { recursive: true });
     await add?.(this.#directory);
-    const connectTo = [];
-    this.#pages = await serve(this.#directory, { connectTo });
+    this.#pages = await serve(this.#directory, { connectTo: this.#connectTo });
     this.server = await SyncServer.start(new URL(this.url).origin);
-    connectTo.push(this.server.url, this.server.url.replace('http', 'ws'));
+    this.letConnectTo(this.server.url);
+  }
+
+  /** Lets pages that are loaded from now on ask this address, too. */
+  letConnectTo(url) {
+    this.#connectTo.push(url, url.replace('http', 'ws'));
   }
 
   /** The address of the pages. */

@@ -1,4 +1,5 @@
 // What the page can be told to do: be the older app, or the app that has moved to the engine.
+import { tokenFor } from '../../support/page/token.js';
 import { comeBack, fill } from './older-app.js';
 import { openEngine } from './pkg/index.js';
 import { apps, declared, tables, version } from './schema.js';
@@ -27,7 +28,7 @@ async function open(server) {
     schema: { version, stores: declared },
     apps,
     user: { id: 'ada' },
-    sync: server ? { url: server, getToken: () => token(server), fetch: watchedFetch } : null,
+    sync: server ? { url: server, getToken: () => tokenFor(server), fetch: watchedFetch } : null,
     on: {
       adoption: note('adoption'),
       upgrade: note('upgrade'),
@@ -36,12 +37,6 @@ async function open(server) {
     },
   });
   return { engine, events };
-}
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await answer.json()).token;
 }
 
 /** All rows of the engine's own store of a kind, and the log, as they lie in the database. */

@@ -1,14 +1,9 @@
 // A tab with two apps, of which one is pulled only once somebody asks for it.
+import { tokenFor } from '../../support/page/token.js';
 import { openEngine } from './pkg/index.js';
 
 let engine;
 const shown = [];
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await answer.json()).token;
-}
 
 /** What this tab asked the server for: only the one that leads does. */
 const asked = [];
@@ -27,7 +22,7 @@ globalThis.device = {
       schema: { version: 1, stores: { tasks: 'id', pages: 'id' } },
       apps: { todo: { tables: { tasks: {} } }, book: { sync, tables: { pages: {} } } },
       user: { id: 'ada' },
-      sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
+      sync: { url: server, getToken: () => tokenFor(server), fetch: watchedFetch },
     });
     engine.sync.status.subscribe(({ progress }) => shown.push(...progress.filter(({ app }) => app === 'book')));
   },

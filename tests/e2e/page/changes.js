@@ -1,14 +1,9 @@
 // A tab that syncs a list of notes and keeps what `change` events tell it.
+import { tokenFor } from '../../support/page/token.js';
 import { openEngine } from './pkg/index.js';
 
 let engine;
 const heard = [];
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await answer.json()).token;
-}
 
 /** What this tab asked the server for: only the one that leads does. */
 const asked = [];
@@ -25,7 +20,7 @@ globalThis.device = {
       schema: { version: 1, stores: { notes: 'id', tags: 'id' } },
       apps: { diary: { tables: { notes: {}, tags: {} } } },
       user: { id: 'ada' },
-      sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
+      sync: { url: server, getToken: () => tokenFor(server), fetch: watchedFetch },
       ...(transports && { transports }),
       on: { change: (changes) => heard.push(...changes) },
     });

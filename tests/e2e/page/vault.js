@@ -1,15 +1,10 @@
 // A device with a vault, without any app around it: what the test tells it to do, and what it then holds.
+import { tokenFor } from '../../support/page/token.js';
 import { openEngine } from './pkg/index.js';
 
 const name = 'vault';
 const fields = { notes: ['text'] };
 let engine;
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await answer.json()).token;
-}
 
 const bytes = (key) => (typeof key === 'number' ? new Uint8Array(32).fill(key) : Uint8Array.from(key));
 
@@ -23,7 +18,7 @@ globalThis.device = {
       user: { id: 'ada' },
       encryption: { fields, format: 2 },
       vault: { waitMs: 0 },
-      sync: { url: server, getToken: () => token(server) },
+      sync: { url: server, getToken: () => tokenFor(server) },
     });
     await this.unlock(key);
   },

@@ -1,4 +1,5 @@
 // A tab with the app in one of two versions: what the test tells it to do, and what it then hears and is answered.
+import { tokenFor } from '../../support/page/token.js';
 import { openEngine } from './pkg/index.js';
 
 const code = (error) => error.code ?? `no code: ${error}`;
@@ -10,12 +11,6 @@ let held;
 let letGo;
 const ended = false;
 let writing;
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const response = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await response.json()).token;
-}
 
 /** A server that takes pushes and never answers, as far as this tab can tell. */
 async function silent(input, init) {
@@ -46,7 +41,7 @@ globalThis.device = {
       },
       apps: { diary: { tables: { notes: {} } } },
       user: { id: 'ada' },
-      sync: server ? { url: server, getToken: () => token(server), ...(isSilent && { fetch: silent }) } : null,
+      sync: server ? { url: server, getToken: () => tokenFor(server), ...(isSilent && { fetch: silent }) } : null,
       on: Object.fromEntries(['blocked', 'versionchange', 'closed'].map((name) => [name, note(name)])),
     });
     return opening.then((opened) => {

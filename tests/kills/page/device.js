@@ -1,7 +1,9 @@
 // The app that is killed. It loads the engine only when it is told to open, so that the test can look first.
 //
 // `tell` is the test's ear: what it was given has left the page, whatever happens to the browser then.
-import { stored } from './stored.js';
+
+import { stored } from '../../support/page/stored.js';
+import { tokenFor } from '../../support/page/token.js';
 import { write } from './workload.js';
 
 const name = 'kills';
@@ -23,7 +25,7 @@ globalThis.device = {
       schema: { version: 1, stores: { tasks: 'id', notes: 'id', lists: 'id', drafts: 'id' } },
       apps: { kills: { tables: { tasks: {}, notes: {}, lists: {} } } },
       user: { id: 'ada' },
-      sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
+      sync: { url: server, getToken: () => tokenFor(server), fetch: watchedFetch },
       on: Object.fromEntries(events.map((event) => [event, (detail) => tell({ event, detail })])),
     });
     engine.sync.status.subscribe(({ state, pending }) => tell({ state, pending }));
@@ -51,12 +53,6 @@ globalThis.device = {
 };
 
 const events = ['database-lost', 'quarantine', 'dead-letter', 'closed', 'storage-full', 'needs-auth'];
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await answer.json()).token;
-}
 
 /** Says which request is under way; it is until the status says that the loop rests, for then its answer is stored. */
 async function watchedFetch(input, init) {

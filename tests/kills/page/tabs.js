@@ -1,6 +1,7 @@
 // One of several tabs on one database: it writes records of its own and a field of its own in a shared one.
 //
 // `tell` is the test's ear: what it was given has left the page, whatever happens to the tab then.
+import { tokenFor } from '../../support/page/token.js';
 import { openEngine } from './pkg/index.js';
 
 const tell = (what) => globalThis.tell(JSON.stringify(what));
@@ -15,7 +16,7 @@ globalThis.tab = {
       schema: { version: 1, stores: { tasks: 'id' } },
       apps: { kills: { tables: { tasks: {} } } },
       user: { id: 'ada' },
-      sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
+      sync: { url: server, getToken: () => tokenFor(server), fetch: watchedFetch },
     });
   },
 
@@ -50,12 +51,6 @@ async function write(tab, shared, first) {
     tell({ saved: n });
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
   }
-}
-
-async function token(server) {
-  const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${server}/dev/login`, { method: 'POST', headers, body: '{"user":"ada"}' });
-  return (await answer.json()).token;
 }
 
 /** The time that all tabs of a browser share, in milliseconds. */

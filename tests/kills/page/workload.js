@@ -1,5 +1,5 @@
 // Writes of every kind, at a high rate with random pauses; each is told before it is made and when it is saved.
-import { randomOf } from './random.js';
+import { randomOf } from '../../support/page/random.js';
 import { tables, writeOf } from './writes.js';
 
 /** At most so many writes are under way. */

@@ -1,7 +1,7 @@
 // What each write of the workload does: the same for the same seed and number, so that the test knows it unheard.
 //
 // Every write puts its number into each record it touches, so that a record shows which write it saw last.
-import { randomOf } from './random.js';
+import { randomOf } from '../../support/page/random.js';
 
 const ids = {
   tasks: (random) => `t${random.between(0, 119)}`,

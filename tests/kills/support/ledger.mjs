@@ -1,6 +1,7 @@
 // What the page said about its writes, and what must therefore be found after a kill.
+
+import { keyOf } from '../../support/phone.mjs';
 import { writeOf } from '../page/writes.js';
-import { keyOf } from './phone.mjs';
 
 /** A page is at most so many writes ahead of what was heard of it and shows in records. */
 const ahead = 12;

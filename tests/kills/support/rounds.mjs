@@ -1,8 +1,9 @@
 // Rounds of one start each: look at what the last kill left, check it, sync, work, kill.
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
+import { differences, unsent } from '../../support/replicas.mjs';
 import { Heard } from './heard.mjs';
-import { differences, installOf, tornStates, unsent } from './oracle.mjs';
+import { installOf, tornStates } from './oracle.mjs';
 import { keepWriting, makeBacklog } from './traffic.mjs';
 
 /** Milliseconds until what a kill waits for must have happened. */

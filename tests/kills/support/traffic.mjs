@@ -1,6 +1,6 @@
 // What the other device writes: records of its own, and a field of the records that the killed device writes.
 import { setTimeout as pause } from 'node:timers/promises';
-import { keyOf, syncedTables } from './phone.mjs';
+import { keyOf } from '../../support/phone.mjs';
 
 /** The server takes so many changes in one push. */
 const most = 1000;
@@ -29,7 +29,7 @@ function changes(phone, random, count) {
   return Array.from({ length: count }, (_, at) => {
     const values = { shared: `phone ${at} ${random.between(0, 999_999)}` };
     if (known.length > 0 && random.oneIn(2)) return phone.change('update', ...random.pick(known), values);
-    const [table, id] = [random.pick(syncedTables), `o${random.between(1, own)}`];
+    const [table, id] = [random.pick(phone.tables), `o${random.between(1, own)}`];
     const isNew = !phone.records.has(keyOf(table, id)) && !made.has(keyOf(table, id));
     made.add(keyOf(table, id));
     return phone.change(isNew ? 'insert' : 'update', table, id, values);

@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Phone } from '../../support/phone.mjs';
 import { Site, started } from '../../support/site.mjs';
+import { tables } from '../page/writes.js';
 import { Device } from './device.mjs';
-import { Phone } from './phone.mjs';
 
 export class World {
   #directory;
@@ -19,7 +20,7 @@ export class World {
   async start() {
     this.#directory = await mkdtemp(join(tmpdir(), 'mana-kills-'));
     this.#site = await Site.start('tests/kills/page');
-    this.phone = new Phone(this.server);
+    this.phone = new Phone(this.server, 'kills', tables);
     this.device = new Device(this.#directory);
   }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { randomOf } from '../page/random.js';
+import { randomOf } from '../../support/page/random.js';
 import { Ledger } from '../support/ledger.mjs';
 import { rounds } from '../support/plan.mjs';
 import { Rounds } from '../support/rounds.mjs';

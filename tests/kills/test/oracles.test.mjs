@@ -1,11 +1,13 @@
 // The checks themselves: each kind of damage is found, and what is whole passes.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { randomOf } from '../page/random.js';
+import { randomOf } from '../../support/page/random.js';
+import { editOf } from '../../support/phone.mjs';
+import { differences } from '../../support/replicas.mjs';
+import { tables } from '../page/writes.js';
 import { Heard } from '../support/heard.mjs';
 import { Ledger } from '../support/ledger.mjs';
-import { differences, tornStates } from '../support/oracle.mjs';
-import { editOf } from '../support/phone.mjs';
+import { tornStates } from '../support/oracle.mjs';
 import { rounds } from '../support/plan.mjs';
 import { Tally } from '../support/tally.mjs';
 
@@ -16,7 +18,7 @@ const logged = (at) => ({
   changes: [{ table: 'tasks', id: 'a', op: 'update', fields: { title: { value: 'Milk', at } } }],
 });
 const stored = ({ tasks = [], log = [], drafts = [] }) => ({ tasks, notes: [], lists: [], drafts, _changeLog: log });
-const server = ({ edits = [], records = [] } = {}) => ({ edits: new Set(edits), records: new Map(records) });
+const server = ({ edits = [], records = [] } = {}) => ({ tables, edits: new Set(edits), records: new Map(records) });
 
 describe('a torn state', () => {
   it('is_not_a_record_whose_stamp_is_in_the_log_or_on_the_server', () => {

@@ -1,8 +1,6 @@
 // Another device of the same person, written against the server's HTTP API; what it has pulled is the server's log.
 import { randomUUID } from 'node:crypto';
 
-const app = 'kills';
-export const syncedTables = ['tasks', 'notes', 'lists'];
 export const keyOf = (table, id) => `${table}/${id}`;
 export const editOf = (table, id, field, at) => `${table}/${id}.${field} at ${at}`;
 
@@ -13,20 +11,36 @@ export class Phone {
   records = new Map();
   /** The record of every insert the server has, as `keyOf` writes it. */
   inserts = [];
+  /** The synced tables that it looks at. */
+  tables;
+  #app;
+  #each;
   #server;
   #token = '';
   #cursor;
   #last = 0;
 
-  /** @param {{ url: string }} server */
-  constructor(server) {
+  /**
+   * @param {{ url: string }} server
+   * @param {string} app
+   * @param {string[]} tables
+   * @param {(change: object) => void} [each] gets every change once
+   */
+  constructor(server, app, tables, each = () => {}) {
     this.#server = server;
+    this.#app = app;
+    this.tables = tables;
+    this.#each = each;
   }
 
   /** Reads on from where it was. */
   async pull() {
     for (let more = true; more; ) {
-      const answer = await this.#ask('/v2/pull', { cursor: this.#cursor, apps: { [app]: syncedTables }, limit: 1000 });
+      const answer = await this.#ask('/v2/pull', {
+        cursor: this.#cursor,
+        apps: { [this.#app]: this.tables },
+        limit: 1000,
+      });
       for (const change of answer.changes) this.#take(change);
       this.#cursor = answer.cursor;
       more = answer.hasMore;
@@ -44,11 +58,12 @@ export class Phone {
     const at = this.#stamp();
     const fields = Object.entries(values).map(([name, value]) => [name, { value, at }]);
     const content = op === 'insert' ? { data: values } : { fields: Object.fromEntries(fields) };
-    const frame = { eventId: randomUUID(), app, schemaVersion: 1, table, id, op, at };
+    const frame = { eventId: randomUUID(), app: this.#app, schemaVersion: 1, table, id, op, at };
     return { ...frame, ...content, spaceId: '_personal:ada', visibility: 'space', origin: 'user' };
   }
 
   #take(change) {
+    this.#each(change);
     const key = keyOf(change.table, change.id);
     const record = this.records.get(key) ?? new Map();
     this.records.set(key, record);
