@@ -1,14 +1,15 @@
 # The commands people need; the work is done by the scripts of the same names.
-.PHONY: help setup build demo test test-all simulate planted-bugs bench nightly lint fmt
+.PHONY: help setup build demo test test-all chaos simulate planted-bugs bench nightly lint fmt
 
 help:
 	@echo 'make setup   install what building and testing need (the others do this by themselves)'
 	@echo 'make demo    build everything, start a server and the demo app, print the address'
 	@echo 'make test    run every test'
 	@echo 'make test-all  run every test at its full figures (an hour or more)'
+	@echo 'make chaos   two browser profiles sync for three minutes while everything goes wrong'
 	@echo 'make simulate N=100000 SEED=7   run so many random schedules, or the one of a seed'
 	@echo 'make planted-bugs   put known defects back and see that each is caught'
-	@echo 'make nightly the long runs: 200 kills, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
+	@echo 'make nightly the long runs: 200 kills, ten minutes of chaos, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
 	@echo 'make bench TOPIC=bulk-add RECORDS=1000   measure against IndexedDB and Dexie; without arguments all of it'
 	@echo 'make build   build the npm package (pkg/) and the server'
 	@echo 'make lint    check formatting, lints, types and licences'
@@ -29,8 +30,12 @@ test:
 	@scripts/test
 
 test-all:
-	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 SERVER_KILLS=300 MEMBERSHIP_RUNS=2000 COMMITS=100000 PAIRS=2000 HOSTILE=5000 MEMBERSHIPS=20000 LETTERS=10000 \
+	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 CHAOS=180 SERVER_KILLS=300 MEMBERSHIP_RUNS=2000 COMMITS=100000 PAIRS=2000 HOSTILE=5000 MEMBERSHIPS=20000 LETTERS=10000 \
 		CHAINS=20000 OPENINGS=100000 EVERY_OPERATION=1 ROTATIONS=100000 IVS=10000000 scripts/test
+
+# CHAOS: how many seconds; SEED: repeats the choices of a run.
+chaos:
+	@CHAOS=$(or $(CHAOS),180) scripts/test package chaos
 
 # N: how many schedules; SEED: the first one, or with no N the only one; TRACE=1 says what happens in it.
 simulate:
@@ -50,7 +55,7 @@ bench:
 # FUZZ: seconds for each fuzz target.
 nightly:
 	@status=0; \
-	KILLS=200 scripts/test package kills || status=1; \
+	KILLS=200 CHAOS=600 scripts/test package kills chaos || status=1; \
 	scripts/planted-bugs || status=1; \
 	scripts/fuzz $(or $(FUZZ),60) || status=1; \
 	scripts/simulate --count 1000000 --twice 10000 || status=1; \
