@@ -1,0 +1,99 @@
+//! The rows of a table: JSON objects, one per line.
+
+use crate::{Error, Limits, Result};
+use serde_json::{Map, Value};
+use std::io::{BufRead, BufReader, Read};
+
+/// One row as it stands in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its text.
+    pub text: String,
+    table: String,
+}
+
+impl Line {
+    /// The row; [`Error::RowInvalid`] says which line is no JSON object, or nested deeper than 127 levels.
+    pub fn object(&self) -> Result<Map<String, Value>> {
+        serde_json::from_str(&self.text).map_err(|error| self.invalid(error.to_string()))
+    }
+
+    fn invalid(&self, reason: String) -> Error {
+        Error::RowInvalid { table: self.table.clone(), line: self.number, reason }
+    }
+}
+
+/// The rows of a table, in the order in which they were written. Lines of white space are passed over.
+pub struct Lines<'a> {
+    source: BufReader<Box<dyn Read + 'a>>,
+    table: String,
+    number: u64,
+    most: usize,
+}
+
+impl std::fmt::Debug for Lines<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("table", &self.table).field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(source: Box<dyn Read + 'a>, table: &str, limits: &Limits) -> Self {
+        let source = BufReader::with_capacity(64 * 1024, source);
+        Self { source, table: table.to_owned(), number: 0, most: limits.line_bytes }
+    }
+
+    /// The next line; `None` at the end, where all of the table was as it was written.
+    fn next_line(&mut self) -> Result<Option<Line>> {
+        loop {
+            let mut bytes = Vec::new();
+            let limit = u64::try_from(self.most).unwrap_or(u64::MAX).saturating_add(1);
+            self.source.by_ref().take(limit).read_until(b'\n', &mut bytes).map_err(unreadable)?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            self.number += 1;
+            if bytes.len() > self.most && !bytes.ends_with(b"\n") {
+                let what = format!("line {} of {} has more than {} bytes", self.number, self.table, self.most);
+                return Err(Error::TooLarge(what));
+            }
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            return self.line(bytes).map(Some);
+        }
+    }
+
+    fn line(&self, bytes: Vec<u8>) -> Result<Line> {
+        let (number, table) = (self.number, self.table.clone());
+        match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                text.truncate(text.trim_end_matches(['\r', '\n']).len());
+                Ok(Line { number, text, table })
+            }
+            Err(_) => Err(Error::RowInvalid { table, line: number, reason: "is not UTF-8".to_owned() }),
+        }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_line().transpose()
+    }
+}
+
+/// What inflating or its checksum says against the data.
+pub(crate) fn unreadable(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput | std::io::ErrorKind::UnexpectedEof => {
+            Error::Damaged(error.to_string())
+        }
+        // How the zip crate says that a checksum does not fit.
+        std::io::ErrorKind::Other => Error::Damaged(error.to_string()),
+        _ => Error::Io(error),
+    }
+}

@@ -1,0 +1,185 @@
+//! Reading an archive.
+
+use crate::lines::unreadable;
+use crate::manifest::BLIND;
+use crate::structure::{self, Entry};
+use crate::{Error, Limits, Lines, Manifest, Result, Sealed};
+use std::io::{Read, Seek};
+use zip::ZipArchive;
+
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const README: &str = "README.md";
+pub(crate) const SEALED: &str = "data.sealed";
+/// No manifest is longer; what is longer is none.
+const MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A table of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Bytes of its rows.
+    pub bytes: u64,
+}
+
+/// An archive whose structure was checked and whose manifest was read.
+#[derive(Debug)]
+pub struct Archive<R> {
+    zip: ZipArchive<R>,
+    entries: Vec<Entry>,
+    manifest: Manifest,
+    limits: Limits,
+}
+
+impl<R: Read + Seek> Archive<R> {
+    /// Checks the zip and reads the manifest; what is sealed is not opened.
+    pub fn open(source: R, limits: Limits) -> Result<Self> {
+        let (mut zip, entries) = open_zip(source, &limits)?;
+        let text = read_entry(&mut zip, &entries, MANIFEST, MANIFEST_BYTES)?;
+        let manifest =
+            Manifest::parse(&text.ok_or_else(|| Error::NotAnArchive("it has no manifest.json".to_owned()))?)?;
+        let archive = Self { zip, entries, manifest, limits };
+        match (archive.is_sealed(), archive.manifest.seal.is_some()) {
+            (true, false) => Err(Error::ManifestInvalid("passphrase")),
+            (false, true) => Err(Error::damaged("its sealed body is missing")),
+            (true, true) if !archive.tables().is_empty() => Err(Error::damaged("tables lie beside its sealed body")),
+            _ => Ok(archive),
+        }
+    }
+
+    /// What it is and where it comes from. Of a sealed archive anybody may have edited it, until the body is open.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether a passphrase is needed for its rows.
+    pub fn is_sealed(&self) -> bool {
+        self.entries.iter().any(|entry| entry.name == SEALED)
+    }
+
+    /// Its tables, in its order. Empty while it is sealed.
+    pub fn tables(&self) -> Vec<Table> {
+        let table = |entry: &Entry| Some(Table { name: table_of(&entry.name)?.to_owned(), bytes: entry.bytes });
+        self.entries.iter().filter_map(table).collect()
+    }
+
+    /// Entries that this version does not know, which it passes over.
+    pub fn unknown_entries(&self) -> Vec<&str> {
+        let names = self.entries.iter().map(|entry| entry.name.as_str());
+        names.filter(|name| !matches!(*name, MANIFEST | README | SEALED) && table_of(name).is_none()).collect()
+    }
+
+    /// The rows of a table; none when it has no such table. [`Error::PassphraseRequired`] while it is sealed.
+    pub fn rows(&mut self, table: &str) -> Result<Lines<'_>> {
+        if self.is_sealed() {
+            return Err(Error::PassphraseRequired);
+        }
+        let name = format!("data/{table}.jsonl");
+        let source: Box<dyn Read> = match self.entries.iter().find(|entry| entry.name == name) {
+            None => Box::new(std::io::empty()),
+            Some(entry) => Box::new(entry_reader(&mut self.zip, entry)?),
+        };
+        Ok(Lines::new(source, table, &self.limits))
+    }
+
+    /// Reads every row; gives how many each table has.
+    pub fn verify(&mut self) -> Result<Vec<(String, u64)>> {
+        let names: Vec<String> = self.tables().into_iter().map(|table| table.name).collect();
+        let mut counts = Vec::new();
+        for name in names {
+            let mut rows = 0;
+            for line in self.rows(&name)? {
+                line?.object()?;
+                rows += 1;
+            }
+            counts.push((name, rows));
+        }
+        Ok(counts)
+    }
+
+    /// The sealed body; [`Error::NotAnArchive`] when there is none.
+    pub fn sealed(mut self) -> Result<Sealed> {
+        let parameters = self.manifest.seal.clone();
+        let body = read_entry(&mut self.zip, &self.entries, SEALED, self.limits.entry_bytes)?;
+        match (parameters, body) {
+            (Some(parameters), Some(body)) => Ok(Sealed::new(self.manifest, parameters, body, self.limits)),
+            _ => Err(Error::NotAnArchive("nothing in it is sealed".to_owned())),
+        }
+    }
+}
+
+impl Archive<std::io::Cursor<Vec<u8>>> {
+    /// The archive that lay in a sealed body. Where a copy of the manifest lies beside its tables, it must say what the one
+    /// outside does.
+    pub(crate) fn inside(body: Vec<u8>, manifest: Manifest, limits: Limits) -> Result<Self> {
+        let (mut zip, entries) = open_zip(std::io::Cursor::new(body), &limits)?;
+        if let Some(copy) = read_entry(&mut zip, &entries, MANIFEST, MANIFEST_BYTES)? {
+            let mut copy: serde_json::Value = serde_json::from_slice(&copy).unwrap_or_default();
+            copy.as_object_mut().and_then(|copy| copy.remove(BLIND));
+            let has_check = manifest.seal.as_ref().is_some_and(|seal| seal.key_check.is_some());
+            if copy != manifest.sealed_copy() || !has_check {
+                return Err(Error::damaged("its manifest was changed after it was sealed"));
+            }
+        }
+        if entries.iter().any(|entry| entry.name == SEALED) {
+            return Err(Error::damaged("a sealed body lies in its sealed body"));
+        }
+        Ok(Self { zip, entries, manifest, limits })
+    }
+}
+
+fn open_zip<R: Read + Seek>(mut source: R, limits: &Limits) -> Result<(ZipArchive<R>, Vec<Entry>)> {
+    let entries = structure::entries(&mut source, limits)?;
+    let zip = ZipArchive::new(source).map_err(zip_error)?;
+    let agrees = zip.len() == entries.len() && entries.iter().all(|entry| zip.index_for_name(&entry.name).is_some());
+    if agrees { Ok((zip, entries)) } else { Err(Error::damaged("two readers of zips find different entries")) }
+}
+
+fn table_of(name: &str) -> Option<&str> {
+    name.strip_prefix("data/")?.strip_suffix(".jsonl")
+}
+
+fn read_entry<R: Read + Seek>(
+    zip: &mut ZipArchive<R>,
+    entries: &[Entry],
+    name: &str,
+    most: u64,
+) -> Result<Option<Vec<u8>>> {
+    let Some(entry) = entries.iter().find(|entry| entry.name == name) else { return Ok(None) };
+    if entry.bytes > most {
+        return Err(Error::TooLarge(format!("{name} has {} bytes, at most {most} are read", entry.bytes)));
+    }
+    let mut read = Vec::new();
+    entry_reader(zip, entry)?.read_to_end(&mut read).map_err(unreadable)?;
+    Ok(Some(read))
+}
+
+fn entry_reader<'a, R: Read + Seek>(
+    zip: &'a mut ZipArchive<R>,
+    entry: &Entry,
+) -> Result<Measured<impl Read + use<'a, R>>> {
+    let source = zip.by_name(&entry.name).map_err(zip_error)?;
+    Ok(Measured { source, left: entry.bytes })
+}
+
+/// Fails where an entry unpacks to more or less than it says: its header alone is not believed.
+struct Measured<R> {
+    source: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        let wrong = || std::io::Error::new(std::io::ErrorKind::InvalidData, "an entry is not of the size it says");
+        self.left = self.left.checked_sub(count as u64).ok_or_else(wrong)?;
+        if count == 0 && !buffer.is_empty() && self.left > 0 { Err(wrong()) } else { Ok(count) }
+    }
+}
+
+fn zip_error(error: zip::result::ZipError) -> Error {
+    match error {
+        zip::result::ZipError::Io(error) => unreadable(error),
+        other => Error::Damaged(other.to_string()),
+    }
+}

@@ -1,0 +1,35 @@
+//! Neither writing nor reading holds a table: memory does not grow with its rows. Alone in its process, which it measures.
+
+mod support;
+
+use mana_archive::{Archive, Limits, Writer};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+const ROWS: u64 = 300_000;
+/// What writing and reading may take together, of tables of 70 MB.
+const MOST_KIB: u64 = 8 * 1024;
+
+#[test]
+fn more_rows_need_no_more_memory() {
+    let path = std::env::temp_dir().join(format!("mana-archive-memory-{}", std::process::id()));
+    let before = peak_kib();
+    let mut writer = Writer::new(File::create(&path).unwrap(), &support::manifest()).unwrap();
+    writer.table("tasks").unwrap();
+    for n in 0..ROWS {
+        writer.row(&format!("{{\"id\":\"{n}\",\"title\":\"{:0>200}\"}}", n * 7919)).unwrap();
+    }
+    writer.finish().unwrap();
+    let mut archive = Archive::open(BufReader::new(File::open(&path).unwrap()), Limits::default()).unwrap();
+    assert_eq!(archive.verify().unwrap(), [("tasks".to_owned(), ROWS)]);
+    let after = peak_kib();
+    std::fs::remove_file(path).unwrap();
+    assert!(after < before + MOST_KIB, "{before} KiB before, {after} KiB after");
+}
+
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

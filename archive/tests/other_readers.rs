@@ -1,0 +1,149 @@
+//! Other programs read what is written here, and find in whatever is accepted here what is found here.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
+use support::{Tables, fixture, manifest, open, plain, random, tables};
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A directory that is removed with it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("mana-archive-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The system's Python, which has `cryptography` where `scripts/setup --test` put it.
+fn python(arguments: &[&str]) -> String {
+    let output = Command::new("/usr/bin/python3").args(arguments).output().expect("python3, which make setup installs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The reader that the description of the format holds.
+fn reader(directory: &Directory) -> PathBuf {
+    let text = include_str!("../../docs/archive-format.md");
+    let code = text.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(code.lines().count() <= 30, "{} lines", code.lines().count());
+    directory.put("reader.py", code.as_bytes())
+}
+
+fn some() -> Tables {
+    let row = |n: i64| json!({ "id": format!("r{n}"), "title": "Grüße 🚀 \u{2028}", "n": n * 1_000_003, "half": 0.5, "none": null });
+    Tables::from([("tasks".to_owned(), (0..500).map(row).collect()), ("empty".to_owned(), vec![])])
+}
+
+fn sealed_with_words(tables: &Tables) -> Vec<u8> {
+    let mut writer = mana_archive::SealedWriter::new(&manifest(), PASSPHRASE, random()).unwrap();
+    for (table, rows) in tables {
+        writer.table(table).unwrap();
+        for row in rows {
+            writer.row(&row.to_string()).unwrap();
+        }
+    }
+    writer.finish(Vec::new()).unwrap()
+}
+
+#[test]
+fn the_reader_of_the_description_reads_both_kinds() {
+    let directory = Directory::new("reader");
+    let reader = reader(&directory);
+    for (name, bytes) in [("plain", plain(&some())), ("sealed", sealed_with_words(&some()))] {
+        let path = directory.put(&format!("{name}.mana"), &bytes);
+        let read = python(&[reader.to_str().unwrap(), path.to_str().unwrap(), PASSPHRASE]);
+        assert_eq!(serde_json::from_str::<Value>(&read).unwrap(), json!(some()), "{name}");
+    }
+    let older = directory.put("older.mana", &fixture("sealed.mana"));
+    let read: Value =
+        serde_json::from_str(&python(&[reader.to_str().unwrap(), older.to_str().unwrap(), PASSPHRASE])).unwrap();
+    assert_eq!(read["tasks"].as_array().unwrap().len(), 250);
+}
+
+#[test]
+fn unzip_finds_nothing_wrong_with_it() {
+    let directory = Directory::new("unzip");
+    for (name, bytes) in [("plain.mana", plain(&some())), ("sealed.mana", support::sealed(&some()))] {
+        let path = directory.put(name, &bytes);
+        let output = Command::new("unzip").arg("-t").arg(&path).output().expect("unzip, which make setup installs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains("No errors detected"), "{said}");
+    }
+}
+
+/// Mutants of an archive: bytes changed, taken out, put in and moved, at places that a seed chooses.
+fn mutants(bytes: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let mutant = |_| {
+        let mut mutant = bytes.to_vec();
+        for _ in 0..=random(3) {
+            let (at, other) = (random(mutant.len()), random(mutant.len()));
+            match random(5) {
+                0 => mutant[at] ^= 1 << random(8),
+                1 => mutant[at] = [0, 1, 0x50, 0xff][random(4)],
+                2 => mutant.truncate(at.max(1)),
+                3 => mutant.insert(at, 0),
+                _ => {
+                    let piece = mutant[at..(at + 30).min(mutant.len())].to_vec();
+                    mutant.splice(other..other, piece);
+                }
+            }
+        }
+        mutant
+    };
+    (0..count).map(mutant).collect()
+}
+
+const UNPACK: &str = "
+import json, sys, zipfile, pathlib
+for path in sorted(pathlib.Path(sys.argv[1]).glob('m*.mana')):
+    archive = zipfile.ZipFile(path)
+    names = [name for name in archive.namelist() if name.startswith('data/')]
+    rows = {name[5:-6]: [json.loads(line) for line in archive.open(name) if line.strip()] for name in names}
+    print(json.dumps([path.name, rows]))
+";
+
+#[test]
+fn what_is_accepted_here_says_the_same_to_python() {
+    let directory = Directory::new("mutants");
+    let tables_of = |bytes: &[u8]| open(bytes).and_then(tables);
+    let small = Tables::from([
+        ("tasks".to_owned(), vec![json!({ "id": "a" }), json!({ "id": "b" })]),
+        ("notes".to_owned(), vec![]),
+    ]);
+    let mut expected = Vec::new();
+    for (at, mutant) in mutants(&plain(&small), 6000).iter().enumerate() {
+        let Ok(read) = tables_of(mutant) else { continue };
+        let name = format!("m{at:05}.mana");
+        directory.put(&name, mutant);
+        expected.push(json!([name, read]));
+    }
+    assert!(expected.len() > 100, "{} accepted", expected.len());
+    let read = python(&["-c", UNPACK, directory.0.to_str().unwrap()]);
+    let read: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(read, expected);
+}

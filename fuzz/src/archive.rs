@@ -1,0 +1,90 @@
+//! Files that claim to be archives, and bodies that claim to have been sealed ones.
+
+use super::limit;
+use mana_archive::{Archive, Limits, Manifest, Result, Scope, SealParameters, Writer};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read, Seek, Write};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+type Tables = BTreeMap<String, Vec<Value>>;
+
+/// So little that an input cannot take long.
+const LIMITS: Limits = Limits {
+    entries: 100,
+    entry_bytes: 1 << 20,
+    total_bytes: 4 << 20,
+    ratio: 1000,
+    free_bytes: 1 << 16,
+    line_bytes: 1 << 16,
+};
+
+/// Takes an input as a file, and as what lay sealed in one.
+///
+/// # Panics
+/// When something is read that is not the same once it was written again.
+pub fn run(input: &[u8]) {
+    limit::within_a_second(|| {
+        if let Ok(tables) = Archive::open(Cursor::new(input), LIMITS).and_then(tables) {
+            comes_back(&tables);
+        }
+        let sealed = Archive::open(Cursor::new(around()), LIMITS).and_then(Archive::sealed).expect("a sealed archive");
+        if let Ok(tables) = sealed.opened_as(input.to_vec()).and_then(tables) {
+            comes_back(&tables);
+        }
+    });
+}
+
+fn tables<R: Read + Seek>(mut archive: Archive<R>) -> Result<Tables> {
+    let names: Vec<String> = archive.tables().into_iter().map(|table| table.name).collect();
+    let mut tables = Tables::new();
+    for name in names {
+        let rows = archive.rows(&name)?.map(|line| Ok(Value::Object(line?.object()?))).collect::<Result<_>>()?;
+        tables.insert(name, rows);
+    }
+    Ok(tables)
+}
+
+fn comes_back(read: &Tables) {
+    let mut writer = Writer::new(Vec::new(), &manifest(None)).expect("it begins");
+    for (table, rows) in read {
+        writer.table(table).expect("a name that was read can be written");
+        for row in rows {
+            writer.row(&row.to_string()).expect("a row that was read can be written");
+        }
+    }
+    let bytes = writer.finish().expect("it ends");
+    let again =
+        Archive::open(Cursor::new(bytes), Limits::default()).and_then(tables).expect("what was written is read");
+    assert_eq!(&again, read);
+}
+
+fn manifest(seal: Option<SealParameters>) -> Manifest {
+    Manifest {
+        schema_version: 1,
+        produced_by: "fuzz".to_owned(),
+        exported_at: "2026-04-22T12:34:56.789Z".to_owned(),
+        user_id: "ada".to_owned(),
+        scope: Scope::Full,
+        row_counts: BTreeMap::new(),
+        fields_plaintext: true,
+        seal,
+        others: Map::new(),
+    }
+}
+
+/// An archive around a sealed body of which its manifest says nothing that could tell bodies apart.
+fn around() -> Vec<u8> {
+    let seal =
+        SealParameters { iterations: 600_000, salt: [0; 16], iv: [0; 12], plaintext_sha256: None, key_check: None };
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, content) in
+        [("manifest.json", manifest(Some(seal)).to_json().to_string()), ("data.sealed", "x".repeat(16))]
+    {
+        zip.start_file(name, stored).expect("it begins");
+        zip.write_all(content.as_bytes()).expect("it is written");
+    }
+    zip.finish().expect("it ends").into_inner()
+}
