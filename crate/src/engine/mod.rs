@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod apps;
+mod archive;
 mod changes;
 mod check;
 mod config;
@@ -48,6 +49,7 @@ mod write;
 
 pub use adopt::Adoption;
 pub use apply::{Applied, Merged, Page, Reason, merge_into};
+pub use archive::{ExportPage, Import, ImportPage, LeftOut, Unreadable};
 pub use check::{Check, CheckState, Held, TableCheck};
 pub use config::{Config, GUEST, Table, User, read_migrations};
 pub use data_version::Upgrade;

@@ -7,7 +7,8 @@ use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
 use mana_sync_engine::engine::{
-    Check, DeadLetter, Engine, Error, Event, GuestData, Query, Result, Unlock, Upgrade, Write, Writer, Written,
+    Check, DeadLetter, Engine, Error, Event, GuestData, Import, ImportPage, Query, Result, Unlock, Upgrade, Write,
+    Writer, Written,
 };
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
@@ -287,6 +288,38 @@ impl Device {
     /// Brings a record back.
     pub fn restore(&self, table: &str, id: &str) -> Result<Written> {
         self.transact(vec![(table, Write::Restore(vec![Key::text(id)]))])
+    }
+
+    /// All rows of a table that an archive would hold, with the shared spaces that are named, read in pages of three; and how many
+    /// fields of them nothing here opens.
+    pub fn export(&self, table: &str, spaces: &[&str]) -> Result<(Vec<Value>, usize)> {
+        let (engine, table) = (self.engine(), table.to_owned());
+        let spaces: Vec<SpaceId> = spaces.iter().map(|space| SpaceId::parse(*space).expect("a space")).collect();
+        let reading = async move {
+            let (mut rows, mut unreadable, mut after) = (Vec::new(), 0, None);
+            loop {
+                let page = engine.export_page(&table, &spaces, after.as_deref(), 3).await?;
+                rows.extend(page.rows);
+                unreadable += page.unreadable.len();
+                after = page.next;
+                if after.is_none() {
+                    assert_eq!(engine.export_count(&table, &spaces).await?, rows.len());
+                    return Ok((rows, unreadable));
+                }
+            }
+        };
+        self.call(reading).expect("the tab lives")
+    }
+
+    /// Takes rows of an archive into a table; `None`: the tab died over it.
+    pub fn try_import(&self, table: &str, rows: &[Value], how: Import) -> Option<Result<ImportPage>> {
+        let (engine, table, rows) = (self.engine(), table.to_owned(), rows.to_vec());
+        self.call(async move { engine.import_page(&table, &rows, &how).await })
+    }
+
+    /// The same, in a tab that lives.
+    pub fn import(&self, table: &str, rows: &[Value], how: Import) -> Result<ImportPage> {
+        self.try_import(table, rows, how).expect("the tab lives")
     }
 
     /// Pushes and pulls once.

@@ -18,6 +18,17 @@ use crate::store::{Key, Row, RowValue, Store, Transaction};
 impl<S: Store, H: Host> Writer<S, H> {
     /// Stamps, puts and logs; gives the number of records that changed. A failed put has aborted the transaction.
     pub(super) fn carry_out(&self, open: &mut Open<S>, target: &Target<'_>, plans: Vec<Plan<S::Row>>) -> Result<usize> {
+        self.carry_out_at(open, target, plans, None)
+    }
+
+    /// The same under a stamp that is given; `None`: the transaction's.
+    pub(super) fn carry_out_at(
+        &self,
+        open: &mut Open<S>,
+        target: &Target<'_>,
+        plans: Vec<Plan<S::Row>>,
+        at: Option<Stamp>,
+    ) -> Result<usize> {
         let plans: Vec<_> =
             plans.into_iter().filter(|plan| !matches!(&plan.act, Act::Edit(edits) if edits.is_empty())).collect();
         let own = |id: &str, field: &str| open.logged.wrote(target.sync, id, field);
@@ -29,7 +40,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             self.engine.vault.check_sealing()?;
             check_sealed_size(target.sync, plan)?;
         }
-        let at = self.stamp(open, seen);
+        let at = at.unwrap_or_else(|| self.stamp(open, seen));
         let mut marking = Marking { mark: Mark::new(at, &self.actor, self.origin), last: LastFresh::default() };
         let count = plans.len();
         for plan in plans {

@@ -4,6 +4,7 @@ mod carry_out;
 mod outcome;
 mod plan;
 mod purge;
+mod restore;
 mod saying;
 mod seal;
 mod synced;
@@ -20,6 +21,7 @@ use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreErr
 use futures_util::lock::{Mutex, MutexGuard};
 pub(super) use outcome::{Outcome, rounds};
 use plan::Target;
+pub(super) use restore::{Fate, Restored};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -148,6 +150,8 @@ pub struct Writer<S: Store, H: Host> {
     abandoned: Cell<bool>,
     /// The version of the data that it brings them to, noted with the last of it.
     reaches: Cell<Option<u32>>,
+    /// What it writes was written before, under no clock of this device's.
+    unmoved: Cell<bool>,
 }
 
 pub(super) struct Open<S: Store> {
@@ -207,6 +211,7 @@ impl<S: Store, H: Host> Writer<S, H> {
             under_way: Cell::new(0),
             abandoned: Cell::new(false),
             reaches: Cell::default(),
+            unmoved: Cell::default(),
         })
     }
 
@@ -282,8 +287,8 @@ impl<S: Store, H: Host> Writer<S, H> {
             user_id: &user_id,
             actor: &self.actor,
             origin: self.origin,
-            epoch: &epoch.epoch,
-            offset: epoch.offset.unwrap_or(0),
+            epoch: if self.unmoved.get() { restore::EPOCH } else { &epoch.epoch },
+            offset: if self.unmoved.get() { 0 } else { epoch.offset.unwrap_or(0) },
         };
         log::rows(&author, open.logged.take())
     }

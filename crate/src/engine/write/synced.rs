@@ -213,7 +213,7 @@ impl<S: Store, H: Host> Writer<S, H> {
     }
 
     /// The stored rows of these keys; the first call of a transaction learns the clock's epoch in the same turn.
-    async fn stored(&self, open: &mut Open<S>, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
+    pub(super) async fn stored(&self, open: &mut Open<S>, table: &str, keys: &[Key]) -> Result<Vec<Option<S::Row>>> {
         if open.epoch.is_some() {
             return Ok(open.tx.get_many(table, keys).await?);
         }

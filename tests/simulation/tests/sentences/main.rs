@@ -3,6 +3,7 @@
 mod adoption;
 mod adoption_sealed;
 mod apps;
+mod archive;
 mod aside;
 mod bad_input;
 mod bulk;

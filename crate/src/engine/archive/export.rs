@@ -1,0 +1,106 @@
+//! Giving out the rows of a table.
+
+use crate::engine::error::Result;
+use crate::engine::ports::Host;
+use crate::engine::prepare::newest_stamp;
+use crate::engine::read::Sight;
+use crate::engine::sealing::is_row_sealed;
+use crate::engine::{Engine, Table};
+use crate::model::{DELETED_AT, ID, MOVED_TO, SHARE_PROOF, SPACE_ID, Scope, SpaceId, TableSync, UPDATED_AT, is_hidden};
+use crate::store::{Key, KeyRange, Mode, Row, RowValue, Scan, Store, Transaction};
+use serde_json::{Map, Value};
+
+/// A page of a table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExportPage {
+    /// The rows, each as JSON.
+    pub rows: Vec<Value>,
+    /// The id of the last row that was looked at, where there may be more.
+    pub next: Option<String>,
+    /// Fields that are missing in the rows, since nothing here opens them.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A field that could not be given out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The record.
+    pub id: String,
+    /// The field.
+    pub field: String,
+}
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Rows of a table that syncs: the user's own, and those of the shared spaces that are named, from the one after `after` on.
+    /// Fails with [`Kind::VaultLocked`](crate::engine::Kind::VaultLocked) where rows are sealed and no key is here.
+    pub async fn export_page(
+        &self,
+        name: &str,
+        spaces: &[SpaceId],
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ExportPage> {
+        let table = self.config().table(name)?;
+        let Some(sync) = &table.sync else { return Ok(ExportPage::default()) };
+        if !sync.sealed.is_empty() && self.config().user.is_some() && self.is_locked() {
+            return Err(crate::engine::vault::locked());
+        }
+        let tx = self.store.begin(Mode::Read, &[name])?;
+        let range = after.map(|after| KeyRange { lower: Some((Key::text(after), true)), upper: None });
+        let scan = Scan { range, limit: Some(limit), ..Scan::default() };
+        let sight = self.export_sight(&table, spaces);
+        let rows = tx.scan(name, &scan, &|row| sight(row)).await?;
+        drop(tx);
+        let last = rows.last().and_then(|row| row.text(ID));
+        let mut page = ExportPage { next: last.filter(|_| rows.len() >= limit), ..ExportPage::default() };
+        for row in rows {
+            let json = self.exported(name, sync, row, &mut page.unreadable);
+            page.rows.push(json);
+        }
+        Ok(page)
+    }
+
+    /// How many rows [`Engine::export_page`] gives in all.
+    pub async fn export_count(&self, name: &str, spaces: &[SpaceId]) -> Result<usize> {
+        let table = self.config().table(name)?;
+        let tx = self.store.begin(Mode::Read, &[name])?;
+        let sight = self.export_sight(&table, spaces);
+        Ok(tx.entries(name, &Scan::default(), true, &|_, row| row.is_some_and(&sight)).await?.len())
+    }
+
+    fn export_sight(&self, table: &Table, spaces: &[SpaceId]) -> impl Fn(&S::Row) -> bool + use<S, H> {
+        let config = self.config();
+        let sight = Sight::new(&config, table, false, true);
+        let own = [config.personal_alias(), config.stored_space(&config.personal_alias())];
+        let named: Vec<String> = spaces.iter().map(|space| config.stored_space(space.as_str())).collect();
+        let is_spaced = table.sync.as_ref().is_some_and(|sync| sync.scope == Scope::Space);
+        move |row: &S::Row| {
+            let space = row.text(SPACE_ID).filter(|_| is_spaced);
+            sight.sees(row) && space.is_none_or(|space| own.contains(&space) || named.contains(&space))
+        }
+    }
+
+    fn exported(&self, table: &str, sync: &TableSync, stored: S::Row, unreadable: &mut Vec<Unreadable>) -> Value {
+        let (id, at) = (stored.text(ID).unwrap_or_default(), newest_stamp(&stored));
+        let is_sealed = is_row_sealed(&self.config(), sync, &stored);
+        let shown = self.opened(table, sync, stored);
+        let mut json = Map::new();
+        for (name, value) in shown.fields() {
+            if is_hidden(&name) || matches!(&*name, DELETED_AT | MOVED_TO | SHARE_PROOF | UPDATED_AT) {
+                continue;
+            }
+            let is_closed = is_sealed && value.is_sealed();
+            match value.to_json().ok().filter(|_| !is_closed) {
+                Some(value) => drop(json.insert(name, value)),
+                None => unreadable.push(Unreadable { id: id.clone(), field: name }),
+            }
+        }
+        if let Some(space) = shown.text(SPACE_ID).filter(|_| sync.scope == Scope::Space) {
+            json.insert(SPACE_ID.to_owned(), self.config().wire_space(&space).into());
+        }
+        if let Some(at) = at {
+            json.insert(UPDATED_AT.to_owned(), at.to_string().into());
+        }
+        Value::Object(json)
+    }
+}
