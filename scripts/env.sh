@@ -12,7 +12,7 @@ tsc="$root/node_modules/@typescript/native/bin/tsc"
 wasm_paths="--remap-path-prefix=$root/= --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/="
 # How modules are optimised. The features are what the browsers that this package supports can run, and rustc uses. Naming
 # them matters: with --all-features wasm-opt writes modules that Chromium refuses.
-wasm_opt=(-Oz --converge --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
+wasm_opt=(--converge --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
 	--enable-reference-types --enable-multivalue --strip-debug --strip-producers)
 
 say() { printf '%s\n' "$@"; }

@@ -22,10 +22,11 @@ const manifest = {
       default: './svelte.svelte.js',
     },
     './engine.wasm': './engine.wasm',
+    './archive.wasm': './archive.wasm',
     './package.json': './package.json',
   },
   types: './index.d.ts',
-  files: ['*.js', '*.js.map', '*.d.ts', 'engine.wasm', 'snippets', 'LICENSE-*'],
+  files: ['*.js', '*.js.map', '*.d.ts', 'engine.wasm', 'archive.wasm', 'snippets', 'LICENSE-*'],
   peerDependencies: { svelte: '>=5.7.0' },
   peerDependenciesMeta: { svelte: { optional: true } },
 };

@@ -4,12 +4,14 @@ use crate::lines::unreadable;
 use crate::manifest::BLIND;
 use crate::structure::{self, Entry};
 use crate::{Error, Limits, Lines, Manifest, Result, Sealed};
+use serde_json::Value;
 use std::io::{Read, Seek};
 use zip::ZipArchive;
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const README: &str = "README.md";
 pub(crate) const SEALED: &str = "data.sealed";
+pub(crate) const INCOMPLETE: &str = "incomplete.json";
 /// No manifest is longer; what is longer is none.
 const MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -66,7 +68,16 @@ impl<R: Read + Seek> Archive<R> {
     /// Entries that this version does not know, which it passes over.
     pub fn unknown_entries(&self) -> Vec<&str> {
         let names = self.entries.iter().map(|entry| entry.name.as_str());
-        names.filter(|name| !matches!(*name, MANIFEST | README | SEALED) && table_of(name).is_none()).collect()
+        names
+            .filter(|name| !matches!(*name, MANIFEST | README | SEALED | INCOMPLETE) && table_of(name).is_none())
+            .collect()
+    }
+
+    /// What could not be read when it was written, and is not in it: a list of `{ table, id, field }`. Empty: it is complete.
+    pub fn missing(&mut self) -> Result<Vec<Value>> {
+        let text = read_entry(&mut self.zip, &self.entries, INCOMPLETE, MANIFEST_BYTES)?;
+        let list = text.map_or(Ok(Vec::new()), |text| serde_json::from_slice(&text));
+        list.map_err(|_| Error::damaged("incomplete.json is no list"))
     }
 
     /// The rows of a table; none when it has no such table. [`Error::PassphraseRequired`] while it is sealed.
@@ -114,7 +125,7 @@ impl Archive<std::io::Cursor<Vec<u8>>> {
     pub(crate) fn inside(body: Vec<u8>, manifest: Manifest, limits: Limits) -> Result<Self> {
         let (mut zip, entries) = open_zip(std::io::Cursor::new(body), &limits)?;
         if let Some(copy) = read_entry(&mut zip, &entries, MANIFEST, MANIFEST_BYTES)? {
-            let mut copy: serde_json::Value = serde_json::from_slice(&copy).unwrap_or_default();
+            let mut copy: Value = serde_json::from_slice(&copy).unwrap_or_default();
             copy.as_object_mut().and_then(|copy| copy.remove(BLIND));
             let has_check = manifest.seal.as_ref().is_some_and(|seal| seal.key_check.is_some());
             if copy != manifest.sealed_copy() || !has_check {

@@ -69,6 +69,12 @@ impl SealKey {
         Self(bytes)
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0)
+    }
+
     /// What stands in the manifest, and no other key gives.
     #[must_use]
     pub fn check(&self) -> [u8; 16] {

@@ -1,11 +1,12 @@
 //! Writing an archive.
 
 use crate::manifest::{BLIND, Manifest, SealParameters};
-use crate::reader::{MANIFEST, README, SEALED};
+use crate::reader::{INCOMPLETE, MANIFEST, README, SEALED};
 use crate::seal::{ITERATIONS, SealKey, SealRandom};
 use crate::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -43,7 +44,7 @@ impl<W: Write> Writer<W> {
         Self::begin(to, &Manifest { seal: None, ..manifest.clone() }.to_json())
     }
 
-    fn begin(to: W, manifest: &serde_json::Value) -> Result<Self> {
+    fn begin(to: W, manifest: &Value) -> Result<Self> {
         let zip = ZipWriter::new_stream(Counted { to, bytes: 0 });
         let mut writer = Self { zip, tables: BTreeSet::new(), entry_bytes: 0 };
         let text = serde_json::to_vec_pretty(manifest).map_err(std::io::Error::other)?;
@@ -71,6 +72,12 @@ impl<W: Write> Writer<W> {
         }
         self.put(json.as_bytes())?;
         self.put(b"\n")
+    }
+
+    /// Says what could not be read, and so is not in it: a list of `{ table, id, field }`. Once, after the last table.
+    pub fn missing(&mut self, fields: &[Value]) -> Result<()> {
+        self.entry(INCOMPLETE, CompressionMethod::Deflated)?;
+        self.put(&serde_json::to_vec(fields).map_err(std::io::Error::other)?)
     }
 
     /// Ends it; gives what was written to.
@@ -137,6 +144,11 @@ impl SealedWriter {
     /// Writes a row; see [`Writer::row`].
     pub fn row(&mut self, json: &str) -> Result<()> {
         self.body.row(json)
+    }
+
+    /// Says what is not in it; see [`Writer::missing`].
+    pub fn missing(&mut self, fields: &[Value]) -> Result<()> {
+        self.body.missing(fields)
     }
 
     /// Seals it and writes it.

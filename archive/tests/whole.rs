@@ -155,6 +155,19 @@ fn a_passphrase_is_one_however_its_letters_are_spelt() {
 }
 
 #[test]
+fn what_is_missing_is_said() {
+    let missing = [json!({ "table": "tasks", "id": "a", "field": "title" })];
+    let mut writer = Writer::new(Vec::new(), &manifest()).unwrap();
+    writer.missing(&missing).unwrap();
+    assert_eq!(open(&writer.finish().unwrap()).unwrap().missing().unwrap(), missing);
+    let mut writer = SealedWriter::with_key(&manifest(), key(), random()).unwrap();
+    writer.missing(&missing).unwrap();
+    let bytes = writer.finish(Vec::new()).unwrap();
+    assert_eq!(unseal(&bytes, &key()).unwrap().missing().unwrap(), missing);
+    assert!(open(&plain(&small())).unwrap().missing().unwrap().is_empty());
+}
+
+#[test]
 fn a_table_comes_once_and_a_row_is_one_line() {
     let mut writer = Writer::new(Vec::new(), &manifest()).unwrap();
     writer.table("tasks").unwrap();

@@ -1,6 +1,7 @@
 /** `openEngine` and the engine it gives. */
 
 import { EngineAccess, syncWaiter } from './access.js';
+import type { Archives } from './archive-types.js';
 import {
   flagsArgument,
   functionArgument,
@@ -153,6 +154,7 @@ class OpenEngine extends ActorWriter implements Engine {
   readonly #connection: Connection;
   readonly #live: LiveQueries;
   readonly #events: Emitter<EngineEvents>;
+  readonly archive: Archives;
 
   constructor(connection: Connection, live: LiveQueries, events: Emitter<EngineEvents>, sync: Sync, vault: Vault) {
     super(connection, live, null);
@@ -161,6 +163,13 @@ class OpenEngine extends ActorWriter implements Engine {
     this.#events = events;
     this.sync = sync;
     this.vault = vault;
+    // Few pages ever need it: it is loaded with its first use.
+    const archives = async () => new (await import('./archive.js')).EngineArchives(() => connection);
+    this.archive = {
+      export: async (options) => (await archives()).export(options),
+      inspect: async (file) => (await archives()).inspect(file),
+      import: async (file, options) => (await archives()).import(file, options),
+    };
     this.conflicts = {
       subscribe: (run) => events.on('conflict', run),
       restore: async (conflict: Conflict) => {

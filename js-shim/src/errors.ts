@@ -46,6 +46,18 @@ export const errorCodes = [
   'rotation_in_progress',
   'vault_locked',
   'wrapped_key_malformed',
+  // Archives
+  'archive_damaged',
+  'archive_too_large',
+  'archive_unreadable',
+  'manifest_invalid',
+  'not_an_archive',
+  'passphrase_required',
+  'row_invalid',
+  'schema_too_old',
+  'unsupported_version',
+  'wrong_passphrase',
+  'wrong_passphrase_or_damaged',
   // The engine itself
   'engine_load_failed',
   'engine_panicked',

@@ -12,6 +12,7 @@ export function openEngine(options: EngineOptions): Promise<Engine> {
   return openWith({ loadModule, createInstance }, options);
 }
 
+export type * from './archive-types.js';
 export { type ErrorDetails, errorCodes, ManaError, type ManaErrorCode } from './errors.js';
 export { liveQuery } from './live-function.js';
 export type { ModuleSource } from './load.js';

@@ -236,6 +236,10 @@ export interface RawEngine {
   /** `dry`: says what it would come to. */
   adoptGuestData(dry: boolean): Promise<RawGuestData>;
   discardGuestData(): Promise<number>;
+  exportPage(table: string, spaces: string[], after: string | undefined, limit: number): Promise<RawExportPage>;
+  exportCount(table: string, spaces: string[]): Promise<number>;
+  /** `rows`: a list as JSON. */
+  importPage(table: string, rows: string, how: RawImportHow): Promise<RawImportPage>;
   setVisibility(table: string, id: string, visibility: string): Promise<RawWritten>;
   /** The first of the keys is the record's id there. */
   moveToSpace(table: string, id: string, spaceId: string): Promise<RawWritten>;
@@ -252,6 +256,31 @@ export interface RawEngine {
   log(limit: number): Promise<object[]>;
   close(): void;
   destroy(force: boolean): Promise<void>;
+}
+
+export interface RawExportPage {
+  /** One row per line, as JSON. */
+  lines: string;
+  count: number;
+  next: string | null;
+  unreadable: { id: string; field: string }[];
+}
+
+export interface RawImportHow {
+  overwrite: boolean;
+  dryRun: boolean;
+  spaceId: string | null;
+  exportedAt: string;
+  schemaVersion: number;
+}
+
+export interface RawImportPage {
+  new: number;
+  changed: number;
+  unchanged: number;
+  deleted: number;
+  renamed: { from: string; to: string }[];
+  left: { id: string | null; position: number; code: ManaErrorCode; message: string }[];
 }
 
 export interface RawTx {

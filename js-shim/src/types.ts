@@ -1,5 +1,6 @@
 /** The public types of the package. */
 
+import type { Archives } from './archive-types.js';
 import type { ManaError, ManaErrorCode } from './errors.js';
 import type { ModuleSource } from './load.js';
 import type { BoundNames, EncryptionOptions, Vault, VaultOptions } from './vault-types.js';
@@ -929,6 +930,8 @@ export interface Engine extends Writer {
   readonly conflicts: Conflicts;
   /** The key for what is sealed. */
   readonly vault: Vault;
+  /** Backups: the user's records as a file, and what is in such a file. */
+  readonly archive: Archives;
   /** Whether a row shows a sealed value that cannot be opened now: its vault is locked, or its key is not here. */
   isLocked(row: object): boolean;
   /** What is stored, for developers' tools. */

@@ -12,6 +12,7 @@ import type {
   RawExplanation,
   RawFound,
   RawHost,
+  RawImportHow,
   RawOptions,
   RawQuery,
   RawStatus,
@@ -225,6 +226,18 @@ export class InstanceDouble implements RawEngine {
   discardGuestData() {
     this.#called('discardGuestData');
     return this.later(() => 3);
+  }
+  exportPage(table: string, spaces: string[], after: string | undefined, limit: number) {
+    this.#called('exportPage', table, spaces, after, limit);
+    return this.later(() => ({ lines: '{"id":"a"}\n', count: 1, next: null, unreadable: [] }));
+  }
+  exportCount(table: string, spaces: string[]) {
+    this.#called('exportCount', table, spaces);
+    return this.later(() => 1);
+  }
+  importPage(table: string, rows: string, how: RawImportHow) {
+    this.#called('importPage', table, rows, how);
+    return this.later(() => ({ new: 1, changed: 0, unchanged: 0, deleted: 0, renamed: [], left: [] }));
   }
   setVisibility(table: string, id: string, visibility: string) {
     this.#called('setVisibility', table, id, visibility);

@@ -164,9 +164,17 @@ fn print_manifest(manifest: &Manifest, is_sealed: bool) {
 
 fn verify(file: &Path, passphrase: &Passphrase) -> Done {
     let mut archive = open(file)?;
-    let counts = if archive.is_sealed() { unseal(archive, passphrase)?.verify()? } else { archive.verify()? };
+    let (counts, missing) = if archive.is_sealed() {
+        let mut opened = unseal(archive, passphrase)?;
+        (opened.verify()?, opened.missing()?)
+    } else {
+        (archive.verify()?, archive.missing()?)
+    };
     for (table, rows) in &counts {
         println!("{table}: {rows} rows");
+    }
+    if !missing.is_empty() {
+        println!("incomplete: {} values could not be read when it was written", missing.len());
     }
     println!("ok: {} tables, {} rows", counts.len(), counts.iter().map(|(_, rows)| rows).sum::<u64>());
     Ok(())

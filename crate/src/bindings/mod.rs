@@ -3,6 +3,7 @@
 //! Every method takes `&self` and gives a promise that settles, or throws an `Error` with `code`, `retryable` and
 //! `details`. The TypeScript shim is the only caller; its `raw.ts` mirrors these signatures.
 
+mod archive;
 mod convert;
 mod engine;
 mod error;

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::write::{Fate, Restored, Writer};
-use crate::model::{ID, SPACE_ID, Scope, SpaceId, Stamp, TableSync, UPDATED_AT};
+use crate::model::{ID, Place, SPACE_ID, Scope, SpaceId, Stamp, TableSync, UPDATED_AT, steps_from};
 use crate::store::{Row, Store};
 use serde_json::Value;
 use std::rc::Rc;
@@ -18,6 +18,8 @@ pub struct Import {
     pub dry_run: bool,
     /// The space that all rows go to; `None`: the user's own, but for rows of shared spaces that the user is in.
     pub space: Option<SpaceId>,
+    /// The version of the app's data that the rows are of; `None`: this one.
+    pub schema_version: Option<u32>,
     /// When the archive was written: no row is newer.
     pub exported_at: Option<Stamp>,
 }
@@ -93,7 +95,8 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn restored(&self, sync: &TableSync, row: &Value, how: &Import) -> Result<Restored<S::Row>> {
         let invalid = |what: &str| Error::new(Kind::InvalidRecord, format!("the row {what}; it was not taken"));
         let id = row[ID].as_str().ok_or_else(|| invalid("has no id"))?;
-        let parsed = S::Row::from_json(row).ok_or_else(|| invalid("is no object"))?;
+        let brought = brought(row, sync, how.schema_version.unwrap_or(sync.schema_version));
+        let parsed = S::Row::from_json(&brought).ok_or_else(|| invalid("is no object"))?;
         let said = row[UPDATED_AT].as_str().and_then(|at| Stamp::parse(at).ok());
         let config = self.config();
         let own = || config.stored_space(&config.personal_alias());
@@ -110,6 +113,27 @@ impl<S: Store, H: Host> Engine<S, H> {
             at: said.into_iter().chain(how.exported_at).min(),
         })
     }
+}
+
+/// A row of an older version as one of this one; of two fields that become one, that of the later version stays.
+fn brought(row: &Value, sync: &TableSync, version: u32) -> Value {
+    let mut row = row.clone();
+    for step in steps_from(&sync.migrations, version) {
+        let Some(fields) = row.as_object_mut() else { break };
+        let all = std::mem::take(fields);
+        let (moving, staying): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(name, _)| !matches!(step.place_of(name), Place::Stays));
+        fields.extend(staying);
+        for (name, value) in moving {
+            if let Place::Moves(to) = step.place_of(&name) {
+                fields.entry(to.to_string()).or_insert(value);
+            }
+        }
+        for (name, value) in &step.defaults {
+            fields.entry(name.to_string()).or_insert_with(|| value.clone());
+        }
+    }
+    row
 }
 
 impl ImportPage {

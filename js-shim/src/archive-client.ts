@@ -1,0 +1,110 @@
+/** A job's other side: starts it, asks it, and ends it. */
+
+import type { JobCalls } from './archive-job.js';
+import type { Answered, Asked } from './archive-worker.js';
+import { isCoded, ManaError, toManaError } from './errors.js';
+
+/** Asks a job. */
+export type Ask = <Name extends keyof JobCalls>(
+  name: Name,
+  ...given: Parameters<JobCalls[Name]>
+) => Promise<ReturnType<JobCalls[Name]>>;
+
+/** Runs `work` with a job of its own, in a worker where the platform lets one start. What `signal` says ends it at once. */
+export async function withJob<T>(signal: AbortSignal | undefined, work: (ask: Ask) => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  const job = await startJob();
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  const ask: Ask = (name, ...given) => Promise.race([job.ask(name, ...given), aborted]);
+  // Nobody may be waiting for an answer when it is aborted.
+  aborted.catch(() => {});
+  try {
+    return await work(ask);
+  } finally {
+    job.end();
+  }
+}
+
+interface Job {
+  readonly ask: Ask;
+  end(): void;
+}
+
+async function startJob(): Promise<Job> {
+  // Written out in these forms because bundlers look for them: they copy the files and put their final addresses here.
+  const module = new URL('./archive.wasm', import.meta.url).href;
+  const job = (await inWorker()) ?? (await inPage());
+  try {
+    await job.ask('load', module);
+  } catch (cause) {
+    job.end();
+    throw new ManaError('engine_load_failed', `The module of archives could not be loaded from ${module}.`, {
+      details: { url: module },
+      retryable: true,
+      cause,
+    });
+  }
+  return job;
+}
+
+/** A worker, or nothing where none starts: a bundler may have left its file out, or a policy may forbid it. */
+async function inWorker(): Promise<Job | undefined> {
+  let worker: Worker;
+  try {
+    worker = new Worker(new URL('./archive-worker.js', import.meta.url), { type: 'module' });
+  } catch {
+    return undefined;
+  }
+  const waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: unknown) => void }>();
+  let asked = 0;
+  worker.addEventListener('message', ({ data }: MessageEvent<Answered>) => {
+    const one = waiting.get(data.id);
+    waiting.delete(data.id);
+    if ('thrown' in data) one?.reject(errorOf(data.thrown));
+    else one?.resolve(data.answer as never);
+  });
+  const job: Job = {
+    ask: (name, ...given) =>
+      new Promise((resolve, reject) => {
+        asked += 1;
+        waiting.set(asked, { resolve, reject });
+        worker.postMessage({ id: asked, name, given: given as never } satisfies Asked);
+      }),
+    end: () => worker.terminate(),
+  };
+  const failed = new Promise<boolean>((resolve) => {
+    worker.addEventListener('error', () => {
+      const error = new ManaError('internal', 'The worker of archives ended.', { retryable: true });
+      for (const one of waiting.values()) one.reject(error);
+      resolve(false);
+    });
+  });
+  const ready = job.ask('derive', '', new Uint8Array(16), 1).then(
+    () => true,
+    // It answers, if only that its module is not loaded.
+    () => true,
+  );
+  if (await Promise.race([ready, failed])) return job;
+  worker.terminate();
+  return undefined;
+}
+
+async function inPage(): Promise<Job> {
+  const { ArchiveJob } = await import('./archive-job.js');
+  const job = new ArchiveJob();
+  const ask: Ask = async (name, ...given) => {
+    try {
+      return await job.call(name, given);
+    } catch (error) {
+      throw errorOf(error as Error);
+    }
+  };
+  return { ask, end: () => {} };
+}
+
+function errorOf(thrown: { readonly message: string; readonly code?: unknown; readonly details?: unknown }): ManaError {
+  const error = Object.assign(new Error(thrown.message), { code: thrown.code, details: thrown.details });
+  return isCoded(error) ? toManaError(error) : new ManaError('internal', thrown.message, { cause: error });
+}

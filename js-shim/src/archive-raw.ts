@@ -1,0 +1,49 @@
+/** The border to the WASM module of archives. Not part of the public surface. */
+
+export interface ArchiveGlue {
+  initSync(options: { module: WebAssembly.Module }): unknown;
+  ArchiveReader: new (size: number, read: (from: number, to: number) => Uint8Array) => RawReader;
+  ArchiveWriter: new (manifest: string, key: Uint8Array | undefined, random: Uint8Array) => RawWriter;
+  deriveKey(normalized: string, salt: Uint8Array, iterations: number): Uint8Array;
+}
+
+export interface RawReader {
+  /** A `Description` as JSON. */
+  describe(): string;
+  unseal(key: Uint8Array): void;
+  /** A list of `MissingValue` as JSON. */
+  missing(): string;
+  table(name: string): void;
+  /** Rows as a JSON list, and the numbers of their lines. */
+  next(bytes: number): [string, Float64Array] | null;
+}
+
+export interface RawWriter {
+  table(name: string): void;
+  rows(lines: string): void;
+  missing(fields: string): void;
+  take(): Uint8Array;
+  finish(): Uint8Array;
+}
+
+/** What a reader says of its archive. */
+export interface Description {
+  readonly manifest: RawManifest;
+  readonly isSealed: boolean;
+  readonly tables: readonly { readonly name: string; readonly bytes: number }[];
+  readonly unknown: readonly string[];
+  readonly seal: { readonly iterations: number; readonly salt: readonly number[] } | null;
+}
+
+/** docs/archive-format.md describes it. */
+export interface RawManifest {
+  readonly formatVersion: 2;
+  readonly schemaVersion: number;
+  readonly producedBy: string;
+  readonly exportedAt: string;
+  readonly userId: string;
+  readonly scope: { readonly type: 'full' } | { readonly type: 'filtered'; readonly appIds: readonly string[] };
+  readonly rowCounts?: Readonly<Record<string, number>>;
+  readonly fieldsPlaintext: boolean;
+  readonly passphrase?: object;
+}

@@ -1,0 +1,320 @@
+/** `engine.archive`: rows go between the engine and a job that knows the format, page by page. */
+
+import { type Ask, withJob } from './archive-client.js';
+import type { Description, RawManifest } from './archive-raw.js';
+import type {
+  ArchiveInfo,
+  ArchiveProgress,
+  Archives,
+  ExportOptions,
+  ExportResult,
+  ImportedTable,
+  ImportOptions,
+  ImportResult,
+  MissingValue,
+} from './archive-types.js';
+import { functionArgument, optionsArgument, textArgument, textsArgument, wordArgument } from './arguments.js';
+import type { Connection } from './connection.js';
+import { invalidArgument, ManaError } from './errors.js';
+import type { RawExportPage, RawImportHow, RawImportPage, RawOptions } from './raw.js';
+
+/** Rows of one page. */
+const PAGE_ROWS = 500;
+/** Bytes of one page of an archive, some. */
+const PAGE_BYTES = 256 * 1024;
+/** Parts of the file are handed to the browser at this size, which may keep them on disk. */
+const PART_BYTES = 4 * 1024 * 1024;
+/** OWASP's for PBKDF2-HMAC-SHA256. */
+const ITERATIONS = 600_000;
+
+type Report = (progress: ArchiveProgress) => void;
+
+/** The archives of an engine. */
+export class EngineArchives implements Archives {
+  readonly #connection: () => Connection;
+
+  constructor(connection: () => Connection) {
+    this.#connection = connection;
+  }
+
+  async export(options?: ExportOptions): Promise<ExportResult> {
+    const { appIds, spaces, passphrase, onProgress, signal } = optionsArgument(options, 'The options of export');
+    const apps = this.#apps(appIds && textsArgument(appIds, 'appIds'));
+    const named = textsArgument(spaces ?? [], 'spaces');
+    const words = passphrase === undefined ? undefined : newPassphrase(passphrase);
+    const report = reporter(onProgress);
+    const tables = apps.flatMap((app) => Object.keys(this.#options.apps[app]?.tables ?? {}));
+    await this.#ensure(apps);
+    const counts = await this.#counts(tables, named);
+    const manifest = this.#manifest(appIds && apps, counts);
+    return withJob(signal, async (ask) => {
+      const random = crypto.getRandomValues(new Uint8Array(44));
+      if (words !== undefined) report({ phase: 'key', table: null, done: 0, total: null });
+      const key = words === undefined ? undefined : await deriveKey(ask, words, random.slice(0, 16), ITERATIONS);
+      await ask('write', JSON.stringify(manifest), key, random);
+      const file = new Parts();
+      const written = new Written(counts);
+      for (const table of tables) {
+        await ask('writeTable', table);
+        await this.#exportTable(table, named, async (lines, missing, count) => {
+          file.add(await ask('writeRows', lines));
+          written.add(table, missing, count);
+          report({ phase: 'rows', table, done: written.rows(table), total: counts[table] ?? 0 });
+        });
+      }
+      report({ phase: 'file', table: null, done: 0, total: null });
+      file.add(await ask('finish', JSON.stringify(written.missing)));
+      const name = fileName(manifest, words !== undefined);
+      return { blob: file.blob(), fileName: name, rowCounts: written.counts, missing: written.missing };
+    });
+  }
+
+  async inspect(file: Blob): Promise<ArchiveInfo> {
+    fileArgument(file);
+    return withJob(undefined, async (ask) => infoOf(await ask('read', file)));
+  }
+
+  async import(file: Blob, options?: ImportOptions): Promise<ImportResult> {
+    fileArgument(file);
+    const { passphrase, mode, dryRun, spaceId, onProgress, signal } = optionsArgument(options, 'The options of import');
+    const overwrite = wordArgument(mode ?? 'merge', ['merge', 'overwrite'], 'A mode') === 'overwrite';
+    const space = spaceId === undefined ? null : textArgument(spaceId, 'spaceId');
+    if (passphrase !== undefined) textArgument(passphrase, 'passphrase');
+    const report = reporter(onProgress);
+    return withJob(signal, async (ask) => {
+      let described = await ask('read', file);
+      this.#checkVersion(described.manifest.schemaVersion);
+      if (described.seal) described = await unsealed(ask, described.seal, passphrase, report);
+      const { exportedAt, schemaVersion, rowCounts = {} } = described.manifest;
+      const how = { overwrite, dryRun: dryRun === true, spaceId: space, exportedAt, schemaVersion };
+      const result = new Imported(JSON.parse(await ask('missing')));
+      for (const { name } of described.tables) {
+        if (!this.#isSynced(name)) result.skipped.push(name);
+        else
+          await this.#importTable(ask, name, how, result, (done) => {
+            signal?.throwIfAborted();
+            report({ phase: 'rows', table: name, done, total: rowCounts[name] ?? null });
+          });
+      }
+      return result.shown();
+    });
+  }
+
+  get #options(): RawOptions {
+    return this.#connection().options;
+  }
+
+  #apps(asked: readonly string[] | undefined): readonly string[] {
+    const known = Object.keys(this.#options.apps);
+    const unknown = asked?.find((app) => !known.includes(app));
+    if (unknown === undefined) return asked ?? known;
+    throw new ManaError('unknown_app', `There is no app ${unknown} in \`apps\`.`, { details: { appId: unknown } });
+  }
+
+  #isSynced(table: string): boolean {
+    return Object.values(this.#options.apps).some(({ tables }) => Object.hasOwn(tables, table));
+  }
+
+  /** What is not on the device cannot be in its backup. */
+  async #ensure(apps: readonly string[]): Promise<void> {
+    for (const app of apps) {
+      const isLazy = this.#options.sync !== null && this.#options.apps[app]?.sync === 'lazy';
+      if (isLazy) await this.#connection().run((raw) => raw.ensure(app));
+    }
+  }
+
+  async #counts(tables: readonly string[], spaces: string[]): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const table of tables) counts[table] = await this.#connection().run((raw) => raw.exportCount(table, spaces));
+    return counts;
+  }
+
+  #manifest(appIds: readonly string[] | undefined, rowCounts: Record<string, number>): RawManifest {
+    const { schema, user } = this.#options;
+    return {
+      formatVersion: 2,
+      schemaVersion: schema.version,
+      producedBy: '@mana/sync-engine',
+      exportedAt: new Date().toISOString(),
+      userId: user?.id ?? 'guest',
+      scope: appIds ? { type: 'filtered', appIds } : { type: 'full' },
+      rowCounts,
+      fieldsPlaintext: true,
+    };
+  }
+
+  async #exportTable(
+    table: string,
+    spaces: string[],
+    take: (lines: string, missing: readonly MissingValue[], count: number) => Promise<void>,
+  ): Promise<void> {
+    let after: string | null = null;
+    do {
+      const page: RawExportPage = await this.#connection().run((raw) =>
+        raw.exportPage(table, spaces, after ?? undefined, PAGE_ROWS),
+      );
+      const missing = page.unreadable.map(({ id, field }) => ({ table, id, field }));
+      if (page.count > 0) await take(page.lines, missing, page.count);
+      after = page.next;
+    } while (after !== null);
+  }
+
+  async #importTable(
+    ask: Ask,
+    table: string,
+    how: RawImportHow,
+    result: Imported,
+    report: (done: number) => void,
+  ): Promise<void> {
+    await ask('readTable', table);
+    const counts = result.begin(table);
+    for (let done = 0; ; report(done)) {
+      const page = await ask('readRows', PAGE_BYTES);
+      if (!page) return;
+      const became = await this.#connection().run((raw) => raw.importPage(table, page.rows, how));
+      counts.add(became, page.lines);
+      done += page.lines.length;
+    }
+  }
+
+  /** Rows of two versions back are brought forward by the app's `migrations`; older ones nobody has tried. */
+  #checkVersion(version: number): void {
+    const { version: here } = this.#options.schema;
+    const details = { stored: version, wanted: here };
+    if (version > here) {
+      const message = `The archive was written by a newer version of the app (${version}, this is ${here}): update the app.`;
+      throw new ManaError('schema_too_new', message, { details });
+    }
+    if (version < here - 2) {
+      const message = `The archive was written by a version of the app that is too old (${version}, this is ${here}).`;
+      throw new ManaError('schema_too_old', message, { details });
+    }
+  }
+}
+
+function fileArgument(file: unknown): void {
+  if (!(file instanceof Blob)) throw invalidArgument('An archive is a Blob or a File.');
+}
+
+function newPassphrase(words: unknown): string {
+  if (typeof words === 'string' && words !== '') return words;
+  throw invalidArgument('A passphrase is a text that is not empty.');
+}
+
+function reporter(onProgress: Report | undefined): Report {
+  if (onProgress === undefined) return () => {};
+  return functionArgument(onProgress, 'onProgress');
+}
+
+/** PBKDF2 of the passphrase in NFKC: by the platform, which is faster and does not hold up anything, or by the module. */
+async function deriveKey(
+  ask: Ask,
+  words: string,
+  salt: Uint8Array<ArrayBuffer>,
+  iterations: number,
+): Promise<Uint8Array> {
+  const subtle = globalThis.crypto?.subtle;
+  if (!subtle) return ask('derive', words, salt, iterations);
+  const key = await subtle.importKey('raw', new TextEncoder().encode(words), 'PBKDF2', false, ['deriveBits']);
+  return new Uint8Array(await subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations }, key, 256));
+}
+
+async function unsealed(
+  ask: Ask,
+  { salt, iterations }: NonNullable<Description['seal']>,
+  passphrase: string | undefined,
+  report: Report,
+): Promise<Description> {
+  if (passphrase === undefined) {
+    throw new ManaError('passphrase_required', 'The archive is sealed: its passphrase is needed.');
+  }
+  report({ phase: 'key', table: null, done: 0, total: null });
+  const key = await deriveKey(ask, passphrase.normalize('NFKC'), Uint8Array.from(salt), iterations);
+  report({ phase: 'file', table: null, done: 0, total: null });
+  return ask('unseal', key);
+}
+
+function infoOf({ manifest, isSealed }: Description): ArchiveInfo {
+  const { exportedAt, producedBy, userId, scope, schemaVersion, rowCounts = {} } = manifest;
+  const appIds = scope.type === 'full' ? null : scope.appIds;
+  return { isSealed, exportedAt, producedBy, userId, appIds, schemaVersion, rowCounts };
+}
+
+function fileName({ scope, exportedAt }: RawManifest, isSealed: boolean): string {
+  const what = scope.type === 'full' ? 'full' : scope.appIds.join('-');
+  return `mana-${what.replace(/[^\w-]+/g, '_')}-${exportedAt.slice(0, 10)}${isSealed ? '.sealed' : ''}.mana`;
+}
+
+/** The parts of a file. */
+class Parts {
+  readonly #parts: Blob[] = [];
+  #waiting: Uint8Array<ArrayBuffer>[] = [];
+  #bytes = 0;
+
+  add(bytes: Uint8Array): void {
+    this.#waiting.push(bytes as Uint8Array<ArrayBuffer>);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= PART_BYTES) this.#hand();
+  }
+
+  blob(): Blob {
+    this.#hand();
+    return new Blob(this.#parts, { type: 'application/zip' });
+  }
+
+  #hand(): void {
+    this.#parts.push(new Blob(this.#waiting));
+    this.#waiting = [];
+    this.#bytes = 0;
+  }
+}
+
+/** What went into an archive. */
+class Written {
+  readonly missing: MissingValue[] = [];
+  readonly counts: Record<string, number>;
+
+  constructor(tables: Readonly<Record<string, number>>) {
+    this.counts = Object.fromEntries(Object.keys(tables).map((table) => [table, 0]));
+  }
+
+  add(table: string, missing: readonly MissingValue[], count: number): void {
+    this.missing.push(...missing);
+    this.counts[table] = this.rows(table) + count;
+  }
+
+  rows(table: string): number {
+    return this.counts[table] ?? 0;
+  }
+}
+
+/** What came of an archive. */
+class Imported {
+  readonly skipped: string[] = [];
+  readonly #missing: readonly MissingValue[];
+  readonly #tables: ImportedTable[] = [];
+  readonly #renamed: ImportResult['renamed'][number][] = [];
+  readonly #left: ImportResult['left'][number][] = [];
+
+  constructor(missing: readonly MissingValue[]) {
+    this.#missing = missing;
+  }
+
+  begin(table: string): { add(page: RawImportPage, lines: Float64Array): void } {
+    const counts = { table, new: 0, changed: 0, unchanged: 0, deleted: 0, left: 0 };
+    this.#tables.push(counts);
+    return {
+      add: (page, lines) => {
+        for (const what of ['new', 'changed', 'unchanged', 'deleted'] as const) counts[what] += page[what];
+        counts.left += page.left.length;
+        this.#renamed.push(...page.renamed.map((names) => ({ table, ...names })));
+        for (const { position, ...left } of page.left) this.#left.push({ table, line: lines[position] ?? 0, ...left });
+      },
+    };
+  }
+
+  shown(): ImportResult {
+    const [tables, renamed, left] = [this.#tables, this.#renamed, this.#left];
+    return { tables, renamed, left, skipped: this.skipped, missing: this.#missing };
+  }
+}

@@ -1,0 +1,193 @@
+// A person's backup, written and read by the package in a real browser: by themselves, and by another person.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { root } from '../../support/places.mjs';
+import { BareDevices } from '../support/bare-devices.mjs';
+
+const words = 'correct horse battery staple';
+const fixture = async (name) => (await readFile(join(root, 'archive/tests/fixtures', name))).toString('base64');
+const sum = ({ tables }, what) => tables.reduce((total, table) => total + table[what], 0);
+
+describe('an archive', { timeout: 300_000 }, () => {
+  let devices;
+
+  before(async () => {
+    devices = await BareDevices.start('archive.js');
+  });
+  after(() => devices?.stop());
+
+  async function ada() {
+    const device = await devices.profile();
+    await device.told('open', null, 'ada', 7);
+    await device.told('add', 'tasks', [
+      { id: 'a', title: 'a secret', notes: 'of mine', done: false },
+      { id: 'b', title: 'Grüße 🚀', done: true },
+    ]);
+    await device.told('add', 'userSettings', [{ id: 'theme', value: 'dark' }]);
+    await device.told('add', 'drafts', [{ id: 'd', text: 'stays here' }]);
+    return device;
+  }
+
+  it('of_one_person_becomes_anothers_own_on_all_their_devices', async () => {
+    const from = await ada();
+    const plain = await from.told('export', 'plain');
+    assert.deepEqual(plain.rowCounts, { tasks: 2, projects: 0, emptyTable: 0, userSettings: 1 });
+    assert.match(plain.fileName, /^mana-full-\d{4}-\d\d-\d\d\.mana$/);
+    assert.deepEqual(plain.missing, []);
+    const sealed = await from.told('export', 'sealed', { passphrase: words, appIds: ['todo'] });
+    assert.match(sealed.fileName, /^mana-todo-.*\.sealed\.mana$/);
+    const info = await from.told('inspect', 'sealed');
+    assert.deepEqual([info.isSealed, info.userId, info.appIds, info.schemaVersion], [true, 'ada', ['todo'], 3]);
+
+    const { url } = devices.server;
+    const [one, other] = [await devices.profile(), await devices.profile()];
+    await one.told('open', url, 'bob', 9);
+    await other.told('open', url, 'bob', 9);
+    await one.told('take', 'sealed', await from.told('give', 'sealed'));
+    assert.equal(await one.told('import', 'sealed'), 'passphrase_required');
+    assert.equal(await one.told('import', 'sealed', { passphrase: 'another' }), 'wrong_passphrase');
+    const dry = await one.told('import', 'sealed', { passphrase: words, dryRun: true });
+    assert.deepEqual([sum(dry, 'new'), await one.told('rows', 'tasks')], [2, []]);
+    const taken = await one.told('import', 'sealed', { passphrase: words });
+    assert.deepEqual(taken, dry);
+    await one.told('sync');
+    await other.told('sync');
+    for (const device of [one, other]) {
+      const rows = await device.told('rows', 'tasks');
+      assert.deepEqual(
+        rows.map(({ id, title, notes, authorId }) => [id, title, notes, authorId]),
+        [
+          ['a', 'a secret', 'of mine', 'bob'],
+          ['b', 'Grüße 🚀', undefined, 'bob'],
+        ],
+      );
+    }
+  });
+
+  it('that_was_damaged_is_told_from_one_with_other_words_and_changes_nothing', async () => {
+    const device = await ada();
+    const { bytes } = await device.told('export', 'whole', { passphrase: words });
+    await device.told('damage', 'whole', 'damaged', Math.floor(bytes / 2));
+    await device.told('damage', 'whole', 'cut', -1);
+    const before = await device.told('rows', 'tasks');
+    assert.equal(await device.told('import', 'damaged', { passphrase: words, mode: 'overwrite' }), 'archive_damaged');
+    assert.ok(['archive_damaged', 'not_an_archive'].includes(await device.told('inspect', 'cut')));
+    assert.equal(await device.told('import', 'whole', { passphrase: 'x' }), 'wrong_passphrase');
+    await device.told('take', 'no zip', btoa('hello'));
+    assert.equal(await device.told('inspect', 'no zip'), 'not_an_archive');
+    assert.deepEqual(await device.told('rows', 'tasks'), before);
+  });
+
+  it('lets_what_is_newer_stand_unless_it_is_to_overwrite', async () => {
+    const device = await ada();
+    await device.told('export', 'backup');
+    await device.told('update', 'tasks', 'a', { title: 'edited since' });
+    await device.told('delete', 'tasks', 'b');
+    const merged = await device.told('import', 'backup');
+    assert.deepEqual([sum(merged, 'unchanged'), sum(merged, 'deleted'), sum(merged, 'changed')], [2, 1, 0]);
+    const [kept] = await device.told('rows', 'tasks');
+    assert.equal(kept.title, 'edited since');
+    const over = await device.told('import', 'backup', { mode: 'overwrite' });
+    assert.equal(sum(over, 'changed'), 2);
+    assert.deepEqual(
+      (await device.told('rows', 'tasks')).map(({ title }) => title),
+      ['a secret', 'Grüße 🚀'],
+    );
+  });
+
+  it('neither_goes_out_nor_in_while_the_vault_is_locked', async () => {
+    const device = await ada();
+    await device.told('export', 'before');
+    await device.told('lock');
+    assert.equal(await device.told('export', 'locked'), 'vault_locked');
+    await device.told('delete', 'tasks', 'a');
+    assert.equal(await device.told('import', 'before', { mode: 'overwrite' }), 'vault_locked');
+  });
+
+  it('goes_on_where_it_was_when_it_was_cancelled', async () => {
+    const device = await ada();
+    const workers = [];
+    device.page.on('worker', (worker) => workers.push(worker.url()));
+    await device.told('fill', 20_000);
+    const { told, rowCounts } = await device.told('export', 'many');
+    assert.ok(
+      workers.some((url) => url.endsWith('archive-worker.js')),
+      'in a worker',
+    );
+    assert.equal(rowCounts.projects, 20_000);
+    assert.equal(told.at(-2).done, 1, 'the last rows are those of the settings');
+    assert.ok(told.filter(({ table }) => table === 'projects').length > 10, 'in pages');
+    const other = await devices.profile();
+    await other.told('open', null, 'carol', 5);
+    await other.told('take', 'many', await device.told('give', 'many'));
+    assert.equal(await other.told('importCancelled', 'many'), 'AbortError');
+    const some = (await other.told('rows', 'tasks')).length;
+    assert.ok(some > 0, 'what was taken in stays');
+    const all = await other.told('import', 'many');
+    assert.equal(sum(all, 'new') + sum(all, 'unchanged'), 20_003);
+    assert.equal((await other.told('rows', 'projects')).length, 20_000);
+    const again = await other.told('import', 'many');
+    assert.equal(sum(again, 'unchanged'), 20_003, 'twice is once');
+  });
+
+  it('of_the_app_before_this_engine_is_read_whole', async () => {
+    const names = ['plain.mana', 'sealed.mana', 'sealed-badsha.mana', 'sealed-tampered.mana', 'v1-refused.mana'];
+    const device = await devices.profile();
+    await device.told('open', null, 'dora', 3, 55);
+    for (const name of names) await device.told('take', name, await fixture(name));
+    const taken = await device.told('import', 'plain.mana');
+    assert.deepEqual(
+      taken.tables.map(({ table, new: count }) => [table, count]),
+      [
+        ['tasks', 250],
+        ['projects', 12],
+        ['emptyTable', 0],
+        ['userSettings', 1],
+      ],
+    );
+    const [first] = await device.told('rows', 'tasks');
+    assert.equal(first.title, 'Grüße aus Zürich 🚀 0');
+    assert.match(first.nested.deep.s, /^"quoted"\n?.*\u2028/s);
+    const again = await device.told('import', 'sealed.mana', { passphrase: words });
+    assert.deepEqual([sum(again, 'unchanged'), sum(again, 'new')], [263, 0], 'the same, sealed');
+    const opened = (name) => device.told('import', name, { passphrase: words });
+    assert.equal(await opened('sealed-badsha.mana'), 'archive_damaged');
+    assert.equal(await opened('sealed-tampered.mana'), 'wrong_passphrase_or_damaged');
+    assert.equal(await device.told('inspect', 'v1-refused.mana'), 'unsupported_version');
+    for (const [version, code] of [
+      [58, 'schema_too_old'],
+      [54, 'schema_too_new'],
+    ]) {
+      const other = await devices.profile();
+      await other.told('open', null, 'dora', 3, version);
+      await other.told('take', 'plain.mana', await fixture('plain.mana'));
+      assert.equal(await other.told('import', 'plain.mana'), code);
+    }
+  });
+
+  it('opens_with_unzip', async () => {
+    const device = await ada();
+    await device.told('export', 'plain');
+    const directory = await mkdtemp(join(tmpdir(), 'mana-archive-'));
+    try {
+      const file = join(directory, 'backup.mana');
+      await writeFile(file, Buffer.from(await device.told('give', 'plain'), 'base64'));
+      const { stdout } = await promisify(execFile)('unzip', ['-p', file, 'data/tasks.jsonl']);
+      const rows = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      assert.deepEqual(
+        rows.map(({ title }) => title),
+        ['a secret', 'Grüße 🚀'],
+      );
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
