@@ -10,7 +10,7 @@ import { serve } from '../support/serve.mjs';
 import { makeApp, run, shippedSize, typeCheck, vite } from './fresh-app.mjs';
 import { outcomeOf } from './outcome.mjs';
 
-const works = { titles: ['Packed'], complaints: [] };
+const works = { titles: ['Packed'], restored: ['Packed'], complaints: [] };
 
 describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
   let app;
@@ -97,7 +97,7 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       // was stepped over, and 618,500 before what was refused could be sent again or discarded, and 664,000 before apps were pulled
       // only once they are asked for, and 690,000 before a server of protocol 1 was spoken to and data were brought to later versions, and 742,000
       // before there were archives: it has to go down again.
-      { limit: 752_000, parts: ['engine.wasm'] },
+      { limit: 758_000, parts: ['engine.wasm'] },
       // The aim is 170,000.
       { limit: 250_000, parts: ['archive.wasm'] },
       // The aim is 14,000. The limit was 15,000 before whatever an app passes was read with care, and the refused rows of a query
@@ -113,9 +113,10 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
     }
   });
 
-  it('puts the module beside the app once', async () => {
+  it('puts each module beside the app once', async () => {
     const assets = await readdir(join(app.directory, 'dist/assets'));
-    assert.equal(assets.filter((name) => name.endsWith('.wasm')).length, 1, assets.join(' '));
+    const modules = assets.filter((name) => name.endsWith('.wasm')).map((name) => name.split('-')[0]);
+    assert.deepEqual(modules.sort(), ['archive', 'engine'], assets.join(' '));
   });
 
   async function onServer(options, check) {

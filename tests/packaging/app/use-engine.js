@@ -1,4 +1,4 @@
-// Opens an engine as an app does, writes a row and reads it back.
+// Opens an engine as an app does, writes a row, reads it back, and brings it back from a backup.
 import { openEngine } from '@mana/sync-engine';
 
 export async function useEngine() {
@@ -12,9 +12,14 @@ export async function useEngine() {
       activeSpaceId: null,
     });
     await engine.table('tasks').add({ id: 't1', title: 'Packed' });
-    const titles = (await engine.table('tasks').toArray()).map((task) => task.title);
+    const read = async () => (await engine.table('tasks').toArray()).map((task) => task.title);
+    const titles = await read();
+    const { blob } = await engine.archive.export({ passphrase: 'words' });
+    await engine.table('tasks').delete('t1');
+    await engine.archive.import(blob, { passphrase: 'words', mode: 'overwrite' });
+    const restored = await read();
     await engine.destroy({ force: true });
-    return { titles };
+    return { titles, restored };
   } catch (error) {
     return { code: error.code, message: error.message };
   }
