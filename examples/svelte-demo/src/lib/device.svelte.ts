@@ -2,6 +2,7 @@
 import { type Engine, type EngineOptions, openEngine, type Transaction } from '@mana/sync-engine';
 import { Activity } from './activity.svelte.ts';
 import { explain } from './advice.ts';
+import { Backup } from './backup.svelte.ts';
 import { serverUrl } from './config.ts';
 import { Conflicts } from './conflicts.ts';
 import { Family } from './family.svelte.ts';
@@ -38,6 +39,7 @@ export class Device {
   readonly letters = new Letters(this);
   readonly conflicts = new Conflicts(this);
   readonly notebook = new Notebook(this);
+  readonly backup = new Backup(this);
   /** Who uses this device: a sample user, null for a guest, undefined when nobody has been chosen. */
   user = $state.raw<SampleUser | null | undefined>(undefined);
   engine = $state.raw<Engine | null>(null);
@@ -313,6 +315,7 @@ export class Device {
     this.letters.reset();
     this.conflicts.reset();
     this.notebook.reset();
+    this.backup.reset();
     this.lock.fresh = '';
     this.offered = 0;
   }

@@ -1,0 +1,72 @@
+// Words for backups.
+import type { ArchiveInfo, ArchiveProgress, ImportedTable, ImportResult } from '@mana/sync-engine';
+
+const count = (number: number) => number.toLocaleString('en-GB');
+
+export const plural = (number: number, one: string, many = `${one}s`) =>
+  `${count(number)} ${number === 1 ? one : many}`;
+
+const tables: Record<string, string> = { tasks: 'Tasks', settings: 'Settings', notes: 'Notes' };
+
+export const tableName = (table: string) => tables[table] ?? table;
+
+export function savedWords(
+  fileName: string,
+  bytes: number,
+  rowCounts: Readonly<Record<string, number>>,
+  missing: number,
+): string {
+  const records = Object.values(rowCounts).reduce((sum, rows) => sum + rows, 0);
+  const saved = `Saved ${plural(records, 'record')} as ${fileName} (${size(bytes)}).`;
+  if (missing === 0) return saved;
+  return `${saved} ${plural(missing, 'value')} could not be opened on this device and ${missing === 1 ? 'is' : 'are'} not in it.`;
+}
+
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} bytes`;
+  const [number, unit] = bytes < 1024 ** 2 ? [bytes / 1024, 'KB'] : [bytes / 1024 ** 2, 'MB'];
+  return `${number.toLocaleString('en-GB', { maximumFractionDigits: 1 })} ${unit}`;
+}
+
+export function progressWords({ phase, table, done, total }: ArchiveProgress): string {
+  if (phase === 'key') return 'Making the key of the passphrase';
+  if (phase === 'file') return 'Finishing the file';
+  return `${tableName(table ?? '')}: ${count(done)}${total === null ? '' : ` of about ${count(total)}`}`;
+}
+
+export function fileWords({ exportedAt, appIds, rowCounts }: ArchiveInfo): string {
+  const day = new Date(exportedAt).toLocaleDateString('en-GB', { dateStyle: 'long' });
+  const records = Object.values(rowCounts).reduce((sum, rows) => sum + rows, 0);
+  return `Saved on ${day}: ${appIds ? appIds.join(', ') : 'everything'}, ${plural(records, 'record')}.`;
+}
+
+/** What becomes of the records of a table, in words; `done`: it has become of them. */
+export function tableWords(table: ImportedTable, done: boolean): string {
+  const parts = [
+    table.new > 0 && `${count(table.new)} ${done ? 'added' : 'new'}`,
+    table.changed > 0 && `${count(table.changed)} ${done ? 'changed' : 'to change'}`,
+    table.unchanged > 0 && `${count(table.unchanged)} as they are here`,
+    table.deleted > 0 && `${count(table.deleted)} deleted here since`,
+    table.left > 0 && `${count(table.left)} that cannot be taken`,
+  ];
+  return parts.filter(Boolean).join(', ') || 'nothing';
+}
+
+export function changes({ tables }: ImportResult): number {
+  return tables.reduce((sum, table) => sum + table.new + table.changed, 0);
+}
+
+/** How hard a passphrase is to guess, as far as its looks say. */
+export function strength(words: string): { readonly level: 0 | 1 | 2 | 3; readonly hint: string } {
+  const kinds = [/\p{Ll}/u, /\p{Lu}/u, /\d/, /[^\p{L}\d]/u].filter((kind) => kind.test(words)).length;
+  const different = new Set(words.toLowerCase()).size;
+  const parts = words
+    .trim()
+    .split(/\s+/)
+    .filter((part) => part.length > 2).length;
+  if (words.length < 8 || different < 5) return { level: 0, hint: 'Too short: anybody could try them all.' };
+  if (parts >= 4 && words.length >= 20) return { level: 3, hint: 'Good, if the words were chosen at random.' };
+  if (words.length >= 16 && kinds >= 3) return { level: 3, hint: 'Good.' };
+  if (words.length >= 12) return { level: 2, hint: 'Fair. Four random words are easier to keep and harder to guess.' };
+  return { level: 1, hint: 'Weak. Four random words are easier to keep and harder to guess.' };
+}
