@@ -6,7 +6,7 @@ help:
 	@echo 'make demo    build everything, start a server and the demo app, print the address'
 	@echo 'make test    run every test'
 	@echo 'make test-all  run every test at its full figures (an hour or more)'
-	@echo 'make simulate N=100000 SEED=7   run so many random schedules, or the one of a seed'
+	@echo 'make simulate N=100000 SEED=7 KIND=rolls   run so many random schedules, or the one of a seed, of one kind'
 	@echo 'make planted-bugs   put known defects back and see that each is caught'
 	@echo 'make nightly the long runs: 200 kills, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
 	@echo 'make bench TOPIC=bulk-add RECORDS=1000   measure against IndexedDB and Dexie; without arguments all of it'
@@ -32,9 +32,10 @@ test-all:
 	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 SERVER_KILLS=300 MEMBERSHIP_RUNS=2000 COMMITS=100000 PAIRS=2000 HOSTILE=5000 MEMBERSHIPS=20000 LETTERS=10000 \
 		CHAINS=20000 OPENINGS=100000 EVERY_OPERATION=1 ROTATIONS=100000 IVS=10000000 scripts/test
 
-# N: how many schedules; SEED: the first one, or with no N the only one; TRACE=1 says what happens in it.
+# N: how many schedules; SEED: the first one, or with no N the only one; KIND: all of this kind (scripts/simulate lists them);
+# TRACE=1 says what happens in it.
 simulate:
-	@scripts/simulate $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(TRACE),--trace)
+	@scripts/simulate $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(TRACE),--trace)
 
 planted-bugs:
 	@scripts/planted-bugs

@@ -43,6 +43,13 @@ impl Schedule {
             Event::Rotate { devices } => devices.iter().for_each(|device| self.rotate(*device)),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
+            Event::Deploy { answers, ms, drains } => {
+                self.world.deploy(answers, *ms, *drains);
+                self.count(match drains {
+                    true => "event: a server is replaced bit by bit",
+                    false => "event: a server is replaced at once",
+                });
+            }
             Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => {
                 self.disaster(event);
             }
