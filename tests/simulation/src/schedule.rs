@@ -69,7 +69,9 @@ impl Plan {
         let (lazy, deploys) = ((seed / 16).is_multiple_of(3), (seed / 2) % 5 == 1);
         let (disasters, none) = (Disasters::of(seed), Vec::new());
         let mut plan = Self { seed, disasters, seals, streams, rolls, lazy, deploys, events: none };
-        kind.iter().for_each(|kind| kind.force(&mut plan));
+        if let Some(kind) = kind {
+            kind.force(&mut plan);
+        }
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let mut dice = Dice::new(&random, plan.disasters, plan.deploys);
         plan.events = (0..events).map(|_| dice.event()).collect();

@@ -45,10 +45,12 @@ impl Schedule {
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
             Event::Deploy { answers, ms, drains } => {
                 self.world.deploy(answers, *ms, *drains);
-                self.count(match drains {
-                    true => "event: a server is replaced bit by bit",
-                    false => "event: a server is replaced at once",
-                });
+                let how = if *drains {
+                    "event: a server is replaced bit by bit"
+                } else {
+                    "event: a server is replaced at once"
+                };
+                self.count(how);
             }
             Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => {
                 self.disaster(event);

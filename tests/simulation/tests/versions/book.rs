@@ -64,7 +64,8 @@ impl Book {
     /// All writes of a field, as text.
     fn story(&self, place: &Place) -> String {
         let all = self.0.iter().filter(|written| written.place == *place);
-        all.map(|one| format!("\n  {:?} {} {} {}", one.device, one.at, one.value, one.may_be_lost)).collect()
+        let text = |one: &Written| format!("  {:?} {} {} {}", one.device, one.at, one.value, one.may_be_lost);
+        all.map(text).collect::<Vec<_>>().join("\n")
     }
 
     /// A device holds the latest of all writes that are not lost, and nothing that nobody wrote.
@@ -79,7 +80,11 @@ impl Book {
         for (place @ (record, field), (at, value)) in latest {
             let held = replica.get(&("tasks".to_owned(), record.clone())).and_then(|fields| fields.get(field));
             let is_held = held.is_some_and(|(held, held_at)| later((*held_at, held), (at, value)).is_ge());
-            assert!(is_held, "device {number}: {place:?} was {value} at {at}, and is {held:?}; {}", self.story(place));
+            assert!(
+                is_held,
+                "device {number}: {place:?} was {value} at {at}, and is {held:?}; all writes:\n{}",
+                self.story(place)
+            );
         }
         for ((_, record), fields) in replica.iter().filter(|((table, _), _)| table == "tasks") {
             for (field, (value, at)) in fields.iter().filter(|(name, _)| !is_the_engines(name)) {
