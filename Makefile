@@ -7,7 +7,7 @@ help:
 	@echo 'make test    run every test'
 	@echo 'make test-all  run every test at its full figures (an hour or more)'
 	@echo 'make chaos   two browser profiles sync for three minutes while everything goes wrong'
-	@echo 'make simulate N=100000 SEED=7   run so many random schedules, or the one of a seed'
+	@echo 'make simulate N=100000 SEED=7 KIND=rolls   run so many random schedules, or the one of a seed, of one kind'
 	@echo 'make planted-bugs   put known defects back and see that each is caught'
 	@echo 'make nightly the long runs: 200 kills, ten minutes of chaos, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
 	@echo 'make bench TOPIC=bulk-add RECORDS=1000   measure against IndexedDB and Dexie; without arguments all of it'
@@ -37,9 +37,10 @@ test-all:
 chaos:
 	@CHAOS=$(or $(CHAOS),180) scripts/test package chaos
 
-# N: how many schedules; SEED: the first one, or with no N the only one; TRACE=1 says what happens in it.
+# N: how many schedules; SEED: the first one, or with no N the only one; KIND: all of this kind (scripts/simulate lists them);
+# TRACE=1 says what happens in it.
 simulate:
-	@scripts/simulate $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(TRACE),--trace)
+	@scripts/simulate $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(TRACE),--trace)
 
 planted-bugs:
 	@scripts/planted-bugs

@@ -5,7 +5,9 @@
 use super::http::{NoAnswer, Response};
 use super::limits::MAX_DATED_ANSWER_BYTES;
 use super::page_text;
-use super::wire::{CheckAnswer, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection};
+use super::wire::{
+    CheckAnswer, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PushAnswer, Rejection, SERVICE,
+};
 use crate::model::{EventId, FromJson, OrderedSet};
 use serde_json::Value;
 
@@ -91,9 +93,10 @@ pub fn check_answer(reply: Result<Response, NoAnswer>) -> Result<CheckAnswer, Fa
     typed(reply)
 }
 
-/// Reads a health answer, of whatever protocol the server speaks.
+/// Reads a health answer, of whatever protocol the server speaks. Other services have one, too, and clocks of their own.
 pub fn health_answer(reply: Result<Response, NoAnswer>) -> Result<Health, Failure> {
-    Health::from_json(success(reply)?).ok_or_else(|| bad("the health answer is not one"))
+    let health = Health::from_json(success(reply)?).filter(|health| health.service == SERVICE);
+    health.ok_or_else(|| bad("the health answer is not a sync server's"))
 }
 
 fn typed<T: FromJson>(reply: Result<Response, NoAnswer>) -> Result<T, Failure> {

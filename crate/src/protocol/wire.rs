@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// The protocol these types belong to; every answer carries it.
 pub const PROTOCOL: u32 = 2;
 
+/// The name by which servers of both protocols call themselves.
+pub const SERVICE: &str = "mana-sync";
+
 record! {
     /// Body of `POST /v2/push`. Changes are read one by one ([`crate::model::Change::parse`]), so that a malformed one is
     /// rejected alone.

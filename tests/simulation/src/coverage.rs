@@ -1,7 +1,8 @@
 //! What a run of schedules must have reached, so that a weak one cannot pass for a strong one.
 
+use super::deploy::Interim;
 use super::network::Fault;
-use super::schedule::Counts;
+use super::schedule::{Counts, Kind};
 use mana_sync_engine::probe::Probe;
 
 /// In so many schedules …
@@ -14,7 +15,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 41] = [
+const EVENTS: [&str; 43] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -34,6 +35,8 @@ const EVENTS: [&str; 41] = [
     "event: an app is updated",
     "event: a second tab",
     "event: a tab is frozen",
+    "event: a server is replaced at once",
+    "event: a server is replaced bit by bit",
     "event: the vault is locked",
     "event: the vault is unlocked",
     "event: an app is opened and comes",
@@ -60,8 +63,8 @@ const EVENTS: [&str; 41] = [
 
 /// Branches that need what schedules do not have yet: removal of old tombstones on the server, and changes that it fails at
 /// (sentences/isolating.rs) or refuses (letters.rs).
-const ELSEWHERE: [Probe; 5] =
-    [Probe::LoopExpiredRetention, Probe::LoopHalved, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken];
+const ELSEWHERE: [Probe; 4] =
+    [Probe::LoopExpiredRetention, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken];
 
 /// The share of ties among merges of values whose writers had not seen each other.
 #[must_use]
@@ -73,19 +76,26 @@ pub fn tie_share(counts: &Counts) -> f64 {
     ties as f64 / (ties + others).max(1) as f64
 }
 
-/// What was reached too rarely in `run` schedules; nothing is said of few.
+/// What schedules of all kinds must reach.
+fn wanted() -> Vec<&'static str> {
+    let probes = Probe::ALL.iter().filter(|probe| !ELSEWHERE.contains(probe)).map(|probe| probe.name());
+    let faults = Fault::ALL.iter().map(|fault| fault.name());
+    let answers = Interim::ALL.iter().map(|interim| interim.name());
+    EVENTS.into_iter().chain(probes).chain(faults).chain(answers).collect()
+}
+
+/// What was reached too rarely in `run` schedules, of one kind alone or of all; nothing is said of few.
 #[must_use]
-pub fn weak_spots(counts: &Counts, run: u64) -> Vec<String> {
+pub fn weak_spots(counts: &Counts, run: u64, kind: Option<Kind>) -> Vec<String> {
     if run < ENOUGH {
         return Vec::new();
     }
-    let probes = Probe::ALL.iter().filter(|probe| !ELSEWHERE.contains(probe)).map(|probe| probe.name());
-    let wanted = EVENTS.into_iter().chain(probes).chain(Fault::ALL.iter().map(|fault| fault.name()));
+    let wanted = kind.map_or_else(wanted, Kind::wanted).into_iter();
     let least = (AT_LEAST * run).div_ceil(SCHEDULES);
     let found = |what: &str| counts.get(what).copied().unwrap_or(0);
     let rare = wanted.filter(|what| found(what) < least).map(|what| format!("{what}: {} times", found(what)));
     let mut weak: Vec<String> = rare.collect();
-    if tie_share(counts) < TIES {
+    if kind.is_none() && tie_share(counts) < TIES {
         weak.push(format!("ties: {:.1} % of competing values", tie_share(counts) * 100.0));
     }
     weak

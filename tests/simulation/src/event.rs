@@ -1,6 +1,7 @@
 //! What may happen in a schedule, as plain data: drawn from a seed, kept in files, and left out one by one when a
 //! failure is made smaller.
 
+use super::deploy::Interim;
 use super::model::Act;
 use super::place::{EDITABLE, Record};
 use super::random::Random;
@@ -8,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 /// How many devices there are.
 pub const DEVICES: u64 = 5;
+/// How often a server is replaced, in a thousand events of schedules in which that happens.
+const DEPLOYS_PERMILLE: u64 = 25;
+/// How many more clashes there are in them, in a thousand events.
+const MORE_CLASHES_PERMILLE: u64 = 300;
 const HOUR: u64 = 3_600_000;
 const DAY: i64 = 24 * 3_600_000;
 
@@ -141,6 +146,13 @@ pub enum Event {
     Schema {
         known: bool,
     },
+    /// The server is replaced: for so many milliseconds requests are answered these in turn. What is open is cut at once, or
+    /// served by the one before until the new one is there.
+    Deploy {
+        answers: Vec<Interim>,
+        ms: u64,
+        drains: bool,
+    },
     /// The server's log is copied, or goes on from the copy.
     Backup,
     Restore,
@@ -198,18 +210,26 @@ impl Disasters {
 pub struct Dice<'a> {
     random: &'a Random,
     disasters: Disasters,
+    deploys: bool,
     values: u64,
 }
 
 impl<'a> Dice<'a> {
-    /// Draws from this source.
+    /// Draws from this source; servers are replaced where `deploys`.
     #[must_use]
-    pub fn new(random: &'a Random, disasters: Disasters) -> Self {
-        Self { random, disasters, values: 0 }
+    pub fn new(random: &'a Random, disasters: Disasters, deploys: bool) -> Self {
+        Self { random, disasters, deploys, values: 0 }
     }
 
     /// The next event.
     pub fn event(&mut self) -> Event {
+        if self.deploys && self.random.chance(DEPLOYS_PERMILLE) {
+            return self.deploy();
+        }
+        // Who is kept apart by deploys competes by time: what competes in one moment must keep its share.
+        if self.deploys && self.random.chance(MORE_CLASHES_PERMILLE) {
+            return self.clash();
+        }
         let device = self.device();
         match self.random.below(200) {
             0..=33 => self.write(device),
@@ -341,6 +361,12 @@ impl<'a> Dice<'a> {
 
     fn tokens(&self, device: usize) -> Event {
         Event::Tokens { device, signed_in: self.random.chance(700), fail: self.random.chance(300) }
+    }
+
+    fn deploy(&self) -> Event {
+        let answers = (0..=self.random.below(3)).map(|_| *self.random.pick(&Interim::ALL)).collect();
+        let ms = *self.random.pick(&[1_000, 1_000, 5_000, 5_000, 20_000, 20_000, 60_000, 300_000]);
+        Event::Deploy { answers, ms, drains: self.random.chance(400) }
     }
 
     fn disaster(&mut self, device: usize) -> Event {

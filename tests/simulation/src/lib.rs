@@ -9,6 +9,7 @@
 
 pub mod calls;
 pub mod coverage;
+pub mod deploy;
 pub mod device;
 pub mod event;
 pub mod executor;

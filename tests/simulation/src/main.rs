@@ -3,8 +3,8 @@
 //! A schedule that fails is printed with its seed, made smaller, and kept in `crashers/`, whose files are run with every
 //! test. `--twice N` runs the first N schedules twice and compares what can be seen of both runs.
 
-use mana_simulation::runner::{self, Report};
-use mana_simulation::schedule::Plan;
+use mana_simulation::runner::{self, Range, Report};
+use mana_simulation::schedule::{Kind, Plan};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Options {
     seed: Option<u64>,
+    kind: Option<Kind>,
     count: Option<u64>,
     events: usize,
     threads: usize,
@@ -25,15 +26,16 @@ struct Options {
 impl Options {
     fn read() -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (seed, count, twice) = (None, None, 0);
+        let (seed, kind, count, twice) = (None, None, None, 0);
         let mut options =
-            Self { seed, count, events: 100, threads: cores, twice, keep: true, shrink: true, trace: false };
+            Self { seed, kind, count, events: 100, threads: cores, twice, keep: true, shrink: true, trace: false };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--no-keep" => options.keep = false,
                 "--no-shrink" => options.shrink = false,
                 "--trace" => options.trace = true,
+                "--kind" => options.kind = Some(kind_of(words.next().as_deref())?),
                 _ => {
                     options.number(&word, words.next().as_deref())?;
                 }
@@ -58,6 +60,11 @@ impl Options {
     }
 }
 
+fn kind_of(name: Option<&str>) -> Result<Kind, String> {
+    let all = Kind::ALL.map(Kind::name).join(", ");
+    name.and_then(Kind::parse).ok_or_else(|| format!("--kind needs one of {all}"))
+}
+
 fn main() -> ExitCode {
     let options = match Options::read() {
         Ok(options) => options,
@@ -77,12 +84,14 @@ fn main() -> ExitCode {
     // A seed alone is that one schedule.
     let (first, count) =
         (options.seed.unwrap_or(0), options.count.unwrap_or(if options.seed.is_some() { 1 } else { 20_000 }));
-    let report = runner::run_all(first, count, options.events, options.threads, tick);
-    let same = (0..options.twice).filter(|number| is_same(&Plan::of(first + number, options.events))).count();
+    let range = Range { first, count, events: options.events, kind: options.kind };
+    let report = runner::run_all(range, options.threads, tick);
+    let same = (0..options.twice).filter(|number| is_same(&range.plan(*number))).count();
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let rate = report.run as f64 / started.elapsed().as_secs_f64();
     print!("{}", report.counts_as_text());
-    println!("{} schedules of {} events, {rate:.0} per second", report.run, options.events);
+    let kind = options.kind.map_or_else(String::new, |kind| format!(" of the kind {}", kind.name()));
+    println!("{} schedules{kind} of {} events, {rate:.0} per second", report.run, options.events);
     let differing = options.twice - same as u64;
     if options.twice > 0 {
         println!("{same} schedules run twice had the same trace, {differing} had not");
@@ -101,18 +110,18 @@ fn is_same(plan: &Plan) -> bool {
 
 fn conclude(report: &Report, differing: u64, options: &Options) -> ExitCode {
     for failure in &report.failures {
-        println!("SEED={} failed: {}", failure.plan.seed, failure.message);
+        println!("{} failed: {}", failure.name(), failure.message);
     }
-    if let Some(first) = report.failures.first().filter(|_| options.shrink) {
-        let small = runner::shrink(first);
+    if let Some(first) = report.failures.first().filter(|_| options.shrink || options.trace) {
+        let small = if options.shrink { runner::shrink(first) } else { first.clone() };
         if options.trace {
             mana_simulation::trace::begin();
             // It fails again, and this time says how.
             let _ = runner::run(&small.plan);
         }
-        println!("SEED={} made smaller, {} events: {}", small.plan.seed, small.plan.events.len(), small.message);
+        println!("{} made smaller, {} events: {}", small.name(), small.plan.events.len(), small.message);
         small.plan.events.iter().for_each(|event| println!("  {event:?}"));
-        if options.keep {
+        if options.keep && options.shrink {
             match runner::keep(&small) {
                 Ok(path) => println!("kept in {}", path.display()),
                 Err(error) => println!("it could not be kept: {error}"),

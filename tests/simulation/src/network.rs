@@ -169,11 +169,17 @@ impl Line {
     pub fn set_online(&self, online: bool) {
         self.online.set(online);
         if !online {
-            for connection in self.sockets.take() {
-                self.tell(&connection, SocketEvent::Closed);
-            }
-            self.server.stir();
+            self.cut();
         }
+    }
+
+    /// Cuts every connection that is open.
+    pub fn cut(&self) {
+        for connection in self.sockets.take() {
+            self.tell(&connection, SocketEvent::Closed);
+        }
+        self.connections.cut_off.set(self.connections.cut_off.get() + 1);
+        self.server.stir();
     }
 
     /// Whether the network is there.
@@ -528,7 +534,7 @@ impl Transport for SimTransport {
         let (wanted, token) = (Cell::new(true), RefCell::default());
         let connection = Rc::new(Connection { owner: self.owner, wanted, token, on_event });
         self.line.connections.sockets.set(self.line.connections.sockets.get() + 1);
-        if self.line.online.get() {
+        if self.line.online.get() && !self.line.server.deploys.is_under_way() {
             self.line.tell(&connection, SocketEvent::Open);
             self.line.sockets.borrow_mut().push(Rc::clone(&connection));
         } else {

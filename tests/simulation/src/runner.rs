@@ -1,7 +1,7 @@
 //! Running many schedules on all cores: counts, failures, smaller failures, and crasher files.
 
 use super::coverage;
-use super::schedule::{Counts, Plan};
+use super::schedule::{Counts, Kind, Plan};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,6 +24,38 @@ pub struct Failure {
     pub plan: Plan,
     /// What was broken.
     pub message: String,
+    /// The kind that the run was of.
+    pub kind: Option<Kind>,
+}
+
+impl Failure {
+    /// How to name the schedule to repeat it: its seed, and the kind that the run was of.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let kind = self.kind.map_or_else(String::new, |kind| format!(" KIND={}", kind.name()));
+        format!("SEED={}{kind}", self.plan.seed)
+    }
+}
+
+/// Which schedules a run has.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    /// The first seed.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// Events of each.
+    pub events: usize,
+    /// The one kind that all are of.
+    pub kind: Option<Kind>,
+}
+
+impl Range {
+    /// The schedule of a number, counted from 0.
+    #[must_use]
+    pub fn plan(&self, number: u64) -> Plan {
+        Plan::of_kind(self.first + number, self.events, self.kind)
+    }
 }
 
 /// What a run came to.
@@ -35,6 +67,8 @@ pub struct Report {
     pub counts: Counts,
     /// What failed.
     pub failures: Vec<Failure>,
+    /// The one kind that all are of.
+    pub kind: Option<Kind>,
 }
 
 thread_local! {
@@ -60,31 +94,31 @@ pub fn run(plan: &Plan) -> Result<(u64, Counts), String> {
     catch_unwind(AssertUnwindSafe(|| plan.run())).map_err(|_| LAST_PANIC.take())
 }
 
-/// Runs the schedules of these seeds on `threads` threads, each with so many events; `tick` hears of progress.
+/// Runs these schedules on `threads` threads; `tick` hears of progress.
 #[must_use]
-pub fn run_all(first: u64, count: u64, events: usize, threads: usize, tick: impl Fn(u64) + Sync) -> Report {
-    let (next, report) = (AtomicU64::new(0), Mutex::new(Report::default()));
+pub fn run_all(range: Range, threads: usize, tick: impl Fn(u64) + Sync) -> Report {
+    let (next, report) = (AtomicU64::new(0), Mutex::new(Report { kind: range.kind, ..Report::default() }));
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| work(first, count, events, &next, &report, &tick));
+            scope.spawn(|| work(range, &next, &report, &tick));
         }
     });
     report.into_inner().expect("workers do not panic")
 }
 
-fn work(first: u64, count: u64, events: usize, next: &AtomicU64, report: &Mutex<Report>, tick: &impl Fn(u64)) {
+fn work(range: Range, next: &AtomicU64, report: &Mutex<Report>, tick: &impl Fn(u64)) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= count || report.lock().expect("workers do not panic").failures.len() >= MAX_FAILURES {
+        if number >= range.count || report.lock().expect("workers do not panic").failures.len() >= MAX_FAILURES {
             return;
         }
-        let plan = Plan::of(first + number, events);
+        let plan = range.plan(number);
         let result = run(&plan);
         let mut report = report.lock().expect("workers do not panic");
         report.run += 1;
         match result {
             Ok((_, counts)) => counts.into_iter().for_each(|(what, n)| *report.counts.entry(what).or_default() += n),
-            Err(message) => report.failures.push(Failure { plan, message }),
+            Err(message) => report.failures.push(Failure { plan, message, kind: range.kind }),
         }
         tick(report.run);
     }
@@ -102,7 +136,7 @@ pub fn shrink(failure: &Failure) -> Failure {
             plan.events.drain(at..(at + chunk).min(plan.events.len()));
             runs += 1;
             match run(&plan) {
-                Err(message) => best = Failure { plan, message },
+                Err(message) => best = Failure { plan, message, ..best },
                 Ok(_) => at += chunk,
             }
         }
@@ -127,7 +161,7 @@ impl Report {
     /// What was reached too rarely for so many schedules.
     #[must_use]
     pub fn weak_spots(&self) -> Vec<String> {
-        coverage::weak_spots(&self.counts, self.run)
+        coverage::weak_spots(&self.counts, self.run, self.kind)
     }
 }
 
@@ -139,7 +173,8 @@ pub fn crashers() -> PathBuf {
 
 /// Keeps a failing schedule as a file; gives its path.
 pub fn keep(failure: &Failure) -> std::io::Result<PathBuf> {
-    let path = crashers().join(format!("seed-{}.json", failure.plan.seed));
+    let kind = failure.kind.map_or_else(String::new, |kind| format!("{}-", kind.name()));
+    let path = crashers().join(format!("{kind}seed-{}.json", failure.plan.seed));
     let json = serde_json::to_string_pretty(&failure.plan).expect("a plan is plain data");
     fs::write(&path, json + "\n")?;
     Ok(path)

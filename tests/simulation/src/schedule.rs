@@ -1,6 +1,7 @@
 //! A schedule: what people, clocks, networks and crashes do to five devices, and what must be true when it is over.
 
 mod end;
+mod kind;
 mod perform;
 
 use super::event::{DEVICES, Dice, Disasters, Event};
@@ -11,6 +12,7 @@ use super::random::Random;
 use super::sealed;
 use super::setup::Setup;
 use super::world::World;
+pub use kind::Kind;
 use mana_sync::log::memory::MemoryLog;
 use mana_sync_engine::protocol::fallback::TransportKind;
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,9 @@ pub struct Plan {
     /// Whether settings are an app of their own, which every second device pulls only once it is asked for.
     #[serde(default)]
     pub lazy: bool,
+    /// Whether the server is replaced, while something else answers everybody.
+    #[serde(default)]
+    pub deploys: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
@@ -52,15 +57,25 @@ impl Plan {
     /// The schedule of a seed, with so many events.
     #[must_use]
     pub fn of(seed: u64, events: usize) -> Self {
+        Self::of_kind(seed, events, None)
+    }
+
+    /// The same, of one kind besides those that the seed gives it.
+    #[must_use]
+    pub fn of_kind(seed: u64, events: usize, kind: Option<Kind>) -> Self {
         let rolls = (seed / 16) % 8 == 5;
-        let disasters = Disasters::of(seed);
-        let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
-        let mut dice = Dice::new(&random, disasters);
-        let events = (0..events).map(|_| dice.event()).collect();
         // Keys are not rotated while servers speak protocol 1.
         let (seals, streams) = (!rolls && (seed / 8).is_multiple_of(3), (seed / 4).is_multiple_of(4));
-        let lazy = (seed / 16).is_multiple_of(3);
-        Self { seed, disasters, seals, streams, rolls, lazy, events }
+        let (lazy, deploys) = ((seed / 16).is_multiple_of(3), (seed / 2) % 5 == 1);
+        let (disasters, none) = (Disasters::of(seed), Vec::new());
+        let mut plan = Self { seed, disasters, seals, streams, rolls, lazy, deploys, events: none };
+        if let Some(kind) = kind {
+            kind.force(&mut plan);
+        }
+        let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
+        let mut dice = Dice::new(&random, plan.disasters, plan.deploys);
+        plan.events = (0..events).map(|_| dice.event()).collect();
+        plan
     }
 
     /// Performs it and checks what must be true. Gives a fingerprint of everything that happened, and how often things did.

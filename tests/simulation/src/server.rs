@@ -1,5 +1,6 @@
 //! The server: its real rules of push and pull over its log in memory, behind requests and answers as text.
 
+use super::deploy::Deploys;
 use super::executor::Executor;
 use super::production::{self, Production};
 use super::random::Random;
@@ -67,6 +68,8 @@ pub struct Server {
     /// How often something was stored, or otherwise changed for those who listen.
     heard: Cell<u64>,
     listeners: RefCell<Vec<Waker>>,
+    /// What stands in its place for a while.
+    pub deploys: Deploys,
 }
 
 /// Hears of every push: the changes as sent, and what the server said of them.
@@ -102,6 +105,7 @@ impl Server {
             on_pull: RefCell::default(),
             heard: Cell::new(0),
             listeners: RefCell::default(),
+            deploys: Deploys::default(),
         }
     }
 
@@ -354,10 +358,15 @@ impl Server {
         Stamp::at_ms(self.executor.now())
     }
 
-    /// Answers a request, at once.
+    /// Answers a request, at once, or lets answer what stands in its place.
     #[must_use]
     pub fn answer(&self, request: &Request) -> Response {
         self.answers.set(self.answers.get() + 1);
+        self.deploys.answer(self.executor.now()).unwrap_or_else(|| self.serve(request))
+    }
+
+    /// Answers a request itself.
+    pub(super) fn serve(&self, request: &Request) -> Response {
         if request.path == "/health" && self.speaks_1.get() {
             return production::health(self.executor.now());
         }

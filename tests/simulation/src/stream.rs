@@ -26,6 +26,8 @@ pub struct Connections {
     pub(super) sockets_close: Cell<bool>,
     /// What streams are answered.
     pub(super) refused: Cell<Option<(u16, &'static str)>>,
+    /// How often everything that was open was cut.
+    pub(super) cut_off: Cell<u64>,
     /// The events, counted over all streams of the device, that break off midway.
     cuts: RefCell<BTreeSet<u64>>,
     events: Cell<u64>,
@@ -74,6 +76,11 @@ impl Connections {
 }
 
 impl Line {
+    /// How often everything that was open was cut.
+    fn cut_off(&self) -> u64 {
+        self.connections.cut_off.get()
+    }
+
     /// Opens a stream, or brings what is said instead.
     pub(super) async fn open_stream(self: Rc<Self>, request: Request) -> Result<LongAnswer, NoAnswer> {
         let answer = match self.connections.refused.get() {
@@ -91,7 +98,7 @@ impl Line {
         let nudges = answer.status == 200 && content_type == "text/event-stream" && !is_page;
         let body: Box<dyn Body> = if nudges {
             self.connections.streams.set(self.connections.streams.get() + 1);
-            Box::new(Nudges { line: Rc::clone(&self), seen: self.server().heard() })
+            Box::new(Nudges { cut_off: self.cut_off(), line: Rc::clone(&self), seen: self.server().heard() })
         } else if is_page {
             self.connections.streams.set(self.connections.streams.get() + 1);
             Box::new(Stream::new(&self, &request, answer))
@@ -115,6 +122,8 @@ impl Body for Rest {
 struct Nudges {
     line: Rc<Line>,
     seen: u64,
+    /// How often everything had been cut when it was opened.
+    cut_off: u64,
 }
 
 impl Nudges {
@@ -124,7 +133,7 @@ impl Nudges {
         select(pin!(heard), pin!(beat)).await;
         self.line.delay().await;
         self.line.hold().await;
-        if !self.line.is_online() || !server.speaks_protocol_1() {
+        if self.line.cut_off() != self.cut_off || !self.line.is_online() || !server.speaks_protocol_1() {
             return Err(NoAnswer("the stream was cut".to_owned()));
         }
         let is_news = std::mem::replace(&mut self.seen, server.heard()) != server.heard();
@@ -154,6 +163,8 @@ struct Stream {
     /// It ends when the pieces are through: as the server wants, or cut.
     is_over: bool,
     is_cut: bool,
+    /// How often everything had been cut when it was opened.
+    cut_off: u64,
 }
 
 impl Stream {
@@ -170,6 +181,7 @@ impl Stream {
             pieces: VecDeque::new(),
             is_over: false,
             is_cut: false,
+            cut_off: line.cut_off(),
         }
     }
 
@@ -177,9 +189,13 @@ impl Stream {
         self.line.server()
     }
 
+    fn is_open(&self) -> bool {
+        self.line.is_online() && self.line.cut_off() == self.cut_off
+    }
+
     async fn read(&mut self) -> Result<Option<Vec<u8>>, NoAnswer> {
         loop {
-            if !self.line.is_online() {
+            if !self.is_open() {
                 return Err(NoAnswer("the stream was cut".to_owned()));
             }
             if let Some(piece) = self.pieces.pop_front() {
@@ -204,7 +220,7 @@ impl Stream {
         if let Some(first) = first.and_then(|first| self.page(&first)) {
             return Some(first);
         }
-        while self.line.is_online() {
+        while self.is_open() {
             if self.server().user_of(self.request.token.as_deref()).is_none() {
                 self.is_over = true;
                 return Some(written("end", None, &typed_error(401, "token_expired").body));
@@ -219,7 +235,8 @@ impl Stream {
             }
             self.seen = self.server().heard();
             let body = Some(Value::from(self.pull.clone()).to_string());
-            let answer = self.server().answer(&Request { path: "/v2/pull".into(), body, ..self.request.clone() });
+            // It is the server of its beginning that goes on with it.
+            let answer = self.server().serve(&Request { path: "/v2/pull".into(), body, ..self.request.clone() });
             if answer.status != 200 {
                 self.is_over = true;
                 return Some(written("end", None, &answer.body));

@@ -1,5 +1,6 @@
 //! Devices, their server, and the time that passes for all of them.
 
+use super::deploy::Interim;
 use super::device::{Device, TABS};
 use super::executor::Executor;
 use super::network::Line;
@@ -68,6 +69,27 @@ impl World {
     /// Lets time pass, in milliseconds.
     pub fn pass(&self, ms: u64) {
         self.executor.run(self.executor.now() + ms, || false);
+    }
+
+    /// The server is replaced: for so many milliseconds requests are answered these in turn. What is open is cut at once, or,
+    /// where the one before drains, once the new one is there.
+    pub fn deploy(&self, answers: &[Interim], ms: u64, drains: bool) {
+        let lines: Vec<Rc<Line>> = self.devices.iter().map(|device| Rc::clone(&device.line)).collect();
+        let cut = move || lines.iter().for_each(|line| line.cut());
+        let (server, number) = (Rc::clone(&self.server), self.server.deploys.begin(answers));
+        if !drains {
+            cut();
+        }
+        let slept = self.executor.sleep(ms);
+        self.executor.spawn(
+            0,
+            Box::pin(async move {
+                slept.await;
+                if server.deploys.end(number) && drains {
+                    cut();
+                }
+            }),
+        );
     }
 
     /// Ends every fault and lets time pass until everybody has everything.

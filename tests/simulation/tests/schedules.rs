@@ -3,7 +3,7 @@
 //! A few run with every `cargo test`; `make test` runs 20,000 (`scripts/test simulation`), `make simulate` as many as asked.
 
 use mana_simulation::runner::{kept, run};
-use mana_simulation::schedule::Plan;
+use mana_simulation::schedule::{Kind, Plan};
 use mana_simulation::storage;
 
 const EVENTS: usize = 100;
@@ -36,5 +36,26 @@ fn one_seed_decides_everything() {
     for seed in 0..16 {
         let once = run(&Plan::of(seed, EVENTS)).expect("it passes");
         assert_eq!(Ok(once), run(&Plan::of(seed, EVENTS)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_run_of_one_kind_has_only_schedules_of_it() {
+    for kind in Kind::ALL {
+        assert_eq!(Kind::parse(kind.name()), Some(kind));
+        for seed in 0..32 {
+            let plan = Plan::of_kind(seed, 0, Some(kind));
+            let is_of_it = match kind {
+                Kind::Rolls => plan.rolls && !plan.seals,
+                Kind::Seals => plan.seals && !plan.rolls,
+                Kind::Streams => plan.streams,
+                Kind::Lazy => plan.lazy,
+                Kind::Deploys => plan.deploys,
+                Kind::Restore => plan.disasters.restore,
+                Kind::Loss => plan.disasters.loss,
+                Kind::Cut => plan.disasters.cut,
+            };
+            assert!(is_of_it, "{} {seed}", kind.name());
+        }
     }
 }

@@ -14,8 +14,6 @@ use crate::protocol::wire::RejectionCode;
 const FAILURES: u32 = 8;
 /// So often another change must be taken while the oldest fails alone, before and after each of them. None waits for that.
 const TAKEN: u32 = 8;
-/// The same where it is too large for somebody, which has nothing of chance.
-const TAKEN_TOO_LARGE: u32 = 1;
 /// So many others are tried in between.
 const OTHERS: u32 = 8;
 
@@ -53,7 +51,6 @@ impl Machine {
             return self.isolating.is_some().then(|| self.next_exchange());
         };
         (known.failure, known.code) = (failure.clone(), code);
-        let enough = if code == RejectionCode::TooLarge { TAKEN_TOO_LARGE } else { TAKEN };
         if known.other.is_none() && known.most == 1 && known.alone != *sent {
             (known.alone, known.taken) = (sent.clone(), if known.alone.is_empty() { known.taken } else { 0 });
         }
@@ -65,7 +62,7 @@ impl Machine {
                 known.most = known.most.div_ceil(2);
             }
             // A row of several changes is not all at fault: it waits, and holds up nothing.
-            None if known.taken >= enough && sent.len() == 1 => return Some(self.set_aside(known, sent)),
+            None if known.taken >= TAKEN && sent.len() == 1 => return Some(self.set_aside(known, sent)),
             None => known.other = Some(0),
         }
         self.isolating = Some(known);
@@ -78,7 +75,11 @@ impl Machine {
         let settlement = super::failure::refused(sent, known.code, message);
         let was_too_large = known.code == RejectionCode::TooLarge;
         self.isolating = Some(known);
-        self.taken(was_too_large);
+        self.taken(false);
+        if let Some(known) = self.isolating.as_mut().filter(|_| was_too_large) {
+            // Who was shown not to take something of a size is not asked so often about the next of its kind.
+            known.taken = TAKEN;
+        }
         vec![Effect::Settle(settlement)]
     }
 
@@ -94,11 +95,15 @@ impl Machine {
         Some(known.failure.clone())
     }
 
-    /// A wait begins: of a change that fails alone it stays known how often it did.
+    /// A wait begins: of a change that fails alone it stays known how often it did, and nothing of any other. Who answers
+    /// after it may be somebody else.
     pub(super) fn pause_isolating(&mut self) {
         self.isolating = self.isolating.take().filter(|known| known.most == 1);
         if let Some(known) = &mut self.isolating {
             known.other = None;
+            if known.alone.is_empty() {
+                known.taken = 0;
+            }
         }
     }
 
@@ -112,9 +117,7 @@ impl Machine {
         if known.other.take().is_some() {
             known.taken += u32::from(stored);
         } else {
-            // What is too large is so beside everything that was taken.
-            let is_shown = stored && known.code == RejectionCode::TooLarge;
-            (known.most, known.taken) = (known.most * 2, u32::from(is_shown));
+            (known.most, known.taken) = (known.most * 2, 0);
             known.alone = OrderedSet::new();
         }
         self.isolating = (known.most < MAX_PUSH_CHANGES).then_some(known);

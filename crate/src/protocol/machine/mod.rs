@@ -231,6 +231,7 @@ impl Machine {
             if let Some(failure) = self.nothing_else() {
                 return self.push_failed(failure, now, random);
             }
+            self.pause_isolating();
             self.phase = Phase::Pulling;
             return vec![Effect::Pull];
         }

@@ -29,13 +29,9 @@ pub fn timed_page(answer: &Response) -> Option<TimedPage> {
     Some(TimedPage { changes, until, has_more: fields.take_or("hasMore", false).ok()? })
 }
 
-/// The name by which servers of both protocols call themselves.
-const SERVICE: &str = "mana-sync";
-
 /// Reads the answer of `/health`: the server's time, and whether it speaks protocol 1 only. Another service's says nothing.
 #[must_use]
 pub fn health(answer: &Response) -> Option<(Stamp, bool)> {
     let health = health_answer(Ok(answer.clone())).ok()?;
-    let is_ours = health.service == SERVICE && health.status == "ok";
-    is_ours.then(|| (health.timestamp, health.protocol.is_none_or(|protocol| protocol < PROTOCOL)))
+    (health.status == "ok").then(|| (health.timestamp, health.protocol.is_none_or(|protocol| protocol < PROTOCOL)))
 }

@@ -49,6 +49,7 @@ impl Schedule {
 
     pub(super) fn end_faults(&mut self) {
         self.world.server.forget_max_schema();
+        self.world.server.deploys.end_all();
         if self.rolls && self.disasters.restore {
             // A server of protocol 1 does not say that it was restored: that shows when it speaks protocol 2 again.
             self.world.server.set_protocol_1(false);
@@ -244,6 +245,10 @@ impl Schedule {
             for (fault, count) in device.line.met_by_name() {
                 *self.counts.entry(fault).or_default() += count;
             }
+            *self.counts.entry("a stream brought a page").or_default() += device.line.connections.events();
+        }
+        for (answer, count) in self.world.server.deploys.met_by_name() {
+            *self.counts.entry(answer).or_default() += count;
         }
         *self.counts.entry("requests").or_default() += self.world.server.answers();
     }

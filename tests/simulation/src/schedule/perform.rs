@@ -43,6 +43,15 @@ impl Schedule {
             Event::Rotate { devices } => devices.iter().for_each(|device| self.rotate(*device)),
             Event::Nudge { device } => self.world.devices[*device].line.nudge(),
             Event::ExpireTokens | Event::Tokens { .. } | Event::Schema { .. } => self.service(event),
+            Event::Deploy { answers, ms, drains } => {
+                self.world.deploy(answers, *ms, *drains);
+                let how = if *drains {
+                    "event: a server is replaced bit by bit"
+                } else {
+                    "event: a server is replaced at once"
+                };
+                self.count(how);
+            }
             Event::Backup | Event::Restore | Event::LoseDatabase { .. } | Event::CutPower { .. } => {
                 self.disaster(event);
             }

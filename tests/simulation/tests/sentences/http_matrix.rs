@@ -14,6 +14,7 @@ fn answers() -> Vec<(&'static str, Answer, &'static str)> {
     let typed = |status, code: &str| json_of(status, &json!({ "protocol": 2, "code": code, "message": "a sentence" }));
     let busy = |status| Response { retry_after_ms: Some(120_000), ..typed(status, "busy") };
     let ok = |body: &str| response(200, "application/json", body);
+    let shop = json!({ "status": "ok", "service": "shop", "timestamp": "2026-02-01T00:00:00.000Z" });
     vec![
         ("no answer", Err(NoAnswer("the network is gone".into())), "offline"),
         ("a page of HTML", Ok(html(200)), "bad_answer"),
@@ -25,6 +26,7 @@ fn answers() -> Vec<(&'static str, Answer, &'static str)> {
         ("JSON that says nothing", Ok(ok("{\"protocol\":2}")), "bad_answer"),
         ("another protocol", Ok(ok("{\"protocol\":3,\"accepted\":[],\"changes\":[]}")), "bad_answer"),
         ("a list", Ok(ok("[]")), "bad_answer"),
+        ("another service's health", Ok(json_of(200, &shop)), "bad_answer"),
         ("400 of the protocol", Ok(typed(400, "invalid_request")), "invalid_request"),
         ("400 of somebody", Ok(html(400)), "bad_request"),
         ("401", Ok(html(401)), "needs_auth"),

@@ -4,6 +4,7 @@
 use mana_simulation::{Device, Fault, World};
 use mana_sync_engine::engine::Event;
 use serde_json::json;
+use std::cell::Cell;
 
 const PUSH: &str = "/v2/push";
 const HOUR: u64 = 3_600_000;
@@ -88,14 +89,36 @@ fn a_server_that_fails_now_and_then_sets_nothing_aside() {
 fn what_a_proxy_finds_too_large_goes_in_smaller_parts() {
     let large = || (0..20).map(|number| format!("{number} {}", "x".repeat(20_000)));
     for (limit, aside) in [(100_000, 0), (30_000, 0), (10_000, 20)] {
-        let world = written(large().chain(titles(["small"])));
+        let world = written(large().chain((0..8).map(|number| format!("small {number}"))));
         let device = &world.devices[0];
         device.line.stop_bodies(move |body| (body.len() > limit).then_some(413));
         device.line.set_online(true);
         world.pass(HOUR);
         assert!(device.logged().is_empty());
         assert_eq!(letters(device), vec!["too_large"; aside], "{limit}");
-        assert_eq!(world.devices[1].rows("tasks").len(), 21 - aside);
+        assert_eq!(world.devices[1].rows("tasks").len(), 28 - aside);
+    }
+}
+
+#[test]
+fn deploys_that_answer_413_one_after_the_other_set_nothing_aside() {
+    for taken_between in [1, 2, 3] {
+        let world = written((0..12).map(|number| number.to_string()));
+        let device = &world.devices[0];
+        let pushes = Cell::new(0);
+        // One deploy for so many pushes, a moment without, and another.
+        device.line.stop_bodies(move |body| {
+            pushes.set(pushes.get() + u32::from(body.contains("eventId")));
+            let is_between = (15..15 + taken_between).contains(&pushes.get());
+            (body.contains("eventId") && !is_between).then_some(413)
+        });
+        device.line.set_online(true);
+        world.pass(HOUR);
+        assert_eq!(letters(device), [] as [&str; 0], "{taken_between} were taken");
+        assert!(!device.logged().is_empty() && device.logged().len() < 12, "{taken_between} were taken");
+        device.line.stop_bodies(|_| None);
+        world.converge("ada");
+        assert_eq!(world.devices[1].rows("tasks").len(), 12);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::schema_versions::{agree, app, cake, field, two};
 use mana_simulation::{Setup, World};
 use mana_sync_engine::engine::Event;
-use mana_sync_engine::model::Stamp;
+use mana_sync_engine::model::{BoundNames, EventId, FieldName, Stamp};
 use serde_json::{Value, json};
 
 /// A record that both have, and an edit of it by the first device that the server refused.
@@ -190,4 +190,31 @@ fn a_full_pull_that_was_under_way_goes_on_under_the_new_names() {
     let said = world.server.changes("ada", &["tasks"]);
     let again: Vec<&str> = said[9..].iter().map(|change| change.id.as_str()).collect();
     assert!(!again.is_empty() && again.iter().all(|id| *id == "later"), "what came is not said again: {again:?}");
+}
+
+#[test]
+fn what_is_shown_in_place_of_what_a_server_made_up_is_shown_under_its_new_name() {
+    let sealed = |version: u32, field: &'static str| {
+        let names = [("name".to_owned(), FieldName::parse("title").expect("a name"))];
+        let aad = BoundNames { table: None, fields: names.into_iter().filter(|_| version == 2).collect() };
+        Setup { sealed: vec![("tasks", field)], aad, ..app(version) }
+    };
+    let world = World::with(1, vec![sealed(1, "title")]);
+    let device = &world.devices[0];
+    device.keep_key(7);
+    device.add("tasks", json!({ "id": "t", "title": "Cake" })).expect("added");
+    world.converge("ada");
+    world.pass(60_000);
+    let at = Stamp::at_ms(world.executor.now());
+    let made_up = json!({ "eventId": EventId::from_parts(7, &[9; 10]), "app": "todo", "schemaVersion": 1, "table": "tasks",
+        "id": "t", "op": "update", "at": at, "spaceId": "_personal:ada", "visibility": "space", "origin": "user",
+        "fields": { "title": { "value": "made up", "at": at } } });
+    world.server.push_as("ada", &[made_up]);
+    world.pass(70_000);
+    assert_eq!(field(device, "t", "title").0, "made up", "it is merged as ever");
+    assert_eq!(device.rows("tasks")[0]["title"], "Cake");
+    device.line.set_online(false);
+    device.update_app(sealed(2, "name"));
+    assert_eq!(field(device, "t", "name").0, "made up");
+    assert_eq!(device.rows("tasks")[0]["name"], "Cake");
 }
