@@ -92,8 +92,6 @@ pub(crate) fn unreadable(error: std::io::Error) -> Error {
         std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput | std::io::ErrorKind::UnexpectedEof => {
             Error::Damaged(error.to_string())
         }
-        // How the zip crate says that a checksum does not fit.
-        std::io::ErrorKind::Other => Error::Damaged(error.to_string()),
         _ => Error::Io(error),
     }
 }

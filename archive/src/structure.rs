@@ -37,9 +37,14 @@ pub struct Entry {
     pub bytes: u64,
     /// Bytes, packed.
     pub packed: u64,
+    /// Whether it is packed with DEFLATE, or stored as it is.
+    pub is_deflated: bool,
+    /// The checksum of its content.
+    pub crc: u32,
+    /// Where its packed content begins.
+    pub data: u64,
     flags: u16,
     method: u16,
-    crc: u32,
     offset: u64,
 }
 
@@ -51,10 +56,10 @@ pub fn entries<R: Read + Seek>(source: &mut R, limits: &Limits) -> Result<Vec<En
         return Err(Error::TooLarge(format!("{count} entries, at most {} are read", limits.entries)));
     }
     let directory = read(source, start, length - END_BYTES - start)?;
-    let entries = directory_entries(&directory, count)?;
+    let mut entries = directory_entries(&directory, count)?;
     names_differ(&entries)?;
     are_not_too_large(&entries, limits)?;
-    follow_each_other(source, &entries, start)?;
+    follow_each_other(source, &mut entries, start)?;
     Ok(entries)
 }
 
@@ -130,6 +135,8 @@ fn directory_entry(directory: &[u8]) -> Result<(Entry, &[u8])> {
         flags: fixed.u16(8),
         method: fixed.u16(10),
         crc: fixed.u32(16),
+        is_deflated: fixed.u16(10) == DEFLATED,
+        data: 0,
         offset: u64::from(fixed.u32(42)),
         name: name_text.clone(),
     };
@@ -201,15 +208,15 @@ fn are_not_too_large(entries: &[Entry], limits: &Limits) -> Result<()> {
 }
 
 /// Every byte up to the directory belongs to one entry, whose local header says what the directory does.
-fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &[Entry], directory: u64) -> Result<()> {
-    let mut order: Vec<&Entry> = entries.iter().collect();
+fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &mut [Entry], directory: u64) -> Result<()> {
+    let mut order: Vec<&mut Entry> = entries.iter_mut().collect();
     order.sort_by_key(|entry| entry.offset);
     let mut place = 0;
     for entry in order {
         if entry.offset != place {
             return Err(Error::damaged(format!("{} does not begin where the entry before it ends", entry.name)));
         }
-        place = end_of(source, entry, directory)?;
+        (entry.data, place) = places_of(source, entry, directory)?;
     }
     if place == directory {
         Ok(())
@@ -218,8 +225,8 @@ fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &[Entry], director
     }
 }
 
-/// Where an entry ends, after its data and what follows them.
-fn end_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Result<u64> {
+/// Where an entry's data begin, and where it ends, after what follows them.
+fn places_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Result<(u64, u64)> {
     let differs = || Error::damaged(format!("{} says of itself something else than the directory", entry.name));
     let fixed = read(source, entry.offset, LOCAL_BYTES.min(directory.saturating_sub(entry.offset)))?;
     if fixed.len() < 30 {
@@ -241,7 +248,11 @@ fn end_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Resu
     if said != entry.name.as_bytes() || !is_harmless(extra) || !agree {
         return Err(differs());
     }
-    if has_descriptor { after_descriptor(source, entry, end, directory).ok_or_else(differs)? } else { Ok(end) }
+    if !has_descriptor {
+        return Ok((data, end));
+    }
+    let after = after_descriptor(source, entry, end, directory).ok_or_else(differs)??;
+    Ok((data, after))
 }
 
 /// A descriptor with or without its signature, that says what the directory does.
