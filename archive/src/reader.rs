@@ -13,7 +13,7 @@ pub(crate) const README: &str = "README.md";
 pub(crate) const SEALED: &str = "data.sealed";
 pub(crate) const INCOMPLETE: &str = "incomplete.json";
 /// No manifest is longer; what is longer is none.
-const MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
+const MANIFEST_BYTES: u64 = 1024 * 1024;
 
 /// A table of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! structure is checked here: one end record at the very end, entries that follow each other without gap or overlap up to the
 //! directory, and headers that agree. What passes, every reader reads alike. (PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.4.)
 
+use crate::reader::SEALED;
 use crate::{Error, Limits, Result};
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -143,6 +144,11 @@ fn directory_entry(directory: &[u8]) -> Result<(Entry, &[u8])> {
     if fixed.u16(6) > VERSION || entry.flags & !(HAS_DESCRIPTOR | IS_UTF8 | EFFORT) != 0 {
         return Err(odd("is encrypted, or packed in a way that is not read"));
     }
+    // Who reads from the beginning cannot know where such an entry ends. The sealed body is last but for a few words.
+    let is_open_ended = entry.flags & HAS_DESCRIPTOR != 0 && entry.method == STORED && entry.name != SEALED;
+    if is_open_ended {
+        return Err(odd("is stored, and its size only follows it"));
+    }
     match entry.method {
         STORED if entry.packed == entry.bytes => {}
         DEFLATED => {}
@@ -162,7 +168,7 @@ fn name_of(bytes: &[u8]) -> Result<String> {
     let is_known = match name.split_once('/') {
         Some(("data", file)) => {
             let table = file.strip_suffix(".jsonl").unwrap_or_default();
-            !table.is_empty() && table.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            !table.is_empty() && table.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         }
         Some(_) => false,
         None => is_plain(name) && !name.starts_with('.'),
