@@ -4,6 +4,7 @@
 //! in pieces: neither holds a table. What is sealed is held whole, since AES-GCM says only at the end whether it is genuine.
 //! docs/archive-format.md describes the format; this crate knows neither the engine nor the browser.
 
+mod content;
 mod error;
 mod limits;
 mod lines;

@@ -28,7 +28,7 @@ impl Default for Limits {
             total_bytes: 4 * GIB,
             ratio: 1000,
             free_bytes: MIB,
-            line_bytes: 64 * 1024 * 1024,
+            line_bytes: 16 * 1024 * 1024,
         }
     }
 }

@@ -15,13 +15,31 @@ pub struct Line {
 }
 
 impl Line {
-    /// The row; [`Error::RowInvalid`] says which line is no JSON object, or nested deeper than 127 levels.
+    /// The row; [`Error::RowInvalid`] says which line is no JSON object, or nested deeper than 126 levels.
     pub fn object(&self) -> Result<Map<String, Value>> {
-        serde_json::from_str(&self.text).map_err(|error| self.invalid(error.to_string()))
+        let row: Value = serde_json::from_str(&self.text).map_err(|error| self.invalid(error.to_string()))?;
+        if depth(&row) > MOST_DEPTH {
+            return Err(self.invalid(format!("is nested deeper than {MOST_DEPTH} levels")));
+        }
+        match row {
+            Value::Object(row) => Ok(row),
+            _ => Err(self.invalid("is no object".to_owned())),
+        }
     }
 
     fn invalid(&self, reason: String) -> Error {
         Error::RowInvalid { table: self.table.clone(), line: self.number, reason }
+    }
+}
+
+/// Levels of a row: one less than parsers of JSON take by default, so that rows fit into a list.
+const MOST_DEPTH: usize = 126;
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
     }
 }
 
@@ -92,8 +110,6 @@ pub(crate) fn unreadable(error: std::io::Error) -> Error {
         std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput | std::io::ErrorKind::UnexpectedEof => {
             Error::Damaged(error.to_string())
         }
-        // How the zip crate says that a checksum does not fit.
-        std::io::ErrorKind::Other => Error::Damaged(error.to_string()),
         _ => Error::Io(error),
     }
 }

@@ -1,19 +1,19 @@
 //! Reading an archive.
 
+use crate::content::Content;
 use crate::lines::unreadable;
 use crate::manifest::BLIND;
 use crate::structure::{self, Entry};
 use crate::{Error, Limits, Lines, Manifest, Result, Sealed};
 use serde_json::Value;
 use std::io::{Read, Seek};
-use zip::ZipArchive;
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const README: &str = "README.md";
 pub(crate) const SEALED: &str = "data.sealed";
 pub(crate) const INCOMPLETE: &str = "incomplete.json";
 /// No manifest is longer; what is longer is none.
-const MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
+const MANIFEST_BYTES: u64 = 1024 * 1024;
 
 /// A table of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Table {
 /// An archive whose structure was checked and whose manifest was read.
 #[derive(Debug)]
 pub struct Archive<R> {
-    zip: ZipArchive<R>,
+    source: R,
     entries: Vec<Entry>,
     manifest: Manifest,
     limits: Limits,
@@ -35,12 +35,12 @@ pub struct Archive<R> {
 
 impl<R: Read + Seek> Archive<R> {
     /// Checks the zip and reads the manifest; what is sealed is not opened.
-    pub fn open(source: R, limits: Limits) -> Result<Self> {
-        let (mut zip, entries) = open_zip(source, &limits)?;
-        let text = read_entry(&mut zip, &entries, MANIFEST, MANIFEST_BYTES)?;
+    pub fn open(mut source: R, limits: Limits) -> Result<Self> {
+        let entries = structure::entries(&mut source, &limits)?;
+        let text = read_entry(&mut source, &entries, MANIFEST, MANIFEST_BYTES)?;
         let manifest =
             Manifest::parse(&text.ok_or_else(|| Error::NotAnArchive("it has no manifest.json".to_owned()))?)?;
-        let archive = Self { zip, entries, manifest, limits };
+        let archive = Self { source, entries, manifest, limits };
         match (archive.is_sealed(), archive.manifest.seal.is_some()) {
             (true, false) => Err(Error::ManifestInvalid("passphrase")),
             (false, true) => Err(Error::damaged("its sealed body is missing")),
@@ -75,7 +75,7 @@ impl<R: Read + Seek> Archive<R> {
 
     /// What could not be read when it was written, and is not in it: a list of `{ table, id, field }`. Empty: it is complete.
     pub fn missing(&mut self) -> Result<Vec<Value>> {
-        let text = read_entry(&mut self.zip, &self.entries, INCOMPLETE, MANIFEST_BYTES)?;
+        let text = read_entry(&mut self.source, &self.entries, INCOMPLETE, MANIFEST_BYTES)?;
         let list = text.map_or(Ok(Vec::new()), |text| serde_json::from_slice(&text));
         list.map_err(|_| Error::damaged("incomplete.json is no list"))
     }
@@ -88,7 +88,7 @@ impl<R: Read + Seek> Archive<R> {
         let name = format!("data/{table}.jsonl");
         let source: Box<dyn Read> = match self.entries.iter().find(|entry| entry.name == name) {
             None => Box::new(std::io::empty()),
-            Some(entry) => Box::new(entry_reader(&mut self.zip, entry)?),
+            Some(entry) => Box::new(Content::of(&mut self.source, entry)?),
         };
         Ok(Lines::new(source, table, &self.limits))
     }
@@ -111,7 +111,7 @@ impl<R: Read + Seek> Archive<R> {
     /// The sealed body; [`Error::NotAnArchive`] when there is none.
     pub fn sealed(mut self) -> Result<Sealed> {
         let parameters = self.manifest.seal.clone();
-        let body = read_entry(&mut self.zip, &self.entries, SEALED, self.limits.entry_bytes)?;
+        let body = read_entry(&mut self.source, &self.entries, SEALED, self.limits.entry_bytes)?;
         match (parameters, body) {
             (Some(parameters), Some(body)) => Ok(Sealed::new(self.manifest, parameters, body, self.limits)),
             _ => Err(Error::NotAnArchive("nothing in it is sealed".to_owned())),
@@ -123,8 +123,9 @@ impl Archive<std::io::Cursor<Vec<u8>>> {
     /// The archive that lay in a sealed body. Where a copy of the manifest lies beside its tables, it must say what the one
     /// outside does.
     pub(crate) fn inside(body: Vec<u8>, manifest: Manifest, limits: Limits) -> Result<Self> {
-        let (mut zip, entries) = open_zip(std::io::Cursor::new(body), &limits)?;
-        if let Some(copy) = read_entry(&mut zip, &entries, MANIFEST, MANIFEST_BYTES)? {
+        let mut source = std::io::Cursor::new(body);
+        let entries = structure::entries(&mut source, &limits)?;
+        if let Some(copy) = read_entry(&mut source, &entries, MANIFEST, MANIFEST_BYTES)? {
             let mut copy: Value = serde_json::from_slice(&copy).unwrap_or_default();
             copy.as_object_mut().and_then(|copy| copy.remove(BLIND));
             let has_check = manifest.seal.as_ref().is_some_and(|seal| seal.key_check.is_some());
@@ -135,62 +136,20 @@ impl Archive<std::io::Cursor<Vec<u8>>> {
         if entries.iter().any(|entry| entry.name == SEALED) {
             return Err(Error::damaged("a sealed body lies in its sealed body"));
         }
-        Ok(Self { zip, entries, manifest, limits })
+        Ok(Self { source, entries, manifest, limits })
     }
-}
-
-fn open_zip<R: Read + Seek>(mut source: R, limits: &Limits) -> Result<(ZipArchive<R>, Vec<Entry>)> {
-    let entries = structure::entries(&mut source, limits)?;
-    let zip = ZipArchive::new(source).map_err(zip_error)?;
-    let agrees = zip.len() == entries.len() && entries.iter().all(|entry| zip.index_for_name(&entry.name).is_some());
-    if agrees { Ok((zip, entries)) } else { Err(Error::damaged("two readers of zips find different entries")) }
 }
 
 fn table_of(name: &str) -> Option<&str> {
     name.strip_prefix("data/")?.strip_suffix(".jsonl")
 }
 
-fn read_entry<R: Read + Seek>(
-    zip: &mut ZipArchive<R>,
-    entries: &[Entry],
-    name: &str,
-    most: u64,
-) -> Result<Option<Vec<u8>>> {
+fn read_entry<R: Read + Seek>(source: &mut R, entries: &[Entry], name: &str, most: u64) -> Result<Option<Vec<u8>>> {
     let Some(entry) = entries.iter().find(|entry| entry.name == name) else { return Ok(None) };
     if entry.bytes > most {
         return Err(Error::TooLarge(format!("{name} has {} bytes, at most {most} are read", entry.bytes)));
     }
     let mut read = Vec::new();
-    entry_reader(zip, entry)?.read_to_end(&mut read).map_err(unreadable)?;
+    Content::of(source, entry)?.read_to_end(&mut read).map_err(unreadable)?;
     Ok(Some(read))
-}
-
-fn entry_reader<'a, R: Read + Seek>(
-    zip: &'a mut ZipArchive<R>,
-    entry: &Entry,
-) -> Result<Measured<impl Read + use<'a, R>>> {
-    let source = zip.by_name(&entry.name).map_err(zip_error)?;
-    Ok(Measured { source, left: entry.bytes })
-}
-
-/// Fails where an entry unpacks to more or less than it says: its header alone is not believed.
-struct Measured<R> {
-    source: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Measured<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        let wrong = || std::io::Error::new(std::io::ErrorKind::InvalidData, "an entry is not of the size it says");
-        self.left = self.left.checked_sub(count as u64).ok_or_else(wrong)?;
-        if count == 0 && !buffer.is_empty() && self.left > 0 { Err(wrong()) } else { Ok(count) }
-    }
-}
-
-fn zip_error(error: zip::result::ZipError) -> Error {
-    match error {
-        zip::result::ZipError::Io(error) => unreadable(error),
-        other => Error::Damaged(other.to_string()),
-    }
 }

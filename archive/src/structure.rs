@@ -4,6 +4,7 @@
 //! structure is checked here: one end record at the very end, entries that follow each other without gap or overlap up to the
 //! directory, and headers that agree. What passes, every reader reads alike. (PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.4.)
 
+use crate::reader::SEALED;
 use crate::{Error, Limits, Result};
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -37,9 +38,14 @@ pub struct Entry {
     pub bytes: u64,
     /// Bytes, packed.
     pub packed: u64,
+    /// Whether it is packed with DEFLATE, or stored as it is.
+    pub is_deflated: bool,
+    /// The checksum of its content.
+    pub crc: u32,
+    /// Where its packed content begins.
+    pub data: u64,
     flags: u16,
     method: u16,
-    crc: u32,
     offset: u64,
 }
 
@@ -51,10 +57,10 @@ pub fn entries<R: Read + Seek>(source: &mut R, limits: &Limits) -> Result<Vec<En
         return Err(Error::TooLarge(format!("{count} entries, at most {} are read", limits.entries)));
     }
     let directory = read(source, start, length - END_BYTES - start)?;
-    let entries = directory_entries(&directory, count)?;
+    let mut entries = directory_entries(&directory, count)?;
     names_differ(&entries)?;
     are_not_too_large(&entries, limits)?;
-    follow_each_other(source, &entries, start)?;
+    follow_each_other(source, &mut entries, start)?;
     Ok(entries)
 }
 
@@ -130,11 +136,18 @@ fn directory_entry(directory: &[u8]) -> Result<(Entry, &[u8])> {
         flags: fixed.u16(8),
         method: fixed.u16(10),
         crc: fixed.u32(16),
+        is_deflated: fixed.u16(10) == DEFLATED,
+        data: 0,
         offset: u64::from(fixed.u32(42)),
         name: name_text.clone(),
     };
     if fixed.u16(6) > VERSION || entry.flags & !(HAS_DESCRIPTOR | IS_UTF8 | EFFORT) != 0 {
         return Err(odd("is encrypted, or packed in a way that is not read"));
+    }
+    // Who reads from the beginning cannot know where such an entry ends. The sealed body is last but for a few words.
+    let is_open_ended = entry.flags & HAS_DESCRIPTOR != 0 && entry.method == STORED && entry.name != SEALED;
+    if is_open_ended {
+        return Err(odd("is stored, and its size only follows it"));
     }
     match entry.method {
         STORED if entry.packed == entry.bytes => {}
@@ -155,7 +168,7 @@ fn name_of(bytes: &[u8]) -> Result<String> {
     let is_known = match name.split_once('/') {
         Some(("data", file)) => {
             let table = file.strip_suffix(".jsonl").unwrap_or_default();
-            !table.is_empty() && table.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            !table.is_empty() && table.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         }
         Some(_) => false,
         None => is_plain(name) && !name.starts_with('.'),
@@ -201,15 +214,15 @@ fn are_not_too_large(entries: &[Entry], limits: &Limits) -> Result<()> {
 }
 
 /// Every byte up to the directory belongs to one entry, whose local header says what the directory does.
-fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &[Entry], directory: u64) -> Result<()> {
-    let mut order: Vec<&Entry> = entries.iter().collect();
+fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &mut [Entry], directory: u64) -> Result<()> {
+    let mut order: Vec<&mut Entry> = entries.iter_mut().collect();
     order.sort_by_key(|entry| entry.offset);
     let mut place = 0;
     for entry in order {
         if entry.offset != place {
             return Err(Error::damaged(format!("{} does not begin where the entry before it ends", entry.name)));
         }
-        place = end_of(source, entry, directory)?;
+        (entry.data, place) = places_of(source, entry, directory)?;
     }
     if place == directory {
         Ok(())
@@ -218,8 +231,8 @@ fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &[Entry], director
     }
 }
 
-/// Where an entry ends, after its data and what follows them.
-fn end_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Result<u64> {
+/// Where an entry's data begin, and where it ends, after what follows them.
+fn places_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Result<(u64, u64)> {
     let differs = || Error::damaged(format!("{} says of itself something else than the directory", entry.name));
     let fixed = read(source, entry.offset, LOCAL_BYTES.min(directory.saturating_sub(entry.offset)))?;
     if fixed.len() < 30 {
@@ -241,7 +254,11 @@ fn end_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Resu
     if said != entry.name.as_bytes() || !is_harmless(extra) || !agree {
         return Err(differs());
     }
-    if has_descriptor { after_descriptor(source, entry, end, directory).ok_or_else(differs)? } else { Ok(end) }
+    if !has_descriptor {
+        return Ok((data, end));
+    }
+    let after = after_descriptor(source, entry, end, directory).ok_or_else(differs)??;
+    Ok((data, after))
 }
 
 /// A descriptor with or without its signature, that says what the directory does.

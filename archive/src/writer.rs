@@ -41,11 +41,11 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
 impl<W: Write> Writer<W> {
     /// Begins an archive that is not sealed.
     pub fn new(to: W, manifest: &Manifest) -> Result<Self> {
-        Self::begin(to, &Manifest { seal: None, ..manifest.clone() }.to_json())
+        Self::begin(to, MOST_BYTES, &Manifest { seal: None, ..manifest.clone() }.to_json())
     }
 
-    fn begin(to: W, manifest: &Value) -> Result<Self> {
-        let zip = ZipWriter::new_stream(Counted { to, bytes: 0 });
+    fn begin(to: W, most: u64, manifest: &Value) -> Result<Self> {
+        let zip = ZipWriter::new_stream(Counted { to, bytes: 0, most });
         let mut writer = Self { zip, tables: BTreeSet::new(), entry_bytes: 0 };
         let text = serde_json::to_vec_pretty(manifest).map_err(std::io::Error::other)?;
         writer.entry(MANIFEST, CompressionMethod::Deflated)?;
@@ -53,9 +53,9 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Begins a table, whose name is one of letters, digits and `_`. Each comes once.
+    /// Begins a table, whose name is one of letters, digits, `_` and `-`. Each comes once.
     pub fn table(&mut self, name: &str) -> Result<()> {
-        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
         if !is_name || !self.tables.insert(name.to_owned()) {
             return Err(Error::Io(std::io::Error::other(format!("{name:?} is no table that can begin here"))));
         }
@@ -133,7 +133,7 @@ impl SealedWriter {
         let manifest = Manifest { seal: Some(seal), ..manifest.clone() };
         let mut copy = manifest.sealed_copy();
         copy[BLIND] = URL_SAFE_NO_PAD.encode(blind).into();
-        Ok(Self { body: Writer::begin(Vec::new(), &copy)?, manifest, key })
+        Ok(Self { body: Writer::begin(Vec::new(), MOST_SEALED, &copy)?, manifest, key })
     }
 
     /// Begins a table; see [`Writer::table`].
@@ -155,15 +155,12 @@ impl SealedWriter {
     pub fn finish<W: Write>(self, to: W) -> Result<W> {
         let Self { body, mut manifest, key } = self;
         let mut body = body.end()?;
-        if body.len() as u64 > MOST_SEALED {
-            return Err(Error::TooLarge("a sealed archive holds at most 1 GiB".to_owned()));
-        }
         if let Some(seal) = &mut manifest.seal {
             // Older readers want it.
             seal.plaintext_sha256 = Some(Sha256::digest(&body).into());
             key.seal(seal.iv, &mut body)?;
         }
-        let mut outside = Writer::begin(to, &manifest.to_json())?;
+        let mut outside = Writer::begin(to, MOST_BYTES, &manifest.to_json())?;
         outside.entry(SEALED, CompressionMethod::Stored)?;
         outside.put(&body)?;
         drop(body);
@@ -172,18 +169,20 @@ impl SealedWriter {
     }
 }
 
-/// Counts what passes: a zip without zip64 is no longer than 4 GiB.
+/// Counts what passes, and refuses what is more than it may be.
 struct Counted<W> {
     to: W,
     bytes: u64,
+    most: u64,
 }
 
 impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.to.write(bytes)?;
         self.bytes += written as u64;
-        if self.bytes > MOST_BYTES {
-            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "more than 4 GiB"));
+        if self.bytes > self.most {
+            let what = format!("it would have more than {} bytes", self.most);
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, what));
         }
         Ok(written)
     }

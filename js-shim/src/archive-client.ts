@@ -14,6 +14,10 @@ export type Ask = <Name extends keyof JobCalls>(
 export async function withJob<T>(signal: AbortSignal | undefined, work: (ask: Ask) => Promise<T>): Promise<T> {
   signal?.throwIfAborted();
   const job = await startJob();
+  if (signal?.aborted) {
+    job.end();
+    throw signal.reason;
+  }
   const aborted = new Promise<never>((_, reject) => {
     signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
   });

@@ -39,15 +39,17 @@ export class EngineArchives implements Archives {
 
   async export(options?: ExportOptions): Promise<ExportResult> {
     const { appIds, spaces, passphrase, onProgress, signal } = optionsArgument(options, 'The options of export');
-    const apps = this.#apps(appIds && textsArgument(appIds, 'appIds'));
+    const apps = this.#apps(appIds && [...new Set(textsArgument(appIds, 'appIds'))]);
     const named = textsArgument(spaces ?? [], 'spaces');
     const words = passphrase === undefined ? undefined : newPassphrase(passphrase);
     const report = reporter(onProgress);
     const tables = apps.flatMap((app) => Object.keys(this.#options.apps[app]?.tables ?? {}));
-    await this.#ensure(apps);
-    const counts = await this.#counts(tables, named);
-    const manifest = this.#manifest(appIds && apps, counts);
+    const user = this.#options.user?.id;
     return withJob(signal, async (ask) => {
+      await this.#ensure(apps);
+      const counts = await this.#counts(user, tables, named);
+      const manifest = this.#manifest(appIds && apps, counts);
+      signal?.throwIfAborted();
       const random = crypto.getRandomValues(new Uint8Array(44));
       if (words !== undefined) report({ phase: 'key', table: null, done: 0, total: null });
       const key = words === undefined ? undefined : await deriveKey(ask, words, random.slice(0, 16), ITERATIONS);
@@ -56,7 +58,8 @@ export class EngineArchives implements Archives {
       const written = new Written(counts);
       for (const table of tables) {
         await ask('writeTable', table);
-        await this.#exportTable(table, named, async (lines, missing, count) => {
+        await this.#exportTable(user, table, named, async (lines, missing, count) => {
+          signal?.throwIfAborted();
           file.add(await ask('writeRows', lines));
           written.add(table, missing, count);
           report({ phase: 'rows', table, done: written.rows(table), total: counts[table] ?? 0 });
@@ -81,12 +84,13 @@ export class EngineArchives implements Archives {
     const space = spaceId === undefined ? null : textArgument(spaceId, 'spaceId');
     if (passphrase !== undefined) textArgument(passphrase, 'passphrase');
     const report = reporter(onProgress);
+    const user = this.#options.user?.id ?? null;
     return withJob(signal, async (ask) => {
       let described = await ask('read', file);
       this.#checkVersion(described.manifest.schemaVersion);
-      if (described.seal) described = await unsealed(ask, described.seal, passphrase, report);
+      if (described.seal) described = await unsealed(ask, file, described.seal, passphrase, report);
       const { exportedAt, schemaVersion, rowCounts = {} } = described.manifest;
-      const how = { overwrite, dryRun: dryRun === true, spaceId: space, exportedAt, schemaVersion };
+      const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt, schemaVersion };
       const result = new Imported(JSON.parse(await ask('missing')));
       for (const { name } of described.tables) {
         if (!this.#isSynced(name)) result.skipped.push(name);
@@ -117,15 +121,19 @@ export class EngineArchives implements Archives {
 
   /** What is not on the device cannot be in its backup. */
   async #ensure(apps: readonly string[]): Promise<void> {
-    for (const app of apps) {
-      const isLazy = this.#options.sync !== null && this.#options.apps[app]?.sync === 'lazy';
-      if (isLazy) await this.#connection().run((raw) => raw.ensure(app));
-    }
+    const { sync, user } = this.#options;
+    if (sync === null || user === null) return;
+    for (const app of apps) await this.#connection().run((raw) => raw.ensure(app));
   }
 
-  async #counts(tables: readonly string[], spaces: string[]): Promise<Record<string, number>> {
+  async #counts(
+    user: string | undefined,
+    tables: readonly string[],
+    spaces: string[],
+  ): Promise<Record<string, number>> {
     const counts: Record<string, number> = {};
-    for (const table of tables) counts[table] = await this.#connection().run((raw) => raw.exportCount(table, spaces));
+    for (const table of tables)
+      counts[table] = await this.#connection().run((raw) => raw.exportCount(user, table, spaces));
     return counts;
   }
 
@@ -144,6 +152,7 @@ export class EngineArchives implements Archives {
   }
 
   async #exportTable(
+    user: string | undefined,
     table: string,
     spaces: string[],
     take: (lines: string, missing: readonly MissingValue[], count: number) => Promise<void>,
@@ -151,7 +160,7 @@ export class EngineArchives implements Archives {
     let after: string | null = null;
     do {
       const page: RawExportPage = await this.#connection().run((raw) =>
-        raw.exportPage(table, spaces, after ?? undefined, PAGE_ROWS),
+        raw.exportPage(user, table, spaces, after ?? undefined, PAGE_ROWS),
       );
       const missing = page.unreadable.map(({ id, field }) => ({ table, id, field }));
       if (page.count > 0) await take(page.lines, missing, page.count);
@@ -197,7 +206,8 @@ function fileArgument(file: unknown): void {
 }
 
 function newPassphrase(words: unknown): string {
-  if (typeof words === 'string' && words !== '') return words;
+  // Keyboards and systems differ in how they spell one letter.
+  if (typeof words === 'string' && words !== '') return words.normalize('NFKC');
   throw invalidArgument('A passphrase is a text that is not empty.');
 }
 
@@ -221,6 +231,7 @@ async function deriveKey(
 
 async function unsealed(
   ask: Ask,
+  file: Blob,
   { salt, iterations }: NonNullable<Description['seal']>,
   passphrase: string | undefined,
   report: Report,
@@ -228,10 +239,22 @@ async function unsealed(
   if (passphrase === undefined) {
     throw new ManaError('passphrase_required', 'The archive is sealed: its passphrase is needed.');
   }
-  report({ phase: 'key', table: null, done: 0, total: null });
-  const key = await deriveKey(ask, passphrase.normalize('NFKC'), Uint8Array.from(salt), iterations);
-  report({ phase: 'file', table: null, done: 0, total: null });
-  return ask('unseal', key);
+  const open = async (words: string) => {
+    report({ phase: 'key', table: null, done: 0, total: null });
+    const key = await deriveKey(ask, words, Uint8Array.from(salt), iterations);
+    report({ phase: 'file', table: null, done: 0, total: null });
+    return ask('unseal', key);
+  };
+  const normal = passphrase.normalize('NFKC');
+  try {
+    return await open(normal);
+  } catch (error) {
+    const isWrong = error instanceof ManaError && error.code.startsWith('wrong_passphrase');
+    if (!isWrong || passphrase === normal) throw error;
+    // Programs of before took it as it was typed.
+    await ask('read', file);
+    return await open(passphrase);
+  }
 }
 
 function infoOf({ manifest, isSealed }: Description): ArchiveInfo {

@@ -236,8 +236,15 @@ export interface RawEngine {
   /** `dry`: says what it would come to. */
   adoptGuestData(dry: boolean): Promise<RawGuestData>;
   discardGuestData(): Promise<number>;
-  exportPage(table: string, spaces: string[], after: string | undefined, limit: number): Promise<RawExportPage>;
-  exportCount(table: string, spaces: string[]): Promise<number>;
+  /** `user`: who asked for it; for anybody else it is refused. */
+  exportPage(
+    user: string | undefined,
+    table: string,
+    spaces: string[],
+    after: string | undefined,
+    limit: number,
+  ): Promise<RawExportPage>;
+  exportCount(user: string | undefined, table: string, spaces: string[]): Promise<number>;
   /** `rows`: a list as JSON. */
   importPage(table: string, rows: string, how: RawImportHow): Promise<RawImportPage>;
   setVisibility(table: string, id: string, visibility: string): Promise<RawWritten>;
@@ -267,6 +274,8 @@ export interface RawExportPage {
 }
 
 export interface RawImportHow {
+  /** Who asked for it; `null`: a guest. */
+  user: string | null;
   overwrite: boolean;
   dryRun: boolean;
   spaceId: string | null;

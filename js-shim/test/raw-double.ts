@@ -227,12 +227,12 @@ export class InstanceDouble implements RawEngine {
     this.#called('discardGuestData');
     return this.later(() => 3);
   }
-  exportPage(table: string, spaces: string[], after: string | undefined, limit: number) {
-    this.#called('exportPage', table, spaces, after, limit);
+  exportPage(user: string | undefined, table: string, spaces: string[], after: string | undefined, limit: number) {
+    this.#called('exportPage', user, table, spaces, after, limit);
     return this.later(() => ({ lines: '{"id":"a"}\n', count: 1, next: null, unreadable: [] }));
   }
-  exportCount(table: string, spaces: string[]) {
-    this.#called('exportCount', table, spaces);
+  exportCount(user: string | undefined, table: string, spaces: string[]) {
+    this.#called('exportCount', user, table, spaces);
     return this.later(() => 1);
   }
   importPage(table: string, rows: string, how: RawImportHow) {

@@ -197,6 +197,10 @@ fn seal(file: &Path, out: &Path, passphrase: &Passphrase) -> Done {
             writer.row(&line.text)?;
         }
     }
+    let missing = archive.missing()?;
+    if !missing.is_empty() {
+        writer.missing(&missing)?;
+    }
     write_new(out, |to| Ok(writer.finish(to).map(drop)?))
 }
 
@@ -209,6 +213,10 @@ fn copy_plain<R: Read + Seek>(mut archive: Archive<R>, to: &mut dyn Write) -> Do
             line.object()?;
             writer.row(&line.text)?;
         }
+    }
+    let missing = archive.missing()?;
+    if !missing.is_empty() {
+        writer.missing(&missing)?;
     }
     Ok(writer.finish().map(drop)?)
 }

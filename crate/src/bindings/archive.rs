@@ -15,12 +15,20 @@ use wasm_bindgen::prelude::wasm_bindgen;
 impl RawEngine {
     /// Rows of a table from the one after `after` on: `{ lines, count, next, unreadable }`, one row per line as JSON.
     #[wasm_bindgen(js_name = exportPage)]
-    pub fn export_page(&self, table: String, spaces: &JsValue, after: Option<String>, limit: f64) -> Promise {
+    pub fn export_page(
+        &self,
+        user: Option<String>,
+        table: String,
+        spaces: &JsValue,
+        after: Option<String>,
+        limit: f64,
+    ) -> Promise {
         self.vault_used();
         let asked = space_ids(spaces).and_then(|spaces| Ok((spaces, convert::whole(limit, "limit")?)));
         self.promise(move |engine| async move {
             let (spaces, limit) = asked?;
-            let page = engine.export_page(&table, &spaces, after.as_deref(), limit).await.map_err(|e| thrown(&e))?;
+            let page = engine.export_page(user.as_deref(), &table, &spaces, after.as_deref(), limit).await;
+            let page = page.map_err(|e| thrown(&e))?;
             let mut lines = String::new();
             for row in &page.rows {
                 lines.push_str(&row.to_string());
@@ -36,15 +44,19 @@ impl RawEngine {
 
     /// How many rows a table has for an archive.
     #[wasm_bindgen(js_name = exportCount)]
-    pub fn export_count(&self, table: String, spaces: &JsValue) -> Promise {
+    pub fn export_count(&self, user: Option<String>, table: String, spaces: &JsValue) -> Promise {
         let spaces = space_ids(spaces);
         self.promise(move |engine| async move {
-            engine.export_count(&table, &spaces?).await.map(convert::count).map_err(|error| thrown(&error))
+            engine
+                .export_count(user.as_deref(), &table, &spaces?)
+                .await
+                .map(convert::count)
+                .map_err(|error| thrown(&error))
         })
     }
 
     /// Takes rows of an archive in, a list as JSON: `{ new, changed, unchanged, deleted, renamed, left }`. `how`:
-    /// `{ overwrite, dryRun, spaceId, exportedAt, schemaVersion }`, the space `null` or a text.
+    /// `{ user, overwrite, dryRun, spaceId, exportedAt, schemaVersion }`, user and space `null` or texts.
     #[wasm_bindgen(js_name = importPage)]
     pub fn import_page(&self, table: String, rows: String, how: &JsValue) -> Promise {
         self.vault_used();
@@ -65,6 +77,7 @@ fn space_ids(list: &JsValue) -> Result<Vec<SpaceId>, JsValue> {
 fn import_of(how: &JsValue) -> Result<Import, JsValue> {
     let text = |key: &str| convert::get(how, key).as_string();
     Ok(Import {
+        user: text("user"),
         overwrite: convert::get(how, "overwrite").is_truthy(),
         dry_run: convert::get(how, "dryRun").is_truthy(),
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the shim has checked it")]

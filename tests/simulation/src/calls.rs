@@ -293,17 +293,17 @@ impl Device {
     /// All rows of a table that an archive would hold, with the shared spaces that are named, read in pages of three; and how many
     /// fields of them nothing here opens.
     pub fn export(&self, table: &str, spaces: &[&str]) -> Result<(Vec<Value>, usize)> {
-        let (engine, table) = (self.engine(), table.to_owned());
+        let (engine, table, user) = (self.engine(), table.to_owned(), self.signed_in());
         let spaces: Vec<SpaceId> = spaces.iter().map(|space| SpaceId::parse(*space).expect("a space")).collect();
         let reading = async move {
             let (mut rows, mut unreadable, mut after) = (Vec::new(), 0, None);
             loop {
-                let page = engine.export_page(&table, &spaces, after.as_deref(), 3).await?;
+                let page = engine.export_page(user.as_deref(), &table, &spaces, after.as_deref(), 3).await?;
                 rows.extend(page.rows);
                 unreadable += page.unreadable.len();
                 after = page.next;
                 if after.is_none() {
-                    assert_eq!(engine.export_count(&table, &spaces).await?, rows.len());
+                    assert_eq!(engine.export_count(user.as_deref(), &table, &spaces).await?, rows.len());
                     return Ok((rows, unreadable));
                 }
             }
@@ -311,9 +311,14 @@ impl Device {
         self.call(reading).expect("the tab lives")
     }
 
-    /// Takes rows of an archive into a table; `None`: the tab died over it.
+    fn signed_in(&self) -> Option<String> {
+        self.engine().config().user.as_ref().map(|user| user.id.to_string())
+    }
+
+    /// Takes rows of an archive into a table, for whoever is signed in unless it is for somebody else; `None`: the tab died over it.
     pub fn try_import(&self, table: &str, rows: &[Value], how: Import) -> Option<Result<ImportPage>> {
         let (engine, table, rows) = (self.engine(), table.to_owned(), rows.to_vec());
+        let how = Import { user: how.user.clone().or_else(|| self.signed_in()), ..how };
         self.call(async move { engine.import_page(&table, &rows, &how).await })
     }
 

@@ -1,14 +1,18 @@
 //! Giving out the rows of a table.
 
-use crate::engine::error::Result;
+use super::STAMPS;
+use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::newest_stamp;
 use crate::engine::read::Sight;
 use crate::engine::sealing::is_row_sealed;
+use crate::engine::stamps::stamp_of;
 use crate::engine::{Engine, Table};
-use crate::model::{DELETED_AT, ID, MOVED_TO, SHARE_PROOF, SPACE_ID, Scope, SpaceId, TableSync, UPDATED_AT, is_hidden};
+use crate::model::{
+    DELETED_AT, ID, MOVED_TO, SHARE_PROOF, SPACE_ID, Scope, SpaceId, Stamp, TableSync, UPDATED_AT, is_hidden,
+};
 use crate::store::{Key, KeyRange, Mode, Row, RowValue, Scan, Store, Transaction};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A page of a table.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,13 +39,16 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Fails with [`Kind::VaultLocked`](crate::engine::Kind::VaultLocked) where rows are sealed and no key is here.
     pub async fn export_page(
         &self,
+        user: Option<&str>,
         name: &str,
         spaces: &[SpaceId],
         after: Option<&str>,
         limit: usize,
     ) -> Result<ExportPage> {
+        self.check_archive_user(user)?;
         let table = self.config().table(name)?;
         let Some(sync) = &table.sync else { return Ok(ExportPage::default()) };
+        self.check_known(spaces)?;
         if !sync.sealed.is_empty() && self.config().user.is_some() && self.is_locked() {
             return Err(crate::engine::vault::locked());
         }
@@ -51,6 +58,8 @@ impl<S: Store, H: Host> Engine<S, H> {
         let sight = self.export_sight(&table, spaces);
         let rows = tx.scan(name, &scan, &|row| sight(row)).await?;
         drop(tx);
+        // Who is signed in now opens what was read.
+        self.check_archive_user(user)?;
         let last = rows.last().and_then(|row| row.text(ID));
         let mut page = ExportPage { next: last.filter(|_| rows.len() >= limit), ..ExportPage::default() };
         for row in rows {
@@ -61,11 +70,26 @@ impl<S: Store, H: Host> Engine<S, H> {
     }
 
     /// How many rows [`Engine::export_page`] gives in all.
-    pub async fn export_count(&self, name: &str, spaces: &[SpaceId]) -> Result<usize> {
+    pub async fn export_count(&self, user: Option<&str>, name: &str, spaces: &[SpaceId]) -> Result<usize> {
+        self.check_archive_user(user)?;
+        self.check_known(spaces)?;
         let table = self.config().table(name)?;
         let tx = self.store.begin(Mode::Read, &[name])?;
         let sight = self.export_sight(&table, spaces);
         Ok(tx.entries(name, &Scan::default(), true, &|_, row| row.is_some_and(&sight)).await?.len())
+    }
+
+    fn check_known(&self, spaces: &[SpaceId]) -> Result<()> {
+        let config = self.config();
+        let known = |space: &&SpaceId| config.spaces.iter().any(|one| one.id == **space);
+        match spaces.iter().find(|space| !known(space)) {
+            None => Ok(()),
+            Some(space) => Err(Error::new(
+                Kind::UnknownSpace,
+                format!("the user is not known to be a member of the space {space}: pass it to setSpaces first"),
+            )
+            .with(json!({ "spaceId": space }))),
+        }
     }
 
     fn export_sight(&self, table: &Table, spaces: &[SpaceId]) -> impl Fn(&S::Row) -> bool + use<S, H> {
@@ -76,13 +100,17 @@ impl<S: Store, H: Host> Engine<S, H> {
         let is_spaced = table.sync.as_ref().is_some_and(|sync| sync.scope == Scope::Space);
         move |row: &S::Row| {
             let space = row.text(SPACE_ID).filter(|_| is_spaced);
-            sight.sees(row) && space.is_none_or(|space| own.contains(&space) || named.contains(&space))
+            // A row whose id is no text never left this device, and no other one could keep it.
+            row.text(ID).is_some()
+                && sight.sees(row)
+                && space.is_none_or(|space| own.contains(&space) || named.contains(&space))
         }
     }
 
     fn exported(&self, table: &str, sync: &TableSync, stored: S::Row, unreadable: &mut Vec<Unreadable>) -> Value {
         let (id, at) = (stored.text(ID).unwrap_or_default(), newest_stamp(&stored));
         let is_sealed = is_row_sealed(&self.config(), sync, &stored);
+        let stamps = stamps_beside(&stored, at);
         let shown = self.opened(table, sync, stored);
         let mut json = Map::new();
         for (name, value) in shown.fields() {
@@ -101,6 +129,19 @@ impl<S: Store, H: Host> Engine<S, H> {
         if let Some(at) = at {
             json.insert(UPDATED_AT.to_owned(), at.to_string().into());
         }
+        if !stamps.is_empty() {
+            json.insert(STAMPS.to_owned(), stamps.into());
+        }
         Value::Object(json)
     }
+}
+
+/// When fields were written that were not written last, and when a record was last brought back.
+fn stamps_beside<R: Row>(row: &R, newest: Option<Stamp>) -> Map<String, Value> {
+    let fields = row.names().into_iter().chain([DELETED_AT.to_owned()]);
+    let other = |name: String| {
+        let at = stamp_of(row, &name).filter(|at| Some(*at) != newest && !is_hidden(&name))?;
+        Some((name, at.to_string().into()))
+    };
+    fields.filter_map(other).collect()
 }

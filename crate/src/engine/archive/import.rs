@@ -1,10 +1,14 @@
 //! Taking the rows of an archive in.
 
+use super::STAMPS;
 use crate::engine::Engine;
 use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
-use crate::engine::write::{Fate, Restored, Writer};
-use crate::model::{ID, Place, SPACE_ID, Scope, SpaceId, Stamp, TableSync, UPDATED_AT, steps_from};
+use crate::engine::write::{Fate, Manner, Restored, Writer};
+use crate::model::{
+    AUTHOR_ID, ID, OrderedMap, OrderedSet, PERSONAL_PREFIX, Place, SPACE_ID, Scope, SpaceId, Stamp, TableSync,
+    UPDATED_AT, steps_from,
+};
 use crate::store::{Row, Store};
 use serde_json::Value;
 use std::rc::Rc;
@@ -12,6 +16,8 @@ use std::rc::Rc;
 /// How rows are taken in.
 #[derive(Debug, Clone, Default)]
 pub struct Import {
+    /// Who asked for it; `None` is a guest. For anybody else nothing is written.
+    pub user: Option<String>,
     /// What the archive says wins over everything that is here, deletions too; else what was written later stands.
     pub overwrite: bool,
     /// Nothing is written: only what would become of the rows is said.
@@ -55,6 +61,7 @@ pub struct LeftOut {
 impl<S: Store, H: Host> Engine<S, H> {
     /// Takes rows of a table in, in one transaction: all that are not named in [`ImportPage::left`], or none.
     pub async fn import_page(self: &Rc<Self>, name: &str, rows: &[Value], how: &Import) -> Result<ImportPage> {
+        self.check_archive_user(how.user.as_deref())?;
         let table = self.config().table(name)?;
         let Some(sync) = &table.sync else {
             return Err(Error::new(
@@ -71,13 +78,18 @@ impl<S: Store, H: Host> Engine<S, H> {
             }
         }
         let writer = Writer::begin_import(self, name)?;
-        let fates = writer.restore(name, restored, how.overwrite, how.dry_run).await;
+        let fates = writer.restore(name, restored, Manner { anew: how.overwrite, only_tell: how.dry_run }).await;
         let fates = match fates {
             Ok(fates) if how.dry_run => {
                 writer.abort().await;
                 fates
             }
             Ok(fates) => {
+                // What was written waits for the commit: it was for whoever was signed in when it was stamped.
+                if let Err(error) = self.check_archive_user(how.user.as_deref()) {
+                    writer.abort().await;
+                    return Err(error);
+                }
                 writer.commit().await?;
                 fates
             }
@@ -95,29 +107,57 @@ impl<S: Store, H: Host> Engine<S, H> {
     fn restored(&self, sync: &TableSync, row: &Value, how: &Import) -> Result<Restored<S::Row>> {
         let invalid = |what: &str| Error::new(Kind::InvalidRecord, format!("the row {what}; it was not taken"));
         let id = row[ID].as_str().ok_or_else(|| invalid("has no id"))?;
-        let brought = brought(row, sync, how.schema_version.unwrap_or(sync.schema_version));
-        let parsed = S::Row::from_json(&brought).ok_or_else(|| invalid("is no object"))?;
+        let Brought { row, stamps, defaults } = brought(row, sync, how.schema_version.unwrap_or(sync.schema_version));
         let said = row[UPDATED_AT].as_str().and_then(|at| Stamp::parse(at).ok());
-        let config = self.config();
-        let own = || config.stored_space(&config.personal_alias());
-        let shared = row[SPACE_ID].as_str().map(|space| config.stored_space(space));
-        let shared = shared.filter(|space| config.spaces.iter().any(|known| known.id.as_str() == space));
-        let space = match &how.space {
-            Some(space) => config.stored_space(space.as_str()),
-            None => shared.unwrap_or_else(own),
-        };
+        let limit = |at: Option<Stamp>| at.into_iter().chain(how.exported_at).min();
+        let (space, moves) = self.target_of(&row, how);
+        let author = row[AUTHOR_ID].as_str().filter(|author| *author != self.config().user_id());
+        let (is_anothers, is_spaced) = (author.is_some(), sync.scope == Scope::Space);
         Ok(Restored {
             id: id.to_owned(),
-            row: parsed,
-            space: (sync.scope == Scope::Space).then_some(space),
-            at: said.into_iter().chain(how.exported_at).min(),
+            at: limit(said),
+            stamps: stamps.into_iter().filter_map(|(name, at)| Some((name, limit(Some(at))?))).collect(),
+            defaults,
+            space: is_spaced.then_some(space),
+            moves: is_spaced && moves,
+            is_anothers,
+            row: S::Row::from_json(&row).ok_or_else(|| invalid("is no object"))?,
         })
+    }
+
+    /// The space that a row goes to, as stored, and whether it was of another one: then it gets another id there, since its own one
+    /// may be there, or come, as what it was.
+    fn target_of(&self, row: &Value, how: &Import) -> (String, bool) {
+        let config = self.config();
+        let own = config.personal_alias();
+        let is_own = |space: &str| space.starts_with(PERSONAL_PREFIX) || config.is_own_space(space);
+        let said = row[SPACE_ID].as_str().filter(|space| !is_own(space));
+        let known = said.filter(|space| config.spaces.iter().any(|one| one.id.as_str() == *space));
+        let target = match &how.space {
+            Some(space) => config.wire_space(space.as_str()),
+            None => known.map_or(own.clone(), str::to_owned),
+        };
+        let moves = target != said.unwrap_or(&own);
+        (config.stored_space(&target), moves)
     }
 }
 
+/// A row as one of this version.
+struct Brought {
+    row: Value,
+    /// When its fields were written, where the archive says it of each.
+    stamps: OrderedMap<String, Stamp>,
+    /// Fields that nobody wrote: they are for records that are new.
+    defaults: OrderedSet<String>,
+}
+
 /// A row of an older version as one of this one; of two fields that become one, that of the later version stays.
-fn brought(row: &Value, sync: &TableSync, version: u32) -> Value {
+fn brought(row: &Value, sync: &TableSync, version: u32) -> Brought {
     let mut row = row.clone();
+    let said = row.get(STAMPS).and_then(Value::as_object);
+    let parse = |(name, at): (&String, &Value)| Some((name.clone(), Stamp::parse(at.as_str()?).ok()?));
+    let mut stamps: OrderedMap<String, Stamp> = said.into_iter().flatten().filter_map(parse).collect();
+    let mut defaults = OrderedSet::new();
     for step in steps_from(&sync.migrations, version) {
         let Some(fields) = row.as_object_mut() else { break };
         let all = std::mem::take(fields);
@@ -125,15 +165,23 @@ fn brought(row: &Value, sync: &TableSync, version: u32) -> Value {
             all.into_iter().partition(|(name, _)| !matches!(step.place_of(name), Place::Stays));
         fields.extend(staying);
         for (name, value) in moving {
-            if let Place::Moves(to) = step.place_of(&name) {
-                fields.entry(to.to_string()).or_insert(value);
+            let (at, Place::Moves(to)) = (stamps.remove(&name), step.place_of(&name)) else { continue };
+            if fields.contains_key(to.as_str()) {
+                continue;
+            }
+            fields.insert(to.to_string(), value);
+            if let Some(at) = at {
+                stamps.insert(to.to_string(), at);
             }
         }
-        for (name, value) in &step.defaults {
-            fields.entry(name.to_string()).or_insert_with(|| value.clone());
+        for (name, value) in
+            step.defaults.iter().filter(|(name, _)| !fields.contains_key(name.as_str())).collect::<Vec<_>>()
+        {
+            fields.insert(name.to_string(), value.clone());
+            defaults.insert(name.to_string());
         }
     }
-    row
+    Brought { row, stamps, defaults }
 }
 
 impl ImportPage {

@@ -11,5 +11,24 @@
 mod export;
 mod import;
 
+use super::error::{Error, Kind, Result};
+use super::ports::Host;
+use super::{Engine, GUEST};
+use crate::store::Store;
+
 pub use export::{ExportPage, Unreadable};
 pub use import::{Import, ImportPage, LeftOut};
+
+/// The field of a row in an archive that says when its fields were written, where that was not when the row was: hidden, so no
+/// app has it.
+const STAMPS: &str = "__stamps";
+
+impl<S: Store, H: Host> Engine<S, H> {
+    /// Refuses to go on with an archive that was begun for somebody else: `None` is a guest.
+    fn check_archive_user(&self, user: Option<&str>) -> Result<()> {
+        if self.config().user_id() == user.unwrap_or(GUEST) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::OtherUser, "the user changed meanwhile: begin again for the one who is signed in now"))
+    }
+}

@@ -21,7 +21,7 @@ use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Row, RowValue, Store, StoreErr
 use futures_util::lock::{Mutex, MutexGuard};
 pub(super) use outcome::{Outcome, rounds};
 use plan::Target;
-pub(super) use restore::{Fate, Restored};
+pub(super) use restore::{Fate, Manner, Restored};
 use std::cell::Cell;
 use std::rc::Rc;
 

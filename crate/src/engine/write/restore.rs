@@ -1,6 +1,7 @@
 //! Writing the rows of an archive: as edits of when they were written, so that what was written later stands.
 
 use super::plan::{Act, Plan, Target};
+use super::seal::check_sealed_size;
 use super::synced::NewRecord;
 use super::{Open, Value, Writer, ended, rounds};
 use crate::engine::Engine;
@@ -9,7 +10,9 @@ use crate::engine::error::{Error, Kind, Result};
 use crate::engine::ports::Host;
 use crate::engine::prepare::{Field, is_deleted, is_purged, record_fields};
 use crate::engine::stamps::stamp_of;
-use crate::model::{AUTHOR_ID, DELETED_AT, Origin, RecordId, SPACE_ID, Scope, Stamp, USER_ID, VISIBILITY};
+use crate::model::{
+    AUTHOR_ID, DELETED_AT, OrderedMap, OrderedSet, Origin, RecordId, SPACE_ID, Scope, Stamp, USER_ID, VISIBILITY,
+};
 use crate::store::{Key, Mode, Row, RowValue, Store};
 use std::rc::Rc;
 
@@ -21,8 +24,16 @@ pub struct Restored<R> {
     pub row: R,
     /// The space that it goes to, as stored; `None`: the table's records belong to users.
     pub space: Option<String>,
-    /// When it was written, as far as the archive says; never after now.
+    /// Whether it was of another space there.
+    pub moves: bool,
+    /// Whether somebody else made it.
+    pub is_anothers: bool,
+    /// When it was written, as far as the archive says.
     pub at: Option<Stamp>,
+    /// When fields of it were written that were not written then.
+    pub stamps: OrderedMap<String, Stamp>,
+    /// Fields that nobody wrote.
+    pub defaults: OrderedSet<String>,
 }
 
 /// What became of one.
@@ -48,8 +59,20 @@ struct Placed<R: Row> {
     stored: Option<R>,
 }
 
-/// What becomes of a row, and the plan of it where something does.
-type Decision<R> = (Fate, Option<Plan<R>>);
+/// Fields that were written at one time; `None`: now.
+type Group<V> = (Option<Stamp>, Vec<Field<V>>);
+
+/// What becomes of a row, and what is taken of it, oldest first.
+type Decision<V> = (Fate, Vec<Group<V>>);
+
+/// How rows are written.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// Under the present time, over everything; else each under its own.
+    pub anew: bool,
+    /// Nothing is written.
+    pub only_tell: bool,
+}
 
 /// Of one row: its place, its id in the archive, its id here, and what became of it.
 pub type Account = (usize, String, String, Fate);
@@ -58,17 +81,18 @@ impl<S: Store, H: Host> Writer<S, H> {
     /// A transaction that writes rows of an archive into a table.
     pub fn begin_import(engine: &Rc<Engine<S, H>>, table: &str) -> Result<Self> {
         let writer = Self::begin_in(engine, Mode::Durable, &[table], None)?;
-        // What an archive says was said before: nobody is told that it lost to something.
-        Ok(Self { origin: Origin::Migration, ..writer })
+        // What an archive says was said before: nobody is told that it lost to something. A guest's records are theirs to take over
+        // when they sign in, which those that no hand made are not.
+        let origin = if engine.config().user.is_some() { Origin::Migration } else { Origin::User };
+        Ok(Self { origin, ..writer })
     }
 
-    /// Writes the rows, each under its own time, or `anew`, under the present one. `only_tell`: nothing is written.
+    /// Writes the rows.
     pub async fn restore(
         &self,
         name: &str,
         rows: Vec<(usize, Restored<S::Row>)>,
-        anew: bool,
-        only_tell: bool,
+        manner: Manner,
     ) -> Result<Vec<Account>> {
         let table = self.engine.config().table(name)?;
         let mut turn = self.enter("import").await?;
@@ -76,29 +100,66 @@ impl<S: Store, H: Host> Writer<S, H> {
         let Some(sync) = &table.sync else { return Ok(Vec::new()) };
         let target = Target { name, sync };
         let mut accounts = Vec::new();
-        for round in rounds(rows, |(_, row)| Some(Key::text(&row.id))) {
+        let mut waiting = rounds(rows, |(_, row)| Some(Key::text(&row.id)));
+        waiting.reverse();
+        while let Some(round) = waiting.pop() {
+            let (mut ids, mut again) = (OrderedSet::new(), Vec::new());
             for placed in self.placed(open, &target, round).await? {
-                let (position, was, id) = (placed.position, placed.row.id.clone(), placed.id.clone());
-                let at = self.time_of(open, &placed.row, anew);
-                let fate = match self.decide(&target, placed, at) {
-                    Ok((fate, plan)) => {
-                        if let Some(plan) = plan.filter(|_| !only_tell) {
-                            open.count += self.carry_out_at(open, &target, vec![plan], at)?;
-                        }
-                        fate
-                    }
-                    // Without a key none of them can be written.
-                    Err(error) if error.kind() == Kind::VaultLocked => return Err(error),
-                    Err(error) => Fate::Refused(error),
-                };
-                accounts.push((position, was, id, fate));
+                // What came to the id of another one is compared with what became of that.
+                if ids.insert(placed.id.clone()) {
+                    accounts.push(self.restore_one(open, &target, placed, manner)?);
+                } else {
+                    again.push((placed.position, placed.row));
+                }
+            }
+            if !again.is_empty() {
+                waiting.push(again);
             }
             open.result()?;
         }
-        if !anew {
-            self.unmoved.set(true);
-        }
+        self.unmoved.set(!manner.anew);
         Ok(accounts)
+    }
+
+    fn restore_one(
+        &self,
+        open: &mut Open<S>,
+        target: &Target<'_>,
+        placed: Placed<S::Row>,
+        manner: Manner,
+    ) -> Result<Account> {
+        let Placed { position, row, id, stored } = placed;
+        let now =
+            open.epoch.as_ref().map_or(Stamp::EPOCH, |epoch| Stamp::at_ms(epoch.now_ms(self.engine.host.now_ms())));
+        let fate = match self.decide(target, &row, (&id, stored.as_ref()), (manner.anew, now)) {
+            Ok((fate, groups)) => {
+                if !manner.only_tell {
+                    self.take_groups(open, target, (&id, row.space.as_ref(), stored), groups)?;
+                }
+                fate
+            }
+            // Without a key none of them can be written.
+            Err(error) if matches!(error.kind(), Kind::VaultLocked | Kind::KeyOutdated | Kind::KeyExhausted) => {
+                return Err(error);
+            }
+            Err(error) => Fate::Refused(error),
+        };
+        Ok((position, row.id, id, fate))
+    }
+
+    fn take_groups(
+        &self,
+        open: &mut Open<S>,
+        target: &Target<'_>,
+        (id, space, mut stored): (&str, Option<&String>, Option<S::Row>),
+        groups: Vec<Group<Value<S>>>,
+    ) -> Result<()> {
+        for (at, fields) in groups {
+            let plan = self.plan_group(target, (id, space), stored.take(), fields)?;
+            open.count += self.carry_out_at(open, target, vec![plan], at)?;
+            stored = open.touched.last().and_then(|touched| touched.new.clone());
+        }
+        Ok(())
     }
 
     /// Finds what is stored of each row. One whose id another space has, or somebody else, goes by the id that a record has that
@@ -130,49 +191,65 @@ impl<S: Store, H: Host> Writer<S, H> {
         let all = rows.into_iter().zip(stored).zip(others.into_iter().zip(elsewhere));
         Ok(all
             .map(|(((position, row), stored), (other, elsewhere))| {
-                let is_taken = stored.as_ref().is_some_and(|stored| !fits(&row, stored));
+                let is_taken = row.moves || stored.as_ref().is_some_and(|stored| !fits(&row, stored));
                 let (id, stored) = if is_taken { (other, elsewhere) } else { (row.id.clone(), stored) };
                 Placed { position, row, id, stored }
             })
             .collect())
     }
 
-    /// What becomes of a row, and how.
-    fn decide(&self, target: &Target<'_>, placed: Placed<S::Row>, at: Option<Stamp>) -> Result<Decision<S::Row>> {
-        let Placed { row, id, stored, .. } = placed;
-        let fields = self.fields_of(&row, stored.is_none())?;
-        let is_anew = at.is_none();
-        let (purged, stored) =
-            if is_anew && stored.as_ref().is_some_and(is_purged) { (stored, None) } else { (None, stored) };
-        let Some(stored) = stored else {
-            return Ok((Fate::New, Some(self.plan_new(target, (id, row.space), fields, purged)?)));
+    /// What becomes of a row. `anew` and the present time.
+    fn decide(
+        &self,
+        target: &Target<'_>,
+        row: &Restored<S::Row>,
+        (id, stored): (&str, Option<&S::Row>),
+        (anew, now): (bool, Stamp),
+    ) -> Result<Decision<Value<S>>> {
+        let mut fields = self.fields_of(row, stored.is_none())?;
+        let time = |name: &str| row.stamps.get(name).copied().or(row.at).map_or(now, |at| at.min(now));
+        let time = |name: &str| (!anew).then(|| time(name));
+        let Some(stored) = stored.filter(|stored| !(anew && is_purged(*stored))) else {
+            if row.is_anothers && !row.moves && row.space.is_some() && self.is_shared(row) {
+                return Err(of_another());
+            }
+            self.check_plan(target, &self.plan_new(target, (id, row.space.as_ref()), fields.clone(), None)?)?;
+            return Ok((Fate::New, grouped(fields, time)));
         };
-        let is_later = |field: &str| at.is_some_and(|at| stamp_of(&stored, field) >= Some(at));
-        let was_deleted = is_deleted(&stored);
-        if is_purged(&stored) || was_deleted && is_later(DELETED_AT) {
-            return Ok((Fate::Deleted, None));
+        let is_later = |name: &str| time(name).is_some_and(|at| stamp_of(stored, name) >= Some(at));
+        let was_deleted = is_deleted(stored);
+        if is_purged(stored) || was_deleted && is_later(DELETED_AT) {
+            return Ok((Fate::Deleted, Vec::new()));
         }
-        self.check_access(&stored)?;
+        self.check_access(stored)?;
         let shown = self.engine.opened(target.name, target.sync, stored.clone());
-        let mut plan = self.plan_edits(target, id, (stored.clone(), &shown), fields, false)?;
-        let Act::Edit(edits) = &mut plan.act else { return Ok((Fate::Unchanged, None)) };
-        edits.retain(|edit| !is_later(&edit.name));
+        fields.retain(|field| !row.defaults.contains(&field.name) && !is_later(&field.name));
+        let plan = self.plan_edits(target, id.to_owned(), (stored.clone(), &shown), fields, false)?;
+        self.check_plan(target, &plan)?;
+        let Act::Edit(mut edits) = plan.act else { return Ok((Fate::Unchanged, Vec::new())) };
         if was_deleted {
             edits.push(Field { name: DELETED_AT.to_owned(), value: Some(Value::<S>::null()), bytes: 4 });
         }
-        Ok(if edits.is_empty() { (Fate::Unchanged, None) } else { (Fate::Changed, Some(plan)) })
+        Ok(if edits.is_empty() { (Fate::Unchanged, Vec::new()) } else { (Fate::Changed, grouped(edits, time)) })
     }
 
-    /// Never after now; `None`: now.
-    fn time_of(&self, open: &Open<S>, row: &Restored<S::Row>, anew: bool) -> Option<Stamp> {
-        let now = open.epoch.as_ref().map(|epoch| Stamp::at_ms(epoch.now_ms(self.engine.host.now_ms())));
-        row.at.into_iter().chain(now).min().filter(|_| !anew)
+    /// Refuses what carrying a plan out would refuse.
+    fn check_plan(&self, target: &Target<'_>, plan: &Plan<S::Row>) -> Result<()> {
+        if self.seals(target.sync, plan) {
+            self.engine.vault.check_sealing()?;
+            check_sealed_size(target.sync, plan)?;
+        }
+        Ok(())
+    }
+
+    fn is_shared(&self, row: &Restored<S::Row>) -> bool {
+        row.space.as_ref().is_some_and(|space| !self.engine.config().is_own_space(space))
     }
 
     /// What it says of itself, without whose it is, which is the user's now. Only a record that is new in a shared space keeps its
     /// visibility: an archive shows nobody anything.
     fn fields_of(&self, row: &Restored<S::Row>, is_new: bool) -> Result<Vec<Field<Value<S>>>> {
-        let is_shared = row.space.as_ref().is_some_and(|space| !self.engine.config().is_own_space(space));
+        let is_shared = self.is_shared(row);
         let mut fields = record_fields(&row.row)?;
         fields.retain(|field| match field.name.as_str() {
             VISIBILITY => is_new && is_shared,
@@ -182,19 +259,51 @@ impl<S: Store, H: Host> Writer<S, H> {
         Ok(fields)
     }
 
+    fn plan_group(
+        &self,
+        target: &Target<'_>,
+        (id, space): (&str, Option<&String>),
+        stored: Option<S::Row>,
+        fields: Vec<Field<Value<S>>>,
+    ) -> Result<Plan<S::Row>> {
+        match stored {
+            Some(stored) if !is_purged(&stored) => {
+                Ok(Plan { id: id.to_owned(), stored: Some(stored), act: Act::Edit(fields) })
+            }
+            purged => self.plan_new(target, (id, space), fields, purged),
+        }
+    }
+
     fn plan_new(
         &self,
         target: &Target<'_>,
-        (id, space): (String, Option<String>),
+        (id, space): (&str, Option<&String>),
         mut fields: Vec<Field<Value<S>>>,
         tombstone: Option<S::Row>,
     ) -> Result<Plan<S::Row>> {
-        RecordId::parse(id.as_str())?;
+        RecordId::parse(id)?;
         if let Some(space) = space {
-            fields.push(Field { name: SPACE_ID.to_owned(), value: Some(Value::<S>::text(&space)), bytes: 0 });
+            fields.push(Field { name: SPACE_ID.to_owned(), value: Some(Value::<S>::text(space)), bytes: 0 });
         }
-        self.plan_insert(target, NewRecord { id, fields }, tombstone)
+        self.plan_insert(target, NewRecord { id: id.to_owned(), fields }, tombstone)
     }
+}
+
+/// Fields by when they were written, oldest first; one group at least.
+fn grouped<V>(fields: Vec<Field<V>>, time: impl Fn(&str) -> Option<Stamp>) -> Vec<Group<V>> {
+    let mut groups: OrderedMap<Option<Stamp>, Vec<Field<V>>> = OrderedMap::new();
+    if fields.is_empty() {
+        groups.insert(time(DELETED_AT), Vec::new());
+    }
+    for field in fields {
+        groups.entry(time(&field.name)).or_default().push(field);
+    }
+    groups.into_iter().collect()
+}
+
+fn of_another() -> Error {
+    let message = "somebody else made the record, and it is not here: they deleted it, or keep it to themselves; it was not taken";
+    Error::new(Kind::NotTheAuthor, message)
 }
 
 /// The epoch of what an archive says: no clock of this device's moves it.

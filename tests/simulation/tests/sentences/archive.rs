@@ -68,7 +68,12 @@ fn it_holds_the_users_live_rows_opened_and_nothing_of_the_engines() {
     assert_eq!(rows[0]["title"], format!("{SECRET} a"));
     assert_eq!(rows[0]["spaceId"], "_personal:ada");
     let names: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
-    assert_eq!(names, ["authorId", "done", "id", "spaceId", "title", "updatedAt", "visibility"]);
+    assert_eq!(names, ["authorId", "done", "id", "spaceId", "title", "updatedAt", "visibility"], "all of one time");
+    world.devices[1].update("tasks", "a", json!({ "done": true })).expect("written");
+    let row = &export(&world.devices[1], "tasks")[0];
+    assert_eq!(row["__stamps"]["title"], rows[0]["updatedAt"], "when the others were written: {row}");
+    assert_ne!(row["updatedAt"], rows[0]["updatedAt"]);
+    assert!(row["__stamps"]["deletedAt"].is_string() && row["__stamps"]["done"].is_null());
     let (with_club, _) = world.devices[1].export("tasks", &["club"]).expect("exported");
     assert_eq!(with_club.iter().filter(|row| row["spaceId"] == "club").count(), 1);
     assert_eq!(export(&world.devices[1], "settings")[0]["value"], "dark");
@@ -199,7 +204,8 @@ fn everything_goes_to_the_own_space_whatever_one_is_looked_at() {
     bobs.server.set_spaces("bob", spaces.clone());
     device.set_spaces(spaces.clone()).expect("set");
     device.engine().set_active_space(Some(SpaceId::parse("choir").expect("an id")));
-    assert_eq!(device.import("tasks", &rows, merge()).expect("taken").new, 4);
+    let page = device.import("tasks", &rows, merge()).expect("taken");
+    assert_eq!((page.new, page.renamed.len()), (4, 1), "what was the club's is another record here: {page:?}");
     assert!(device.store_rows("tasks").iter().all(|row| row["spaceId"] == "bobs"), "the club's, too: he is not in it");
     // Where a space is named, all of it goes there, in the clear.
     let named = Import { space: Some(SpaceId::parse("choir").expect("an id")), ..merge() };
@@ -234,6 +240,7 @@ fn rows_of_a_space_that_one_is_in_stay_there_and_others_private_ones_are_in_no_a
     assert_eq!(bobs.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["cake"]);
     let (rows, _) = ada.export("tasks", &["club"]).expect("exported");
     assert_eq!(rows.len(), 2);
+    assert_eq!(code(ada.export("tasks", &["clbu"])), "unknown_space");
     ada.set_visibility("tasks", "cake", Visibility::Private).expect("hidden");
     ada.delete("tasks", "gift").expect("deleted");
     settle(&world);
@@ -304,4 +311,137 @@ fn a_guest_takes_it_in_for_themselves() {
     assert_eq!(device.rows("tasks").len(), 1);
     assert_eq!(export(device, "tasks").len(), 1);
     assert!(device.logged().is_empty());
+}
+
+#[test]
+fn what_a_guest_took_in_is_theirs_to_take_into_their_account() {
+    let mut world = World::new(3);
+    world.add(Setup { user: None, spaces: Vec::<Space>::new(), ..setup() }).open();
+    let device = &world.devices[0];
+    let rows = [json!({ "id": "a", "title": "Milk", "updatedAt": "2026-01-01T00:00:00.000Z" })];
+    device.import("tasks", &rows, merge()).expect("taken");
+    device.sign_in("ada").expect("signed in");
+    device.unlock(7).expect("unlocked");
+    let data = device.adopt_guest_data().expect("adopted");
+    assert_eq!((data.adopted, data.dropped), (1, 0));
+    assert_eq!(shown(device, "tasks", "a")["title"], "Milk");
+}
+
+#[test]
+fn each_field_counts_as_written_when_it_was() {
+    let world = filled();
+    let [one, other] = &world.devices[..] else { panic!("two devices") };
+    other.line.set_online(false);
+    world.pass(60_000);
+    other.update("tasks", "a", json!({ "title": "newer than in the archive" })).expect("written");
+    other.delete("tasks", "b").expect("deleted");
+    world.pass(60_000);
+    one.update("tasks", "a", json!({ "done": true })).expect("written");
+    one.update("tasks", "b", json!({ "done": true })).expect("written");
+    let rows = export(one, "tasks");
+    settle(&world);
+    one.import("tasks", &rows, merge()).expect("taken");
+    settle(&world);
+    for device in &world.devices {
+        let row = shown(device, "tasks", "a");
+        assert_eq!((&row["title"], &row["done"]), (&json!("newer than in the archive"), &json!(true)));
+        assert_eq!(shown(device, "tasks", "b"), Value::Null, "deleted later than it was made");
+    }
+    world.converge("ada");
+    // On a device that has nothing of it, too.
+    let bobs = of_bob();
+    bobs.devices[0].import("tasks", &rows, merge()).expect("taken");
+    settle(&bobs);
+    let (here, there) = (export(&bobs.devices[1], "tasks"), rows);
+    assert_eq!(
+        (&here[0]["updatedAt"], &here[0]["__stamps"]["title"]),
+        (&there[0]["updatedAt"], &there[0]["__stamps"]["title"])
+    );
+    assert_eq!(shown(&bobs.devices[1], "tasks", "a")["done"], true);
+    bobs.converge("bob");
+}
+
+#[test]
+fn records_of_a_space_that_one_is_not_in_yet_get_other_ids() {
+    let (adas, bobs) = (filled(), of_bob());
+    let (rows, _) = adas.devices[0].export("tasks", &["club"]).expect("exported");
+    let cake: Vec<Value> = rows.into_iter().filter(|row| row["id"] == "cake").collect();
+    let device = &bobs.devices[0];
+    let page = device.import("tasks", &cake, merge()).expect("taken");
+    let [(from, to)] = &page.renamed[..] else { panic!("one: {page:?}") };
+    assert!(from == "cake" && to != "cake");
+    // Now he is invited, and the record itself comes.
+    let spaces = vec![space("bobs", "personal"), space("club", "family")];
+    bobs.server.set_spaces("bob", spaces.clone());
+    bobs.server.set_spaces("ada", spaces.clone());
+    bobs.devices.iter().for_each(|device| device.set_spaces(spaces.clone()).expect("set"));
+    let change = json!({ "eventId": "019b76da-bb88-7000-8000-000000000001", "app": "todo", "schemaVersion": 1, "table": "tasks",
+        "id": "cake", "op": "insert", "at": "2026-01-01T00:00:01.000000Z", "spaceId": "club", "visibility": "space",
+        "origin": "user", "data": { "title": "for all", "authorId": "ada", "visibility": "space", "deletedAt": null } });
+    bobs.server.push_as("ada", &[change]);
+    settle(&bobs);
+    assert_eq!(device.stored("tasks", "cake")["spaceId"], "club");
+    assert_eq!(device.stored("tasks", to)["spaceId"], "bobs");
+}
+
+#[test]
+fn what_another_member_made_and_is_not_here_is_theirs_to_bring_back() {
+    let world = family();
+    let [ada, _, bob] = &world.devices[..] else { panic!("three devices") };
+    bob.add("tasks", json!({ "id": "diary", "title": "not for long", "spaceId": "club" })).expect("added");
+    settle(&world);
+    let (rows, _) = ada.export("tasks", &["club"]).expect("exported");
+    bob.set_visibility("tasks", "diary", Visibility::Private).expect("hidden");
+    settle(&world);
+    for how in [merge(), overwrite()] {
+        let page = ada.import("tasks", &rows, how).expect("told");
+        assert_eq!((counts(&page), page.left[0].error.kind().code()), ([0, 0, 0, 0, 1], "not_the_author"));
+    }
+    settle(&world);
+    assert!(ada.dead_letters().is_empty() && ada.rows("tasks").is_empty());
+}
+
+#[test]
+fn one_row_that_cannot_be_sealed_does_not_hold_up_the_others() {
+    let world = sealed::world();
+    let device = &world.devices[0];
+    let rows = [json!({ "id": "large", "title": "x".repeat(6 << 20) }), json!({ "id": "small", "title": "Milk" })];
+    for how in [dry_run(merge()), merge()] {
+        let page = device.import("tasks", &rows, how).expect("told");
+        assert_eq!((counts(&page), page.left[0].position), ([1, 0, 0, 0, 1], 0));
+    }
+    device.lock();
+    assert_eq!(code(device.import("tasks", &rows, dry_run(overwrite()))), "vault_locked", "and says so before");
+}
+
+#[test]
+fn two_rows_that_come_to_one_id_are_one_record_everywhere() {
+    let world = sealed::world();
+    let device = &world.devices[0];
+    device.add("tasks", json!({ "id": "x", "title": "moved", "done": false })).expect("added");
+    let there = device.move_to_space("tasks", "x", "club").expect("moved");
+    let rows = [
+        json!({ "id": "x", "title": "of the one", "spaceId": "_personal:ada" }),
+        json!({ "id": there, "note": "of the other", "spaceId": "club" }),
+    ];
+    let club = SpaceId::parse("club").expect("an id");
+    let page = device.import("tasks", &rows, Import { space: Some(club), ..overwrite() }).expect("taken");
+    assert_eq!(counts(&page), [0, 2, 0, 0, 0]);
+    settle(&world);
+    for device in &world.devices {
+        let row = device.stored("tasks", &there);
+        assert_eq!((&row["title"], &row["note"]), (&json!("of the one"), &json!("of the other")));
+    }
+    world.converge("ada");
+}
+
+#[test]
+fn whoever_signs_in_meanwhile_gets_nothing_of_it_nor_gives_anything() {
+    let world = filled();
+    let device = &world.devices[0];
+    let rows = export(device, "tasks");
+    device.sign_out().expect("signed out");
+    let adas = Import { user: Some("ada".to_owned()), ..overwrite() };
+    assert_eq!(code(device.import("tasks", &rows, adas)), "other_user");
+    assert_eq!(device.rows("tasks").len(), 0);
 }
