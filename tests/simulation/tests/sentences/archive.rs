@@ -350,6 +350,8 @@ fn each_field_counts_as_written_when_it_was() {
     world.converge("ada");
     // On a device that has nothing of it, too.
     let bobs = of_bob();
+    // The other world is as old by then.
+    bobs.pass(600_000);
     bobs.devices[0].import("tasks", &rows, merge()).expect("taken");
     settle(&bobs);
     let (here, there) = (export(&bobs.devices[1], "tasks"), rows);
