@@ -83,6 +83,17 @@ describe('an archive', { timeout: 300_000 }, () => {
     assert.deepEqual(await device.told('rows', 'tasks'), before);
   });
 
+  it('opens_with_its_words_however_their_letters_are_spelt', async () => {
+    const device = await ada();
+    await device.told('export', 'spelt', { passphrase: 'Zu\u0308rich schla\u0308ft ﬁx' });
+    const taken = await device.told('import', 'spelt', { passphrase: 'Zürich schläft fix' });
+    assert.equal(sum(taken, 'unchanged'), 3);
+    assert.equal(
+      sum(await device.told('import', 'spelt', { passphrase: 'Zu\u0308rich schla\u0308ft ﬁx' }), 'unchanged'),
+      3,
+    );
+  });
+
   it('lets_what_is_newer_stand_unless_it_is_to_overwrite', async () => {
     const device = await ada();
     await device.told('export', 'backup');
