@@ -19,7 +19,7 @@ pub struct Content<'a, R> {
 
 enum Packed<'a, R> {
     Stored(Take<&'a mut R>),
-    Deflated(DeflateDecoder<BufReader<Take<&'a mut R>>>),
+    Deflated(Box<DeflateDecoder<BufReader<Take<&'a mut R>>>>),
 }
 
 impl<'a, R: Read + Seek> Content<'a, R> {
@@ -28,7 +28,7 @@ impl<'a, R: Read + Seek> Content<'a, R> {
         source.seek(SeekFrom::Start(entry.data))?;
         let bytes = source.take(entry.packed);
         let packed = if entry.is_deflated {
-            Packed::Deflated(DeflateDecoder::new(BufReader::with_capacity(PIECE, bytes)))
+            Packed::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(PIECE, bytes))))
         } else {
             Packed::Stored(bytes)
         };
@@ -38,14 +38,14 @@ impl<'a, R: Read + Seek> Content<'a, R> {
 
 impl<R: Read> Content<'_, R> {
     /// Whether all of the packed bytes were needed: what follows the end of a DEFLATE stream is nobody's.
-    fn is_used_up(&mut self) -> Result<bool> {
-        Ok(match &mut self.packed {
+    fn is_used_up(&mut self) -> bool {
+        match &mut self.packed {
             Packed::Stored(bytes) => bytes.limit() == 0,
             Packed::Deflated(decoder) => {
                 let rest = decoder.get_mut();
                 rest.buffer().is_empty() && rest.get_ref().limit() == 0
             }
-        })
+        }
     }
 }
 
@@ -59,7 +59,7 @@ impl<R: Read> Read for Content<'_, R> {
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| wrong("an entry is longer than it says"))?;
         self.crc.update(&buffer[..count]);
         if count == 0 && !buffer.is_empty() {
-            if self.left > 0 || !self.is_used_up()? {
+            if self.left > 0 || !self.is_used_up() {
                 return Err(wrong("an entry is not of the size it says"));
             }
             if self.crc.sum() != self.expected {

@@ -6,14 +6,11 @@ use js_sys::Function;
 use mana_archive::{Archive, Error, Limits, Lines, SealKey};
 use self_cell::{MutBorrow, self_cell};
 use serde_json::{Value, json};
-use std::io::{BufReader, Cursor};
+use std::io::Cursor;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Bytes that are read of a file at once.
-const PIECE: usize = 256 * 1024;
-
-type Plain = Archive<BufReader<Blob>>;
+type Plain = Archive<Blob>;
 type Opened = Archive<Cursor<Vec<u8>>>;
 
 /// An archive as it lies in its file, or as it lay sealed in it.
@@ -58,8 +55,7 @@ impl ArchiveReader {
     /// Checks the structure of a file of `size` bytes, of which `read(from, to)` gives any, and reads its manifest.
     #[wasm_bindgen(constructor)]
     pub fn new(size: f64, read: Function) -> Result<ArchiveReader, JsValue> {
-        let source = BufReader::with_capacity(PIECE, Blob::new(size, read));
-        let archive = Archive::open(source, Limits::default()).map_err(|error| thrown(&error))?;
+        let archive = Archive::open(Blob::new(size, read), Limits::default()).map_err(|error| thrown(&error))?;
         Ok(Self(State::Idle(Box::new(Source::Plain(archive)))))
     }
 

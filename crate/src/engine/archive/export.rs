@@ -36,7 +36,7 @@ pub struct Unreadable {
 
 impl<S: Store, H: Host> Engine<S, H> {
     /// Rows of a table that syncs: the user's own, and those of the shared spaces that are named, from the one after `after` on.
-    /// Fails with [`Kind::VaultLocked`](crate::engine::Kind::VaultLocked) where rows are sealed and no key is here.
+    /// Fails with [`Kind::VaultLocked`] where rows are sealed and no key is here.
     pub async fn export_page(
         &self,
         user: Option<&str>,
