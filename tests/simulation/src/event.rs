@@ -232,9 +232,9 @@ impl<'a> Dice<'a> {
         }
         let device = self.device();
         match self.random.below(200) {
-            0..=33 => self.write(device),
+            0..=29 => self.write(device),
             34..=42 => self.form(device),
-            43..=89 | 132..=134 => self.clash(),
+            30..=33 | 43..=89 | 132..=134 => self.clash(),
             90 => Event::Burst { device, record: self.record(), text: self.text() },
             91..=92 => Event::Script { record: format!("s{}", self.random.below(4)), insert: self.random.chance(400) },
             93..=123 => Event::Pass(*self.random.pick(&[1, 3, 30, 200, 1000, 5000, 40_000])),

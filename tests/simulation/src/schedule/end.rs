@@ -57,9 +57,13 @@ impl Schedule {
         if self.world.devices.iter().any(|device| device.has_table(NEWER)) {
             (0..self.world.devices.len()).for_each(|device| self.upgrade(device, u64::MAX));
         }
+        for device in &self.world.devices {
+            (0..2).filter_map(|tab| device.power_at(tab)).for_each(|power| power.steady());
+        }
+        // Who died since the last event is gone, with its locks.
+        self.note_dead();
         for number in 0..self.world.devices.len() {
             let device = &self.world.devices[number];
-            (0..2).filter_map(|tab| device.power_at(tab)).for_each(|power| power.steady());
             device.line.set_online(true);
             device.line.set_faulty(0);
             device.line.set_tokens_fail(false);
