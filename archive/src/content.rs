@@ -27,7 +27,7 @@ impl<'a, R: Read + Seek> Content<'a, R> {
     pub fn of(source: &'a mut R, entry: &Entry) -> crate::Result<Self> {
         source.seek(SeekFrom::Start(entry.data))?;
         let bytes = source.take(entry.packed);
-        let packed = if entry.is_deflated {
+        let packed = if entry.is_deflated() {
             Packed::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(PIECE, bytes))))
         } else {
             Packed::Stored(bytes)

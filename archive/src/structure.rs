@@ -38,8 +38,6 @@ pub struct Entry {
     pub bytes: u64,
     /// Bytes, packed.
     pub packed: u64,
-    /// Whether it is packed with DEFLATE, or stored as it is.
-    pub is_deflated: bool,
     /// The checksum of its content.
     pub crc: u32,
     /// Where its packed content begins.
@@ -47,6 +45,13 @@ pub struct Entry {
     flags: u16,
     method: u16,
     offset: u64,
+}
+
+impl Entry {
+    /// Whether it is packed with DEFLATE; else it is stored as it is.
+    pub fn is_deflated(&self) -> bool {
+        self.method == DEFLATED
+    }
 }
 
 /// The entries of a zip that can be read in one way only, in the directory's order.
@@ -136,7 +141,6 @@ fn directory_entry(directory: &[u8]) -> Result<(Entry, &[u8])> {
         flags: fixed.u16(8),
         method: fixed.u16(10),
         crc: fixed.u32(16),
-        is_deflated: fixed.u16(10) == DEFLATED,
         data: 0,
         offset: u64::from(fixed.u32(42)),
         name: name_text.clone(),

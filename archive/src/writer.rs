@@ -136,19 +136,9 @@ impl SealedWriter {
         Ok(Self { body: Writer::begin(Vec::new(), MOST_SEALED, &copy)?, manifest, key })
     }
 
-    /// Begins a table; see [`Writer::table`].
-    pub fn table(&mut self, name: &str) -> Result<()> {
-        self.body.table(name)
-    }
-
-    /// Writes a row; see [`Writer::row`].
-    pub fn row(&mut self, json: &str) -> Result<()> {
-        self.body.row(json)
-    }
-
-    /// Says what is not in it; see [`Writer::missing`].
-    pub fn missing(&mut self, fields: &[Value]) -> Result<()> {
-        self.body.missing(fields)
+    /// What is sealed at the end: tables and rows are written to it.
+    pub fn body(&mut self) -> &mut Writer<Vec<u8>> {
+        &mut self.body
     }
 
     /// Seals it and writes it.

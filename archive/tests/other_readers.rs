@@ -54,12 +54,7 @@ fn some() -> Tables {
 
 fn sealed_with_words(tables: &Tables) -> Vec<u8> {
     let mut writer = mana_archive::SealedWriter::new(&manifest(), PASSPHRASE, random()).unwrap();
-    for (table, rows) in tables {
-        writer.table(table).unwrap();
-        for row in rows {
-            writer.row(&row.to_string()).unwrap();
-        }
-    }
+    support::fill(writer.body(), tables);
     writer.finish(Vec::new()).unwrap()
 }
 

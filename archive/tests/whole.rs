@@ -144,7 +144,7 @@ fn a_passphrase_is_one_however_its_letters_are_spelt() {
     let composed = "Zürich schläft";
     let decomposed = "Zu\u{308}rich schla\u{308}ft";
     let mut writer = SealedWriter::new(&manifest(), composed, random()).unwrap();
-    writer.table("tasks").unwrap();
+    writer.body().table("tasks").unwrap();
     let bytes = writer.finish(Vec::new()).unwrap();
     assert!(open(&bytes).unwrap().sealed().unwrap().open(decomposed).is_ok());
     // An older program may have derived its key from the other spelling as it was typed.
@@ -161,7 +161,7 @@ fn what_is_missing_is_said() {
     writer.missing(&missing).unwrap();
     assert_eq!(open(&writer.finish().unwrap()).unwrap().missing().unwrap(), missing);
     let mut writer = SealedWriter::with_key(&manifest(), key(), random()).unwrap();
-    writer.missing(&missing).unwrap();
+    writer.body().missing(&missing).unwrap();
     let bytes = writer.finish(Vec::new()).unwrap();
     assert_eq!(unseal(&bytes, &key()).unwrap().missing().unwrap(), missing);
     assert!(open(&plain(&small())).unwrap().missing().unwrap().is_empty());

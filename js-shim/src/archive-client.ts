@@ -37,11 +37,16 @@ interface Job {
 }
 
 async function startJob(): Promise<Job> {
-  // Written out in these forms because bundlers look for them: they copy the files and put their final addresses here.
+  // Written out in this form because bundlers look for it: they copy the file and put its final address here.
   const module = new URL('./archive.wasm', import.meta.url).href;
-  const job = (await inWorker()) ?? (await inPage());
+  return (await inWorker(module)) ?? inPage(module);
+}
+
+/** Has a job load the module. */
+async function loaded(job: Job, module: string): Promise<Job> {
   try {
     await job.ask('load', module);
+    return job;
   } catch (cause) {
     job.end();
     throw new ManaError('engine_load_failed', `The module of archives could not be loaded from ${module}.`, {
@@ -50,13 +55,13 @@ async function startJob(): Promise<Job> {
       cause,
     });
   }
-  return job;
 }
 
 /** A worker, or nothing where none starts: a bundler may have left its file out, or a policy may forbid it. */
-async function inWorker(): Promise<Job | undefined> {
+async function inWorker(module: string): Promise<Job | undefined> {
   let worker: Worker;
   try {
+    // In this form for bundlers, too.
     worker = new Worker(new URL('./archive-worker.js', import.meta.url), { type: 'module' });
   } catch {
     return undefined;
@@ -78,24 +83,19 @@ async function inWorker(): Promise<Job | undefined> {
       }),
     end: () => worker.terminate(),
   };
-  const failed = new Promise<boolean>((resolve) => {
+  const failed = new Promise<undefined>((resolve) => {
     worker.addEventListener('error', () => {
+      resolve(undefined);
       const error = new ManaError('internal', 'The worker of archives ended.', { retryable: true });
       for (const one of waiting.values()) one.reject(error);
-      resolve(false);
     });
   });
-  const ready = job.ask('derive', '', new Uint8Array(16), 1).then(
-    () => true,
-    // It answers, if only that its module is not loaded.
-    () => true,
-  );
-  if (await Promise.race([ready, failed])) return job;
-  worker.terminate();
-  return undefined;
+  const started = await Promise.race([loaded(job, module), failed]);
+  if (!started) worker.terminate();
+  return started;
 }
 
-async function inPage(): Promise<Job> {
+async function inPage(module: string): Promise<Job> {
   const { ArchiveJob } = await import('./archive-job.js');
   const job = new ArchiveJob();
   const ask: Ask = async (name, ...given) => {
@@ -105,7 +105,7 @@ async function inPage(): Promise<Job> {
       throw errorOf(error as Error);
     }
   };
-  return { ask, end: () => {} };
+  return loaded({ ask, end: () => {} }, module);
 }
 
 function errorOf(thrown: { readonly message: string; readonly code?: unknown; readonly details?: unknown }): ManaError {

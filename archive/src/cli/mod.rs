@@ -189,23 +189,18 @@ fn seal(file: &Path, out: &Path, passphrase: &Passphrase) -> Done {
     getrandom::fill(&mut random).map_err(|error| Failure(format!("failed: no random numbers: {error}")))?;
     let words = passphrase.get_new()?;
     let mut writer = SealedWriter::new(archive.manifest(), &words, SealRandom::from(random))?;
-    for table in archive.tables() {
-        writer.table(&table.name)?;
-        for line in archive.rows(&table.name)? {
-            let line = line?;
-            line.object()?;
-            writer.row(&line.text)?;
-        }
-    }
-    let missing = archive.missing()?;
-    if !missing.is_empty() {
-        writer.missing(&missing)?;
-    }
+    copy_rows(&mut archive, writer.body())?;
     write_new(out, |to| Ok(writer.finish(to).map(drop)?))
 }
 
 fn copy_plain<R: Read + Seek>(mut archive: Archive<R>, to: &mut dyn Write) -> Done {
     let mut writer = Writer::new(to, archive.manifest())?;
+    copy_rows(&mut archive, &mut writer)?;
+    Ok(writer.finish().map(drop)?)
+}
+
+/// Copies everything but the manifest.
+fn copy_rows<R: Read + Seek, W: Write>(archive: &mut Archive<R>, writer: &mut Writer<W>) -> Done {
     for table in archive.tables() {
         writer.table(&table.name)?;
         for line in archive.rows(&table.name)? {
@@ -218,7 +213,7 @@ fn copy_plain<R: Read + Seek>(mut archive: Archive<R>, to: &mut dyn Write) -> Do
     if !missing.is_empty() {
         writer.missing(&missing)?;
     }
-    Ok(writer.finish().map(drop)?)
+    Ok(())
 }
 
 /// Writes a file that is there whole, or not at all.

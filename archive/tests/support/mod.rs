@@ -7,7 +7,7 @@ pub mod raw_zip;
 use mana_archive::{Archive, Limits, Manifest, Scope, SealKey, SealRandom, SealedWriter, Writer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek};
+use std::io::{Cursor, Read, Seek, Write};
 
 /// Tables by name, each with its rows.
 pub type Tables = BTreeMap<String, Vec<Value>>;
@@ -34,25 +34,25 @@ pub fn random() -> SealRandom {
     SealRandom::from([9; 44])
 }
 
-pub fn plain(tables: &Tables) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), &manifest()).unwrap();
+/// Writes tables.
+pub fn fill<W: Write>(writer: &mut Writer<W>, tables: &Tables) {
     for (table, rows) in tables {
         writer.table(table).unwrap();
         for row in rows {
             writer.row(&row.to_string()).unwrap();
         }
     }
+}
+
+pub fn plain(tables: &Tables) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), &manifest()).unwrap();
+    fill(&mut writer, tables);
     writer.finish().unwrap()
 }
 
 pub fn sealed(tables: &Tables) -> Vec<u8> {
     let mut writer = SealedWriter::with_key(&manifest(), key(), random()).unwrap();
-    for (table, rows) in tables {
-        writer.table(table).unwrap();
-        for row in rows {
-            writer.row(&row.to_string()).unwrap();
-        }
-    }
+    fill(writer.body(), tables);
     writer.finish(Vec::new()).unwrap()
 }
 

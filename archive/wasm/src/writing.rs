@@ -31,7 +31,10 @@ macro_rules! either {
     ($target:expr, $writer:ident => $what:expr) => {
         match $target {
             Target::Plain($writer) => $what,
-            Target::Sealed($writer) => $what,
+            Target::Sealed(sealed) => {
+                let $writer = sealed.body();
+                $what
+            }
         }
     };
 }

@@ -34,6 +34,22 @@ pub struct Unreadable {
     pub field: String,
 }
 
+/// Rows that are counted at once.
+const COUNTED: usize = 500;
+
+/// The rows of a table that are seen, after one of them.
+async fn export_rows<Tx: Transaction>(
+    tx: &Tx,
+    name: &str,
+    after: Option<&str>,
+    limit: usize,
+    sight: &impl Fn(&Tx::Row) -> bool,
+) -> Result<Vec<Tx::Row>> {
+    let range = after.map(|after| KeyRange { lower: Some((Key::text(after), true)), upper: None });
+    let scan = Scan { range, limit: Some(limit), ..Scan::default() };
+    Ok(tx.scan(name, &scan, &|row| sight(row)).await?)
+}
+
 impl<S: Store, H: Host> Engine<S, H> {
     /// Rows of a table that syncs: the user's own, and those of the shared spaces that are named, from the one after `after` on.
     /// Fails with [`Kind::VaultLocked`] where rows are sealed and no key is here.
@@ -53,10 +69,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             return Err(crate::engine::vault::locked());
         }
         let tx = self.store.begin(Mode::Read, &[name])?;
-        let range = after.map(|after| KeyRange { lower: Some((Key::text(after), true)), upper: None });
-        let scan = Scan { range, limit: Some(limit), ..Scan::default() };
-        let sight = self.export_sight(&table, spaces);
-        let rows = tx.scan(name, &scan, &|row| sight(row)).await?;
+        let rows = export_rows(&tx, name, after, limit, &self.export_sight(&table, spaces)).await?;
         drop(tx);
         // Who is signed in now opens what was read.
         self.check_archive_user(user)?;
@@ -74,9 +87,17 @@ impl<S: Store, H: Host> Engine<S, H> {
         self.check_archive_user(user)?;
         self.check_known(spaces)?;
         let table = self.config().table(name)?;
-        let tx = self.store.begin(Mode::Read, &[name])?;
-        let sight = self.export_sight(&table, spaces);
-        Ok(tx.entries(name, &Scan::default(), true, &|_, row| row.is_some_and(&sight)).await?.len())
+        let (tx, sight) = (self.store.begin(Mode::Read, &[name])?, self.export_sight(&table, spaces));
+        let (mut count, mut after) = (0, None);
+        loop {
+            // In pages, as they go out: all rows of a table together are what nobody has room for.
+            let rows = export_rows(&tx, name, after.as_deref(), COUNTED, &sight).await?;
+            count += rows.len();
+            after = rows.last().and_then(|row| row.text(ID)).filter(|_| rows.len() == COUNTED);
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     fn check_known(&self, spaces: &[SpaceId]) -> Result<()> {

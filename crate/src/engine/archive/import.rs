@@ -78,27 +78,15 @@ impl<S: Store, H: Host> Engine<S, H> {
             }
         }
         let writer = Writer::begin_import(self, name)?;
-        let fates = writer.restore(name, restored, Manner { anew: how.overwrite, only_tell: how.dry_run }).await;
-        let fates = match fates {
-            Ok(fates) if how.dry_run => {
-                writer.abort().await;
-                fates
-            }
-            Ok(fates) => {
-                // What was written waits for the commit: it was for whoever was signed in when it was stamped.
-                if let Err(error) = self.check_archive_user(how.user.as_deref()) {
-                    writer.abort().await;
-                    return Err(error);
-                }
-                writer.commit().await?;
-                fates
-            }
-            Err(error) => {
-                writer.abort().await;
-                return Err(error);
-            }
-        };
-        for (position, was, id, fate) in fates {
+        let told = writer.restore(name, restored, Manner { anew: how.overwrite, only_tell: how.dry_run }).await;
+        // What was written waits for the commit: it was for whoever was signed in when it was stamped.
+        let told = told.and_then(|fates| self.check_archive_user(how.user.as_deref()).map(|()| fates));
+        if told.is_ok() && !how.dry_run {
+            writer.commit().await?;
+        } else {
+            writer.abort().await;
+        }
+        for (position, was, id, fate) in told? {
             page.note(position, (was, id), fate);
         }
         Ok(page)
@@ -174,11 +162,11 @@ fn brought(row: &Value, sync: &TableSync, version: u32) -> Brought {
                 stamps.insert(to.to_string(), at);
             }
         }
-        for (name, value) in
-            step.defaults.iter().filter(|(name, _)| !fields.contains_key(name.as_str())).collect::<Vec<_>>()
-        {
-            fields.insert(name.to_string(), value.clone());
-            defaults.insert(name.to_string());
+        for (name, value) in &step.defaults {
+            if !fields.contains_key(name.as_str()) {
+                fields.insert(name.to_string(), value.clone());
+                defaults.insert(name.to_string());
+            }
         }
     }
     Brought { row, stamps, defaults }

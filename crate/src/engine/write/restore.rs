@@ -210,7 +210,7 @@ impl<S: Store, H: Host> Writer<S, H> {
         let time = |name: &str| row.stamps.get(name).copied().or(row.at).map_or(now, |at| at.min(now));
         let time = |name: &str| (!anew).then(|| time(name));
         let Some(stored) = stored.filter(|stored| !(anew && is_purged(*stored))) else {
-            if row.is_anothers && !row.moves && row.space.is_some() && self.is_shared(row) {
+            if row.is_anothers && !row.moves && self.is_shared(row) {
                 return Err(of_another());
             }
             self.check_plan(target, &self.plan_new(target, (id, row.space.as_ref()), fields.clone(), None)?)?;
