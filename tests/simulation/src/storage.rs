@@ -101,6 +101,7 @@ struct PowerState {
     operations: Cell<u64>,
     stop_at: Cell<Option<u64>>,
     out: Cell<bool>,
+    silent: Cell<bool>,
     /// How many commits are to fail, after how many that do not.
     failing: Cell<(u64, u64)>,
     /// The operation that meets trouble, and which.
@@ -119,6 +120,7 @@ impl Power {
             operations: Cell::new(0),
             stop_at: Cell::new(None),
             out: Cell::new(false),
+            silent: Cell::new(false),
             failing: Cell::default(),
             trouble: Cell::default(),
             lost: Cell::default(),
@@ -136,6 +138,11 @@ impl Power {
     /// Makes `count` commits fail for want of room, after `after` that do not.
     pub fn fail_commits(&self, after: u64, count: u64) {
         self.0.failing.set((after, count));
+    }
+
+    /// Answers nothing from now on, while the tab's timers run on.
+    pub fn fall_silent(&self) {
+        self.0.silent.set(true);
     }
 
     /// Has the `operations`-th operation from now meet trouble; 0 is the next one.
@@ -215,7 +222,7 @@ impl Power {
     }
 
     async fn step_or_hang(&self) {
-        if !self.step() {
+        if !self.step() || self.0.silent.get() {
             pending::<()>().await;
         }
         // Others have their turns between the operations of a transaction.
@@ -283,7 +290,12 @@ impl Store for SimStore {
         if self.power.is_lost() {
             return Err(StoreError::ConnectionLost("gone".to_owned()));
         }
-        let tx = self.memory.begin(mode, stores)?;
+        // What is asked of a silent connection reaches no database, and so keeps nobody waiting.
+        let tx = if self.power.0.silent.get() {
+            self.memory.begin(Mode::Read, &[])?
+        } else {
+            self.memory.begin(mode, stores)?
+        };
         if mode != Mode::Read {
             let whose = Whose { owner: self.power.0.owner, call: self.call.get(), durable: mode == Mode::Durable };
             self.transactions.borrow_mut().insert(tx.id(), whose);

@@ -130,9 +130,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
 
     /// Looks whether there is something to push of which no tab told: one that died right after its commit.
     pub async fn look(self: &Rc<Self>) {
-        let counted = self.engine.pending() > 0;
         // A closed engine has nothing to push; any other failure shows with the next round.
-        if !counted && self.engine.has_unsent().await.unwrap_or_default() && self.engine.count_unsent().await.is_ok() {
+        let has_unsent = self.engine.has_unsent().await.unwrap_or_default();
+        if self.engine.pending() == 0 && has_unsent && self.engine.count_unsent().await.is_ok() {
             self.refresh_pending();
             self.feed(Input::Logged);
         }

@@ -9,7 +9,7 @@ use super::Session;
 use crate::engine::message::Message;
 use crate::engine::ports::{Host, LockGuard, Tabs, Transport};
 use crate::store::Store;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 use std::rc::{Rc, Weak};
 
 /// A leader is heard this often, in milliseconds, and looks at the log for what no tab told it of.
@@ -17,6 +17,9 @@ const BEAT_MS: u64 = 3000;
 /// After so many looks in a row, [`BEAT_MS`] apart, at which nothing had been heard, a leader counts as frozen. Looks are
 /// counted and not milliseconds: a follower that was frozen itself has looked at nothing meanwhile.
 const SILENCES: u32 = 3;
+/// After so many beats in a row at which the database had not answered the one look that is under way, a leader falls silent.
+/// A minute: a slow database keeps its leader, which changes nothing by passing on the lead.
+const UNANSWERED: u32 = 20;
 
 impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     /// Leads as soon as no other tab does. Who was led by another just now, `stepped_down`, does not take the lead back by a
@@ -71,6 +74,16 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         host.spawn(Box::pin(beat(weak, attempt, generation)));
     }
 
+    /// Looks at the log, where there is an exchange.
+    fn look(&self) -> LocalBoxFuture<'static, ()> {
+        let driver = self.running().cloned();
+        Box::pin(async move {
+            if let Some(driver) = driver {
+                driver.look().await;
+            }
+        })
+    }
+
     /// Another tab leads: this one writes nothing of the exchange any more, and queues again.
     pub(super) fn step_down(self: &Rc<Self>) {
         if self.leadership.borrow_mut().take().is_some() {
@@ -113,19 +126,30 @@ async fn silent<S: Store, H: Host, T: Transport, B: Tabs>(session: Weak<Session<
     }
 }
 
+/// Tells the other tabs of a leader that lives, and so does its connection to the database: a tab that gets no answer there
+/// can do nothing of what a leader does, and its timers run on.
 async fn beat<S: Store, H: Host, T: Transport, B: Tabs>(
     session: Weak<Session<S, H, T, B>>,
     attempt: u64,
     generation: u64,
 ) {
+    let (mut look, mut unanswered) = (None, 0);
     while let Some(leader) = current(&session, attempt).filter(|session| session.leadership.borrow().is_some()) {
-        leader.post(Message::Leading(leader.engine.config().user_id().to_owned(), generation));
+        if unanswered < UNANSWERED {
+            leader.post(Message::Leading(leader.engine.config().user_id().to_owned(), generation));
+        }
         let slept = leader.engine.host().sleep(BEAT_MS);
+        let looking = look.take().unwrap_or_else(|| leader.look());
         drop(leader);
-        slept.await;
-        let driver = session.upgrade().and_then(|session| session.running().cloned());
-        if let Some(driver) = driver {
-            driver.look().await;
+        match select(looking, slept).await {
+            Either::Left(((), slept)) => {
+                unanswered = 0;
+                slept.await;
+            }
+            Either::Right(((), looking)) => {
+                unanswered += 1;
+                look = Some(looking);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One tab of a device exchanges with the server, whatever browsers do to tabs: where that one is frozen another takes over,
 //! and what the first does when it runs again changes nothing.
 
+use mana_simulation::storage::Trouble;
 use mana_simulation::{Device, Fault, World};
 use mana_sync_engine::engine::{Event, State};
 use mana_sync_engine::store::{CHANGE_LOG, Mode, Store as _, Transaction as _};
@@ -57,6 +58,36 @@ fn where_the_leading_tab_is_frozen_another_takes_over_within_fifteen_seconds() {
     device.close_at(1);
     world.pass(5_000);
     assert!(is_leading(&world, 0));
+}
+
+#[test]
+fn where_the_leading_tab_gets_no_answer_of_its_database_another_takes_over() {
+    for unsent in [false, true] {
+        let world = with_two_tabs();
+        let [device, other] = [&world.devices[0], &world.devices[1]];
+        device.line.set_online(!unsent);
+        if unsent {
+            // The leader knows of it, and needs no look at the log.
+            add(device, 0, "written before");
+        }
+        device.power_at(0).expect("it is open").fall_silent();
+        device.line.set_online(true);
+        add(device, 1, "written after");
+        world.pass(80_000);
+        assert_eq!(device.logged().len(), 0, "the other tab pushed what there was");
+        assert_eq!(ids(other).len(), if unsent { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn where_the_database_of_the_leading_tab_is_slow_it_goes_on_leading() {
+    let world = with_two_tabs();
+    let device = &world.devices[0];
+    for _ in 0..20 {
+        device.power_at(0).expect("it is open").trouble_after(0, Trouble::Slow);
+        world.pass(40_000);
+        assert!(is_leading(&world, 0) && !is_leading(&world, 1));
+    }
 }
 
 #[test]
