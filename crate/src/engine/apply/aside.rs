@@ -1,8 +1,8 @@
-//! Changes that cannot be applied now: parked until their record's insert comes, or quarantined.
+//! Changes that cannot be applied here: they go into quarantine.
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{Change, OrderedSet, json_bytes, record, sort_by, words};
+use crate::model::{Change, json_bytes, record, words};
 use crate::store::Transaction;
 use serde_json::{Map, Value};
 
@@ -10,10 +10,6 @@ use serde_json::{Map, Value};
 const MAX_QUARANTINED: usize = 1000;
 /// Most bytes of changes kept in quarantine, as JSON; the newest change stays whatever it has.
 const MAX_QUARANTINED_BYTES: usize = 10 * 1024 * 1024;
-/// Most records with parked changes per space; the oldest make room.
-const MAX_PARKED: usize = 1000;
-/// Most parked changes of one record.
-const MAX_PARKED_CHANGES: usize = 200;
 
 words! {
     /// Why a change was quarantined.
@@ -83,14 +79,6 @@ record! {
         newest: Option<String> = "newest",
         /// The lowest version among those that were too new, by app.
         versions: Map<String, Value> = "versions" or Map::new(),
-    }
-}
-
-record! {
-    struct Parked {
-        user_id: String = "userId",
-        space: Option<String> = "space",
-        changes: Vec<Value> = "changes",
     }
 }
 
@@ -213,50 +201,4 @@ pub async fn quarantined<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<
         Some((text("app")?, text("table")?, text("id")?)).filter(|_| row.user_id == user_id)
     };
     Ok(held.into_iter().filter_map(record).collect())
-}
-
-/// Names the parked changes of a record.
-pub fn parked_key(table: &str, id: &str) -> String {
-    format!("{table}/{id}")
-}
-
-/// The names under which changes are parked.
-pub async fn parked_keys<Tx: Transaction>(tx: &Tx) -> Result<OrderedSet<String>> {
-    let held: Vec<(String, Value)> = rows::read_all(tx, rows::PARKED).await?;
-    Ok(held.into_iter().map(|(key, _)| key).collect())
-}
-
-/// Parks a change of a record whose insert has not come.
-pub async fn park<Tx: Transaction>(tx: &Tx, key: &str, change: &Change, user_id: &str) -> Result<()> {
-    let space = change.space_id.as_ref().map(ToString::to_string);
-    let known: Option<Parked> = rows::read(tx, rows::PARKED, key).await?;
-    let is_new = known.is_none();
-    let mut parked = known.unwrap_or(Parked { user_id: user_id.to_owned(), space: space.clone(), changes: Vec::new() });
-    let json = change.to_json();
-    if !parked.changes.contains(&json) && parked.changes.len() < MAX_PARKED_CHANGES {
-        parked.changes.push(json);
-    }
-    rows::write(tx, rows::PARKED, key, parked)?;
-    if is_new {
-        make_room(tx, space).await?;
-    }
-    Ok(())
-}
-
-async fn make_room<Tx: Transaction>(tx: &Tx, space: Option<String>) -> Result<()> {
-    let all: Vec<(String, Parked)> = rows::read_all(tx, rows::PARKED).await?;
-    let mut same: Vec<_> = all.into_iter().filter(|(_, parked)| parked.space == space).collect();
-    let first_at = |parked: &Parked| parked.changes.first().and_then(|change| change["at"].as_str().map(str::to_owned));
-    sort_by(&mut same, |(_, a), (_, b)| first_at(a).cmp(&first_at(b)));
-    for (key, _) in same.iter().take(same.len().saturating_sub(MAX_PARKED)) {
-        rows::remove(tx, rows::PARKED, key)?;
-    }
-    Ok(())
-}
-
-/// Takes the changes parked under a name, oldest first.
-pub async fn take_parked<Tx: Transaction>(tx: &Tx, key: &str) -> Result<Vec<Value>> {
-    let Some(parked) = rows::read::<_, Parked>(tx, rows::PARKED, key).await? else { return Ok(Vec::new()) };
-    rows::remove(tx, rows::PARKED, key)?;
-    Ok(parked.changes)
 }

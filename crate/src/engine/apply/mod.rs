@@ -5,6 +5,7 @@
 //! together with its cursor, or neither.
 
 mod aside;
+mod parked;
 mod record;
 mod unique;
 
@@ -26,6 +27,7 @@ use crate::model::{Change, Malformed, Op, OrderedMap, OrderedSet, Origin};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::{CHANGE_LOG, ENGINE, Key, Mode, Store, Transaction};
+use parked::Parking;
 pub(super) use record::insert_of;
 use record::{Effect, Work};
 use serde_json::Value;
@@ -92,16 +94,16 @@ impl<S: Store, H: Host> Engine<S, H> {
         let stores: Vec<&str> = tables.into_iter().chain([ENGINE, CHANGE_LOG]).collect();
         let tx = self.store.begin(Mode::Write, &stores)?;
         let user = self.config_user();
-        let (led, epoch, loaded, waiting, here) = futures_util::future::join5(
+        let (led, epoch, loaded, parking, here) = futures_util::future::join5(
             self.check_lead(&tx),
             epoch::current(&tx, &self.host, &self.watch),
             self.load(&tx, &parsed),
-            aside::parked_keys(&tx),
+            Parking::read(&tx, user.clone()),
             Position::read(&tx, &user),
         )
         .await;
         led?;
-        let (epoch, mut works, mut waiting, here) = (epoch?, loaded?, waiting?, here?);
+        let (epoch, mut works, mut parking, here) = (epoch?, loaded?, parking?, here?);
         if page.asked.as_ref().is_some_and(|asked| !asked.is_at(&here)) {
             hit(Probe::ApplyOvertaken);
             return Ok(Some(Applied { overtaken: true, ..Applied::default() }));
@@ -123,7 +125,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         let unique = self.unique_indexes(&works);
         for Valid { table, change } in valid {
             unique::note(&unique, &mut tally, &table, &change);
-            self.merge_one(&tx, &mut works, &table, &change, &unique, &mut waiting, &mut tally, &mut aside).await?;
+            self.merge_one(&tx, &mut works, &table, &change, &unique, &mut parking, &mut tally, &mut aside).await?;
             if page.rebase().is_some() {
                 let work = works.get(&(table.clone(), change.id.to_string()));
                 seen.add(&table, &change, work.and_then(Work::row));
@@ -131,6 +133,10 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         if let (Some(rebase), Some(cursor)) = (page.rebase(), &page.cursor) {
             seen.write(&tx, rebase, cursor)?;
+        }
+        parking.make_room(&tx).await?;
+        if parking.is_incomplete && page.rebase().is_none() {
+            rebase::read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
         }
         let mut arrived = self.look_at(&mut works);
         arrived.note(&tx)?;
@@ -233,7 +239,7 @@ impl<S: Store, H: Host> Engine<S, H> {
         table: &str,
         change: &Change,
         unique: &unique::Unique,
-        parked: &mut OrderedSet<String>,
+        parking: &mut Parking,
         tally: &mut record::Tally,
         aside: &mut Vec<aside::Aside>,
     ) -> Result<()> {
@@ -241,11 +247,11 @@ impl<S: Store, H: Host> Engine<S, H> {
         let effect = record::apply(work, table, change, &self.config(), tally);
         let waits = matches!(effect, Effect::Park);
         put_aside(effect, change, aside);
-        let key = aside::parked_key(table, change.id.as_str());
-        if work.row().is_some() && parked.remove(&key) {
-            // What was parked for it follows its insert, oldest first.
+        let parked = if work.row().is_some() { parking.take(tx, table, change).await? } else { None };
+        if let Some(parked) = parked {
+            // It follows its insert.
             hit(Probe::MergeUnparked);
-            for json in aside::take_parked(tx, &key).await? {
+            for json in parked {
                 match self.parse(json.clone()) {
                     Ok(Some(Valid { change, .. })) => {
                         unique::note(unique, tally, table, &change);
@@ -257,9 +263,7 @@ impl<S: Store, H: Host> Engine<S, H> {
                 }
             }
         } else if waits {
-            let user = self.config().user_id().to_owned();
-            aside::park(tx, &key, change, &user).await?;
-            parked.insert(key);
+            parking.park(tx, table, change).await?;
         }
         Ok(())
     }

@@ -208,3 +208,70 @@ fn the_first_pull_of_a_database_reports_no_conflicts_on_any_of_its_pages() {
     assert!(!events.iter().any(|event| matches!(event, Event::Conflict(_))));
     assert_eq!(world.devices[1].rows("tasks")[0]["title"], "Theirs");
 }
+
+/// Has the device get everything but inserts, with the cursor behind them.
+fn leave_inserts_out(world: &World) {
+    world.server.on_pull(|changes| changes.retain(|change| change["op"] != "insert"));
+    world.devices[0].session().hurry();
+    world.pass(10_000);
+    world.server.on_pull(|_| {});
+}
+
+#[test]
+fn what_made_room_among_parked_changes_of_a_record_is_read_again_when_its_insert_comes() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    let insert = change(1, "insert", "t", now, "First");
+    let update = |n: u64, field: &str| {
+        let at = Stamp::at_ms(now + n);
+        with(change(n, "update", "t", now + n, ""), "fields", json!({ field: { "value": n.to_string(), "at": at } }))
+    };
+    let mut changes = vec![insert.clone(), update(2, "title")];
+    changes.extend((3..=210).map(|n| update(n, "notes")));
+    world.server.push_as("ada", &changes);
+    leave_inserts_out(&world);
+    let parked = &device.engine_rows("parked")[0];
+    assert_eq!((parked["changes"].as_array().map(Vec::len), &parked["missed"]), (Some(200), &json!(9)));
+    apply(&world, vec![insert]);
+    assert_eq!(device.rows("tasks")[0]["notes"], "210", "what is parked follows the insert");
+    world.converge("ada");
+    assert_eq!(device.rows("tasks")[0]["title"], "2", "and so does what made room");
+    assert!(device.engine_rows("parked").is_empty());
+}
+
+#[test]
+fn of_too_many_records_the_oldest_make_room_among_parked_changes_and_are_read_again() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    let id = |n: u64| format!("t{n}");
+    let insert = |n: u64| change(n, "insert", &id(n), now, "First");
+    let update = |n: u64| change(10_000 + n, "update", &id(n), now + n, "Edited");
+    for n in 1..=1_003 {
+        world.server.push_as("ada", &[insert(n), update(n)]);
+    }
+    leave_inserts_out(&world);
+    let parked = device.engine_rows("parked");
+    let emptied = parked.iter().filter(|one| one["changes"] == json!([]) && one["missed"] == json!(1)).count();
+    assert_eq!((parked.len(), emptied), (1_003, 3));
+    apply(&world, (1..=1_003).map(insert).collect());
+    assert_eq!(device.rows("tasks").iter().filter(|row| row["title"] == "First").count(), 3);
+    world.converge("ada");
+    assert_eq!(device.rows("tasks").iter().filter(|row| row["title"] == "Edited").count(), 1_003);
+}
+
+#[test]
+fn what_waits_for_inserts_has_no_more_than_ten_megabytes() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    let now = world.executor.now();
+    let long = "x".repeat(200_000);
+    for n in 1..=60 {
+        apply(&world, vec![change(n, "update", &format!("t{n}"), now + n, &long)]);
+    }
+    let parked = device.engine_rows("parked");
+    let waiting: Vec<_> = parked.iter().filter(|one| one["changes"] != json!([])).collect();
+    assert_eq!((parked.len(), waiting.len()), (60, 52), "52 of some 200 KB are below 10 MiB");
+    assert!(waiting.iter().all(|one| one["missed"] == json!(0)));
+}
