@@ -31,7 +31,7 @@ test:
 
 test-all:
 	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 CHAOS=180 SERVER_KILLS=300 MEMBERSHIP_RUNS=2000 COMMITS=100000 PAIRS=2000 HOSTILE=5000 MEMBERSHIPS=20000 LETTERS=10000 \
-		CHAINS=20000 OPENINGS=100000 EVERY_OPERATION=1 ROTATIONS=100000 IVS=10000000 scripts/test
+		VERSIONS=20000 CHAINS=20000 OPENINGS=100000 EVERY_OPERATION=1 ROTATIONS=100000 IVS=10000000 scripts/test
 
 # CHAOS: how many seconds; SEED: repeats the choices of a run.
 chaos:
@@ -60,6 +60,7 @@ nightly:
 	scripts/planted-bugs || status=1; \
 	scripts/fuzz $(or $(FUZZ),60) || status=1; \
 	scripts/simulate --count 1000000 --twice 10000 || status=1; \
+	for kind in rolls seals streams lazy deploys restore loss cut; do scripts/simulate --count 20000 --kind $$kind || status=1; done; \
 	exit $$status
 
 lint:
