@@ -28,6 +28,7 @@ export class Instance {
   /** Opens the database in a fresh instance. */
   static async open(glue: Glue, options: RawOptions, owner: Owner): Promise<Instance> {
     const instance = new Instance(owner);
+    glue.onTrap((error) => instance.#die(messageOf(error)));
     instance.#raw = await instance.track(() => glue.openEngine(options, instance.#host()));
     return instance;
   }
@@ -104,6 +105,15 @@ export class Instance {
     return mapped;
   }
 
+  /** It works, but has no database any more: it must neither lead nor talk to the server beside the one that takes its place. */
+  #letGo(): void {
+    try {
+      this.#raw?.close();
+    } catch {
+      // Then it trapped, and everything it held was ended.
+    }
+  }
+
   #die(message: string): void {
     this.#end(enginePanicked(message));
   }
@@ -115,6 +125,7 @@ export class Instance {
     this.#retired = true;
     for (const reject of this.#inFlight) reject(death);
     this.#inFlight.clear();
+    if (death.code === 'connection_lost') this.#letGo();
     this.#owner.died(this, death);
   }
 }

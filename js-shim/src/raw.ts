@@ -5,6 +5,8 @@ export interface Glue {
   initSync(options: { module: WebAssembly.Module }): unknown;
   openEngine(options: RawOptions, host: RawHost): Promise<RawEngine>;
   version(): string;
+  /** Has `tell` called with what was thrown through the module's own frames: the instance is done for. */
+  onTrap(tell: (error: unknown) => void): void;
 }
 
 import type { ManaErrorCode } from './errors.js';

@@ -363,6 +363,9 @@ export class World implements Loader {
   /** No promise of any instance settles. */
   silent = false;
 
+  /** Tells that something was thrown through the frames of the module that was made last. */
+  trap: (error: unknown) => void = () => {};
+
   get instance(): InstanceDouble {
     const last = this.instances.at(-1);
     if (!last) throw new Error('no instance was opened');
@@ -376,6 +379,9 @@ export class World implements Loader {
   createInstance(): Glue {
     return {
       initSync: () => undefined,
+      onTrap: (tell) => {
+        this.trap = tell;
+      },
       version: () => 'double',
       openEngine: async (options, host) => {
         this.opening?.(host);

@@ -168,6 +168,28 @@ describe('the fresh instance', () => {
   });
 });
 
+describe('an instance that is done for', () => {
+  it('is_replaced_when_a_task_of_it_is_thrown_out_of', async () => {
+    const [call] = [tasks().count()];
+    world.trap(new RangeError('Maximum call stack size exceeded'));
+    await expect(call).rejects.toMatchObject({ code: 'engine_panicked' });
+    await settle();
+    expect(world.instances).toHaveLength(2);
+  });
+
+  it('lets_go_of_what_it_holds_where_it_lost_its_database_alone', async () => {
+    const [first] = world.instances;
+    world.before = () => {
+      throw rawError('connection_lost', true);
+    };
+    await expect(tasks().count()).rejects.toMatchObject({ code: 'connection_lost' });
+    world.before = undefined;
+    await settle();
+    expect(world.instances).toHaveLength(2);
+    expect(first?.callsOf('close')).toHaveLength(1);
+  });
+});
+
 describe('repeated failures', () => {
   it('are_followed_by_longer_and_longer_waits_unless_a_call_comes', async () => {
     for (let i = 0; i < 6; i += 1) {

@@ -30,6 +30,8 @@ const pages = [
   'keys',
   'lock-scan',
   'lost',
+  'dead-handle',
+  'traps',
   'rows-of-all-kinds',
   'live-function',
 ];
@@ -68,6 +70,27 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
       complaints.every((line) => /planted|unreachable/.test(line)),
       complaints.join('\n'),
     );
+  });
+
+  it('an instance that ends without a panic in a task keeps nothing half-written, and a fresh one takes over', async () => {
+    const { complaints, ...outcome } = await outcomeOf(browser, `${server.url}traps.html`);
+    const ids = ['abort', 'allocation', 'stack'].flatMap((fault) => [`after ${fault}`, `before ${fault}`]).sort();
+    assert.deepEqual(outcome, {
+      codes: Array(3).fill(['engine_panicked', 'engine_panicked']),
+      afterwards: Array(3).fill([1, 0]),
+      records: ids,
+      logged: ids,
+    });
+    assert.ok(
+      complaints.every((line) => /unreachable|allocation|stack|memory access/.test(line)),
+      complaints.join('\n'),
+    );
+  });
+
+  it('a handle that the browser dropped without a word is replaced, and what had it leads no more', async () => {
+    const { complaints: _, ...outcome } = await outcomeOf(browser, `${server.url}dead-handle.html`);
+    const once = { codes: ['connection_lost', 'resolved'], held: ['leader', 'open'], waiting: 0 };
+    assert.deepEqual(outcome, { outcomes: [once, once], ids: ['before 0', 'before 1', 'second 0', 'second 1'] });
   });
 
   it('what is sealed leaves no trace in plaintext, and nothing is read or written without the key', async () => {

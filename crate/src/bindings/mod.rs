@@ -33,6 +33,13 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
+/// Ends what the browser holds for this instance: transactions are aborted, the connection, sockets and locks let go. Called when
+/// something was thrown through the module's own frames, after which nothing of it can be relied on.
+#[wasm_bindgen(js_name = endEverything)]
+pub fn end_everything() {
+    crate::web::end_everything();
+}
+
 /// Opens an engine; see `RawOptions` and `RawHost` in the shim.
 #[wasm_bindgen(js_name = openEngine)]
 pub fn open_engine(options: JsValue, host: JsValue) -> Promise {
@@ -62,10 +69,10 @@ fn started(mut task: Task) -> Promise {
     }
 }
 
-/// Test-only: the page asks for a panic in the next commit by setting `manaPlantPanic`.
+/// Test-only: the page asks for a fault in the next commit by setting `manaPlant` to its name.
 #[cfg(feature = "planted-faults")]
 fn plant_what_is_asked_for() {
-    if convert::get(&js_sys::global(), "manaPlantPanic").is_truthy() {
-        crate::engine::faults::plant();
+    if let Some(name) = convert::get(&js_sys::global(), "manaPlant").as_string() {
+        crate::engine::faults::plant(&name);
     }
 }

@@ -25,5 +25,5 @@ pub use js::describe;
 pub use js_row::{JsRow, set_sealed_value};
 pub use marker::{Marker, Note};
 pub use panic::on_panic;
-pub use registry::abort_open_transactions;
+pub use registry::{abort_open_transactions, end_everything};
 pub use tabs::BrowserTabs;

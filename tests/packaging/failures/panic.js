@@ -14,21 +14,21 @@ tasks
   });
 await until(() => seen.includes('before'));
 
-globalThis.manaPlantPanic = true;
+globalThis.manaPlant = 'panic';
 const alone = tasks.add({ id: 'alone', title: 'never' });
 const inFlight = tasks.get('before');
 const codes = [await codeOf(alone), await codeOf(inFlight)];
-globalThis.manaPlantPanic = false;
+globalThis.manaPlant = undefined;
 const afterFirst = await recordsAndLog('failures-1');
 
 await tasks.add({ id: 'between', title: 'works again' });
 const second = engine.transaction('rw', ['tasks', 'notes'], async (tx) => {
   await tx.table('tasks').put({ id: 'inside', title: 'never' });
   await tx.table('notes').put({ id: 'note', text: 'never' });
-  globalThis.manaPlantPanic = true;
+  globalThis.manaPlant = 'panic';
 });
 codes.push(await codeOf(second));
-globalThis.manaPlantPanic = false;
+globalThis.manaPlant = undefined;
 const afterSecond = await recordsAndLog('failures-1');
 
 await tasks.add({ id: 'last', title: 'works again' });

@@ -124,7 +124,10 @@ impl IndexedDb {
                 let missing = stores.iter().find(|name| !names.contains(name));
                 StoreError::NotFound(missing.map_or(message, |name| (*name).to_owned()))
             }
-            // The connection is closed, or is closing.
+            // Nobody here closed the connection, and no event said that the browser did: Safari leaves such handles behind.
+            StoreError::Inactive(_) if self.0.state.get() == State::Open => {
+                StoreError::ConnectionLost("the browser closed it".to_owned())
+            }
             StoreError::Inactive(_) => StoreError::Closed,
             other => other,
         }
