@@ -209,6 +209,12 @@ export interface RawDeadLetter {
   retryable: boolean;
 }
 
+export interface RawQuarantineCount {
+  code: 'malformed' | 'unknown_table' | 'schema_too_new' | 'clock_ahead' | 'space_mismatch' | 'not_unique';
+  count: number;
+  dropped: number;
+}
+
 export interface RawEngine {
   begin(mode: 'r' | 'rw', tables: string[], actor: object | null): RawTx;
   /** `bulk`: a row that is refused is named by its position, even if it is the only one. */
@@ -232,6 +238,7 @@ export interface RawEngine {
   deadLetters(): Promise<RawDeadLetter[]>;
   retryLetter(id: string): Promise<void>;
   discardLetter(id: string): Promise<void>;
+  quarantine(): Promise<RawQuarantineCount[]>;
   setUser(user: RawUser | null): Promise<void>;
   setSpaces(spaces: RawSpace[], confirmed: string[]): Promise<void>;
   setActiveSpace(id: string | null): void;

@@ -6,7 +6,7 @@ import { engineClosed } from './errors.js';
 import type { Instance } from './instance.js';
 import type { RawStatus } from './raw.js';
 import { ValueStore } from './store.js';
-import type { CheckResult, DeadLetter, DeadLetters, Store, Sync, SyncStatus } from './types.js';
+import type { CheckResult, DeadLetter, DeadLetters, QuarantineCount, Store, Sync, SyncStatus } from './types.js';
 
 /** What the status is until the engine has said something. */
 export const initialStatus: SyncStatus = Object.freeze({
@@ -63,6 +63,10 @@ export class EngineSync implements Sync {
 
   unsentCount(): Promise<number> {
     return this.#connection().run((raw) => raw.unsentCount());
+  }
+
+  quarantine(): Promise<readonly QuarantineCount[]> {
+    return this.#connection().run((raw) => raw.quarantine());
   }
 
   /** Takes over what an instance reports. */

@@ -654,6 +654,33 @@ export interface Sync {
   unsentCount(): Promise<number>;
   /** What the server refused for good. */
   readonly deadLetters: DeadLetters;
+  /**
+   * How many changes came that cannot be applied here, by reason; reasons that have none are left out. Works in every tab, also
+   * without a connection. The event `quarantine` tells of new ones.
+   */
+  quarantine(): Promise<readonly QuarantineCount[]>;
+}
+
+/** Why a change that came cannot be applied here; docs/errors.md, "Quarantine", says what can be done. */
+export type QuarantineCode =
+  | 'malformed'
+  | 'unknown_table'
+  | 'schema_too_new'
+  | 'clock_ahead'
+  | 'space_mismatch'
+  | 'not_unique';
+
+/** What quarantine holds for one reason. */
+export interface QuarantineCount {
+  /** The reason. */
+  readonly code: QuarantineCode;
+  /** How many changes wait. */
+  readonly count: number;
+  /**
+   * How many more had to make room: the oldest, above 1,000 changes or 10 MB in all. They come again when everything is pulled
+   * anew, with `resync` or by itself once the app is new enough for them, and are counted anew then.
+   */
+  readonly dropped: number;
 }
 
 /** What a check found. */
@@ -870,7 +897,7 @@ export interface EngineEvents {
   /** A value that came for a sealed field is not the user's; told once. */
   readonly integrity: Integrity;
   /** Changes from the server could not be applied and were set aside: why, and how many. */
-  readonly quarantine: { readonly code: string; readonly count: number };
+  readonly quarantine: { readonly code: QuarantineCode; readonly count: number };
   /** The server refused a change for good; it was set aside. */
   readonly 'dead-letter': { readonly eventId: string; readonly code: string; readonly message: string };
   /** The tab that syncs did something: for measuring, without any of what was said. */

@@ -175,6 +175,13 @@ describe('sync', () => {
     }
   });
 
+  it('counts_what_came_and_cannot_be_applied', async () => {
+    const { engine } = await opened({ sync });
+    expect(await engine.sync.quarantine()).toEqual([{ code: 'schema_too_new', count: 3, dropped: 1 }]);
+    engine.close();
+    await expect(async () => engine.sync.quarantine()).rejects.toMatchObject({ code: 'closed' });
+  });
+
   it('goes_through_the_apps_own_network', async () => {
     const own = { fetch: vi.fn(), webSocket: class {} as unknown as typeof WebSocket };
     const { world } = await opened({ sync: { ...sync, ...own } });

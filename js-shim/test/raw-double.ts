@@ -14,6 +14,7 @@ import type {
   RawHost,
   RawImportHow,
   RawOptions,
+  RawQuarantineCount,
   RawQuery,
   RawStatus,
   RawTx,
@@ -174,6 +175,9 @@ export class InstanceDouble implements RawEngine {
     return this.later(() => {
       if (id !== 'e') throw rawError('not_found', false, { id });
     });
+  }
+  quarantine(): Promise<RawQuarantineCount[]> {
+    return this.later(() => [{ code: 'schema_too_new', count: 3, dropped: 1 }]);
   }
   setUser(user: RawOptions['user']): Promise<void> {
     this.#called('setUser', user);

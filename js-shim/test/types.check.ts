@@ -8,6 +8,7 @@ import {
   ManaError,
   type ManaErrorCode,
   openEngine,
+  type QuarantineCount,
   type Table,
   type TableOptions,
 } from '../src/index.js';
@@ -199,6 +200,8 @@ export function following(engine: Engine): void {
   syncStatus(engine).current.state satisfies string;
   syncStatus(engine).current.progress satisfies readonly { app: string; done: number; total: number | null }[];
   same<ReturnType<Engine['sync']['ensure']>, Promise<void>>(true);
+  same<ReturnType<Engine['sync']['quarantine']>, Promise<readonly QuarantineCount[]>>(true);
+  same<QuarantineCount['code'], EngineEvents['quarantine']['code']>(true);
   engine.on('change', (changes) => changes[0]?.table);
   engine.on('database-lost', ({ unsent }) => unsent.toFixed());
   // @ts-expect-error: rows of a handle are frozen

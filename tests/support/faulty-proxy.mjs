@@ -21,6 +21,8 @@ export class FaultyProxy {
   url = '';
   /** How many requests met each fault. */
   hits = new Map();
+  /** How many WebSockets were opened. */
+  opened = 0;
   /** Gives the fault of the next request, or null. */
   #next = () => null;
   #server;
@@ -63,6 +65,11 @@ export class FaultyProxy {
     for (const socket of this.#sockets) socket.destroy();
     this.#sockets.clear();
     this.#server.closeAllConnections();
+  }
+
+  /** How many WebSockets stand. */
+  get standing() {
+    return this.#sockets.size / 2;
   }
 
   stop() {
@@ -129,6 +136,7 @@ export class FaultyProxy {
       socket.destroy();
       return;
     }
+    this.opened += 1;
     const onward = connect(Number(this.#target.port), this.#target.hostname);
     const lines = [`GET ${request.url} HTTP/1.1`];
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
@@ -142,7 +150,12 @@ export class FaultyProxy {
       [onward, socket],
     ]) {
       this.#sockets.add(one);
-      one.on('error', () => other.destroy()).on('close', () => other.destroy());
+      one
+        .on('error', () => other.destroy())
+        .on('close', () => {
+          this.#sockets.delete(one);
+          other.destroy();
+        });
     }
   }
 }

@@ -15,6 +15,7 @@ export class Phone {
   tables;
   #app;
   #each;
+  #user;
   #server;
   #token = '';
   #cursor;
@@ -25,12 +26,14 @@ export class Phone {
    * @param {string} app
    * @param {string[]} tables
    * @param {(change: object) => void} [each] gets every change once
+   * @param {string} [user] whose device it is
    */
-  constructor(server, app, tables, each = () => {}) {
+  constructor(server, app, tables, each = () => {}, user = 'ada') {
     this.#server = server;
     this.#app = app;
     this.tables = tables;
     this.#each = each;
+    this.#user = user;
   }
 
   /** Reads on from where it was. */
@@ -59,7 +62,7 @@ export class Phone {
     const fields = Object.entries(values).map(([name, value]) => [name, { value, at }]);
     const content = op === 'insert' ? { data: values } : { fields: Object.fromEntries(fields) };
     const frame = { eventId: randomUUID(), app: this.#app, schemaVersion: 1, table, id, op, at };
-    return { ...frame, ...content, spaceId: '_personal:ada', visibility: 'space', origin: 'user' };
+    return { ...frame, ...content, spaceId: `_personal:${this.#user}`, visibility: 'space', origin: 'user' };
   }
 
   #take(change) {
@@ -84,7 +87,7 @@ export class Phone {
   }
 
   async #ask(path, body) {
-    this.#token ||= (await this.#post('/dev/login', { user: 'ada' })).token;
+    this.#token ||= (await this.#post('/dev/login', { user: this.#user })).token;
     return this.#post(path, { protocol: 2, clientId: 'phone.1', ...body });
   }
 

@@ -2,8 +2,8 @@
 
 use super::error::invalid;
 use crate::engine::{
-    Adoption, Branch, Condition, Conflict, DeadLetter, Error, Event, Explanation, Found, GuestData, Kind, Part, Query,
-    Refused, Side, Status, TableChange, Want, Write, Written,
+    Adoption, Branch, Condition, Conflict, DeadLetter, Error, Event, Explanation, Found, GuestData, Kind, Part,
+    QuarantineCount, Query, Refused, Side, Status, TableChange, Want, Write, Written,
 };
 use crate::model::Stamp;
 use crate::store::Key;
@@ -254,6 +254,11 @@ pub fn dead_letter(letter: &DeadLetter) -> JsValue {
         "waiting": letter.waiting,
         "retryable": letter.retryable,
     }))
+}
+
+/// A `RawQuarantineCount`.
+pub fn quarantine_count(counted: &QuarantineCount) -> JsValue {
+    json_out(&json!({ "code": counted.reason.as_str(), "count": counted.count, "dropped": counted.dropped }))
 }
 
 /// A record with the rows of the log that name it.

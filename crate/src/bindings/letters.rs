@@ -1,4 +1,4 @@
-//! What the server refused for good, and what a person makes of it.
+//! What the server refused for good, and what a person makes of it; what came and cannot be applied.
 
 use super::convert;
 use super::engine::RawEngine;
@@ -31,6 +31,14 @@ impl RawEngine {
     pub fn discard_letter(&self, id: String) -> Promise {
         self.promise(move |engine| async move {
             engine.discard_letter(&id).await.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error))
+        })
+    }
+
+    /// What quarantine holds for the user, by reason.
+    pub fn quarantine(&self) -> Promise {
+        self.promise(|engine| async move {
+            let counts = engine.quarantine().await.map_err(|error| thrown(&error))?;
+            Ok(counts.iter().map(convert::quarantine_count).collect::<Array>().into())
         })
     }
 }

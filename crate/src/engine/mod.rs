@@ -48,7 +48,7 @@ mod whole;
 mod write;
 
 pub use adopt::Adoption;
-pub use apply::{Applied, Merged, Page, Reason, merge_into};
+pub use apply::{Applied, Merged, Page, QuarantineCount, Reason, merge_into};
 pub use archive::{ExportPage, Import, ImportPage, LeftOut, Unreadable};
 pub use check::{Check, CheckState, Held, TableCheck};
 pub use config::{Config, GUEST, Table, User, read_migrations};

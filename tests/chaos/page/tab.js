@@ -55,6 +55,12 @@ globalThis.tab = {
     return { state, pending };
   },
 
+  /** How far it is by itself, without being asked to sync. */
+  state() {
+    const { state, pending, lastSyncedAt } = engine.sync.status.current;
+    return { state, pending, syncedAt: Date.parse(lastSyncedAt) };
+  },
+
   /** What the server says when asked whether it has the same. */
   check: async () => (await engine.sync.check()).state,
 

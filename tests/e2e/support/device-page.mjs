@@ -284,6 +284,11 @@ export class DevicePage {
     await this.pane.locator(`.sync[data-refused="${count}"]`).waitFor();
   }
 
+  /** Waits until so many changes of other devices wait here. */
+  async holdsAside(count) {
+    await this.pane.locator(`.sync[data-aside="${count}"]`).waitFor();
+  }
+
   /** The open list of what was not accepted. */
   get letters() {
     return this.page.getByRole('dialog', { name: /not accepted/ });

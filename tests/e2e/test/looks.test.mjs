@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { newerTasks, withForeignChanges } from '../support/foreign.mjs';
 import { World } from '../support/world.mjs';
 
 const phone = { viewport: { width: 375, height: 760 }, hasTouch: true, isMobile: true };
@@ -353,6 +354,31 @@ describe('the look of the demo', { timeout: 360_000 }, () => {
     await device.page.reload();
     assert.equal(await background(), light);
   });
+
+  for (const [size, options] of [
+    ['375', phone],
+    ['1280', desktop],
+  ]) {
+    it(`${size}_pixels_wide_what_waits_here_is_shown_in_either_scheme`, async () => {
+      const device = await world.device({ context: options, watch: withForeignChanges });
+      await device.signIn('Alice');
+      await newerTasks(world.server, 3);
+      await device.syncNow();
+      await device.pane.locator('.sync:not([data-aside="0"])').waitFor();
+      for (const name of ['1-indicator', '2-panel']) {
+        for (const colorScheme of ['light', 'dark']) {
+          await device.page.emulateMedia({ colorScheme });
+          await settled(device.page);
+          await device.page.screenshot({ path: join(shots, `${size}-${colorScheme}-aside-${name}.png`) });
+          await assertAccessible(device.page, name);
+        }
+        await assertFits(device.page, name);
+        if (size === '375') await assertTouchable(device.page);
+        if (name === '1-indicator') await device.pane.getByRole('button', { name: /^Sync: / }).click();
+      }
+      device.assertQuiet();
+    });
+  }
 
   it('the_page_refuses_code_and_styles_from_outside_its_files', async () => {
     const device = await world.device();

@@ -16,7 +16,7 @@ globalThis.tab = {
       schema: { version: 1, stores: { tasks: 'id' } },
       apps: { kills: { tables: { tasks: {} } } },
       user: { id: 'ada' },
-      sync: { url: server, getToken: () => tokenFor(server), fetch: watchedFetch },
+      sync: { url: server, getToken: () => token(server), fetch: watchedFetch },
     });
   },
 
@@ -31,6 +31,15 @@ globalThis.tab = {
     await writing;
   },
 
+  /** Adds one record. */
+  add: (id) => engine.table('tasks').add({ id }),
+
+  /** From now on no timer of 0.1 to 2 s runs out, so that nothing is done because of a short wait. */
+  holdTimers() {
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = (run, ms, ...given) => (ms >= 100 && ms <= 2000 ? 0 : setTimeout(run, ms, ...given));
+  },
+
   /** Resolves when this browser and the server have the same. */
   async settle() {
     await engine.sync.syncNow();
@@ -40,6 +49,11 @@ globalThis.tab = {
   /** The ids of all records that begin so. */
   look: (begin) => engine.table('tasks').where('id').startsWith(begin).primaryKeys(),
 };
+
+function token(server) {
+  tell({ asked: true });
+  return tokenFor(server);
+}
 
 async function write(tab, shared, first) {
   for (let n = first; !ended; n += 1) {

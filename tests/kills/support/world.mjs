@@ -32,6 +32,11 @@ export class World {
     return this.#site.url;
   }
 
+  /** Lets pages that are loaded from now on ask this address, too. */
+  letConnectTo(url) {
+    this.#site.letConnectTo(url);
+  }
+
   async stop() {
     await this.device?.kill();
     await this.#site?.stop();

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startBrowser } from '../../support/chromium.mjs';
+import { crossings, Ear, holdsAll } from '../support/ear.mjs';
 import { World } from '../support/world.mjs';
 
 const runs = Number(process.env.RUNS ?? 10);
@@ -52,41 +53,23 @@ describe('five tabs on one database', { timeout: 60_000 + runs * 60_000 }, () =>
         await tab.open();
         await pause(300);
       }
-      await Promise.all(all.map((tab) => tab.rest()));
-      for (const tab of all) assert.equal(await tab.page.evaluate(() => globalThis.tab.settle()), 0, 'all is sent');
+      await Promise.all(all.map((tab) => tab.told('rest')));
+      for (const tab of all) assert.equal(await tab.told('settle'), 0, 'all is sent');
       await check(all, shared);
-      return { saved: sum(all, (tab) => tab.saved.size), pushed: sum(all, (tab) => tab.pushes.length) };
+      return { saved: sum(all, ({ ear }) => ear.saved.size), pushed: sum(all, ({ ear }) => ear.pushes.length) };
     } finally {
       await context.close();
     }
   }
 
   async function check(all, shared) {
-    await world.phone.pull();
-    const mine = [...world.phone.records.keys()].filter((key) => key.startsWith(`tasks/${shared}-`));
-    const onServer = new Set(mine.map((key) => key.slice('tasks/'.length)));
-    const inserts = world.phone.inserts.filter((key) => key.startsWith(`tasks/${shared}-`));
-    assert.equal(inserts.length, onServer.size, 'every record was inserted once');
-    const fields = world.phone.records.get(`tasks/${shared}`);
-    for (const tab of all) {
-      assert.deepEqual(tab.complaints, [], `${tab.name} complains`);
-      const missing = [...tab.saved].filter((n) => !onServer.has(`${shared}-${tab.name}-${n}`));
-      assert.deepEqual(missing, [], `the server has what ${tab.name} saved`);
-      const number = fields.get(tab.name).value;
-      assert.ok(number >= Math.max(...tab.saved) && number <= tab.begun, `${tab.name}: ${number}`);
-      const shown = await tab.page.evaluate((begin) => globalThis.tab.look(begin), `${shared}-`);
-      assert.deepEqual(shown.sort(), [...onServer].sort(), `${tab.name} shows everything`);
-    }
-    assert.deepEqual(crossings(all.flatMap(({ pushes }) => pushes)), [], 'one tab pushes at a time');
+    await holdsAll(world, all, shared);
+    assert.deepEqual(crossings(all.flatMap(({ ear }) => ear.pushes)), [], 'one tab pushes at a time');
   }
 });
 
 class Tab {
-  /** The numbers of the writes that were shown as saved. */
-  saved = new Set();
-  begun = 0;
-  pushes = [];
-  complaints = [];
+  ear;
   page;
   #context;
   #world;
@@ -94,7 +77,7 @@ class Tab {
 
   static async open(context, world, name, shared) {
     const tab = new Tab();
-    tab.name = name;
+    tab.ear = new Ear(name);
     tab.#context = context;
     tab.#world = world;
     tab.#shared = shared;
@@ -103,48 +86,31 @@ class Tab {
   }
 
   async open() {
-    this.page = await this.#context.newPage();
-    this.page.setDefaultTimeout(patience);
-    this.page.on('pageerror', (error) => this.complaints.push(String(error)));
-    const session = await this.#context.newCDPSession(this.page);
-    session.on('Runtime.bindingCalled', ({ payload }) => this.#hear(JSON.parse(payload)));
+    const page = await this.#context.newPage();
+    this.page = page;
+    page.setDefaultTimeout(patience);
+    page.on('pageerror', (error) => this.ear.complaints.push(String(error)));
+    const session = await this.#context.newCDPSession(page);
+    session.on('Runtime.bindingCalled', ({ payload }) => this.ear.hear(JSON.parse(payload), page));
     await session.send('Runtime.enable');
     await session.send('Runtime.addBinding', { name: 'tell' });
-    await this.page.goto(new URL('tabs.html', this.#world.address).href);
-    await this.page.waitForFunction(() => 'tab' in globalThis);
-    await this.page.evaluate((server) => globalThis.tab.open(server), this.#world.server.url);
-    const what = [this.name, this.#shared, this.begun + 1];
-    await this.page.evaluate((what) => globalThis.tab.work(...what), what);
-  }
-
-  #hear({ begun, saved, broken, push, begins, ends }) {
-    if (begun) this.begun = begun;
-    if (saved) this.saved.add(saved);
-    if (broken) this.complaints.push(broken);
-    if (begins) this.pushes.push({ tab: this.name, page: this.page, push, begins });
-    if (ends) this.pushes.find((one) => one.page === this.page && one.push === push).ends = ends;
+    await page.goto(new URL('tabs.html', this.#world.address).href);
+    await page.waitForFunction(() => 'tab' in globalThis);
+    await this.told('open', this.#world.server.url);
+    await this.told('work', this.ear.name, this.#shared, this.ear.begun + 1);
   }
 
   /** Closes it in the middle of what it does: a push under way ends with it. */
   async close() {
-    const page = this.page;
+    const { page } = this;
     const closing = Date.now();
     await page.close();
-    for (const push of this.pushes) if (push.page === page) push.ends ??= Math.max(closing, push.begins);
+    this.ear.deafen(page, closing);
   }
 
-  rest() {
-    return this.page.evaluate(() => globalThis.tab.rest());
-  }
-}
-
-/** Pushes that began while one of another page was under way. */
-function crossings(pushes) {
-  const sorted = pushes.toSorted((a, b) => a.begins - b.begins);
-  const crossed = sorted.filter((push, at) =>
-    sorted.slice(0, at).some((other) => other.page !== push.page && other.ends > push.begins),
-  );
-  return crossed.map(({ tab, push, begins }) => ({ tab, push, begins }));
+  /** Has the page do something and gives its answer. */
+  told = (method, ...given) =>
+    this.page.evaluate(([method, given]) => globalThis.tab[method](...given), [method, given]);
 }
 
 function sum(items, count) {

@@ -7,8 +7,8 @@ use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
 use mana_sync_engine::engine::{
-    Check, DeadLetter, Engine, Error, Event, GuestData, Import, ImportPage, Query, Result, Unlock, Upgrade, Write,
-    Writer, Written,
+    Check, DeadLetter, Engine, Error, Event, GuestData, Import, ImportPage, Query, Reason, Result, Unlock, Upgrade,
+    Write, Writer, Written,
 };
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
@@ -228,6 +228,14 @@ impl Device {
         let engine = self.engine();
         let read = self.call(async move { engine.dead_letters().await })?;
         Some(read.expect("they are read"))
+    }
+
+    /// What is in the user's quarantine, by reason: how many changes, and how many had to make room.
+    #[must_use]
+    pub fn quarantine(&self) -> Vec<(Reason, usize, usize)> {
+        let engine = self.engine();
+        let counted = self.call(async move { engine.quarantine().await }).expect("the tab lives");
+        counted.expect("it is read").into_iter().map(|one| (one.reason, one.count, one.dropped)).collect()
     }
 
     /// Sends a dead letter again; `None`: the tab died over it.

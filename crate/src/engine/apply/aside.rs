@@ -2,7 +2,7 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{Change, json_bytes, record, words};
+use crate::model::{Change, OrderedMap, json_bytes, record, words};
 use crate::store::Transaction;
 use serde_json::{Map, Value};
 
@@ -80,6 +80,17 @@ record! {
         /// The lowest version among those that were too new, by app.
         versions: Map<String, Value> = "versions" or Map::new(),
     }
+}
+
+/// What quarantine holds for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantineCount {
+    /// The reason.
+    pub reason: Reason,
+    /// How many changes wait.
+    pub count: usize,
+    /// How many had to make room and have not come again: everything comes again with a full pull.
+    pub dropped: usize,
 }
 
 /// Stores changes in quarantine under their event ids; `spare_id` names those without a usable one.
@@ -201,4 +212,25 @@ pub async fn quarantined<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<
         Some((text("app")?, text("table")?, text("id")?)).filter(|_| row.user_id == user_id)
     };
     Ok(held.into_iter().filter_map(record).collect())
+}
+
+/// What quarantine holds for a user, by reason; reasons that have nothing are left out.
+pub async fn counts<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<QuarantineCount>> {
+    let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
+    let dropped = rows::read::<_, Dropped>(tx, rows::DROPPED, user_id).await?;
+    let mut waiting: OrderedMap<Reason, usize> = OrderedMap::new();
+    for (_, row) in held.iter().filter(|(_, row)| row.user_id == user_id) {
+        *waiting.entry(row.reason).or_default() += 1;
+    }
+    let dropped = dropped.map(|dropped| dropped.reasons).unwrap_or_default();
+    for reason in dropped.keys().filter_map(|name| Reason::of(name)) {
+        waiting.entry(reason).or_default();
+    }
+    let gone = |reason: Reason| dropped.get(reason.as_str()).and_then(Value::as_u64).unwrap_or(0);
+    let counted = waiting.into_iter().map(|(reason, count)| QuarantineCount {
+        reason,
+        count,
+        dropped: usize::try_from(gone(reason)).unwrap_or(usize::MAX),
+    });
+    Ok(counted.collect())
 }

@@ -9,8 +9,8 @@ mod parked;
 mod record;
 mod unique;
 
-pub use aside::Reason;
 pub(super) use aside::quarantined;
+pub use aside::{QuarantineCount, Reason};
 pub use record::{Merged, merge_into};
 
 use super::config::Config;
@@ -353,6 +353,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         let (replayed, changes) = held.into_iter().unzip();
         self.apply(Page { changes, replayed, ..Page::default() }).await
+    }
+
+    /// What quarantine holds for the user, by reason.
+    pub async fn quarantine(&self) -> Result<Vec<QuarantineCount>> {
+        let tx = self.store.begin(Mode::Read, &[ENGINE])?;
+        aside::counts(&tx, self.config().user_id()).await
     }
 
     /// Whether this app is of that version at least.

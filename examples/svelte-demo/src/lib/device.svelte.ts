@@ -11,6 +11,7 @@ import { Lock } from './lock.svelte.ts';
 import { Network } from './network.svelte.ts';
 import { Notebook } from './notebook.svelte.ts';
 import { announce, told } from './notices.ts';
+import { Quarantine } from './quarantine.svelte.ts';
 import { firstTasks } from './samples.ts';
 import { apps, encryption, type LineDraft, type Note, schema } from './schema.ts';
 import { readSetting, writeSetting } from './storage.ts';
@@ -37,6 +38,7 @@ export class Device {
   readonly lock = new Lock(this);
   readonly family = new Family(this);
   readonly letters = new Letters(this);
+  readonly quarantine = new Quarantine(this);
   readonly conflicts = new Conflicts(this);
   readonly notebook = new Notebook(this);
   readonly backup = new Backup(this);
@@ -263,6 +265,7 @@ export class Device {
     }
     announce(engine);
     this.letters.follow(engine);
+    this.quarantine.follow(engine);
     this.conflicts.follow(engine);
     this.activity.follow(engine);
     // Not by this page, which lets go of an engine before it closes it: a tab with a newer version needs the database.
@@ -313,6 +316,7 @@ export class Device {
     this.activity.clear();
     this.family.reset();
     this.letters.reset();
+    this.quarantine.reset();
     this.conflicts.reset();
     this.notebook.reset();
     this.backup.reset();

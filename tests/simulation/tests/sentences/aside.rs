@@ -87,6 +87,25 @@ fn quarantine_keeps_the_newest_of_too_much_and_says_how_much_it_let_go() {
 }
 
 #[test]
+fn what_waits_in_quarantine_and_what_made_room_is_counted_by_reason() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    assert_eq!(device.quarantine(), []);
+    let now = world.executor.now();
+    let newer = |n: u64| with(change(n, "insert", &format!("t{n}"), now + n, "x"), "schemaVersion", json!(7));
+    let changes: Vec<Value> = (1..=1_003).map(newer).collect();
+    for some in changes.chunks(200) {
+        world.server.push_as("ada", some);
+    }
+    world.pass(40_000);
+    apply(&world, vec![change(1_004, "insert", "f", now + 90_000_000, "From the future")]);
+    let counted = [(Reason::SchemaTooNew, 999, 4), (Reason::ClockAhead, 1, 0)];
+    assert_eq!(device.quarantine(), counted);
+    device.resync_in(0).expect("everything was pulled");
+    assert_eq!(device.quarantine(), counted, "what comes again is not counted twice");
+}
+
+#[test]
 fn a_change_from_the_future_waits_until_its_time_has_come() {
     let world = World::of_ada(1);
     let now = world.executor.now();

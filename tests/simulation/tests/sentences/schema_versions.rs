@@ -181,7 +181,7 @@ fn newer_changes_that_found_no_room_are_pulled_anew_after_the_update() {
     old.update_app(app(2));
     agree(&world);
     assert_eq!(old.rows("tasks").len(), 1_010);
-    assert_eq!(old.engine_rows("dropped")[0]["versions"], json!({}), "once");
+    assert!(old.engine_rows("dropped").is_empty() && old.quarantine().is_empty(), "once");
 }
 
 #[test]

@@ -1,0 +1,38 @@
+// Changes of other devices that this version of the demo cannot apply.
+import { randomUUID } from 'node:crypto';
+import { Phone } from '../../support/phone.mjs';
+
+/** Pushes so many tasks that a newer version of the app made, as a device of that user. */
+export async function newerTasks(server, count, user = 'alice') {
+  const device = new Phone(server, 'todo', ['tasks'], undefined, user);
+  const task = (_, n) => device.change('insert', 'tasks', `newer-${n}-${randomUUID()}`, { title: `Newer ${n}` });
+  await device.push(Array.from({ length: count }, task).map((change) => ({ ...change, schemaVersion: 9 })));
+}
+
+/** What no server that works would let through. */
+export const foreignChanges = [
+  insert('from-the-future', { at: '2099-01-01T00:00:00.000000Z' }),
+  insert('of-a-part-that-is-not-here', { table: 'attic' }),
+  { eventId: randomUUID(), nonsense: true },
+];
+
+/** Has the server answer a profile's pulls with those changes, too. */
+export async function withForeignChanges(context) {
+  await context.route('**/v2/pull', async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    await route.fulfill({ response, json: { ...answer, changes: [...answer.changes, ...foreignChanges] } });
+  });
+}
+
+function insert(id, { table = 'tasks', at = new Date().toISOString() }) {
+  const frame = { eventId: randomUUID(), app: 'todo', schemaVersion: 1, table, id, op: 'insert', at };
+  return {
+    ...frame,
+    data: { title: 'Foreign' },
+    spaceId: '_personal:alice',
+    visibility: 'space',
+    origin: 'user',
+    userId: 'alice',
+  };
+}

@@ -1,0 +1,62 @@
+// What came from other devices and cannot be applied here: the person sees how much of it, why, and what to do.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { foreignChanges, newerTasks, withForeignChanges } from '../support/foreign.mjs';
+import { World } from '../support/world.mjs';
+
+describe('what came and cannot be applied', { timeout: 120_000 }, () => {
+  let world;
+
+  before(async () => {
+    world = await World.start();
+  });
+  after(() => world?.stop());
+  afterEach(() => world.leave());
+
+  it('is_counted_with_what_to_do_in_every_tab_and_takes_nothing_else_along', async () => {
+    const bob = await world.device();
+    await bob.signIn('Bob');
+    await bob.add('Written by this version');
+    await bob.synced();
+    await bob.holdsAside(0);
+    const other = await bob.openTab();
+    await newerTasks(world.server, 3, 'bob');
+    for (const tab of [bob, other]) {
+      await tab.page.bringToFront();
+      await tab.holdsAside(3);
+      await tab.sees('Written by this version');
+      const waiting = await openPanel(tab);
+      await waiting.getByText('3 changes from other devices wait here', { exact: true }).waitFor();
+      await saysOf(waiting, 'schema_too_new', /^3 are of a newer version of this app\. Reload/);
+      await tab.pane.getByText('Everything else is synced.').waitFor();
+    }
+    bob.assertQuiet();
+  });
+
+  it('is_told_by_each_reason', async () => {
+    const alice = await world.device({ watch: withForeignChanges });
+    await alice.signIn('Alice');
+    await newerTasks(world.server, 1);
+    await alice.syncNow();
+    const waiting = await openPanel(alice);
+    const { length } = foreignChanges;
+    await waiting.getByText(new RegExp(`^${length + 1} changes from other devices wait here$`)).waitFor();
+    await saysOf(waiting, 'schema_too_new', /^1 is of a newer version of this app\. Reload/);
+    await saysOf(waiting, 'unknown_table', /^1 is of a part of the app that this version does not have\. Reload/);
+    await saysOf(waiting, 'clock_ahead', /^1 is dated in the future, .* Correct that device’s date and time/);
+    await saysOf(waiting, 'malformed', /^1 is damaged and cannot be read\. .* Report this\./);
+    alice.assertQuiet();
+  });
+});
+
+/** Opens the panel of the sync state; gives what it says of what waits. */
+async function openPanel(device) {
+  await device.pane.getByRole('button', { name: /^Sync: / }).click();
+  return device.pane.getByRole('region', { name: /wait here$/ });
+}
+
+async function saysOf(waiting, code, text) {
+  const line = waiting.locator(`[data-code="${code}"]`);
+  await line.waitFor();
+  assert.match((await line.innerText()).replaceAll(/\s+/g, ' '), text);
+}
