@@ -183,11 +183,12 @@ pub async fn begin<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, reason: ExpiryR
 /// Has the next pull begin at the beginning, under the name `id`. What waited for its record, and what found no room in
 /// quarantine, comes again.
 pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String) -> Result<()> {
-    for kind in [SEEN, rows::PARKED, rows::DROPPED] {
+    for kind in [SEEN, rows::PARKED] {
         for (key, _) in rows::read_all::<_, Value>(tx, kind).await? {
             rows::remove(tx, kind, &key)?;
         }
     }
+    rows::remove(tx, rows::DROPPED, user)?;
     progress::begin_anew(tx, user).await?;
     rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None })
 }
