@@ -84,6 +84,24 @@ fn unzip_finds_nothing_wrong_with_it() {
     }
 }
 
+/// Java's `ZipInputStream`, for one, goes from the beginning, and takes no stored entry whose size only follows it.
+#[test]
+fn who_reads_from_the_beginning_knows_where_the_sealed_body_ends() {
+    let bytes = support::sealed(&some());
+    let name = b"data.sealed";
+    let local = bytes.windows(name.len()).position(|window| window == name).unwrap() - 30;
+    let half = |at: usize| u16::from_le_bytes(bytes[local + at..][..2].try_into().unwrap());
+    let word = |at: usize| u32::from_le_bytes(bytes[local + at..][..4].try_into().unwrap());
+    assert_eq!(bytes[local..local + 4], *b"PK\x03\x04");
+    assert_eq!(half(6) & 1 << 3, 0, "no descriptor");
+    assert_eq!((half(8), half(26), half(28)), (0, 11, 0), "stored, under its name alone");
+    let size = usize::try_from(word(18)).unwrap();
+    assert_eq!(word(22), word(18));
+    let body = &bytes[local + 41..local + 41 + size];
+    assert_eq!(word(14), support::raw_zip::crc32(body));
+    assert_eq!(bytes[local + 41 + size..][..4], *b"PK\x03\x04", "the next entry follows at once");
+}
+
 /// Mutants of an archive: bytes changed, taken out, put in and moved, at places that a seed chooses.
 fn mutants(bytes: &[u8], count: usize) -> Vec<Vec<u8>> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;

@@ -149,7 +149,7 @@ fn a_passphrase_is_one_however_its_letters_are_spelt() {
     assert!(open(&bytes).unwrap().sealed().unwrap().open(decomposed).is_ok());
     // An older program may have derived its key from the other spelling as it was typed.
     let typed = SealKey::derive_exactly(decomposed, &random().salt, mana_archive::ITERATIONS);
-    let bytes = SealedWriter::with_key(&manifest(), typed, random()).unwrap().finish(Vec::new()).unwrap();
+    let bytes = SealedWriter::with_key(Vec::new(), &manifest(), typed, random()).unwrap().finish(Vec::new()).unwrap();
     assert!(open(&bytes).unwrap().sealed().unwrap().open(decomposed).is_ok());
     assert_eq!(open(&bytes).unwrap().sealed().unwrap().open(composed).unwrap_err().code(), "wrong_passphrase");
 }
@@ -160,7 +160,7 @@ fn what_is_missing_is_said() {
     let mut writer = Writer::new(Vec::new(), &manifest()).unwrap();
     writer.missing(&missing).unwrap();
     assert_eq!(open(&writer.finish().unwrap()).unwrap().missing().unwrap(), missing);
-    let mut writer = SealedWriter::with_key(&manifest(), key(), random()).unwrap();
+    let mut writer = SealedWriter::with_key(Vec::new(), &manifest(), key(), random()).unwrap();
     writer.body().missing(&missing).unwrap();
     let bytes = writer.finish(Vec::new()).unwrap();
     assert_eq!(unseal(&bytes, &key()).unwrap().missing().unwrap(), missing);

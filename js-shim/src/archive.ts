@@ -66,9 +66,9 @@ export class EngineArchives implements Archives {
         });
       }
       report({ phase: 'file', table: null, done: 0, total: null });
-      file.add(await ask('finish', JSON.stringify(written.missing)));
+      const rest = await ask('finish', JSON.stringify(written.missing));
       const name = fileName(manifest, words !== undefined);
-      return { blob: file.blob(), fileName: name, rowCounts: written.counts, missing: written.missing };
+      return { blob: file.blob(rest), fileName: name, rowCounts: written.counts, missing: written.missing };
     });
   }
 
@@ -280,9 +280,10 @@ class Parts {
     if (this.#bytes >= PART_BYTES) this.#hand();
   }
 
-  blob(): Blob {
+  /** The file, of which this is the rest. */
+  blob(rest: Blob): Blob {
     this.#hand();
-    return new Blob(this.#parts, { type: 'application/zip' });
+    return new Blob([...this.#parts, rest], { type: 'application/zip' });
   }
 
   #hand(): void {

@@ -60,6 +60,7 @@ async function measurePackage() {
 async function layOut(directory) {
   await cp(join(root, 'tests/bench/page'), directory, { recursive: true });
   await cp(join(root, 'node_modules/dexie/dist/modern/dexie.min.mjs'), join(directory, 'dexie.js'));
+  await cp(join(root, 'node_modules/fflate/esm/browser.js'), join(directory, 'fflate.js'));
   // What tests/bench/build-ciphers made; only the topics of ciphers load it.
   await cp(join(root, 'target/bench-ciphers'), join(directory, 'ciphers'), { recursive: true });
   await mkdir(join(directory, 'engines'));

@@ -51,7 +51,7 @@ pub fn plain(tables: &Tables) -> Vec<u8> {
 }
 
 pub fn sealed(tables: &Tables) -> Vec<u8> {
-    let mut writer = SealedWriter::with_key(&manifest(), key(), random()).unwrap();
+    let mut writer = SealedWriter::with_key(Vec::new(), &manifest(), key(), random()).unwrap();
     fill(writer.body(), tables);
     writer.finish(Vec::new()).unwrap()
 }
