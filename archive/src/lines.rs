@@ -1,6 +1,8 @@
 //! The rows of a table: JSON objects, one per line.
 
 use crate::{Error, Limits, Result};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader, Read};
 
@@ -27,6 +29,17 @@ impl Line {
         }
     }
 
+    /// Says the same of it, and makes nothing of it, which takes a fraction of the time.
+    pub fn check(&self) -> Result<()> {
+        let mut reader = serde_json::Deserializer::from_str(&self.text);
+        let read = Levels(MOST_DEPTH).deserialize(&mut reader).and_then(|()| reader.end());
+        read.map_err(|error| self.invalid(error.to_string()))?;
+        if self.text.trim_start().starts_with('{') {
+            return Ok(());
+        }
+        Err(self.invalid("is no object".to_owned()))
+    }
+
     fn invalid(&self, reason: String) -> Error {
         Error::RowInvalid { table: self.table.clone(), line: self.number, reason }
     }
@@ -40,6 +53,71 @@ fn depth(value: &Value) -> usize {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
         Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
         _ => 0,
+    }
+}
+
+/// Reads a value through whose arrays and objects may nest so deep.
+#[derive(Clone, Copy)]
+struct Levels(usize);
+
+impl Levels {
+    fn below<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
+        let left = self.0.checked_sub(1).map(Self);
+        left.ok_or_else(|| E::custom(format_args!("is nested deeper than {MOST_DEPTH} levels")))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Levels {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> std::result::Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Levels {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<(), A::Error> {
+        let below = self.below()?;
+        while items.next_element_seed(below)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<(), A::Error> {
+        let below = self.below()?;
+        while fields.next_key_seed(below)?.is_some() {
+            fields.next_value_seed(below)?;
+        }
+        Ok(())
     }
 }
 

@@ -104,7 +104,7 @@ impl<R: Read + Seek> Archive<R> {
         for name in names {
             let mut rows = 0;
             for line in self.rows(&name)? {
-                line?.object()?;
+                line?.check()?;
                 rows += 1;
             }
             counts.push((name, rows));

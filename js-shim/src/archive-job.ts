@@ -29,6 +29,8 @@ const PIECE_BYTES = 1024 * 1024;
 /** Where the initialization vector of a seal lies in its random bytes, after PBKDF2's salt. */
 const IV = [16, 28] as const;
 
+const encoder = new TextEncoder();
+
 /** One archive that is read or written. */
 export class ArchiveJob {
   #glue: ArchiveGlue | undefined;
@@ -58,7 +60,7 @@ export class ArchiveJob {
     },
     writeTable: (name) => this.#writing.table(name),
     writeRows: (lines) => {
-      this.#writing.rows(lines);
+      this.#writing.rows(encoder.encode(lines));
       const ready = this.#writing.take();
       if (!this.#seal) return ready;
       this.#seal.body.push(ready);

@@ -25,7 +25,8 @@ export interface RawReader {
 
 export interface RawWriter {
   table(name: string): void;
-  rows(lines: string): void;
+  /** Rows in UTF-8, one per line. */
+  rows(lines: Uint8Array): void;
   missing(fields: string): void;
   /** What was written since: of the archive, or of the body that will be sealed. */
   take(): Uint8Array;

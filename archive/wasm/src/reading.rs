@@ -133,7 +133,7 @@ fn page(lines: &mut Lines<'_>, bytes: usize) -> mana_archive::Result<(String, Ve
     while text.len() < bytes {
         let Some(line) = lines.next().transpose()? else { break };
         // What is not JSON would spoil its whole page.
-        line.object()?;
+        line.check()?;
         if !numbers.is_empty() {
             text.push(',');
         }

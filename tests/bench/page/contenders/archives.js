@@ -68,7 +68,7 @@ class Fflate {
   }
 }
 
-/** All that an archive is: manifest, zip, checksums, and on reading each row looked at. In the page; an app has it in a worker. */
+/** All that an archive is: manifest, zip, checksums, and on reading each row looked at. In the page, loaded; an app has it in a worker. */
 class Module {
   packs = true;
   onlySeals = true;
@@ -79,17 +79,14 @@ class Module {
 
   async open() {
     const { ArchiveJob } = await import(`/engines/${this.name}/archive-job.js`);
-    return async () => {
-      const job = new ArchiveJob();
-      await job.call('load', [`/engines/${this.name}/archive.wasm`]);
-      return (name, ...given) => job.call(name, given);
-    };
+    const job = new ArchiveJob();
+    await job.call('load', [`/engines/${this.name}/archive.wasm`]);
+    return (name, ...given) => job.call(name, given);
   }
 
   async close() {}
 
-  async pack(pages, begin) {
-    const ask = await begin();
+  async pack(pages, ask) {
     await ask('write', manifest, undefined, new Uint8Array(44));
     await ask('writeTable', 'records');
     const parts = [];
@@ -97,8 +94,7 @@ class Module {
     return new Blob([...parts, await ask('finish', '[]')]);
   }
 
-  async unpack(packed, begin) {
-    const ask = await begin();
+  async unpack(packed, ask) {
     await ask('read', packed);
     await ask('readTable', 'records');
     const read = [];
