@@ -114,7 +114,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob('m*.mana')):
 /// The tables as the crate `zip` reads them.
 fn read_by_zip(bytes: &[u8]) -> Tables {
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-    let names: Vec<String> = zip.file_names().map(str::to_owned).collect();
+    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
     let table = |name: &String| Some(name.strip_prefix("data/")?.strip_suffix(".jsonl")?.to_owned());
     let mut tables = Tables::new();
     for (name, table) in names.iter().filter_map(|name| Some((name, table(name)?))) {

@@ -50,7 +50,7 @@ fn no_bit_can_be_changed_with_an_effect() {
 fn body_of(bytes: &[u8]) -> (std::ops::Range<usize>, [usize; 2]) {
     let name = b"data.sealed";
     let mut places = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(name));
-    let (local, entry) = (places.next().unwrap() - 30, places.last().unwrap() - 46);
+    let (local, entry) = (places.next().unwrap() - 30, places.next_back().unwrap() - 46);
     let size = u32::from_le_bytes(bytes[local + 18..][..4].try_into().unwrap());
     (local + 41..local + 41 + usize::try_from(size).unwrap(), [local + 14, entry + 16])
 }
@@ -71,7 +71,9 @@ fn a_thousand_wrong_keys_and_a_thousand_kinds_of_damage_are_told_apart() {
         changed[body.start + bit / 8] ^= 1 << (bit % 8);
         // The checksum, which anybody can make right, says nothing then.
         let sum = crc32(&changed[body.clone()]).to_le_bytes();
-        sums.iter().for_each(|at| changed[*at..at + 4].copy_from_slice(&sum));
+        for at in sums {
+            changed[at..at + 4].copy_from_slice(&sum);
+        }
         assert_eq!(everything(&changed, &key()).unwrap_err(), "archive_damaged", "bit {bit} of the body");
     }
 }
