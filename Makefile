@@ -45,7 +45,7 @@ simulate:
 planted-bugs:
 	@scripts/planted-bugs
 
-# TOPIC, RECORDS: only these (comma separated); BEFORE: an older package to measure beside this one.
+# TOPIC, RECORDS: only these (comma separated); BEFORE: an older package to measure beside this one. TOPIC=archives: exports and their page.
 # TOPIC=server: the server under load; with USERS=100 SECONDS=1 ROUNDS=1 SOCKETS=200 STREAMS=200 FIRST_SYNC=5000 it takes a minute.
 bench:
 	@scripts/setup --test

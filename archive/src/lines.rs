@@ -5,6 +5,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 
 /// One row as it stands in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Line {
     pub number: u64,
     /// Its text.
     pub text: String,
-    table: String,
+    table: Arc<str>,
 }
 
 impl Line {
@@ -41,7 +42,7 @@ impl Line {
     }
 
     fn invalid(&self, reason: String) -> Error {
-        Error::RowInvalid { table: self.table.clone(), line: self.number, reason }
+        Error::RowInvalid { table: self.table.to_string(), line: self.number, reason }
     }
 }
 
@@ -124,9 +125,11 @@ impl<'de> Visitor<'de> for Levels {
 /// The rows of a table, in the order in which they were written. Lines of white space are passed over.
 pub struct Lines<'a> {
     source: BufReader<Box<dyn Read + 'a>>,
-    table: String,
+    table: Arc<str>,
     number: u64,
     most: usize,
+    /// Bytes of the line before: the next one is hardly longer.
+    usual: usize,
 }
 
 impl std::fmt::Debug for Lines<'_> {
@@ -138,19 +141,20 @@ impl std::fmt::Debug for Lines<'_> {
 impl<'a> Lines<'a> {
     pub(crate) fn new(source: Box<dyn Read + 'a>, table: &str, limits: &Limits) -> Self {
         let source = BufReader::with_capacity(64 * 1024, source);
-        Self { source, table: table.to_owned(), number: 0, most: limits.line_bytes }
+        Self { source, table: table.into(), number: 0, most: limits.line_bytes, usual: 0 }
     }
 
     /// The next line; `None` at the end, where all of the table was as it was written.
     fn next_line(&mut self) -> Result<Option<Line>> {
         loop {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(self.usual + self.usual / 4);
             let limit = u64::try_from(self.most).unwrap_or(u64::MAX).saturating_add(1);
             self.source.by_ref().take(limit).read_until(b'\n', &mut bytes).map_err(unreadable)?;
             if bytes.is_empty() {
                 return Ok(None);
             }
             self.number += 1;
+            self.usual = bytes.len();
             if bytes.len() > self.most && !bytes.ends_with(b"\n") {
                 let what = format!("line {} of {} has more than {} bytes", self.number, self.table, self.most);
                 return Err(Error::TooLarge(what));
@@ -163,14 +167,13 @@ impl<'a> Lines<'a> {
     }
 
     fn line(&self, bytes: Vec<u8>) -> Result<Line> {
-        let (number, table) = (self.number, self.table.clone());
-        match String::from_utf8(bytes) {
-            Ok(mut text) => {
-                text.truncate(text.trim_end_matches(['\r', '\n']).len());
-                Ok(Line { number, text, table })
-            }
-            Err(_) => Err(Error::RowInvalid { table, line: number, reason: "is not UTF-8".to_owned() }),
-        }
+        let number = self.number;
+        let Ok(mut text) = String::from_utf8(bytes) else {
+            let table = self.table.to_string();
+            return Err(Error::RowInvalid { table, line: number, reason: "is not UTF-8".to_owned() });
+        };
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        Ok(Line { number, text, table: self.table.clone() })
     }
 }
 

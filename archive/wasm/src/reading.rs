@@ -129,7 +129,8 @@ impl ArchiveReader {
 }
 
 fn page(lines: &mut Lines<'_>, bytes: usize) -> mana_archive::Result<(String, Vec<f64>)> {
-    let (mut text, mut numbers) = (String::from("["), Vec::new());
+    let (mut text, mut numbers) = (String::with_capacity(bytes + bytes / 4), Vec::new());
+    text.push('[');
     while text.len() < bytes {
         let Some(line) = lines.next().transpose()? else { break };
         // What is not JSON would spoil its whole page.
