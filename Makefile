@@ -31,7 +31,7 @@ test:
 
 test-all:
 	@SCHEDULES=100000 INTERLEAVINGS=10000 RUNS=20 KILLS=200 CHAOS=180 SERVER_KILLS=300 MEMBERSHIP_RUNS=2000 COMMITS=100000 PAIRS=2000 HOSTILE=5000 MEMBERSHIPS=20000 LETTERS=10000 \
-		VERSIONS=20000 CHAINS=20000 OPENINGS=100000 EVERY_OPERATION=1 ROTATIONS=100000 IVS=10000000 scripts/test
+		VERSIONS=20000 CHAINS=20000 DATA_SETS=10000 MUTANTS=100000 OPENINGS=100000 EVERY_OPERATION=1 ROTATIONS=100000 IVS=10000000 scripts/test
 
 # CHAOS: how many seconds; SEED: repeats the choices of a run.
 chaos:
@@ -45,7 +45,7 @@ simulate:
 planted-bugs:
 	@scripts/planted-bugs
 
-# TOPIC, RECORDS: only these (comma separated); BEFORE: an older package to measure beside this one.
+# TOPIC, RECORDS: only these (comma separated); BEFORE: an older package to measure beside this one. TOPIC=archives: exports and their page.
 # TOPIC=server: the server under load; with USERS=100 SECONDS=1 ROUNDS=1 SOCKETS=200 STREAMS=200 FIRST_SYNC=5000 it takes a minute.
 bench:
 	@scripts/setup --test

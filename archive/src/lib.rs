@@ -13,11 +13,12 @@ mod reader;
 mod seal;
 mod structure;
 mod writer;
+mod zip;
 
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use lines::{Line, Lines};
 pub use manifest::{FORMAT_VERSION, Manifest, Scope, SealParameters};
 pub use reader::{Archive, Table};
-pub use seal::{ITERATIONS, SealKey, SealRandom, Sealed};
-pub use writer::{SealedWriter, Writer};
+pub use seal::{ITERATIONS, Lock, SealKey, SealRandom, Sealed};
+pub use writer::{Envelope, SealedWriter, Writer};

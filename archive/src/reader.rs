@@ -4,9 +4,10 @@ use crate::content::Content;
 use crate::lines::unreadable;
 use crate::manifest::BLIND;
 use crate::structure::{self, Entry};
-use crate::{Error, Limits, Lines, Manifest, Result, Sealed};
+use crate::{Error, Limits, Lines, Lock, Manifest, Result, Sealed};
 use serde_json::Value;
 use std::io::{Read, Seek};
+use std::ops::Range;
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const README: &str = "README.md";
@@ -41,6 +42,9 @@ impl<R: Read + Seek> Archive<R> {
         let manifest =
             Manifest::parse(&text.ok_or_else(|| Error::NotAnArchive("it has no manifest.json".to_owned()))?)?;
         let archive = Self { source, entries, manifest, limits };
+        if archive.entries.iter().any(|entry| entry.name == SEALED && entry.is_deflated()) {
+            return Err(Error::damaged("its sealed body does not lie as it is"));
+        }
         match (archive.is_sealed(), archive.manifest.seal.is_some()) {
             (true, false) => Err(Error::ManifestInvalid("passphrase")),
             (false, true) => Err(Error::damaged("its sealed body is missing")),
@@ -100,7 +104,7 @@ impl<R: Read + Seek> Archive<R> {
         for name in names {
             let mut rows = 0;
             for line in self.rows(&name)? {
-                line?.object()?;
+                line?.check()?;
                 rows += 1;
             }
             counts.push((name, rows));
@@ -110,20 +114,33 @@ impl<R: Read + Seek> Archive<R> {
 
     /// The sealed body; [`Error::NotAnArchive`] when there is none.
     pub fn sealed(mut self) -> Result<Sealed> {
-        let parameters = self.manifest.seal.clone();
+        let lock = self.lock()?;
         let body = read_entry(&mut self.source, &self.entries, SEALED, self.limits.entry_bytes)?;
-        match (parameters, body) {
-            (Some(parameters), Some(body)) => Ok(Sealed::new(self.manifest, parameters, body, self.limits)),
-            _ => Err(Error::NotAnArchive("nothing in it is sealed".to_owned())),
+        Ok(Sealed::new(lock, body.unwrap_or_default()))
+    }
+
+    /// What opens the sealed body; [`Error::NotAnArchive`] when there is none.
+    pub fn lock(&self) -> Result<Lock> {
+        match self.manifest.seal.clone().filter(|_| self.is_sealed()) {
+            Some(parameters) => Ok(Lock::new(self.manifest.clone(), parameters, self.limits)),
+            None => Err(Error::NotAnArchive("nothing in it is sealed".to_owned())),
         }
+    }
+
+    /// Where in the file the sealed body lies, for a program that reads it by other means: it lies there as it is, and was read
+    /// through once, since its checksum says whether it is the one that was written.
+    pub fn sealed_place(&mut self) -> Result<Range<u64>> {
+        let none = || Error::NotAnArchive("nothing in it is sealed".to_owned());
+        let entry = self.entries.iter().find(|entry| entry.name == SEALED).ok_or_else(none)?;
+        std::io::copy(&mut Content::of(&mut self.source, entry)?, &mut std::io::sink()).map_err(unreadable)?;
+        Ok(entry.data..entry.data + entry.packed)
     }
 }
 
-impl Archive<std::io::Cursor<Vec<u8>>> {
+impl<R: Read + Seek> Archive<R> {
     /// The archive that lay in a sealed body. Where a copy of the manifest lies beside its tables, it must say what the one
     /// outside does.
-    pub(crate) fn inside(body: Vec<u8>, manifest: Manifest, limits: Limits) -> Result<Self> {
-        let mut source = std::io::Cursor::new(body);
+    pub(crate) fn inside(mut source: R, manifest: Manifest, limits: Limits) -> Result<Self> {
         let entries = structure::entries(&mut source, &limits)?;
         if let Some(copy) = read_entry(&mut source, &entries, MANIFEST, MANIFEST_BYTES)? {
             let mut copy: Value = serde_json::from_slice(&copy).unwrap_or_default();

@@ -6,7 +6,7 @@ use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -14,6 +14,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub const ITERATIONS: u32 = 600_000;
 /// What the key check is made of.
 const KEY_CHECK: &[u8] = b"mana key check v1";
+/// Bytes that are hashed at once.
+const PIECE: usize = 64 * 1024;
 
 /// The random bytes of one archive, each used once.
 #[derive(Debug, Clone, Copy)]
@@ -98,29 +100,86 @@ impl SealKey {
     }
 }
 
-/// A sealed body, and what opens it but for the passphrase.
+/// What opens a sealed body, but for the passphrase and the body itself.
 #[derive(Debug)]
-pub struct Sealed {
+pub struct Lock {
     manifest: Manifest,
     parameters: SealParameters,
-    body: Vec<u8>,
     limits: Limits,
 }
 
-impl Sealed {
-    pub(crate) fn new(manifest: Manifest, parameters: SealParameters, body: Vec<u8>, limits: Limits) -> Self {
-        Self { manifest, parameters, body, limits }
+impl Lock {
+    pub(crate) fn new(manifest: Manifest, parameters: SealParameters, limits: Limits) -> Self {
+        Self { manifest, parameters, limits }
     }
 
-    /// How it is sealed.
+    /// How the body is sealed.
     #[must_use]
     pub fn parameters(&self) -> &SealParameters {
         &self.parameters
     }
 
+    /// [`Error::WrongPassphrase`] where the archive's key check says that a key is another one.
+    pub fn check(&self, key: &SealKey) -> Result<()> {
+        let is_other = self.parameters.key_check.is_some_and(|check| check != key.check());
+        if is_other { Err(Error::WrongPassphrase) } else { Ok(()) }
+    }
+
+    /// Opens a body in place. [`Error::WrongPassphrase`] when the key is another one, [`Error::Damaged`] when it is this one and the
+    /// body is not as it was, [`Error::WrongPassphraseOrDamaged`] when the archive does not say which.
+    pub fn decrypt(&self, key: &SealKey, body: &mut Vec<u8>) -> Result<()> {
+        self.check(key)?;
+        let opened = key.cipher().decrypt_in_place(&Nonce::from(self.parameters.iv), b"", body);
+        opened.map_err(|_| match self.parameters.key_check {
+            Some(_) => Error::damaged("its sealed body was changed"),
+            None => Error::WrongPassphraseOrDamaged,
+        })
+    }
+
+    /// Goes on with a body that was opened, here or by whatever does AES-GCM, with a key that [`Self::check`] took: checks that it
+    /// is what was sealed.
+    pub fn opened<R: Read + Seek>(self, mut body: R) -> Result<Archive<R>> {
+        if let Some(said) = self.parameters.plaintext_sha256
+            && hash_of(&mut body)? != said
+        {
+            return Err(Error::damaged("its hash says that something else was sealed"));
+        }
+        Archive::inside(body, self.manifest, self.limits)
+    }
+}
+
+fn hash_of<R: Read + Seek>(body: &mut R) -> Result<[u8; 32]> {
+    body.seek(SeekFrom::Start(0))?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; PIECE]);
+    loop {
+        match body.read(&mut piece)? {
+            0 => return Ok(hash.finalize().into()),
+            count => hash.update(&piece[..count]),
+        }
+    }
+}
+
+/// A sealed body, and what opens it but for the passphrase.
+#[derive(Debug)]
+pub struct Sealed {
+    lock: Lock,
+    body: Vec<u8>,
+}
+
+impl Sealed {
+    pub(crate) fn new(lock: Lock, body: Vec<u8>) -> Self {
+        Self { lock, body }
+    }
+
+    /// The two, for a program that does AES-GCM by other means.
+    #[must_use]
+    pub fn into_parts(self) -> (Lock, Vec<u8>) {
+        (self.lock, self.body)
+    }
+
     /// Opens it with a passphrase, in NFKC or as it was typed. Takes as long as the iterations do, twice where the two differ.
     pub fn open(self, passphrase: &str) -> Result<Archive<Cursor<Vec<u8>>>> {
-        let SealParameters { salt, iterations, .. } = self.parameters;
+        let SealParameters { salt, iterations, .. } = self.lock.parameters;
         let key = SealKey::derive(passphrase, &salt, iterations);
         if passphrase.nfkc().eq(passphrase.chars()) || self.fits(&key) {
             return self.open_with(&key);
@@ -130,56 +189,17 @@ impl Sealed {
         self.open_with(&fitting)
     }
 
-    /// Opens it with a key. [`Error::WrongPassphrase`] when it is another one, [`Error::Damaged`] when it is this one and the body
-    /// is not as it was, [`Error::WrongPassphraseOrDamaged`] when the archive does not say which.
+    /// Opens it with a key; fails as [`Lock::decrypt`] does.
     pub fn open_with(mut self, key: &SealKey) -> Result<Archive<Cursor<Vec<u8>>>> {
-        if self.passes(key) == Some(false) {
-            return Err(Error::WrongPassphrase);
-        }
-        let opened = key.cipher().decrypt_in_place(&Nonce::from(self.parameters.iv), b"", &mut self.body);
-        if opened.is_err() {
-            return Err(match self.parameters.key_check {
-                Some(_) => Error::damaged("its sealed body was changed"),
-                None => Error::WrongPassphraseOrDamaged,
-            });
-        }
-        self.opened()
+        self.lock.decrypt(key, &mut self.body)?;
+        self.lock.opened(Cursor::new(self.body))
     }
 
     /// Whether it opens with a key, as far as can be told.
     fn fits(&self, key: &SealKey) -> bool {
-        match self.parameters.key_check {
-            Some(check) => check == key.check(),
-            None => {
-                key.cipher().decrypt_in_place(&Nonce::from(self.parameters.iv), b"", &mut self.body.clone()).is_ok()
-            }
+        match self.lock.parameters.key_check {
+            Some(_) => self.lock.check(key).is_ok(),
+            None => self.lock.decrypt(key, &mut self.body.clone()).is_ok(),
         }
-    }
-
-    /// What lies sealed, for a program that opens AES-GCM by other means; [`Self::opened_as`] takes what it came to.
-    #[must_use]
-    pub fn ciphertext(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Goes on with a body that was opened elsewhere, with a key that passed [`Self::passes`].
-    pub fn opened_as(mut self, body: Vec<u8>) -> Result<Archive<Cursor<Vec<u8>>>> {
-        self.body = body;
-        self.opened()
-    }
-
-    /// Whether the archive's key check takes a key; `None` when it has none.
-    #[must_use]
-    pub fn passes(&self, key: &SealKey) -> Option<bool> {
-        self.parameters.key_check.map(|check| check == key.check())
-    }
-
-    /// The body was opened: checks that it is what was sealed.
-    fn opened(self) -> Result<Archive<Cursor<Vec<u8>>>> {
-        let hash: [u8; 32] = Sha256::digest(&self.body).into();
-        if self.parameters.plaintext_sha256.is_some_and(|said| said != hash) {
-            return Err(Error::damaged("its hash says that something else was sealed"));
-        }
-        Archive::inside(self.body, self.manifest, self.limits)
     }
 }

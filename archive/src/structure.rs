@@ -9,23 +9,23 @@ use crate::{Error, Limits, Result};
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 
-const END: u32 = 0x0605_4b50;
-const ENTRY: u32 = 0x0201_4b50;
-const LOCAL: u32 = 0x0403_4b50;
-const DESCRIPTOR: u32 = 0x0807_4b50;
+pub(crate) const END: u32 = 0x0605_4b50;
+pub(crate) const ENTRY: u32 = 0x0201_4b50;
+pub(crate) const LOCAL: u32 = 0x0403_4b50;
+pub(crate) const DESCRIPTOR: u32 = 0x0807_4b50;
 const END_BYTES: u64 = 22;
 const LOCAL_BYTES: u64 = 30;
 /// The longest a comment of an end record can be.
 const COMMENT_BYTES: u64 = 0xffff;
 /// Sizes follow the data, in a descriptor.
-const HAS_DESCRIPTOR: u16 = 1 << 3;
+pub(crate) const HAS_DESCRIPTOR: u16 = 1 << 3;
 const IS_UTF8: u16 = 1 << 11;
 /// The version of the format that DEFLATE needs: 2.0.
-const VERSION: u16 = 20;
+pub(crate) const VERSION: u16 = 20;
 /// How well it was packed, which no reader needs.
 const EFFORT: u16 = 0b110;
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
+pub(crate) const STORED: u16 = 0;
+pub(crate) const DEFLATED: u16 = 8;
 /// Extra fields that say when and by whom a file was changed, and nothing that a reader could take differently.
 const HARMLESS: [u16; 4] = [0x5455, 0x000a, 0x7875, 0x5855];
 

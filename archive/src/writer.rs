@@ -3,21 +3,20 @@
 use crate::manifest::{BLIND, Manifest, SealParameters};
 use crate::reader::{INCOMPLETE, MANIFEST, README, SEALED};
 use crate::seal::{ITERATIONS, SealKey, SealRandom};
+use crate::zip::{MOST_BYTES, ZipWriter};
 use crate::{Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::Crc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io::Write;
-use zip::write::{SimpleFileOptions, StreamWriter};
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// A sealed body must be whole before it is sealed.
 const MOST_SEALED: u64 = 1024 * 1024 * 1024;
-/// Without zip64, which not every reader knows, a zip holds no more.
-const MOST_BYTES: u64 = u32::MAX as u64 - 1;
-const MOST_ENTRIES: usize = 65_534;
+/// Packed bytes that wait until they are written.
+const PIECE: usize = 64 * 1024;
 
 const PLAIN_README: &str = "A backup of your data. Each file in data/ is a table: one record per line, as JSON.\n\
 Any program that opens zip files opens this one. To bring it back, choose it under Import in the app.\n";
@@ -26,10 +25,11 @@ of it, with the numbers that manifest.json names. The app opens it under Import,
 
 /// Writes an archive in pieces: the manifest, then table after table.
 pub struct Writer<W: Write> {
-    zip: ZipWriter<StreamWriter<Counted<W>>>,
+    to: W,
+    zip: ZipWriter,
     tables: BTreeSet<String>,
-    /// Bytes of the entry that is written, unpacked.
-    entry_bytes: u64,
+    /// Of all that was written, where it will be sealed.
+    hash: Option<Sha256>,
 }
 
 impl<W: Write> std::fmt::Debug for Writer<W> {
@@ -41,15 +41,13 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
 impl<W: Write> Writer<W> {
     /// Begins an archive that is not sealed.
     pub fn new(to: W, manifest: &Manifest) -> Result<Self> {
-        Self::begin(to, MOST_BYTES, &Manifest { seal: None, ..manifest.clone() }.to_json())
+        let manifest = Manifest { seal: None, ..manifest.clone() };
+        Self::begin(to, ZipWriter::new(MOST_BYTES), None, &manifest.to_json())
     }
 
-    fn begin(to: W, most: u64, manifest: &Value) -> Result<Self> {
-        let zip = ZipWriter::new_stream(Counted { to, bytes: 0, most });
-        let mut writer = Self { zip, tables: BTreeSet::new(), entry_bytes: 0 };
-        let text = serde_json::to_vec_pretty(manifest).map_err(std::io::Error::other)?;
-        writer.entry(MANIFEST, CompressionMethod::Deflated)?;
-        writer.put(&text)?;
+    fn begin(to: W, zip: ZipWriter, hash: Option<Sha256>, manifest: &Value) -> Result<Self> {
+        let mut writer = Self { to, zip, tables: BTreeSet::new(), hash };
+        put_manifest(&mut writer.zip, manifest)?;
         Ok(writer)
     }
 
@@ -59,10 +57,7 @@ impl<W: Write> Writer<W> {
         if !is_name || !self.tables.insert(name.to_owned()) {
             return Err(Error::Io(std::io::Error::other(format!("{name:?} is no table that can begin here"))));
         }
-        if self.tables.len() + 2 > MOST_ENTRIES {
-            return Err(Error::TooLarge(format!("a zip holds no more than {MOST_ENTRIES} entries")));
-        }
-        self.entry(&format!("data/{name}.jsonl"), CompressionMethod::Deflated)
+        self.zip.begin(&format!("data/{name}.jsonl"))
     }
 
     /// Writes a row of the table that was begun last: a JSON object without line breaks, as `JSON.stringify` writes it.
@@ -70,52 +65,57 @@ impl<W: Write> Writer<W> {
         if json.contains(['\n', '\r']) {
             return Err(Error::Io(std::io::Error::other("a row has a line break")));
         }
-        self.put(json.as_bytes())?;
-        self.put(b"\n")
+        self.rows(json)
+    }
+
+    /// Writes rows, with a line break between each and the next.
+    pub fn rows(&mut self, lines: &str) -> Result<()> {
+        self.zip.write(lines.as_bytes())?;
+        if !lines.is_empty() && !lines.ends_with('\n') {
+            self.zip.write(b"\n")?;
+        }
+        if self.zip.ready().len() < PIECE { Ok(()) } else { self.flush() }
     }
 
     /// Says what could not be read, and so is not in it: a list of `{ table, id, field }`. Once, after the last table.
     pub fn missing(&mut self, fields: &[Value]) -> Result<()> {
-        self.entry(INCOMPLETE, CompressionMethod::Deflated)?;
-        self.put(&serde_json::to_vec(fields).map_err(std::io::Error::other)?)
+        self.zip.begin(INCOMPLETE)?;
+        self.zip.write(Value::from(fields).to_string().as_bytes())
     }
 
     /// Ends it; gives what was written to.
     pub fn finish(mut self) -> Result<W> {
-        self.readme(PLAIN_README)?;
-        self.end()
+        self.zip.begin(README)?;
+        self.zip.write(PLAIN_README.as_bytes())?;
+        Ok(self.end()?.0)
     }
 
-    fn readme(&mut self, text: &str) -> Result<()> {
-        self.entry(README, CompressionMethod::Deflated)?;
-        self.put(text.as_bytes())
+    fn end(mut self) -> Result<(W, Option<Sha256>)> {
+        self.zip.end()?;
+        self.flush()?;
+        Ok((self.to, self.hash))
     }
 
-    fn end(self) -> Result<W> {
-        let stream = self.zip.finish().map_err(zip_error)?;
-        Ok(stream.into_inner().to)
-    }
-
-    fn entry(&mut self, name: &str, method: CompressionMethod) -> Result<()> {
-        self.entry_bytes = 0;
-        // Without times: the manifest says when it was written, and equal content gives equal bytes.
-        let options = SimpleFileOptions::default().compression_method(method).last_modified_time(DateTime::default());
-        self.zip.start_file(name, options).map_err(zip_error)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.entry_bytes += bytes.len() as u64;
-        if self.entry_bytes > MOST_BYTES {
-            return Err(Error::TooLarge("a table of more than 4 GiB".to_owned()));
+    fn flush(&mut self) -> Result<()> {
+        let piece = self.zip.ready();
+        if let Some(hash) = &mut self.hash {
+            hash.update(piece);
         }
-        self.zip.write_all(bytes).map_err(write_error)
+        self.to.write_all(piece)?;
+        self.zip.clear();
+        Ok(())
     }
 }
 
-/// Writes a sealed archive. The body is held until it ends: AES-GCM seals it as a whole.
+fn put_manifest(zip: &mut ZipWriter, manifest: &Value) -> Result<()> {
+    zip.begin(MANIFEST)?;
+    zip.write(format!("{manifest:#}").as_bytes())
+}
+
+/// Writes a sealed archive: first the body that will be sealed, which AES-GCM does as a whole; then what lies around it.
 #[derive(Debug)]
-pub struct SealedWriter {
-    body: Writer<Vec<u8>>,
+pub struct SealedWriter<W: Write = Vec<u8>> {
+    body: Writer<W>,
     manifest: Manifest,
     key: SealKey,
 }
@@ -123,75 +123,85 @@ pub struct SealedWriter {
 impl SealedWriter {
     /// Begins an archive sealed with a passphrase. Takes as long as [`ITERATIONS`] do.
     pub fn new(manifest: &Manifest, passphrase: &str, random: SealRandom) -> Result<Self> {
-        Self::with_key(manifest, SealKey::derive(passphrase, &random.salt, ITERATIONS), random)
+        Self::with_key(Vec::new(), manifest, SealKey::derive(passphrase, &random.salt, ITERATIONS), random)
     }
 
-    /// The same with a key that was derived elsewhere, of the passphrase's NFKC form, the salt and [`ITERATIONS`].
-    pub fn with_key(manifest: &Manifest, key: SealKey, SealRandom { salt, iv, blind }: SealRandom) -> Result<Self> {
+    /// Seals it and writes it.
+    pub fn finish<T: Write>(self, mut to: T) -> Result<T> {
+        let (mut body, mut envelope) = self.end_body()?;
+        envelope.seal(&mut body)?;
+        envelope.add(&body);
+        let (head, tail) = envelope.around()?;
+        for part in [head, body, tail] {
+            to.write_all(&part)?;
+        }
+        Ok(to)
+    }
+}
+
+impl<W: Write> SealedWriter<W> {
+    /// The same with a key that was derived elsewhere, of the passphrase's NFKC form, the salt and [`ITERATIONS`]. The body, which is
+    /// in the clear, is written to `body`.
+    pub fn with_key(body: W, manifest: &Manifest, key: SealKey, random: SealRandom) -> Result<Self> {
+        let SealRandom { salt, iv, blind } = random;
         let check = Some(key.check());
         let seal = SealParameters { iterations: ITERATIONS, salt, iv, plaintext_sha256: None, key_check: check };
         let manifest = Manifest { seal: Some(seal), ..manifest.clone() };
         let mut copy = manifest.sealed_copy();
         copy[BLIND] = URL_SAFE_NO_PAD.encode(blind).into();
-        Ok(Self { body: Writer::begin(Vec::new(), MOST_SEALED, &copy)?, manifest, key })
+        let body = Writer::begin(body, ZipWriter::new(MOST_SEALED), Some(Sha256::new()), &copy)?;
+        Ok(Self { body, manifest, key })
     }
 
     /// What is sealed at the end: tables and rows are written to it.
-    pub fn body(&mut self) -> &mut Writer<Vec<u8>> {
+    pub fn body(&mut self) -> &mut Writer<W> {
         &mut self.body
     }
 
-    /// Seals it and writes it.
-    pub fn finish<W: Write>(self, to: W) -> Result<W> {
+    /// Ends the body, which can then be sealed by whatever does AES-GCM.
+    pub fn end_body(self) -> Result<(W, Envelope)> {
         let Self { body, mut manifest, key } = self;
-        let mut body = body.end()?;
+        let (body, hash) = body.end()?;
         if let Some(seal) = &mut manifest.seal {
             // Older readers want it.
-            seal.plaintext_sha256 = Some(Sha256::digest(&body).into());
-            key.seal(seal.iv, &mut body)?;
+            seal.plaintext_sha256 = hash.map(|hash| hash.finalize().into());
         }
-        let mut outside = Writer::begin(to, MOST_BYTES, &manifest.to_json())?;
-        outside.entry(SEALED, CompressionMethod::Stored)?;
-        outside.put(&body)?;
-        drop(body);
-        outside.readme(SEALED_README)?;
-        outside.end()
+        Ok((body, Envelope { manifest, key, crc: Crc::new(), bytes: 0 }))
     }
 }
 
-/// Counts what passes, and refuses what is more than it may be.
-struct Counted<W> {
-    to: W,
+/// What lies around a sealed body in its archive.
+#[derive(Debug)]
+pub struct Envelope {
+    manifest: Manifest,
+    key: SealKey,
+    crc: Crc,
     bytes: u64,
-    most: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.bytes += written as u64;
-        if self.bytes > self.most {
-            let what = format!("it would have more than {} bytes", self.most);
-            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, what));
-        }
-        Ok(written)
+impl Envelope {
+    /// Seals a body in place, with its tag behind it, as AES-256-GCM under the archive's key and initialization vector does anywhere.
+    pub fn seal(&self, body: &mut Vec<u8>) -> Result<()> {
+        let iv = self.manifest.seal.as_ref().map(|seal| seal.iv).unwrap_or_default();
+        self.key.seal(iv, body)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.to.flush()
+    /// Takes note of the next piece of the sealed body, which is not kept.
+    pub fn add(&mut self, sealed: &[u8]) {
+        self.crc.update(sealed);
+        self.bytes += sealed.len() as u64;
     }
-}
 
-fn write_error(error: std::io::Error) -> Error {
-    match error.kind() {
-        std::io::ErrorKind::FileTooLarge => Error::TooLarge(error.to_string()),
-        _ => Error::Io(error),
-    }
-}
-
-fn zip_error(error: zip::result::ZipError) -> Error {
-    match error {
-        zip::result::ZipError::Io(error) => write_error(error),
-        other => Error::Io(std::io::Error::other(other)),
+    /// What comes before the sealed body, and after it.
+    pub fn around(self) -> Result<(Vec<u8>, Vec<u8>)> {
+        let mut zip = ZipWriter::new(MOST_BYTES);
+        put_manifest(&mut zip, &self.manifest.to_json())?;
+        zip.stored(SEALED, self.crc.sum(), self.bytes)?;
+        let head = zip.take();
+        zip.pass(self.bytes)?;
+        zip.begin(README)?;
+        zip.write(SEALED_README.as_bytes())?;
+        zip.end()?;
+        Ok((head, zip.take()))
     }
 }

@@ -196,6 +196,9 @@ fn rows_that_are_no_objects_are_named_by_table_and_line() {
         let error = open(&with(Entry::of("data/tasks.jsonl", &content)).bytes()).and_then(tables).unwrap_err();
         assert_eq!(error.code(), "row_invalid", "{row}");
         assert!(error.to_string().starts_with("data/tasks.jsonl, line 3:"), "{error}");
+        let error =
+            open(&with(Entry::of("data/tasks.jsonl", &content)).bytes()).and_then(|mut it| it.verify()).unwrap_err();
+        assert_eq!(error.code(), "row_invalid", "{row}");
     }
     let latin = Entry { content: b"{\"id\":\"\xe4\"}\n".to_vec(), ..table() };
     assert_eq!(refused(&with(latin).bytes()), "row_invalid");

@@ -5,7 +5,6 @@ mod support;
 use mana_archive::{Archive, Limits, Writer};
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
 
 const ROWS: u64 = 300_000;
 /// What writing and reading may take together, of tables of 70 MB.
@@ -14,7 +13,7 @@ const MOST_KIB: u64 = 8 * 1024;
 #[test]
 fn more_rows_need_no_more_memory() {
     let path = std::env::temp_dir().join(format!("mana-archive-memory-{}", std::process::id()));
-    let before = peak_kib();
+    let before = support::peak_kib();
     let mut writer = Writer::new(File::create(&path).unwrap(), &support::manifest()).unwrap();
     writer.table("tasks").unwrap();
     for n in 0..ROWS {
@@ -23,13 +22,7 @@ fn more_rows_need_no_more_memory() {
     writer.finish().unwrap();
     let mut archive = Archive::open(BufReader::new(File::open(&path).unwrap()), Limits::default()).unwrap();
     assert_eq!(archive.verify().unwrap(), [("tasks".to_owned(), ROWS)]);
-    let after = peak_kib();
+    let after = support::peak_kib();
     std::fs::remove_file(path).unwrap();
     assert!(after < before + MOST_KIB, "{before} KiB before, {after} KiB after");
-}
-
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -30,7 +30,7 @@ pub fn run(input: &[u8]) {
             comes_back(&tables);
         }
         let sealed = Archive::open(Cursor::new(around()), LIMITS).and_then(Archive::sealed).expect("a sealed archive");
-        if let Ok(tables) = sealed.opened_as(input.to_vec()).and_then(tables) {
+        if let Ok(tables) = sealed.into_parts().0.opened(Cursor::new(input)).and_then(tables) {
             comes_back(&tables);
         }
     });

@@ -2,6 +2,7 @@
 
 import { createGlue } from './archive-glue.js';
 import type { ArchiveGlue, Description, RawReader, RawWriter } from './archive-raw.js';
+import { type Bytes, opened, sealed } from './archive-seal.js';
 
 /** What a job is asked, by name: the arguments and the answer. */
 export interface JobCalls {
@@ -10,9 +11,10 @@ export interface JobCalls {
   derive(normalized: string, salt: Uint8Array, iterations: number): Uint8Array;
   write(manifest: string, key: Uint8Array | undefined, random: Uint8Array): void;
   writeTable(name: string): void;
-  /** Gives the bytes that are ready. */
+  /** Gives the bytes that are ready; none of what will be sealed. */
   writeRows(lines: string): Uint8Array;
-  finish(missing: string): Uint8Array;
+  /** Gives the rest, as the browser keeps it. */
+  finish(missing: string): Blob;
   read(file: Blob): Description;
   unseal(key: Uint8Array): Description;
   missing(): string;
@@ -22,12 +24,20 @@ export interface JobCalls {
 
 /** The most of a file that is read where no part of it can be read at once: in a page. */
 const MOST_IN_PAGE = 512 * 1024 * 1024;
+/** Bytes that the module looks at at once. */
+const PIECE_BYTES = 1024 * 1024;
+/** Where the initialization vector of a seal lies in its random bytes, after PBKDF2's salt. */
+const IV = [16, 28] as const;
+
+const encoder = new TextEncoder();
 
 /** One archive that is read or written. */
 export class ArchiveJob {
   #glue: ArchiveGlue | undefined;
   #writer: RawWriter | undefined;
   #reader: RawReader | undefined;
+  #file = new Blob();
+  #seal: Seal | undefined;
 
   /** Does what it is asked. */
   async call<Name extends keyof JobCalls>(
@@ -46,23 +56,35 @@ export class ArchiveJob {
     derive: (normalized, salt, iterations) => this.#module.deriveKey(normalized, salt, iterations),
     write: (manifest, key, random) => {
       this.#writer = new this.#module.ArchiveWriter(manifest, key, random);
+      this.#seal = key && { key: key as Bytes, iv: random.slice(...IV) as Bytes, body: [] };
     },
     writeTable: (name) => this.#writing.table(name),
     writeRows: (lines) => {
-      this.#writing.rows(lines);
-      return this.#writing.take();
+      this.#writing.rows(encoder.encode(lines));
+      const ready = this.#writing.take();
+      if (!this.#seal) return ready;
+      this.#seal.body.push(ready);
+      return new Uint8Array();
     },
-    finish: (missing) => {
+    finish: async (missing) => {
       if (missing !== '[]') this.#writing.missing(missing);
-      return this.#writing.finish();
+      const last = this.#writing.finish() as Bytes;
+      if (!this.#seal) return new Blob([last]);
+      this.#seal.body.push(last);
+      return sealedFile(this.#writing, this.#seal);
     },
     read: async (file) => {
       const read = await readerOf(file);
       this.#reader = new this.#module.ArchiveReader(file.size, read);
+      this.#file = file;
       return this.#described;
     },
-    unseal: (key) => {
-      this.#reading.unseal(key);
+    unseal: async (key) => {
+      const [from, to] = this.#reading.sealedPlace(key);
+      const iv = Uint8Array.from(this.#described.seal?.iv ?? []);
+      const bytes = new Uint8Array(await this.#file.slice(from, to).arrayBuffer());
+      const body = (await opened(key as Bytes, iv, bytes)) ?? this.#reading.decrypt(key, bytes);
+      this.#reading.opened(body.length, (from, to) => body.subarray(from, to));
       return this.#described;
     },
     missing: () => this.#reading.missing(),
@@ -91,6 +113,32 @@ export class ArchiveJob {
   get #described(): Description {
     return JSON.parse(this.#reading.describe());
   }
+}
+
+/** What becomes an archive when its last row was written: the pieces of its body, in the clear, and what seals them. */
+interface Seal {
+  readonly key: Bytes;
+  readonly iv: Bytes;
+  readonly body: Uint8Array[];
+}
+
+async function sealedFile(writer: RawWriter, { key, iv, body }: Seal): Promise<Blob> {
+  const whole = joined(body);
+  const bytes = (await sealed(key, iv, whole)) ?? (writer.encrypt(whole) as Bytes);
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) writer.sealed(bytes.subarray(at, at + PIECE_BYTES));
+  const [head, tail] = writer.around();
+  return new Blob([head as Bytes, bytes, tail as Bytes]);
+}
+
+/** The pieces as one, each let go as soon as it is copied. */
+function joined(pieces: Uint8Array[]): Bytes {
+  const whole = new Uint8Array(pieces.reduce((bytes, piece) => bytes + piece.length, 0));
+  let at = 0;
+  for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 async function compiled(url: string): Promise<WebAssembly.Module> {

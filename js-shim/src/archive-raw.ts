@@ -10,7 +10,12 @@ export interface ArchiveGlue {
 export interface RawReader {
   /** A `Description` as JSON. */
   describe(): string;
-  unseal(key: Uint8Array): void;
+  /** Where the sealed body begins and ends in the file. Throws unless its checksum is right and the key is not another one. */
+  sealedPlace(key: Uint8Array): Float64Array;
+  /** Opens the bytes of that place. */
+  decrypt(key: Uint8Array, sealed: Uint8Array): Uint8Array;
+  /** Goes on with what they came to, of which `read` gives any part. */
+  opened(size: number, read: (from: number, to: number) => Uint8Array): void;
   /** A list of `MissingValue` as JSON. */
   missing(): string;
   table(name: string): void;
@@ -20,10 +25,19 @@ export interface RawReader {
 
 export interface RawWriter {
   table(name: string): void;
-  rows(lines: string): void;
+  /** Rows in UTF-8, one per line. */
+  rows(lines: Uint8Array): void;
   missing(fields: string): void;
+  /** What was written since: of the archive, or of the body that will be sealed. */
   take(): Uint8Array;
+  /** The last bytes of the same. */
   finish(): Uint8Array;
+  /** Seals the whole body. */
+  encrypt(body: Uint8Array): Uint8Array;
+  /** Takes note of the next piece of the sealed body. */
+  sealed(piece: Uint8Array): void;
+  /** What comes before the sealed body, and after it. */
+  around(): [Uint8Array, Uint8Array];
 }
 
 /** What a reader says of its archive. */
@@ -32,7 +46,11 @@ export interface Description {
   readonly isSealed: boolean;
   readonly tables: readonly { readonly name: string; readonly bytes: number }[];
   readonly unknown: readonly string[];
-  readonly seal: { readonly iterations: number; readonly salt: readonly number[] } | null;
+  readonly seal: {
+    readonly iterations: number;
+    readonly salt: readonly number[];
+    readonly iv: readonly number[];
+  } | null;
 }
 
 /** docs/archive-format.md describes it. */

@@ -18,9 +18,11 @@ import type { Connection } from './connection.js';
 import { invalidArgument, ManaError } from './errors.js';
 import type { RawExportPage, RawImportHow, RawImportPage, RawOptions } from './raw.js';
 
-/** Rows of one page. */
+/** The most rows of one page. */
 const PAGE_ROWS = 500;
-/** Bytes of one page of an archive, some. */
+/** Rows of a table's first page, before it is known how large they are. */
+const FIRST_ROWS = 50;
+/** Bytes of one page, some. */
 const PAGE_BYTES = 256 * 1024;
 /** Parts of the file are handed to the browser at this size, which may keep them on disk. */
 const PART_BYTES = 4 * 1024 * 1024;
@@ -66,9 +68,9 @@ export class EngineArchives implements Archives {
         });
       }
       report({ phase: 'file', table: null, done: 0, total: null });
-      file.add(await ask('finish', JSON.stringify(written.missing)));
+      const rest = await ask('finish', JSON.stringify(written.missing));
       const name = fileName(manifest, words !== undefined);
-      return { blob: file.blob(), fileName: name, rowCounts: written.counts, missing: written.missing };
+      return { blob: file.blob(rest), fileName: name, rowCounts: written.counts, missing: written.missing };
     });
   }
 
@@ -158,12 +160,15 @@ export class EngineArchives implements Archives {
     take: (lines: string, missing: readonly MissingValue[], count: number) => Promise<void>,
   ): Promise<void> {
     let after: string | null = null;
+    let rows = FIRST_ROWS;
     do {
       const page: RawExportPage = await this.#connection().run((raw) =>
-        raw.exportPage(user, table, spaces, after ?? undefined, PAGE_ROWS),
+        raw.exportPage(user, table, spaces, after ?? undefined, rows),
       );
       const missing = page.unreadable.map(({ id, field }) => ({ table, id, field }));
       if (page.count > 0) await take(page.lines, missing, page.count);
+      // A page is made in one piece, for which the app waits.
+      rows = Math.max(1, Math.min(PAGE_ROWS, Math.floor((rows * PAGE_BYTES) / Math.max(1, page.lines.length))));
       after = page.next;
     } while (after !== null);
   }
@@ -280,9 +285,10 @@ class Parts {
     if (this.#bytes >= PART_BYTES) this.#hand();
   }
 
-  blob(): Blob {
+  /** The file, of which this is the rest. */
+  blob(rest: Blob): Blob {
     this.#hand();
-    return new Blob(this.#parts, { type: 'application/zip' });
+    return new Blob([...this.#parts, rest], { type: 'application/zip' });
   }
 
   #hand(): void {

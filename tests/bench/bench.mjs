@@ -2,13 +2,14 @@
 //
 // TOPIC: only these topics (comma separated); RECORDS: only these sizes; SECONDS: per topic and size (default 9).
 // BEFORE: the directory of an older package, measured beside the present one. A narrowed run does not replace
-// what is in results/. The topic `server` has sizes of its own (server/examples/load/main.rs).
+// what is in results/. The topics `server` and `archives` have sizes of their own (server/examples/load/main.rs; LARGE_ROWS, SMALL_ROWS).
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBrowser } from '../support/chromium.mjs';
 import { packageDirectory, root } from '../support/places.mjs';
 import { serve } from '../support/serve.mjs';
+import { measureArchives, watchWorker } from './archives.mjs';
 import { printed } from './report/table.mjs';
 import { judged, topics } from './report/topics.mjs';
 import { writeResults } from './report/write.mjs';
@@ -20,11 +21,12 @@ const isWanted = (size) => listed('RECORDS', [String(size)]).includes(String(siz
 const budget = Number(process.env.SECONDS || 9) * 1000;
 const engines = process.env.BEFORE ? ['before', 'engine'] : ['engine'];
 const wantsServer = listed('TOPIC', ['server']).includes('server');
-if (wanted.length === 0 && !wantsServer) {
-  throw new Error(`TOPIC is one of ${[...topics.map(({ id }) => id), 'server'].join(', ')}`);
+const wantsArchives = listed('TOPIC', ['archives']).includes('archives');
+if (wanted.length === 0 && !wantsServer && !wantsArchives) {
+  throw new Error(`TOPIC is one of ${[...topics.map(({ id }) => id), 'archives', 'server'].join(', ')}`);
 }
 
-if (wanted.length > 0) await measurePackage();
+if (wanted.length > 0 || wantsArchives) await measurePackage();
 if (wantsServer) console.log(await measureServer());
 
 /** The package beside IndexedDB by hand and Dexie. */
@@ -44,6 +46,11 @@ async function measurePackage() {
         results.push(result);
       }
     }
+    if (wantsArchives) {
+      await watchWorker(site);
+      console.log(await measureArchives(browser, server.url));
+    }
+    if (results.length === 0) return;
     const about = { browser: browser.version(), cores: cpus().length, date: new Date().toISOString().slice(0, 10) };
     const whole = !process.env.TOPIC && !process.env.RECORDS && !process.env.BEFORE;
     console.log(
@@ -60,6 +67,7 @@ async function measurePackage() {
 async function layOut(directory) {
   await cp(join(root, 'tests/bench/page'), directory, { recursive: true });
   await cp(join(root, 'node_modules/dexie/dist/modern/dexie.min.mjs'), join(directory, 'dexie.js'));
+  await cp(join(root, 'node_modules/fflate/esm/browser.js'), join(directory, 'fflate.js'));
   // What tests/bench/build-ciphers made; only the topics of ciphers load it.
   await cp(join(root, 'target/bench-ciphers'), join(directory, 'ciphers'), { recursive: true });
   await mkdir(join(directory, 'engines'));

@@ -205,7 +205,7 @@ fn copy_rows<R: Read + Seek, W: Write>(archive: &mut Archive<R>, writer: &mut Wr
         writer.table(&table.name)?;
         for line in archive.rows(&table.name)? {
             let line = line?;
-            line.object()?;
+            line.check()?;
             writer.row(&line.text)?;
         }
     }

@@ -51,7 +51,7 @@ pub fn plain(tables: &Tables) -> Vec<u8> {
 }
 
 pub fn sealed(tables: &Tables) -> Vec<u8> {
-    let mut writer = SealedWriter::with_key(&manifest(), key(), random()).unwrap();
+    let mut writer = SealedWriter::with_key(Vec::new(), &manifest(), key(), random()).unwrap();
     fill(writer.body(), tables);
     writer.finish(Vec::new()).unwrap()
 }
@@ -86,4 +86,51 @@ pub fn refused(bytes: &[u8]) -> &'static str {
 
 pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+/// Mutants of an archive: bytes changed, taken out, put in and moved, at places that a seed chooses.
+pub fn mutants(bytes: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let mutant = |_| {
+        let mut mutant = bytes.to_vec();
+        for _ in 0..=random(3) {
+            let (at, other) = (random(mutant.len()), random(mutant.len()));
+            match random(5) {
+                0 => mutant[at] ^= 1 << random(8),
+                1 => mutant[at] = [0, 1, 0x50, 0xff][random(4)],
+                2 => mutant.truncate(at.max(1)),
+                3 => mutant.insert(at, 0),
+                _ => {
+                    let piece = mutant[at..(at + 30).min(mutant.len())].to_vec();
+                    mutant.splice(other..other, piece);
+                }
+            }
+        }
+        mutant
+    };
+    (0..count).map(mutant).collect()
+}
+
+/// The most memory that this process has had.
+pub fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// How long this thread has computed: what other programs take of the machine does not count.
+pub fn cpu_time() -> std::time::Duration {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    std::time::Duration::from_nanos(said.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// A number of the environment, such as `make test-all` gives larger ones.
+pub fn figure(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }

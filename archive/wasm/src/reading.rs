@@ -2,31 +2,15 @@
 
 use crate::blob::Blob;
 use crate::error::thrown;
-use js_sys::Function;
-use mana_archive::{Archive, Error, Limits, Lines, SealKey};
+use crate::{busy, key_of};
+use js_sys::{Float64Array, Function};
+use mana_archive::{Archive, Error, Limits, Lines, Lock};
 use self_cell::{MutBorrow, self_cell};
 use serde_json::{Value, json};
-use std::io::Cursor;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-type Plain = Archive<Blob>;
-type Opened = Archive<Cursor<Vec<u8>>>;
-
-/// An archive as it lies in its file, or as it lay sealed in it.
-enum Source {
-    Plain(Plain),
-    Opened(Opened),
-}
-
-macro_rules! either {
-    ($source:expr, $archive:ident => $what:expr) => {
-        match $source {
-            Source::Plain($archive) => $what,
-            Source::Opened($archive) => $what,
-        }
-    };
-}
+type Source = Archive<Blob>;
 
 self_cell!(
     /// A table that is being read, and the archive that it lies in.
@@ -56,38 +40,55 @@ impl ArchiveReader {
     #[wasm_bindgen(constructor)]
     pub fn new(size: f64, read: Function) -> Result<ArchiveReader, JsValue> {
         let archive = Archive::open(Blob::new(size, read), Limits::default()).map_err(|error| thrown(&error))?;
-        Ok(Self(State::Idle(Box::new(Source::Plain(archive)))))
+        Ok(Self(State::Idle(Box::new(archive))))
     }
 
-    /// What it is, as JSON: `{ manifest, isSealed, tables, unknown, seal }`, the last `{ iterations, salt }` or `null`.
+    /// What it is, as JSON: `{ manifest, isSealed, tables, unknown, seal }`, the last `{ iterations, salt, iv }` or `null`.
     pub fn describe(&self) -> Result<String, JsValue> {
-        let State::Idle(source) = &self.0 else { return Err(busy()) };
-        let json = either!(&**source, archive => {
-            let tables: Vec<Value> =
-                archive.tables().iter().map(|table| json!({ "name": table.name, "bytes": table.bytes })).collect();
-            let manifest = archive.manifest();
-            let seal = manifest.seal.as_ref().map(|seal| json!({ "iterations": seal.iterations, "salt": seal.salt }));
-            json!({ "manifest": manifest.to_json(), "isSealed": archive.is_sealed(), "tables": tables,
-                "unknown": archive.unknown_entries(), "seal": seal })
-        });
+        let archive = self.idle()?;
+        let tables: Vec<Value> =
+            archive.tables().iter().map(|table| json!({ "name": table.name, "bytes": table.bytes })).collect();
+        let manifest = archive.manifest();
+        let seal = manifest
+            .seal
+            .as_ref()
+            .map(|seal| json!({ "iterations": seal.iterations, "salt": seal.salt, "iv": seal.iv }));
+        let json = json!({ "manifest": manifest.to_json(), "isSealed": archive.is_sealed(), "tables": tables,
+            "unknown": archive.unknown_entries(), "seal": seal });
         Ok(json.to_string())
     }
 
-    /// Opens the sealed body with a key of 32 bytes.
-    pub fn unseal(&mut self, key: &[u8]) -> Result<(), JsValue> {
-        let key: [u8; 32] = key.try_into().map_err(|_| thrown(&Error::WrongPassphrase))?;
-        let State::Idle(source) = std::mem::replace(&mut self.0, State::Gone) else { return Err(busy()) };
-        let Source::Plain(archive) = *source else { return Err(busy()) };
-        let opened = archive.sealed().and_then(|sealed| sealed.open_with(&SealKey::from_bytes(key)));
-        self.0 = State::Idle(Box::new(Source::Opened(opened.map_err(|error| thrown(&error))?)));
+    /// Where the sealed body begins and ends in the file, when its checksum is right and the archive's key check takes the key.
+    #[wasm_bindgen(js_name = sealedPlace)]
+    pub fn sealed_place(&mut self, key: &[u8]) -> Result<Float64Array, JsValue> {
+        let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
+        let place = archive.sealed_place().map_err(|error| thrown(&error))?;
+        let checked = key_of(key).and_then(|key| archive.lock()?.check(&key));
+        checked.map_err(|error| thrown(&error))?;
+        #[expect(clippy::cast_precision_loss, reason = "no files of 2^53 bytes")]
+        Ok(Float64Array::from(&[place.start as f64, place.end as f64][..]))
+    }
+
+    /// Opens the bytes of that place, where the platform has no AES-GCM of its own, or did not open them: what this says is the
+    /// reason.
+    pub fn decrypt(&self, key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, JsValue> {
+        let lock = self.idle()?.lock();
+        let opened = lock.and_then(|lock| lock.decrypt(&key_of(key)?, &mut sealed));
+        opened.map_err(|error| thrown(&error))?;
+        Ok(sealed)
+    }
+
+    /// Goes on with the opened body of `size` bytes, of which `read(from, to)` gives any.
+    pub fn opened(&mut self, size: f64, read: Function) -> Result<(), JsValue> {
+        let opened = self.idle()?.lock().and_then(|lock: Lock| lock.opened(Blob::new(size, read)));
+        self.0 = State::Idle(Box::new(opened.map_err(|error| thrown(&error))?));
         Ok(())
     }
 
     /// What could not be read when it was written, as JSON.
     pub fn missing(&mut self) -> Result<String, JsValue> {
-        let State::Idle(source) = &mut self.0 else { return Err(busy()) };
-        let missing = either!(&mut **source, archive => archive.missing());
-        missing.map(|list| Value::from(list).to_string()).map_err(|error| thrown(&error))
+        let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
+        archive.missing().map(|list| Value::from(list).to_string()).map_err(|error| thrown(&error))
     }
 
     /// Begins to read a table.
@@ -97,10 +98,7 @@ impl ArchiveReader {
             State::Reading(table) => table.into_owner().into_inner(),
             State::Gone => return Err(busy()),
         };
-        let table = OpenTable::new(
-            MutBorrow::new(source),
-            |source| either!(&mut **source.borrow_mut(), archive => archive.rows(name)),
-        );
+        let table = OpenTable::new(MutBorrow::new(source), |archive| archive.borrow_mut().rows(name));
         self.0 = State::Reading(table);
         Ok(())
     }
@@ -116,17 +114,27 @@ impl ArchiveReader {
         if numbers.is_empty() {
             return Ok(JsValue::NULL);
         }
-        let page = js_sys::Array::of2(&text.into(), &js_sys::Float64Array::from(numbers.as_slice()));
+        let page = js_sys::Array::of2(&text.into(), &Float64Array::from(numbers.as_slice()));
         Ok(page.into())
     }
 }
 
+impl ArchiveReader {
+    fn idle(&self) -> Result<&Source, JsValue> {
+        match &self.0 {
+            State::Idle(archive) => Ok(archive),
+            _ => Err(busy()),
+        }
+    }
+}
+
 fn page(lines: &mut Lines<'_>, bytes: usize) -> mana_archive::Result<(String, Vec<f64>)> {
-    let (mut text, mut numbers) = (String::from("["), Vec::new());
+    let (mut text, mut numbers) = (String::with_capacity(bytes + bytes / 4), Vec::new());
+    text.push('[');
     while text.len() < bytes {
         let Some(line) = lines.next().transpose()? else { break };
         // What is not JSON would spoil its whole page.
-        line.object()?;
+        line.check()?;
         if !numbers.is_empty() {
             text.push(',');
         }
@@ -136,8 +144,4 @@ fn page(lines: &mut Lines<'_>, bytes: usize) -> mana_archive::Result<(String, Ve
     }
     text.push(']');
     Ok((text, numbers))
-}
-
-fn busy() -> JsValue {
-    js_sys::Error::new("the archive is not in a state for this call").into()
 }

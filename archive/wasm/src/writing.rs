@@ -1,7 +1,9 @@
 //! Writing an archive in the pieces that JavaScript gives.
 
 use crate::error::thrown;
-use mana_archive::{Error, Manifest, SealKey, SealRandom, SealedWriter, Writer};
+use crate::{busy, key_of};
+use js_sys::Uint8Array;
+use mana_archive::{Envelope, Error, Manifest, SealRandom, SealedWriter, Writer};
 use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
@@ -24,87 +26,100 @@ impl Write for Parts {
 
 enum Target {
     Plain(Writer<Parts>),
-    Sealed(SealedWriter),
-}
-
-macro_rules! either {
-    ($target:expr, $writer:ident => $what:expr) => {
-        match $target {
-            Target::Plain($writer) => $what,
-            Target::Sealed(sealed) => {
-                let $writer = sealed.body();
-                $what
-            }
-        }
-    };
+    Sealed(SealedWriter<Parts>),
+    /// Of a sealed one the body has ended.
+    Envelope(Envelope),
+    Ended,
 }
 
 /// An archive that is written.
 #[wasm_bindgen]
 pub struct ArchiveWriter {
-    target: Option<Target>,
+    target: Target,
     parts: Parts,
 }
 
 #[wasm_bindgen]
 impl ArchiveWriter {
-    /// Begins one. `key`: seals it with 32 bytes that PBKDF2 made of the passphrase's NFKC form, the first 16 of `random`, and 600,000
-    /// iterations. `random`: 44 bytes that are used for nothing else.
+    /// Begins one. `key`: it will be sealed with these 32 bytes, which PBKDF2 made of the passphrase's NFKC form, the first 16 of
+    /// `random`, and 600,000 iterations. `random`: 44 bytes that are used for nothing else.
     #[wasm_bindgen(constructor)]
     pub fn new(manifest: &str, key: Option<Vec<u8>>, random: &[u8]) -> Result<ArchiveWriter, JsValue> {
         let parts = Parts::default();
         let begin = || {
             let manifest = Manifest::parse(manifest.as_bytes())?;
             let Some(key) = key else { return Ok(Target::Plain(Writer::new(parts.clone(), &manifest)?)) };
-            let key: [u8; 32] = key.try_into().map_err(|_| Error::WrongPassphrase)?;
             let random: [u8; 44] = random.try_into().map_err(|_| Error::ManifestInvalid("passphrase.kdfSaltBase64"))?;
-            Ok(Target::Sealed(SealedWriter::with_key(&manifest, SealKey::from_bytes(key), SealRandom::from(random))?))
+            let random = SealRandom::from(random);
+            Ok(Target::Sealed(SealedWriter::with_key(parts.clone(), &manifest, key_of(&key)?, random)?))
         };
         let target = begin().map_err(|error| thrown(&error))?;
-        Ok(Self { target: Some(target), parts })
+        Ok(Self { target, parts })
     }
 
     /// Begins a table.
     pub fn table(&mut self, name: &str) -> Result<(), JsValue> {
-        either!(self.target()?, writer => writer.table(name)).map_err(|error| thrown(&error))
+        self.writer()?.table(name).map_err(|error| thrown(&error))
     }
 
-    /// Writes rows, one per line.
-    pub fn rows(&mut self, lines: &str) -> Result<(), JsValue> {
-        let target = self.target()?;
-        for line in lines.lines() {
-            either!(target, writer => writer.row(line)).map_err(|error| thrown(&error))?;
-        }
-        Ok(())
+    /// Writes rows, one per line, in UTF-8: `TextEncoder` is faster than the way of a text into this module.
+    pub fn rows(&mut self, lines: &[u8]) -> Result<(), JsValue> {
+        let lines = std::str::from_utf8(lines).map_err(|_| busy())?;
+        self.writer()?.rows(lines).map_err(|error| thrown(&error))
     }
 
     /// Says what could not be read: a JSON list of `{ table, id, field }`.
     pub fn missing(&mut self, fields: &str) -> Result<(), JsValue> {
         let fields: Vec<serde_json::Value> = serde_json::from_str(fields).unwrap_or_default();
-        either!(self.target()?, writer => writer.missing(&fields)).map_err(|error| thrown(&error))
+        self.writer()?.missing(&fields).map_err(|error| thrown(&error))
     }
 
-    /// The bytes that were written since it was asked last. Of a sealed archive there are none before it ends.
+    /// The bytes that were written since it was asked last: of the archive, or of the body that will be sealed.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.parts.0.borrow_mut())
     }
 
-    /// Ends it; gives the last bytes.
+    /// Ends the archive, or the body; gives the last bytes of it.
     pub fn finish(&mut self) -> Result<Vec<u8>, JsValue> {
-        let ended = match self.target.take() {
-            Some(Target::Plain(writer)) => writer.finish().map(drop),
-            Some(Target::Sealed(writer)) => writer.finish(self.parts.clone()).map(drop),
-            None => return Err(ended()),
+        let ended = match std::mem::replace(&mut self.target, Target::Ended) {
+            Target::Plain(writer) => writer.finish().map(drop),
+            Target::Sealed(writer) => writer.end_body().map(|(_, envelope)| self.target = Target::Envelope(envelope)),
+            Target::Envelope(_) | Target::Ended => return Err(busy()),
         };
         ended.map_err(|error| thrown(&error))?;
         Ok(self.take())
     }
 
-    fn target(&mut self) -> Result<&mut Target, JsValue> {
-        self.target.as_mut().ok_or_else(ended)
+    /// Seals the whole body, where the platform has no AES-GCM of its own, or did not seal it.
+    pub fn encrypt(&self, mut body: Vec<u8>) -> Result<Vec<u8>, JsValue> {
+        let Target::Envelope(envelope) = &self.target else { return Err(busy()) };
+        envelope.seal(&mut body).map_err(|error| thrown(&error))?;
+        Ok(body)
+    }
+
+    /// Takes note of the next piece of the sealed body.
+    pub fn sealed(&mut self, piece: &[u8]) -> Result<(), JsValue> {
+        let Target::Envelope(envelope) = &mut self.target else { return Err(busy()) };
+        envelope.add(piece);
+        Ok(())
+    }
+
+    /// Ends a sealed archive; gives what comes before the sealed body, and after it.
+    pub fn around(&mut self) -> Result<js_sys::Array, JsValue> {
+        let Target::Envelope(envelope) = std::mem::replace(&mut self.target, Target::Ended) else {
+            return Err(busy());
+        };
+        let (head, tail) = envelope.around().map_err(|error| thrown(&error))?;
+        Ok(js_sys::Array::of2(&Uint8Array::from(&head[..]), &Uint8Array::from(&tail[..])))
     }
 }
 
-fn ended() -> JsValue {
-    js_sys::Error::new("the archive has ended").into()
+impl ArchiveWriter {
+    fn writer(&mut self) -> Result<&mut Writer<Parts>, JsValue> {
+        match &mut self.target {
+            Target::Plain(writer) => Ok(writer),
+            Target::Sealed(sealed) => Ok(sealed.body()),
+            Target::Envelope(_) | Target::Ended => Err(busy()),
+        }
+    }
 }

@@ -1,4 +1,5 @@
 // What is measured: what is prepared once, and what one round of one contender takes (ms).
+import { archiveTopics } from './archive-topics.js';
 import { cipherTopics } from './cipher-topics.js';
 import { edit, idOf, makeRecord, makeRecords, projectOf } from './records.js';
 import { median, timed } from './rounds.js';
@@ -224,6 +225,7 @@ export const topics = [
   seal,
   unseal,
   ...cipherTopics,
+  ...archiveTopics,
   liveTopic('live-one', [{}], oneOf),
   liveTopic('live-equal', Array(50).fill({}), oneOf),
   liveTopic(

@@ -2,6 +2,8 @@
 
 const both = [1000, 10000];
 const small = [1000];
+/** Records of that many bytes, as JSON. */
+const twentyMegabytes = 37_500;
 
 /** `of`: the contender that the engine is held against; `most`: the greatest ratio of medians that meets the target. */
 const target = (of, most) => ({ of, most });
@@ -104,6 +106,20 @@ export const topics = [
     floor: 'WebCrypto',
     targets: [],
     sizes: [1],
+  },
+  {
+    id: 'pack',
+    title: 'pack 20 MB of JSON lines, level 6, without a database',
+    floor: 'CompressionStream',
+    targets: [target('fflate', 1 / 1.8), target('CompressionStream', 1 / 1.5)],
+    sizes: [twentyMegabytes],
+  },
+  {
+    id: 'unpack',
+    title: 'unpack 20 MB of JSON lines, without a database',
+    floor: 'CompressionStream',
+    targets: [target('fflate', 1 / 2)],
+    sizes: [twentyMegabytes],
   },
   {
     id: 'live-one',

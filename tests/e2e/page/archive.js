@@ -46,6 +46,11 @@ globalThis.device = {
         Array.from({ length: count }, (_, n) => ({ id: `p${String(n).padStart(7, '0')}`, name: `Project ${n}`, n })),
       ),
 
+  fillLarge: (count, bytes) =>
+    engine
+      .table('projects')
+      .bulkAdd(Array.from({ length: count }, (_, n) => ({ id: `p${n}`, name: 'x'.repeat(bytes) }))),
+
   async sync() {
     do await engine.sync.syncNow();
     while (engine.sync.status.current.pending > 0);

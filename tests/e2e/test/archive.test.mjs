@@ -146,6 +146,16 @@ describe('an archive', { timeout: 300_000 }, () => {
     assert.equal(sum(again, 'unchanged'), 20_003, 'twice is once');
   });
 
+  it('goes_out_in_smaller_pages_where_rows_are_large', async () => {
+    const device = await ada();
+    await device.told('fillLarge', 400, 20_000);
+    const { told, rowCounts } = await device.told('export', 'large');
+    assert.equal(rowCounts.projects, 400);
+    const done = told.filter(({ table }) => table === 'projects').map((progress) => progress.done);
+    const pages = done.map((rows, at) => rows - (done[at - 1] ?? 0));
+    assert.ok(pages.length > 20 && Math.max(...pages.slice(1)) <= 14, `some 256 KB each: ${pages}`);
+  });
+
   it('of_the_app_before_this_engine_is_read_whole', async () => {
     const names = ['plain.mana', 'sealed.mana', 'sealed-badsha.mana', 'sealed-tampered.mana', 'v1-refused.mana'];
     const device = await devices.profile();

@@ -1,4 +1,5 @@
 // Who takes part; the names are the columns of the results.
+import { archivers } from './archives.js';
 import { moduleCiphers, webCiphers } from './ciphers.js';
 import { bareDexie, hookedDexie } from './dexie.js';
 import { engine } from './engine.js';
@@ -17,5 +18,6 @@ export async function contenders(engines) {
     webCiphers(),
     ...built,
     moduleCiphers(),
+    ...archivers(engines),
   ];
 }
