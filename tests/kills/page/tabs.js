@@ -22,6 +22,7 @@ globalThis.tab = {
 
   /** Writes until it is told to rest; `first` is the number of the first write. */
   work(tab, shared, first) {
+    ended = false;
     writing = write(tab, shared, first).catch((error) => tell({ broken: `${error.code}: ${error.message}` }));
   },
 

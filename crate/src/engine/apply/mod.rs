@@ -357,8 +357,9 @@ impl<S: Store, H: Host> Engine<S, H> {
 
     /// What quarantine holds for the user, by reason.
     pub async fn quarantine(&self) -> Result<Vec<QuarantineCount>> {
+        let user = self.config().user_id().to_owned();
         let tx = self.store.begin(Mode::Read, &[ENGINE])?;
-        aside::counts(&tx, self.config().user_id()).await
+        aside::counts(&tx, &user).await
     }
 
     /// Whether this app is of that version at least.
