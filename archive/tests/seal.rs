@@ -5,18 +5,13 @@ mod support;
 use mana_archive::{Manifest, SealKey};
 use serde_json::json;
 use support::raw_zip::crc32;
-use support::{Tables, figure, key, random, sealed, tables, unseal};
+use support::{Tables, figure, key, numbers, random, sealed, tables, unseal};
 use unicode_normalization::UnicodeNormalization;
 
 /// Rows of which little is left to pack, so many bytes of them.
 fn incompressible(bytes: usize) -> Tables {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut word = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        format!("{state:016x}")
-    };
+    let mut next = numbers(0x9e37_79b9_7f4a_7c15);
+    let mut word = || format!("{:016x}", next());
     let rows =
         (0..bytes / 72).map(|n| json!({ "id": n, "words": (0..8).map(|_| word()).collect::<String>() })).collect();
     Tables::from([("tasks".to_owned(), rows)])

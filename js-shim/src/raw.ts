@@ -10,7 +10,7 @@ export interface Glue {
 }
 
 import type { ManaErrorCode } from './errors.js';
-import type { Transport } from './types.js';
+import type { QuarantineCode, Transport } from './types.js';
 import type { NewKey, PassphraseWrapped, RecoveryUnlock } from './vault-types.js';
 
 /** The options with every key present: absent values are `null`. */
@@ -210,7 +210,7 @@ export interface RawDeadLetter {
 }
 
 export interface RawQuarantineCount {
-  code: 'malformed' | 'unknown_table' | 'schema_too_new' | 'clock_ahead' | 'space_mismatch' | 'not_unique';
+  code: QuarantineCode;
   count: number;
   dropped: number;
 }

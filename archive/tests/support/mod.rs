@@ -88,15 +88,21 @@ pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
-/// Mutants of an archive: bytes changed, taken out, put in and moved, at places that a seed chooses.
-pub fn mutants(bytes: &[u8], count: usize) -> Vec<Vec<u8>> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |below: usize| {
+/// Numbers that look random, the same for the same seed (G. Marsaglia, Xorshift RNGs, 2003).
+pub fn numbers(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap()
-    };
+        state
+    }
+}
+
+/// Mutants of an archive: bytes changed, taken out, put in and moved, at places that a seed chooses.
+pub fn mutants(bytes: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let mut next = numbers(0x2545_f491_4f6c_dd1d);
+    let mut random = move |below: usize| usize::try_from(next() % below as u64).unwrap();
     let mutant = |_| {
         let mut mutant = bytes.to_vec();
         for _ in 0..=random(3) {

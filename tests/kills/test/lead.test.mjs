@@ -44,8 +44,7 @@ describe('two tabs of one profile', { timeout: 300_000 }, () => {
     assert.equal(await leading.told('settle'), 0);
     assert.equal(other.ear.pushes.length, 0, 'the second one does not');
 
-    // Frozen while it waits for an answer, and not amid a transaction: that would keep the database from the other tab until the
-    // browser ends it, after a minute.
+    // Frozen while it waits for an answer, and not amid a transaction: how soon the other tab then gets the database is the browser's.
     const { length: pushed } = leading.ear.pushes;
     proxy.become('held');
     await other.told('add', 'frozen-held');

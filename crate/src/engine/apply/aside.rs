@@ -217,20 +217,16 @@ pub async fn quarantined<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<
 /// What quarantine holds for a user, by reason; reasons that have nothing are left out.
 pub async fn counts<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<Vec<QuarantineCount>> {
     let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;
-    let dropped = rows::read::<_, Dropped>(tx, rows::DROPPED, user_id).await?;
-    let mut waiting: OrderedMap<Reason, usize> = OrderedMap::new();
+    let gone: Option<Dropped> = rows::read(tx, rows::DROPPED, user_id).await?;
+    let mut counts: OrderedMap<Reason, (usize, usize)> = OrderedMap::new();
     for (_, row) in held.iter().filter(|(_, row)| row.user_id == user_id) {
-        *waiting.entry(row.reason).or_default() += 1;
+        counts.entry(row.reason).or_default().0 += 1;
     }
-    let dropped = dropped.map(|dropped| dropped.reasons).unwrap_or_default();
-    for reason in dropped.keys().filter_map(|name| Reason::of(name)) {
-        waiting.entry(reason).or_default();
+    for (name, dropped) in gone.iter().flat_map(|gone| &gone.reasons) {
+        if let Some(reason) = Reason::of(name) {
+            counts.entry(reason).or_default().1 = usize::try_from(dropped.as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
+        }
     }
-    let gone = |reason: Reason| dropped.get(reason.as_str()).and_then(Value::as_u64).unwrap_or(0);
-    let counted = waiting.into_iter().map(|(reason, count)| QuarantineCount {
-        reason,
-        count,
-        dropped: usize::try_from(gone(reason)).unwrap_or(usize::MAX),
-    });
+    let counted = counts.into_iter().map(|(reason, (count, dropped))| QuarantineCount { reason, count, dropped });
     Ok(counted.collect())
 }

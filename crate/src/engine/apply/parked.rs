@@ -19,7 +19,6 @@ const MAX_BYTES: usize = 10 * 1024 * 1024;
 const MAX_EMPTIED: usize = 10_000;
 
 record! {
-    #[derive(Clone)]
     struct Parked {
         user_id: String = "userId",
         space: Option<String> = "space",
@@ -99,10 +98,11 @@ impl Parking {
         if self.spaces.is_empty() {
             return Ok(());
         }
-        let all: Vec<(String, Parked)> = rows::read_all(tx, rows::PARKED).await?;
+        let mut others: Vec<(String, Parked)> = rows::read_all(tx, rows::PARKED).await?;
         for space in &self.spaces {
-            let its = all.iter().filter(|(_, parked)| parked.space == *space);
-            make_room_among(tx, its.cloned().collect())?;
+            let (its, rest) = others.into_iter().partition(|(_, parked)| parked.space == *space);
+            make_room_among(tx, its)?;
+            others = rest;
         }
         Ok(())
     }
