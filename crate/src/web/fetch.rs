@@ -3,6 +3,7 @@
 use super::gzip::gzip;
 use super::host::sleep;
 use super::js;
+use super::retry_after::retry_after_ms;
 use super::socket::BrowserSocket;
 use super::stream::{BrowserBody, next};
 use crate::engine::ports::{

@@ -1,6 +1,7 @@
 //! How long a server asks to wait: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), in milliseconds.
 
 use super::fetch::header;
+use super::host::system_ms;
 use js_sys::Date;
 use wasm_bindgen::JsValue;
 
@@ -15,7 +16,7 @@ pub fn retry_after_ms(response: &JsValue) -> Option<u64> {
     }
     let said = header(response, "date").and_then(|date| time_of(&date));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` keeps to the range, below it 0")]
-    Some((time_of(asked)? - said.unwrap_or_else(Date::now)) as u64)
+    Some((time_of(asked)? - said.unwrap_or_else(system_ms)) as u64)
 }
 
 /// An HTTP date in milliseconds since 1970, in any of its three forms (RFC 9110, 5.6.7). All are in GMT; the oldest does not say
