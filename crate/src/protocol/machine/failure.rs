@@ -77,22 +77,9 @@ impl Machine {
         self.pause_isolating();
         // A wait that an answer to this round's push asked for is no shorter because something else failed since.
         let owed = self.refused.take().and_then(|refused| refused.retry_after_ms);
-        self.rest(shown, code, message, retry_after_ms.max(owed), now, random)
-    }
-
-    /// The same, and what is known of a batch's fault stays known.
-    pub(super) fn rest(
-        &mut self,
-        shown: State,
-        code: String,
-        message: String,
-        retry_after_ms: Option<u64>,
-        now: u64,
-        random: u64,
-    ) -> Vec<Effect> {
         self.failures += 1;
         self.phase = Phase::Resting { failed: true };
-        let at = now + wait_ms(self.failures, retry_after_ms, random);
+        let at = now + wait_ms(self.failures, retry_after_ms.max(owed), random);
         vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
     }
 

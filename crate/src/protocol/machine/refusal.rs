@@ -67,6 +67,10 @@ impl Machine {
     pub(super) fn rest_refused(&mut self, now: u64, random: u64) -> Vec<Effect> {
         let Some(Refused { code, message, retry_after_ms }) = self.refused.take() else { return Vec::new() };
         self.failures = self.refusals.saturating_sub(1);
-        self.rest(State::Error, code, message, retry_after_ms, now, random)
+        // The push that failed has said already whether what is known of its fault stays known.
+        let known = self.isolating.take();
+        let effects = self.rest_after(State::Error, code, message, retry_after_ms, now, random);
+        self.isolating = known;
+        effects
     }
 }

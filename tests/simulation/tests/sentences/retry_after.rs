@@ -1,21 +1,14 @@
 //! A server that says when to come back is not asked before, whatever it fails at, and nothing is decided sooner because of it.
 
-use mana_simulation::{Device, World};
+use super::isolating::letters;
+use mana_simulation::World;
+use mana_sync_engine::engine::State;
 use mana_sync_engine::engine::ports::{Request, Response};
-use mana_sync_engine::engine::{Event, State};
 use serde_json::json;
 
 const PUSH: &str = "/v2/push";
 const HOUR_MS: u64 = 3_600_000;
 const ASKED_MS: u64 = 120_000;
-
-fn letters(device: &Device) -> Vec<&'static str> {
-    let code = |event| match event {
-        Event::DeadLetter { code, .. } => Some(code),
-        _ => None,
-    };
-    device.take_events().into_iter().filter_map(code).collect()
-}
 
 /// Two devices; pushes of the first that hold `text` are answered so, with a time to come back at.
 fn refused(changes: usize, text: &'static str, status: u16, body: &'static str) -> World {
