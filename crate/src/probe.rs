@@ -45,6 +45,7 @@ probes! {
     LogPartly = "log: an answer names a part of a row",
     LogAgain = "log: a refused change goes out again under a new id",
     LogParked = "log: a change waits behind a dead letter of its record",
+    LogAhead = "log: a change waits for its time",
     LogAfterUpdate = "log: a refused change waits for an update of the app",
     ClockEpoch = "clock: a jump begins an epoch",
     ClockDoubted = "clock: an answer's time does not fit",

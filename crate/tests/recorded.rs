@@ -99,6 +99,7 @@ fn every_error_that_was_recorded_means_what_it_says_and_takes_nothing_away() {
     let behind = Failure::Refused {
         code: "schema_too_new".to_owned(),
         message: "unsupported schemaVersion 2 (max 1)".to_owned(),
+        retry_after_ms: None,
     };
     assert_eq!(failure("schema version ahead"), behind);
 }

@@ -99,6 +99,8 @@ pub struct Engine<S: Store, H: Host> {
     identity: Identity,
     live: live::Live<S::Row>,
     pending: Cell<usize>,
+    /// When the first change may be sent that is ahead of the server's clock, by the device's.
+    ahead_until: Cell<Option<u64>>,
     listener: RefCell<Rc<dyn Fn(Event)>>,
     on_logged: RefCell<Option<Rc<dyn Fn()>>>,
     waiters: RefCell<Vec<outbox::Waiter>>,
@@ -168,6 +170,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             identity: Identity { install, session: RefCell::new(session) },
             live: live::Live::default(),
             pending: Cell::new(pending),
+            ahead_until: Cell::default(),
             listener: RefCell::new(Rc::new(|_| {})),
             on_logged: RefCell::new(None),
             waiters: RefCell::default(),
@@ -224,6 +227,12 @@ impl<S: Store, H: Host> Engine<S, H> {
     /// Changes the server does not have yet.
     pub fn pending(&self) -> usize {
         self.pending.get()
+    }
+
+    /// When the first change may be sent that is ahead of the server's clock, by the device's clock in milliseconds since 1970;
+    /// `None`: none waits for that.
+    pub fn ahead_until(&self) -> Option<u64> {
+        self.ahead_until.get()
     }
 
     /// What opening took over from an older app; told once.

@@ -3,6 +3,7 @@
 //! A frozen row (`sentAt`) is sent again byte for byte until it is answered, so a lost answer costs nothing. What was
 //! never sent may still be merged: several updates of one record travel as one.
 
+mod ahead;
 mod before;
 pub(super) mod coalesce;
 mod plain;
@@ -87,11 +88,12 @@ fn changes_in<R: Row>(rows: &[R]) -> usize {
 impl<S: Store, H: Host> Engine<S, H> {
     /// Freezes the next batch, or a part of it: what was frozen before and not answered, else the oldest unsent rows, merged.
     pub async fn freeze(&self, part: Option<Part>) -> Result<Frozen> {
-        let mut was_sealed = false;
+        let (mut was_sealed, mut window) = (false, MAX_PUSH_CHANGES);
         loop {
-            match self.freeze_page(part).await? {
+            match self.freeze_page(part, window).await? {
                 Step::Frozen(frozen) => return Ok(frozen),
                 Step::HeldBack => {}
+                Step::LookFurther => window *= 2,
                 Step::Seal if was_sealed => return Ok(Frozen::Nothing),
                 Step::Seal => {
                     self.seal_waiting().await?;
@@ -101,24 +103,28 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
     }
 
-    async fn freeze_page(&self, part: Option<Part>) -> Result<Step> {
+    async fn freeze_page(&self, part: Option<Part>, window: usize) -> Result<Step> {
         let user = self.config().user_id().to_owned();
         // What is sent is on disk before it leaves: a device that forgot by a power cut what others have would say it anew.
         let tx = self.store.begin(Mode::Durable, &[CHANGE_LOG, ENGINE])?;
-        if self.epoch_led(&tx).await?.offset.is_none() {
+        let epoch = self.epoch_led(&tx).await?;
+        if epoch.offset.is_none() {
             tx.commit().await?;
             return Ok(Step::Frozen(Frozen::ClockUnknown));
         }
         let mine = |row: &S::Row| row.text("userId").as_deref() == Some(&user);
-        let scan = Scan { limit: Some(MAX_PUSH_CHANGES), ..Scan::default() };
+        let scan = Scan { limit: Some(window), ..Scan::default() };
         let scanned = tx.scan(CHANGE_LOG, &scan, &mine);
         let (found, blocked) = futures_util::future::join(scanned, Blocked::read(&tx, &user)).await;
         let found = found?;
         let mut rows = parse_rows(&found);
         let parked = blocked?.hold_back(&tx, &mut rows)?;
-        if rows.is_empty() && parked.changes > 0 && found.len() >= MAX_PUSH_CHANGES {
+        let was_anything = !rows.is_empty();
+        let ahead = ahead::hold_back(&mut rows, &epoch, self.host.now_ms());
+        self.ahead_until.set(ahead);
+        if rows.is_empty() && found.len() >= window && (parked.changes > 0 || was_anything) {
             self.held_back(tx, parked).await?;
-            return Ok(Step::HeldBack);
+            return Ok(if was_anything { Step::LookFurther } else { Step::HeldBack });
         }
         if let Some(first) = rows.iter().position(|row| self.tells_plain(row)) {
             if self.vault.check_sealing().is_ok() {
@@ -128,7 +134,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             // What was written later waits for what it was written over.
             rows.truncate(first);
         }
-        if found.len() < MAX_PUSH_CHANGES {
+        if found.len() < window {
             // The whole log: what other tabs told of their commits may have come twice into the count, or late.
             self.pending.set(changes_in(&found));
         }
@@ -388,6 +394,8 @@ enum Step {
     Frozen(Frozen),
     /// All of them wait behind dead letters, and are parked now.
     HeldBack,
+    /// All of them wait for their time.
+    LookFurther,
     /// Something is to be sealed first, and can be.
     Seal,
 }

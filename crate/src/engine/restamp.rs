@@ -298,8 +298,13 @@ impl Restamp<'_> {
     }
 
     fn brought_up(&mut self, aimed: Stamp, least: Option<Stamp>) -> Stamp {
-        let new =
-            aimed.min(self.now).max(self.last.map_or(Stamp::EPOCH, Stamp::next)).max(least.unwrap_or(Stamp::EPOCH));
+        let own = aimed.min(self.now).max(self.last.map_or(Stamp::EPOCH, Stamp::next));
+        let least = least.unwrap_or(Stamp::EPOCH);
+        if least.ms() > self.now.ms() {
+            // Above what it replaced, which is ahead: that is no reason for others to be.
+            return own.max(least);
+        }
+        let new = own.max(least);
         self.last = Some(new);
         new
     }
@@ -309,9 +314,13 @@ impl Restamp<'_> {
         if old.ms() <= self.server_ms {
             return old.max(least);
         }
-        let new = Stamp::at_ms(self.server_ms).max(self.held.map_or(Stamp::EPOCH, Stamp::next)).max(least);
-        self.held = Some(new);
+        let own = Stamp::at_ms(self.server_ms).max(self.held.map_or(Stamp::EPOCH, Stamp::next));
         hit(Probe::ClockHeldBack);
+        if least.ms() > self.server_ms {
+            return own.max(least);
+        }
+        let new = own.max(least);
+        self.held = Some(new);
         new
     }
 

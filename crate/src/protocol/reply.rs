@@ -35,6 +35,8 @@ pub enum Failure {
         code: String,
         /// The server's words.
         message: String,
+        /// What the server asked for, in milliseconds.
+        retry_after_ms: Option<u64>,
     },
 }
 
@@ -48,6 +50,24 @@ impl Failure {
             Self::PaymentRequired => "billing_required",
             Self::Expired(_) => "cursor_expired",
             Self::Refused { code, .. } => code,
+        }
+    }
+
+    /// The same, where the time that was asked for has passed.
+    #[must_use]
+    pub fn without_wait(mut self) -> Self {
+        if let Self::Later { retry_after_ms, .. } | Self::Refused { retry_after_ms, .. } = &mut self {
+            *retry_after_ms = None;
+        }
+        self
+    }
+
+    /// How long the server asks to wait, in milliseconds.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Later { retry_after_ms, .. } | Self::Refused { retry_after_ms, .. } => *retry_after_ms,
+            Self::Unauthorized | Self::PaymentRequired | Self::Expired(_) => None,
         }
     }
 }
@@ -119,7 +139,8 @@ fn success(reply: Result<Response, NoAnswer>) -> Result<Value, Failure> {
         (401, _) => Err(Failure::Unauthorized),
         (402, _) => Err(Failure::PaymentRequired),
         (400, None) if response.body.starts_with(TOO_NEW) => {
-            Err(Failure::Refused { code: "schema_too_new".to_owned(), message: response.body.trim().to_owned() })
+            let (code, message) = ("schema_too_new".to_owned(), response.body.trim().to_owned());
+            Err(Failure::Refused { code, message, retry_after_ms: response.retry_after_ms })
         }
         (status, json) => Err(not_success(status, json, response.retry_after_ms)),
     }
@@ -144,7 +165,7 @@ fn not_success(status: u16, json: Option<Value>, retry_after_ms: Option<u64>) ->
         (400 | 422, None) => later("bad_request", format!("status {status}")),
         (413, None) => later("too_large", "status 413: somebody on the way takes no bodies of this size".into()),
         (408 | 429 | 503, answer) => later("busy", answer.map_or_else(|| format!("status {status}"), |a| a.message)),
-        (400..=499, Some(answer)) => Failure::Refused { code: answer.code, message: answer.message },
+        (400..=499, Some(answer)) => Failure::Refused { code: answer.code, message: answer.message, retry_after_ms },
         (500..=599, _) => later("server_error", format!("status {status}")),
         _ => later("bad_answer", format!("status {status} without a protocol answer")),
     }

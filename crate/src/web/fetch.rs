@@ -3,6 +3,7 @@
 use super::gzip::gzip;
 use super::host::sleep;
 use super::js;
+use super::retry_after::retry_after_ms;
 use super::socket::BrowserSocket;
 use super::stream::{BrowserBody, next};
 use crate::engine::ports::{
@@ -199,14 +200,9 @@ fn status(response: &JsValue) -> Result<u16, NoAnswer> {
     checked.ok_or_else(|| NoAnswer("the answer has no status".to_owned()))
 }
 
-fn header(response: &JsValue, name: &str) -> Option<String> {
+pub(super) fn header(response: &JsValue, name: &str) -> Option<String> {
     let headers = js::property(response, "headers")?;
     js::call(&headers, "get", &[JsValue::from_str(name)]).ok()?.as_string()
-}
-
-fn retry_after_ms(response: &JsValue) -> Option<u64> {
-    let seconds: u64 = header(response, "retry-after")?.trim().parse().ok()?;
-    Some(seconds.saturating_mul(1000))
 }
 
 fn most_bytes(request: &Request) -> usize {

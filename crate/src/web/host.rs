@@ -80,7 +80,7 @@ fn fill(bytes: &mut [u8]) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
-fn system_ms() -> f64 {
+pub(super) fn system_ms() -> f64 {
     Date::now()
 }
 

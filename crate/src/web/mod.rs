@@ -12,6 +12,7 @@ mod marker;
 mod names;
 mod panic;
 mod registry;
+mod retry_after;
 mod socket;
 mod stream;
 pub mod subtle;

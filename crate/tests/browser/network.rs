@@ -51,6 +51,41 @@ async fn a_request_says_what_it_must() {
 }
 
 #[wasm_bindgen_test]
+async fn a_server_may_say_when_to_come_back_in_seconds_or_as_a_date() {
+    let noon = "Sun, 06 Nov 1994 12:00:00 GMT";
+    let said = [
+        ("'120'", Some(120_000)),
+        ("' 7 '", Some(7000)),
+        ("'Sun, 06 Nov 1994 12:01:30 GMT'", Some(90_000)),
+        ("'Sunday, 06-Nov-94 12:01:30 GMT'", Some(90_000)),
+        ("'Sun Nov  6 12:01:30 1994'", Some(90_000)),
+        ("'Sun, 06 Nov 1994 11:59:00 GMT'", Some(0)),
+        ("'Fri, 31 Dec 9999 23:59:59 GMT'", Some(252_618_177_599_000)),
+        ("'99999999999999999999'", None),
+        ("'in 5 minutes'", None),
+        ("'-1'", None),
+        ("'1.5'", None),
+        ("'soon'", None),
+        ("''", None),
+    ];
+    for (header, wanted) in said {
+        let fetch =
+            format!("async () => new Response('', {{ headers: {{ 'Retry-After': {header}, 'Date': '{noon}' }} }})");
+        assert_eq!(network(&fetch).send(get()).await.expect("answers").retry_after_ms, wanted, "{header}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_date_to_come_back_at_is_compared_with_the_clock_where_the_answer_has_none_of_its_own() {
+    for date in ["", ", 'Date': 'today'"] {
+        let soon = "new Date(Date.now() + 100_000).toUTCString()";
+        let fetch = format!("async () => new Response('', {{ headers: {{ 'Retry-After': {soon} {date} }} }})");
+        let asked = network(&fetch).send(get()).await.expect("answers").retry_after_ms.expect("a wait");
+        assert!((90_000..=100_000).contains(&asked), "{asked} ms");
+    }
+}
+
+#[wasm_bindgen_test]
 async fn large_bodies_are_compressed_where_the_browser_can() {
     let fetch = "async (url, init) => { const gzip = init.headers['Content-Encoding'];
         const text = gzip ? await new Response(new Blob([init.body]).stream().pipeThrough(new DecompressionStream(gzip))).text()

@@ -4,6 +4,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod answers;
+mod patience;
 mod random;
 
 use answers::{NOW, accepted, event, expired, health, html, offline, page, reply};

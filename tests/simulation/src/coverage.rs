@@ -62,9 +62,9 @@ const EVENTS: [&str; 43] = [
 ];
 
 /// Branches that need what schedules do not have yet: removal of old tombstones on the server, and changes that it fails at
-/// (sentences/isolating.rs) or refuses (letters.rs).
-const ELSEWHERE: [Probe; 4] =
-    [Probe::LoopExpiredRetention, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken];
+/// (sentences/isolating.rs), refuses (letters.rs) or is behind of (ahead.rs).
+const ELSEWHERE: [Probe; 5] =
+    [Probe::LoopExpiredRetention, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken, Probe::LogAhead];
 
 /// The share of ties among merges of values whose writers had not seen each other.
 #[must_use]

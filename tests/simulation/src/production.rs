@@ -5,7 +5,8 @@
 use super::random::Random;
 use super::server::json;
 use mana_sync_engine::engine::ports::{Request, Response};
-use mana_sync_engine::model::{Change, Stamp};
+use mana_sync_engine::model::{Change, EventId, Stamp};
+use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
 use mana_sync_engine::protocol::protocol1::said;
 use serde_json::{Value, json as value};
 use std::cell::{Cell, RefCell};
@@ -184,7 +185,12 @@ impl Production {
         stored: &dyn Fn(&str, &Value),
     ) -> Response {
         let body = request.body.as_deref().unwrap_or_default();
-        let Ok(push) = serde_json::from_str::<Value>(body) else { return text(400, "invalid JSON\n") };
+        if body.len() > MAX_BODY_BYTES {
+            return text(400, "invalid JSON: http: request body too large\n");
+        }
+        let Some(push) = serde_json::from_str::<Value>(body).ok().filter(Value::is_object) else {
+            return text(400, "invalid JSON: it is none\n");
+        };
         if let Some((held, status)) = &*self.refused.borrow()
             && body.contains(held)
         {
@@ -192,9 +198,13 @@ impl Production {
         }
         let client = request.client.as_deref().unwrap_or_default();
         let changes = push["changes"].as_array().cloned().unwrap_or_default();
+        if let Some(error) = changes.iter().enumerate().find_map(|(number, change)| malformed(number, change)) {
+            return text(400, &error);
+        }
         let taken = if self.halves.get() && changes.len() > 1 { changes.len() / 2 } else { changes.len() };
         for change in &changes[..taken] {
-            self.insert(asked.app, (reader.0, client), change.clone(), now_ms);
+            let row = self.as_stored(change, &push["schemaVersion"], now_ms);
+            self.insert(asked.app, (reader.0, client), row, now_ms);
             stored(asked.app, change);
         }
         if taken < changes.len() {
@@ -203,6 +213,25 @@ impl Production {
         }
         let since = push["since"].as_str().unwrap_or_default();
         self.page(since, asked.app, None, (reader, client), (ANSWERED, now_ms))
+    }
+
+    /// A change as its table holds it: under an id that is made for each row, and without what a deletion says of fields.
+    fn as_stored(&self, change: &Value, version: &Value, now_ms: u64) -> Value {
+        let mut number = [0; 10];
+        number[2..].copy_from_slice(&(self.row_count() as u64).to_be_bytes());
+        let mut row = value!({ "eventId": EventId::from_parts(now_ms, &number).to_string() });
+        row["schemaVersion"] = [&change["schemaVersion"], version]
+            .into_iter()
+            .find(|said| said.is_u64())
+            .cloned()
+            .unwrap_or_else(|| 1.into());
+        for name in ["table", "id", "op", "data", "fields", "deletedAt", "spaceId", "actor", "origin"] {
+            let is_said = change.get(name).is_some_and(|said| !said.is_null());
+            if is_said && !(change["op"] == "delete" && matches!(name, "data" | "fields")) {
+                row[name] = change[name].clone();
+            }
+        }
+        row
     }
 
     fn pull(&self, request: &Request, asked: &Asked<'_>, reader: (&str, &[String]), now_ms: u64) -> Response {
@@ -250,10 +279,21 @@ impl Production {
     }
 }
 
+/// What it says of a change that it does not read.
+fn malformed(number: usize, change: &Value) -> Option<String> {
+    let is_there = |name: &str| change[name].as_str().is_some_and(|text| !text.is_empty());
+    if !is_there("table") || !is_there("id") {
+        return Some(format!("missing table or id in change {number}\n"));
+    }
+    let op = change["op"].as_str().unwrap_or_default();
+    (!matches!(op, "insert" | "update" | "delete")).then(|| format!("invalid op \"{op}\" in change {number}\n"))
+}
+
 /// What it answers to `/health`: the time to the second, and nothing of a protocol.
 pub(super) fn health(now_ms: u64) -> Response {
     let timestamp = Stamp::at_ms(now_ms / 1000 * 1000).to_string();
-    json(200, &value!({ "status": "ok", "service": "mana-sync", "timestamp": format!("{}Z", &timestamp[..19]) }))
+    let timestamp = format!("{}Z", &timestamp[..19]);
+    json(200, &value!({ "status": "ok", "service": "mana-sync", "timestamp": timestamp, "connections": 0, "users": 0 }))
 }
 
 /// An answer in plain text.

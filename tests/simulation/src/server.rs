@@ -13,10 +13,11 @@ use mana_sync::log::{
 use mana_sync_engine::crypto::{Envelope, KeyName};
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::model::{AppId, Change, EventId, Space, Stamp, TableName, UserId};
-use mana_sync_engine::protocol::limits::MAX_BODY_BYTES;
+use mana_sync_engine::protocol::limits::{MAX_BODY_BYTES, MAX_PUSH_AHEAD_MS};
 use mana_sync_engine::protocol::protocol1::translated;
 use mana_sync_engine::protocol::wire::{
     CheckRequest, ErrorAnswer, ExpiryReason, Health, PROTOCOL, PullAnswer, PullRequest, PushAnswer, RecordName,
+    RejectionCode,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -375,6 +376,9 @@ impl Server {
             return json(200, &Health { status, service, protocol: Some(PROTOCOL), timestamp: self.now() });
         }
         let Some(user) = self.user_of(request.token.as_deref()) else {
+            if self.speaks_1.get() {
+                return production::text(401, "unauthorized: no good token\n");
+            }
             return error(401, "unauthorized", None);
         };
         if self.speaks_1.get() {
@@ -443,6 +447,12 @@ impl Server {
         let mut random = [0; 10];
         Random::new(self.seed ^ self.production.row_count() as u64).fill(&mut random);
         change.insert("eventId".to_owned(), EventId::from_parts(self.executor.now(), &random).to_string().into());
+        change.values_mut().for_each(|said| hold(said, self.now()));
+        for name in ["at", "deletedAt"] {
+            if let Some(at) = change.get_mut(name) {
+                *at = held(at, self.now());
+            }
+        }
         let mut refused = Vec::new();
         for attempt in 0..3 {
             match attempt {
@@ -461,6 +471,10 @@ impl Server {
                 if let Some(hook) = &*self.on_push.borrow() {
                     hook(&[change], &answer);
                 }
+                return;
+            }
+            if answer.rejected.iter().all(|rejection| rejection.code == RejectionCode::NotAMember) {
+                // It is kept apart, and protocol 2 never shows it.
                 return;
             }
             refused.push((answer.rejected, change));
@@ -574,4 +588,21 @@ pub fn typed_error(status: u16, code: &str) -> Response {
 
 fn error(status: u16, code: &str, reason: Option<ExpiryReason>) -> Response {
     json(status, &ErrorAnswer { protocol: PROTOCOL, code: code.into(), message: code.into(), reason })
+}
+
+/// Holds the stamps of what a table of protocol 1 took at the server's time, as what takes its rows into streams does.
+fn hold(said: &mut serde_json::Value, now: Stamp) {
+    for (name, value) in said.as_object_mut().into_iter().flatten() {
+        if name == "at" {
+            *value = held(value, now);
+        } else if !value.is_string() {
+            hold(value, now);
+        }
+    }
+}
+
+fn held(at: &serde_json::Value, now: Stamp) -> serde_json::Value {
+    let limit = Stamp::at_ms(now.ms() + MAX_PUSH_AHEAD_MS);
+    let read = at.as_str().and_then(|at| Stamp::parse(at).ok());
+    read.filter(|read| *read > limit).map_or_else(|| at.clone(), |_| limit.to_string().into())
 }

@@ -250,6 +250,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             cursor.read_table(app, table, page.until);
             return Ok(Ok(page.changes));
         }
+        if page.until <= since {
+            // Only what is newer was asked for: from there it would never go on.
+            return Ok(Err(nothing_said()));
+        }
         if let Some(next) = since.next_page(page.until) {
             cursor.read_page(app, table, next);
             return Ok(Ok(page.changes));

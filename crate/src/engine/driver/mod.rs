@@ -329,6 +329,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
                 Err(error) => return storage_failed(&error),
             };
             self.asked.borrow_mut().clone_from(&position);
+            // What is shown once more leads nowhere: the pull then goes on elsewhere.
+            let cursor = position.progress.cursor.as_deref().filter(|_| position.progress.then.is_none());
+            self.machine.borrow_mut().asks_from(cursor);
             self.measure();
             self.engine.note_asked(&position.apps);
             self.show_filling(&position.apps, None);
@@ -453,6 +456,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         if shown != State::Syncing {
             status.trouble = problem.map(|p| Trouble { code: p.code, message: p.message, retry_at: p.retry_at });
         }
+        if shown == State::Synced
+            && let Some(until) = self.engine.ahead_until()
+        {
+            status.state = State::Error;
+            status.trouble = Some(ahead_of_the_server(until));
+        }
         self.show(status);
     }
 
@@ -469,6 +478,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             let _ = sender.send(result.clone());
         }
     }
+}
+
+/// Everything was exchanged but for what is not taken before its time.
+fn ahead_of_the_server(until: u64) -> Trouble {
+    let message = "a change was written over one from the future: it is sent when its time has come".to_owned();
+    Trouble { code: "clock_ahead".to_owned(), message, retry_at: Some(until) }
 }
 
 fn stored<T>(result: Result<T>, then: impl FnOnce(T) -> Input) -> Input {

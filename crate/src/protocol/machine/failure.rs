@@ -30,9 +30,9 @@ impl Machine {
                 hit(Probe::LoopBilling);
                 self.block(State::BillingRequired, "billing_required", "the account must be paid for")
             }
-            Failure::Refused { code, message } => {
+            Failure::Refused { code, message, retry_after_ms } => {
                 hit(Probe::LoopRefused);
-                self.rest_after(State::Error, code, message, None, now, random)
+                self.rest_after(State::Error, code, message, retry_after_ms, now, random)
             }
             Failure::Expired(_) => {
                 self.rest_after(State::Error, "bad_answer".into(), "410 outside a pull".into(), None, now, random)
@@ -74,10 +74,12 @@ impl Machine {
         now: u64,
         random: u64,
     ) -> Vec<Effect> {
-        self.failures += 1;
         self.pause_isolating();
+        // A wait that an answer to this round's push asked for is no shorter because something else failed since.
+        let owed = self.refused.take().and_then(|refused| refused.retry_after_ms);
+        self.failures += 1;
         self.phase = Phase::Resting { failed: true };
-        let at = now + wait_ms(self.failures, retry_after_ms, random);
+        let at = now + wait_ms(self.failures, retry_after_ms.max(owed), random);
         vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
     }
 
@@ -85,6 +87,7 @@ impl Machine {
         self.phase = Phase::Blocked;
         self.has_token = false;
         self.isolating = None;
+        self.refused = None;
         let problem = Problem { code: code.to_owned(), message: message.to_owned(), retry_at: None };
         vec![Effect::Status(shown, Some(problem))]
     }

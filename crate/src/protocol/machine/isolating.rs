@@ -92,7 +92,7 @@ impl Machine {
     /// There is no other change that could show that the server takes any.
     pub(super) fn nothing_else(&mut self) -> Option<Failure> {
         let known = self.isolating.as_ref().filter(|known| known.other.is_some())?;
-        Some(known.failure.clone())
+        Some(known.failure.clone().without_wait())
     }
 
     /// A wait begins: of a change that fails alone it stays known how often it did, and nothing of any other. Who answers

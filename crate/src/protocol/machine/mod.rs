@@ -8,10 +8,14 @@ mod failure;
 mod isolating;
 mod messages;
 mod opening;
+mod pages;
+mod refusal;
 
 use failure::refused;
 use isolating::Isolating;
 pub use messages::{Effect, Input, Part, Problem, SettledAs};
+use pages::Pages;
+use refusal::Refused;
 
 use super::http::{NoAnswer, Response};
 use super::reply::{Failure, pull_answer, push_answer};
@@ -65,6 +69,8 @@ pub struct Machine {
     token_doubted: bool,
     clock_known: bool,
     samples: VecDeque<i64>,
+    /// How many pages in a row were not of the time that was measured.
+    doubts: u32,
     failures: u32,
     /// A hint came while an exchange was under way: once more round, soon.
     again: bool,
@@ -74,8 +80,8 @@ pub struct Machine {
     pushes: u32,
     /// How many pushes in a row brought changes back that go out again.
     returned: u32,
-    /// Why this round's push was refused: its code and a sentence.
-    refused: Option<(String, String)>,
+    /// Why this round's push was refused.
+    refused: Option<Refused>,
     /// How many pushes in a row were refused as a whole.
     refusals: u32,
     /// When the first write not yet pushed was logged.
@@ -84,8 +90,11 @@ pub struct Machine {
     batch_failures: u32,
     /// It is being found out at what the server fails.
     isolating: Option<Isolating>,
+    /// Changes of this round go out again: not before others were heard.
+    came_back: bool,
     /// A full pull was begun, and no page of it has come.
     began_anew: bool,
+    pages: Pages,
     /// Why the last push or pull was not answered as it should be.
     failed_with: Option<String>,
 }
@@ -99,6 +108,7 @@ impl Default for Machine {
             token_doubted: false,
             clock_known: true,
             samples: VecDeque::new(),
+            doubts: 0,
             failures: 0,
             again: false,
             urged: false,
@@ -109,7 +119,9 @@ impl Default for Machine {
             waiting_since: None,
             batch_failures: 0,
             isolating: None,
+            came_back: false,
             began_anew: false,
+            pages: Pages::default(),
             failed_with: None,
         }
     }
@@ -131,7 +143,7 @@ impl Machine {
             Input::Time(reply, asked_at) => self.time(reply, asked_at, now, random),
             Input::ClockSettled => self.clock_settled(),
             Input::Frozen(ids) => self.frozen(ids, now, random),
-            Input::ClockUnknown => self.clock_unknown(),
+            Input::ClockUnknown => self.clock_doubted(now, random),
             Input::Pushed(reply) => self.pushed(reply, now, random),
             Input::Settled(how) => self.settled(how),
             Input::Pulled(reply) => self.pulled(reply, now, random),
@@ -201,6 +213,8 @@ impl Machine {
         self.again = false;
         self.urged = false;
         self.pushes = 0;
+        self.came_back = false;
+        self.pages.begin();
         self.waiting_since = None;
         self.drop_doubted_token();
         let mut effects = vec![Effect::Status(State::Syncing, None)];
@@ -216,6 +230,11 @@ impl Machine {
         if !self.clock_known {
             self.phase = Phase::Asking;
             return vec![Effect::AskTime];
+        }
+        // A clock that has to be measured anew brings the round back here, a server's wish to wait does not end there.
+        if self.came_back || self.must_wait() {
+            self.phase = Phase::Pulling;
+            return vec![Effect::Pull];
         }
         self.phase = Phase::Freezing;
         vec![self.part().map_or(Effect::Freeze, Effect::FreezePart)]
@@ -245,12 +264,13 @@ impl Machine {
         let answer = push_answer(reply, &sent);
         self.failed_with = answer.as_ref().err().map(|failure| failure.code().to_owned());
         match answer {
-            Err(Failure::Refused { code, message }) if code == "too_large" && sent.len() == 1 => {
+            // With a time to come back at it is no word for good (RFC 9110, 15.5.14).
+            Err(Failure::Refused { code, message, retry_after_ms: None }) if code == "too_large" && sent.len() == 1 => {
                 self.taken(false);
                 vec![Effect::Settle(refused(&sent, RejectionCode::TooLarge, &message))]
             }
             Err(failure) => match self.isolate(&sent, &failure) {
-                Some(effects) => effects,
+                Some(effects) => self.after_wait(&failure, effects),
                 None => self.push_failed(failure, now, random),
             },
             Ok(settlement) => {
@@ -260,23 +280,6 @@ impl Machine {
                 vec![Effect::Settle(settlement)]
             }
         }
-    }
-
-    fn push_failed(&mut self, failure: Failure, now: u64, random: u64) -> Vec<Effect> {
-        let (code, message) = match failure {
-            Failure::Refused { code, message } => (code, message),
-            Failure::Later { code: code @ ("server_error" | "bad_request" | "too_large"), message, .. } => {
-                (code.to_owned(), message)
-            }
-            failure => return self.failed(failure, now, random),
-        };
-        // Somebody whose changes are not taken, over a quota for one, still hears of everybody else's.
-        self.pause_isolating();
-        hit(Probe::LoopPushRefused);
-        self.refused = Some((code, message));
-        self.refusals += 1;
-        self.phase = Phase::Pulling;
-        vec![Effect::Pull]
     }
 
     fn settled(&mut self, how: SettledAs) -> Vec<Effect> {
@@ -300,6 +303,7 @@ impl Machine {
                 // What the server said no to may be in what it has to say: that is heard first.
                 hit(Probe::LoopReturned);
                 self.returned += 1;
+                self.came_back = true;
                 self.urged = true;
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]
@@ -338,10 +342,14 @@ impl Machine {
                 vec![Effect::BeginRebase(reason)]
             }
             Err(failure) => self.failed(failure, now, random),
+            Ok(page) if page.has_more && self.pages.was_at(&page.cursor) => self.led_in_a_circle(now, random),
             Ok(page) => {
                 hit(if page.has_more { Probe::LoopMore } else { Probe::LoopPulled });
                 self.succeeded();
                 self.began_anew = false;
+                if !page.has_more {
+                    self.pages.ended();
+                }
                 self.phase = Phase::Applying { more: page.has_more };
                 vec![Effect::Apply(page)]
             }
@@ -349,6 +357,7 @@ impl Machine {
     }
 
     fn applied(&mut self) -> Vec<Effect> {
+        self.doubts = 0;
         match self.phase {
             Phase::Applying { more: true } => {
                 self.phase = Phase::Pulling;
@@ -366,17 +375,14 @@ impl Machine {
         if !matches!(self.phase, Phase::Applying { .. } | Phase::Ending) {
             return Vec::new();
         }
+        self.pages.begin();
         self.phase = Phase::Pulling;
         vec![Effect::Pull]
     }
 
     fn rebased(&mut self, now: u64, random: u64) -> Vec<Effect> {
         match self.phase {
-            Phase::Ending if self.refused.is_some() => {
-                let (code, message) = self.refused.take().unwrap_or_default();
-                self.failures = self.refusals - 1;
-                self.rest_after(State::Error, code, message, None, now, random)
-            }
+            Phase::Ending if self.refused.is_some() => self.rest_refused(now, random),
             Phase::Rebasing => {
                 self.phase = Phase::Pulling;
                 vec![Effect::Pull]

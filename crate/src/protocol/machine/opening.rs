@@ -9,6 +9,8 @@ use crate::protocol::state::State;
 
 /// Two samples of the server's clock must agree this well, in milliseconds.
 const AGREEMENT_MS: u64 = 5000;
+/// So many pages in a row may make the time be measured anew at once.
+const MAX_DOUBTS: u32 = 2;
 
 impl Machine {
     pub(super) fn token(&mut self, found: bool) -> Vec<Effect> {
@@ -78,6 +80,22 @@ impl Machine {
         self.samples.clear();
         self.phase = Phase::SettlingClock;
         vec![Effect::SettleClock { offset, server_ms: server }]
+    }
+
+    /// The clock was set, or a page is of another time than the one that was measured: that is measured anew. A server whose times
+    /// contradict each other is no answer.
+    pub(super) fn clock_doubted(&mut self, now: u64, random: u64) -> Vec<Effect> {
+        if matches!(self.phase, Phase::Applying { .. }) {
+            self.doubts = self.doubts.saturating_add(1);
+            if self.doubts > MAX_DOUBTS {
+                self.clock_known = false;
+                self.samples.clear();
+                self.failures = self.doubts - MAX_DOUBTS - 1;
+                let message = "the server's times contradict each other".to_owned();
+                return self.rest_after(State::Error, "bad_answer".into(), message, None, now, random);
+            }
+        }
+        self.clock_unknown()
     }
 
     pub(super) fn clock_unknown(&mut self) -> Vec<Effect> {

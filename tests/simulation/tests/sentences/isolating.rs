@@ -9,7 +9,7 @@ use std::cell::Cell;
 const PUSH: &str = "/v2/push";
 const HOUR: u64 = 3_600_000;
 
-fn letters(device: &Device) -> Vec<&'static str> {
+pub fn letters(device: &Device) -> Vec<&'static str> {
     let code = |event| match event {
         Event::DeadLetter { code, .. } => Some(code),
         _ => None,

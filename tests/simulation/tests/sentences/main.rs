@@ -2,12 +2,14 @@
 
 mod adoption;
 mod adoption_sealed;
+mod ahead;
 mod apps;
 mod archive;
 mod aside;
 mod bad_input;
 mod bulk;
 mod check;
+mod circles;
 mod clocks;
 mod crashes;
 mod forged_visibility;
@@ -26,8 +28,11 @@ mod moves;
 mod named_keys;
 mod owners;
 mod protocol1;
+mod protocol1_streams;
 mod rebase;
+mod recorded;
 mod resync;
+mod retry_after;
 mod rotation;
 mod rotation_kills;
 mod schema_versions;
