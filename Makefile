@@ -9,7 +9,7 @@ help:
 	@echo 'make chaos   two browser profiles sync for three minutes while everything goes wrong'
 	@echo 'make simulate N=100000 SEED=7 KIND=rolls   run so many random schedules, or the one of a seed, of one kind'
 	@echo 'make planted-bugs   put known defects back and see that each is caught'
-	@echo 'make nightly the long runs: 200 kills, ten minutes of chaos, planted defects, fuzzing, 1,000,000 schedules, 10,000 of them twice'
+	@echo 'make nightly the long runs: 200 kills, ten minutes of chaos, planted defects, fuzzing, a second build, 1,000,000 schedules, 10,000 of them twice'
 	@echo 'make bench TOPIC=bulk-add RECORDS=1000   measure against IndexedDB and Dexie; without arguments all of it'
 	@echo 'make build   build the npm package (pkg/) and the server'
 	@echo 'make lint    check formatting, lints, types and licences'
@@ -59,6 +59,7 @@ nightly:
 	KILLS=200 CHAOS=600 scripts/test package kills chaos || status=1; \
 	scripts/planted-bugs || status=1; \
 	scripts/fuzz $(or $(FUZZ),60) || status=1; \
+	scripts/check-reproducible || status=1; \
 	scripts/simulate --count 1000000 --twice 10000 || status=1; \
 	for kind in rolls seals streams lazy deploys restore loss cut; do scripts/simulate --count 20000 --kind $$kind || status=1; done; \
 	exit $$status

@@ -1,9 +1,10 @@
-//! Answers to the engine's requests: nothing but a complete, typed answer of this protocol is believed.
+//! Answers to the engine's requests: nothing but a complete, typed answer of this protocol is believed, but for what says which
+//! protocol is spoken, and what servers of protocol 1 say.
 
 use mana_sync_engine::model::{EventId, OrderedSet};
 use mana_sync_engine::protocol::http::{NoAnswer, Response};
 use mana_sync_engine::protocol::reply::{Failure, health_answer, pull_answer, push_answer};
-use mana_sync_engine::protocol::wire::PROTOCOL;
+use mana_sync_engine::protocol::wire::{PROTOCOL, SERVICE};
 use serde_json::Value;
 
 /// What means something else than a success.
@@ -16,12 +17,18 @@ const STATUSES: [u16; 8] = [204, 400, 401, 402, 410, 413, 429, 500];
 pub fn read(text: &str) {
     let json: Option<Value> = serde_json::from_str(text).ok();
     let protocol = json.as_ref().and_then(|json| json["protocol"].as_u64());
-    let typed = protocol == Some(u64::from(PROTOCOL));
+    // What has a change that cannot be read is no JSON as a whole.
+    let is_read_in_parts = json.is_none() && text.contains("\"protocol\"");
+    let typed = protocol == Some(u64::from(PROTOCOL)) || is_read_in_parts;
+    let is_of_service = json.as_ref().is_some_and(|json| json["service"] == SERVICE);
+    let is_older = json.is_none() && text.starts_with("unsupported schemaVersion");
     let named = json.as_ref().map(named).unwrap_or_default();
     for status in [200, STATUSES[text.len() % STATUSES.len()]] {
-        believed(status, typed, &push(status, text, &named));
-        believed(status, typed, &pull(status, text));
-        believed(status, typed, &health_answer(reply(status, "application/json", text)).map(drop));
+        let is_older = is_older && status == 400;
+        believed(status, typed || is_older, &push(status, text, &named));
+        believed(status, typed || is_older, &pull(status, text));
+        let health = health_answer(reply(status, "application/json", text)).map(drop);
+        believed(status, typed || is_older || is_of_service && health.is_ok(), &health);
     }
     let html = pull_answer(reply(200, "text/html", text));
     assert!(matches!(html, Err(Failure::Later { .. })), "what does not say that it is JSON is no answer");

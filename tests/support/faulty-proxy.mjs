@@ -51,8 +51,8 @@ export class FaultyProxy {
   /**
    * From now on; what is open is cut.
    *
-   * @param {null | string | (() => string | null)} fault one of `allFaults`, null to pass everything on, or what chooses anew for
-   *   each request
+   * @param {null | string | ((path: string) => string | null)} fault one of `allFaults`, null to pass everything on, or what chooses
+   *   anew for each request
    */
   become(fault) {
     this.#next = typeof fault === 'function' ? fault : () => fault;
@@ -77,14 +77,14 @@ export class FaultyProxy {
     return unlisten(this.#server);
   }
 
-  #fault() {
-    const fault = this.#next();
+  #fault({ url }) {
+    const fault = this.#next(url);
     if (fault) this.hits.set(fault, (this.hits.get(fault) ?? 0) + 1);
     return fault;
   }
 
   async #handle(request, response) {
-    const fault = request.method === 'OPTIONS' ? null : this.#fault();
+    const fault = request.method === 'OPTIONS' ? null : this.#fault(request);
     const body = await bytesOf(request);
     if (fault === 'held') return;
     if (fault in falsehoods) return give(response, falsehood(fault, { headers: request.headers, body }));
@@ -132,7 +132,7 @@ export class FaultyProxy {
   }
 
   #upgrade(request, socket, head) {
-    if (this.#fault()) {
+    if (this.#fault(request)) {
       socket.destroy();
       return;
     }

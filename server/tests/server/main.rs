@@ -7,6 +7,7 @@ mod erasure;
 mod figures;
 mod hostile_http;
 mod identity;
+mod json_files;
 mod kill;
 mod limits;
 mod memberships;

@@ -93,6 +93,24 @@ describe('two tabs of one profile', { timeout: 300_000 }, () => {
     assert.equal(other.ear.asked, 0, 'the second one was not');
   });
 
+  it('ask_once_for_another_token_where_theirs_is_refused', async () => {
+    const tabs = [await open('a', proxy.url), await open('b', proxy.url)];
+    const asked = () => tabs.reduce((sum, { ear }) => sum + ear.asked, 0);
+    for (const { told } of tabs) assert.equal(await told('settle'), 0);
+    const before = asked();
+    let renewed = false;
+    let refused = 0;
+    proxy.become((path) => {
+      if (path === '/dev/login') renewed = true;
+      else if (!renewed) refused += 1;
+      return renewed ? null : 'forbidden';
+    });
+    await Promise.all(tabs.map(({ ear, told }) => told('add', `refused-${ear.name}`)));
+    for (const { told } of tabs) assert.equal(await told('settle'), 0, 'all is sent');
+    assert.ok(refused > 0, 'the token was refused');
+    assert.equal(asked() - before, 1);
+  });
+
   it('send_at_once_what_waits_when_they_are_hidden', async () => {
     const behind = await profile.newTab();
     const writing = await open('a');
