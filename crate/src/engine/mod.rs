@@ -101,6 +101,8 @@ pub struct Engine<S: Store, H: Host> {
     pending: Cell<usize>,
     /// When the first change may be sent that is ahead of the server's clock, by the device's.
     ahead_until: Cell<Option<u64>>,
+    /// Apps whose last push failed while others' may be taken: by protocol 1 each is sent by itself.
+    failing_apps: RefCell<OrderedSet<String>>,
     listener: RefCell<Rc<dyn Fn(Event)>>,
     on_logged: RefCell<Option<Rc<dyn Fn()>>>,
     waiters: RefCell<Vec<outbox::Waiter>>,
@@ -171,6 +173,7 @@ impl<S: Store, H: Host> Engine<S, H> {
             live: live::Live::default(),
             pending: Cell::new(pending),
             ahead_until: Cell::default(),
+            failing_apps: RefCell::default(),
             listener: RefCell::new(Rc::new(|_| {})),
             on_logged: RefCell::new(None),
             waiters: RefCell::default(),

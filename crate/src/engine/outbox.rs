@@ -23,7 +23,7 @@ use super::ports::Host;
 use super::progress;
 use super::sealing::is_envelope_text;
 use super::{Engine, keyring, oldest_logged, rows};
-use crate::model::{EventId, OrderedMap, OrderedSet, Stamp};
+use crate::model::{AppId, EventId, OrderedMap, OrderedSet, Stamp};
 use crate::probe::{Probe, hit};
 use crate::protocol::limits::{MAX_PUSH_BYTES, MAX_PUSH_CHANGES};
 use crate::protocol::machine::Part;
@@ -138,10 +138,9 @@ impl<S: Store, H: Host> Engine<S, H> {
             // The whole log: what other tabs told of their commits may have come twice into the count, or late.
             self.pending.set(changes_in(&found));
         }
-        let resend = rows.iter().any(|row| row.sent_at.is_some());
         let mut chosen = match part {
-            Some(Part::Other(tried)) => other(rows, tried),
-            _ => choose(rows, resend),
+            Some(Part::Other(tried)) => other(rows, tried, progress::of(&tx, &user).await?.by_time),
+            _ => choose(self.of_apps_that_are_taken(rows)),
         };
         if let Some(Part::First(most)) = part {
             chosen.truncate(most);
@@ -166,6 +165,30 @@ impl<S: Store, H: Host> Engine<S, H> {
         }
         self.held_back(tx, parked).await?;
         Ok(Step::Frozen(if chosen.is_empty() { Frozen::Nothing } else { Frozen::Batch(batch_of(&chosen)) }))
+    }
+
+    /// Notes whether an app's changes were taken, where each app is sent by itself.
+    pub fn note_app(&self, app: &AppId, is_taken: bool) {
+        let mut failing = self.failing_apps.borrow_mut();
+        if is_taken {
+            failing.remove(app.as_str());
+        } else {
+            failing.insert(app.to_string());
+        }
+    }
+
+    /// Forgets what was noted of apps.
+    pub fn forget_failing_apps(&self) {
+        self.failing_apps.borrow_mut().clear();
+    }
+
+    /// The rows of other apps than those whose pushes fail, or all of them where there is nothing else.
+    fn of_apps_that_are_taken(&self, mut rows: Vec<LogRow>) -> Vec<LogRow> {
+        let failing = self.failing_apps.borrow();
+        if rows.iter().any(|row| !failing.contains(&row.app_id)) {
+            rows.retain(|row| !failing.contains(&row.app_id));
+        }
+        rows
     }
 
     /// Commits, and tells those who wait for what was parked that it is not on its way any more.
@@ -424,9 +447,10 @@ fn parse_rows<R: Row>(rows: &[R]) -> Vec<LogRow> {
 }
 
 /// One row that is not the oldest, and of whose records nothing older waits: what the server makes of a change depends on
-/// what it had of the record before.
-fn other(mut rows: Vec<LogRow>, tried: u32) -> Vec<LogRow> {
+/// what it had of the record before. By protocol 1 an app is sent by itself: that another one's is taken says nothing of it.
+fn other(mut rows: Vec<LogRow>, tried: u32, by_time: bool) -> Vec<LogRow> {
     let mut seen = OrderedSet::new();
+    let oldest_app = rows.first().map(|row| row.app_id.clone());
     rows.retain(|row| {
         let records =
             row.changes.iter().map(|change| (row.app_id.clone(), change.table().to_owned(), change.id().to_owned()));
@@ -434,14 +458,16 @@ fn other(mut rows: Vec<LogRow>, tried: u32) -> Vec<LogRow> {
         let is_first = records.iter().all(|record| !seen.contains(record));
         let is_oldest = seen.is_empty();
         seen.extend(records);
-        is_oldest || is_first && row.app_id != keyring::APP
+        let is_told_by_it = !by_time || Some(&row.app_id) == oldest_app.as_ref();
+        is_oldest || is_first && is_told_by_it && row.app_id != keyring::APP
     });
     let at = rows.len().saturating_sub(1) >> tried.min(usize::BITS - 1);
     if at == 0 { Vec::new() } else { vec![rows.swap_remove(at)] }
 }
 
 /// Whole rows from the oldest on, up to the limits of a push: frozen ones only when there are any.
-fn choose(rows: Vec<LogRow>, resend: bool) -> Vec<LogRow> {
+fn choose(rows: Vec<LogRow>) -> Vec<LogRow> {
+    let resend = rows.iter().any(|row| row.sent_at.is_some());
     let (mut changes, mut bytes) = (0, 0);
     let mut chosen = Vec::new();
     for row in rows.into_iter().filter(|row| row.sent_at.is_some() == resend) {

@@ -51,6 +51,14 @@ impl Run {
         })
     }
 
+    /// When it is tried again, as is shown.
+    fn retry_at(&self) -> Option<u64> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Status(_, Some(problem)) => problem.retry_at,
+            _ => None,
+        })
+    }
+
     fn wakes_at(&self) -> Option<u64> {
         self.effects.iter().find_map(|effect| match effect {
             Effect::WakeAt(at) => Some(*at),

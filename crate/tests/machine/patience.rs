@@ -33,7 +33,10 @@ fn what_an_answer_to_a_push_asks_for_is_waited_for_whatever_fails_meanwhile() {
             } else {
                 run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
             }
-            assert!(run.wakes_at().is_some_and(|at| at >= NOW + ASKED_MS), "{status} {fails}");
+            assert!(run.retry_at().is_some_and(|at| at >= NOW + ASKED_MS), "{status} {fails}");
+            assert_eq!(run.feed(Input::Woken).has(&Effect::Pull), !fails, "{status}: others are heard, if they can be");
+            assert!(!run.has(&Effect::Freeze), "{status} {fails}");
+            run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
             assert!(run.feed(Input::SyncNow).has(&Effect::Status(State::Syncing, None)), "somebody asks");
         }
     }
@@ -48,7 +51,38 @@ fn a_token_that_is_replaced_meanwhile_does_not_cut_that_wait_short() {
     run.feed_all([Input::Pushed(patient(html(502))), Input::Pulled(html(401)), Input::Token(true)]);
     assert_eq!(run.effects, [Effect::Pull]);
     run.feed_all([Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
-    assert!(run.wakes_at().is_some_and(|at| at >= NOW + ASKED_MS));
+    assert!(run.retry_at().is_some_and(|at| at >= NOW + ASKED_MS));
+}
+
+#[test]
+fn others_are_heard_while_a_push_waits_for_its_time_which_no_failure_between_shortens() {
+    let mut run = Run::pushing();
+    let heard = || [Input::Pulled(page(false)), Input::Applied, Input::RebaseStep];
+    run.feed(Input::Pushed(patient(html(413)))).feed_all(heard());
+    let (until, wakes) = (run.retry_at().expect("a time"), run.wakes_at().expect("it wakes"));
+    assert!(wakes < NOW + ASKED_MS && until >= NOW + ASKED_MS, "{wakes} {until}");
+    for input in [Input::Timer, Input::Nudge] {
+        run.now += 10_000;
+        assert_eq!(run.feed(input).effects, [Effect::Pull], "and what is wrong stays to be seen");
+        run.feed_all(heard());
+        assert_eq!((run.shows(), run.retry_at()), (Some(State::Error), Some(until)));
+    }
+    assert_eq!(run.feed(Input::Logged).effects, [], "nothing that is written changes that");
+    run.feed_all([Input::Timer, Input::Pulled(html(500))]);
+    assert!(run.wakes_at().is_some_and(|at| at >= until), "neither does a failure");
+    run.now = until;
+    run.feed(Input::Timer);
+    assert!(!run.has(&Effect::Pull) && run.shows() == Some(State::Syncing), "then it goes out: {:?}", run.effects);
+}
+
+#[test]
+fn somebody_who_asks_for_sync_does_not_wait_and_one_who_looks_at_the_page_does() {
+    let mut run = Run::pulling();
+    run.feed(Input::Pulled(patient(html(503))));
+    assert_eq!(run.feed(Input::Woken).effects, []);
+    assert!(run.feed(Input::SyncNow).has(&Effect::Status(State::Syncing, None)));
+    run.feed_all([Input::Frozen(OrderedSet::new()), Input::Pulled(html(503))]);
+    assert!(run.feed(Input::Woken).has(&Effect::Status(State::Syncing, None)), "nobody asked to wait this time");
 }
 
 #[test]

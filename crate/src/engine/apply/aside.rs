@@ -2,7 +2,8 @@
 
 use super::super::error::Result;
 use super::super::rows;
-use crate::model::{Change, OrderedMap, json_bytes, record, words};
+use crate::model::{Change, OrderedMap, Stamp, json_bytes, record, words};
+use crate::protocol::limits::MAX_PULL_AHEAD_MS;
 use crate::store::Transaction;
 use serde_json::{Map, Value};
 
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 const MAX_QUARANTINED: usize = 1000;
 /// Most bytes of changes kept in quarantine, as JSON; the newest change stays whatever it has.
 const MAX_QUARANTINED_BYTES: usize = 10 * 1024 * 1024;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 words! {
     /// Why a change was quarantined.
@@ -79,6 +81,8 @@ record! {
         newest: Option<String> = "newest",
         /// The lowest version among those that were too new, by app.
         versions: Map<String, Value> = "versions" or Map::new(),
+        /// The day after which the first of those is due that were stamped too far ahead, in milliseconds since 1970.
+        due: Option<u64> = "due",
     }
 }
 
@@ -154,12 +158,15 @@ async fn drop_oldest<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
         reasons: Map::new(),
         newest: None,
         versions: Map::new(),
+        due: None,
     });
     for (key, row) in dropped {
         let count = sum.reasons.get(row.reason.as_str()).and_then(Value::as_u64).unwrap_or(0);
         sum.reasons.insert(row.reason.as_str().to_owned(), (count + 1).into());
-        if row.reason == Reason::SchemaTooNew {
-            sum.note_version(&row.change);
+        match row.reason {
+            Reason::SchemaTooNew => sum.note_version(&row.change),
+            Reason::ClockAhead => sum.note_due(&row.change),
+            _ => {}
         }
         sum.newest = sum.newest.max(row.change["at"].as_str().map(str::to_owned));
         rows::remove(tx, rows::QUARANTINE, key)?;
@@ -174,6 +181,17 @@ impl Dropped {
         self.versions.insert(app.to_owned(), known.map_or(version, |known| known.min(version)).into());
     }
 
+    fn note_due(&mut self, change: &Value) {
+        let Some(at) = change["at"].as_str().and_then(|at| Stamp::parse(at).ok()) else { return };
+        // Whoever stamps changes hours apart has others pull everything once a day, and no oftener.
+        let due = at.ms().saturating_sub(MAX_PULL_AHEAD_MS).div_ceil(DAY_MS).saturating_mul(DAY_MS);
+        self.due = Some(self.due.map_or(due, |known| known.min(due)));
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
     /// The apps whose changes had to go, with the lowest version of those, where `knows` says that it is known by now.
     fn known_now(&self, knows: impl Fn(&str, u32) -> bool) -> Vec<String> {
         let number = |version: &Value| version.as_u64().and_then(|version| u32::try_from(version).ok());
@@ -182,15 +200,29 @@ impl Dropped {
     }
 }
 
-/// Whether changes left quarantine for want of room that an app of this version could apply.
-pub async fn has_missed<Tx: Transaction>(tx: &Tx, user: &str, knows: impl Fn(&str, u32) -> bool) -> Result<bool> {
+/// Whether changes left quarantine for want of room that could be applied `now`, in milliseconds since 1970 by the server's
+/// clock, by an app of this version.
+pub async fn has_missed<Tx: Transaction>(
+    tx: &Tx,
+    user: &str,
+    now: u64,
+    knows: impl Fn(&str, u32) -> bool,
+) -> Result<bool> {
     let dropped: Option<Dropped> = rows::read(tx, rows::DROPPED, user).await?;
-    Ok(dropped.is_some_and(|dropped| !dropped.known_now(knows).is_empty()))
+    Ok(dropped.is_some_and(|dropped| dropped.is_due(now) || !dropped.known_now(knows).is_empty()))
 }
 
 /// Forgets that there are such changes: they will come again.
-pub async fn forget_missed<Tx: Transaction>(tx: &Tx, user: &str, knows: impl Fn(&str, u32) -> bool) -> Result<()> {
+pub async fn forget_missed<Tx: Transaction>(
+    tx: &Tx,
+    user: &str,
+    now: u64,
+    knows: impl Fn(&str, u32) -> bool,
+) -> Result<()> {
     let Some(mut dropped) = rows::read::<_, Dropped>(tx, rows::DROPPED, user).await? else { return Ok(()) };
+    if dropped.is_due(now) {
+        dropped.due = None;
+    }
     for app in dropped.known_now(knows) {
         dropped.versions.remove(&app);
     }

@@ -331,12 +331,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         let tx = self.store.begin(Mode::Read, &[ENGINE])?;
         let mut held = aside::replayable(&tx, &user).await?;
         let epoch: Option<Epoch> = rows::read(&tx, rows::CLOCK, "").await?;
-        let is_missed = aside::has_missed(&tx, &user, |app, version| self.knows(app, version)).await?;
+        let now = epoch.map_or(0, |epoch| epoch.now_ms(self.host.now_ms()));
+        let is_missed = aside::has_missed(&tx, &user, now, |app, version| self.knows(app, version)).await?;
         drop(tx);
         if is_missed {
-            self.read_missed(&user).await?;
+            self.read_missed(&user, now).await?;
         }
-        let now = epoch.map_or(0, |epoch| epoch.now_ms(self.host.now_ms()));
         let mut too_new = 0;
         held.retain(|(_, json)| match self.parse(json.clone()) {
             Ok(valid) => valid.is_none_or(|valid| is_of_our_time(&valid.change, now)),
@@ -369,11 +369,12 @@ impl<S: Store, H: Host> Engine<S, H> {
         known.any(|sync| sync.app.as_str() == app && sync.schema_version >= version)
     }
 
-    /// Has everything be pulled anew: changes that had to leave quarantine are known to this version of the app.
-    async fn read_missed(&self, user: &str) -> Result<()> {
+    /// Has everything be pulled anew: changes that had to leave quarantine are known to this version of the app, or their time
+    /// has come.
+    async fn read_missed(&self, user: &str, now: u64) -> Result<()> {
         let tx = self.store.begin(Mode::Write, &[ENGINE])?;
         self.check_lead(&tx).await?;
-        aside::forget_missed(&tx, user, |app, version| self.knows(app, version)).await?;
+        aside::forget_missed(&tx, user, now, |app, version| self.knows(app, version)).await?;
         rebase::read_again(&tx, user, epoch::fresh_id(&self.host)).await?;
         Ok(tx.commit().await?)
     }

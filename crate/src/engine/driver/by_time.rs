@@ -69,7 +69,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             return Ok(false);
         }
         let run = self.run.get();
-        let Ok(Some(speaks_by_time)) = self.ask_health().await else { return Ok(false) };
+        let Ok(Ok(speaks_by_time)) = self.ask_health().await else { return Ok(false) };
         if speaks_by_time == by_time || self.run.get() != run {
             return Ok(false);
         }
@@ -95,6 +95,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         progress::change_protocol(&tx, &user, by_time).await?;
         rebase::change_protocol(&tx, &user, by_time, epoch::fresh_id(self.engine.host())).await?;
         tx.commit().await?;
+        self.engine.forget_failing_apps();
         self.engine.renew_session();
         // What tells of news spoke the other protocol.
         self.close_connection();
@@ -102,26 +103,35 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         Ok(())
     }
 
-    /// Asks the server for its time and whether it speaks protocol 1; nothing where it gives another answer.
-    async fn ask_health(&self) -> std::result::Result<Option<bool>, NoAnswer> {
+    /// Asks the server for its time and whether it speaks protocol 1; gives the answer where it is another one.
+    async fn ask_health(&self) -> std::result::Result<std::result::Result<bool, Response>, NoAnswer> {
         let request = Request { method: Method::Get, path: "/health".into(), body: None, token: None, client: None };
         let (asked_at, since) = (self.engine.host().now_ms(), self.monotonic_ms());
         let answer = self.transport.send(request).await?;
         let known = health(&answer);
         let answered_at = self.engine.host().now_ms();
         self.spoken.time.set(known.map(|(time, _)| Heard { time, asked_at, answered_at, since }));
-        Ok(known.map(|(_, by_time)| by_time))
+        Ok(known.map(|(_, by_time)| by_time).ok_or(answer))
     }
 
-    /// The server's time, asked for where it is not known, or `anew`. Nothing where the server does not say that it speaks
-    /// protocol 1: then it is found out which one is spoken.
-    async fn heard(&self, anew: bool) -> std::result::Result<Option<Heard>, NoAnswer> {
-        let is_known = !anew && self.server_time().is_some();
-        if is_known || self.ask_health().await? == Some(true) {
-            return Ok(self.spoken.time.get());
+    /// The server's time, asked for where it is not known, or `anew`. Where the server does not say that it speaks protocol 1,
+    /// the answer that says why not, and then it is found out which one is spoken.
+    async fn heard(&self, anew: bool) -> std::result::Result<std::result::Result<Heard, Response>, NoAnswer> {
+        if let Some(heard) = self.spoken.time.get().filter(|_| !anew && self.server_time().is_some()) {
+            return Ok(Ok(heard));
+        }
+        match self.ask_health().await? {
+            // It says when to come back, or what is wrong; and nothing of the protocol.
+            Err(answer) if is_refusal(answer.status) => return Ok(Err(answer)),
+            Ok(true) => {
+                if let Some(heard) = self.spoken.time.get() {
+                    return Ok(Ok(heard));
+                }
+            }
+            Ok(false) | Err(_) => {}
         }
         self.spoken.confirmed.set(false);
-        Ok(None)
+        Ok(Err(nothing_said()))
     }
 
     /// The server's time, where it was learnt a short while ago. A device that slept, or whose clock was set, knows nothing of it.
@@ -142,7 +152,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Pushes app by app. A server that has half of it is sent all of it again, which merging leaves without effect. It takes
     /// stamps of any time; so what is ahead of it is held back here, as a server of protocol 2 would refuse it.
     pub(super) async fn push_by_time(&self, request: PushRequest) -> Answer {
-        let Some(Heard { time, .. }) = self.heard(false).await? else { return Ok(nothing_said()) };
+        let time = match self.heard(false).await? {
+            Ok(heard) => heard.time,
+            Err(answer) => return Ok(answer),
+        };
         let now = self.server_time().unwrap_or(time);
         let read = |change| Change::parse(change).map_err(|malformed| NoAnswer(malformed.to_string()));
         let changes = request.changes.into_iter().map(read).collect::<std::result::Result<Vec<_>, _>>()?;
@@ -171,8 +184,12 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             if self.run.get() != run {
                 return Err(NoAnswer("sync was stopped".to_owned()));
             }
-            if timed_page(&answer).is_some() {
+            let is_taken = timed_page(&answer).is_some();
+            self.engine.note_app(app, is_taken);
+            if is_taken {
                 self.spoken.taken.borrow_mut().extend(changes.iter().map(|change| change.event_id.clone()));
+            } else if is_of_all(&answer) {
+                return Ok(Some(answer));
             } else {
                 failed = failed.or(Some(answer));
             }
@@ -183,8 +200,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// What is new, as a page: of the first table, in the order of the run, that has anything.
     pub(super) async fn pull_by_time(self: &Rc<Self>, request: PullRequest) -> Answer {
         let mut cursor = TimeCursor::read(request.cursor.as_deref());
-        let heard = self.heard(cursor.is_at_rest()).await?;
-        let Some(Heard { time: now, asked_at, answered_at, .. }) = heard else { return Ok(nothing_said()) };
+        let Heard { time: now, asked_at, answered_at, .. } = match self.heard(cursor.is_at_rest()).await? {
+            Ok(heard) => heard,
+            Err(answer) => return Ok(answer),
+        };
         self.exchange.set((asked_at, answered_at));
         if cursor.is_at_rest() {
             let config = self.engine.config();
@@ -250,8 +269,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             cursor.read_table(app, table, page.until);
             return Ok(Ok(page.changes));
         }
-        if page.until <= since {
-            // Only what is newer was asked for: from there it would never go on.
+        if page.until <= since || page.changes.is_empty() {
+            // Only what is newer was asked for, and there is to be more of it: from there it would never go on.
             return Ok(Err(nothing_said()));
         }
         if let Some(next) = since.next_page(page.until) {
@@ -315,8 +334,13 @@ fn is_refusal(status: u16) -> bool {
     matches!(status, 401 | 402 | 408 | 429) || status >= 500
 }
 
+/// Whether a failure is none of the app's alone, or says when to come back: others are not asked after it.
+fn is_of_all(answer: &Response) -> bool {
+    matches!(answer.status, 401 | 402 | 408 | 429 | 503) || answer.retry_after_ms.is_some()
+}
+
 /// An answer that says nothing.
-fn nothing_said() -> Response {
+pub(super) fn nothing_said() -> Response {
     Response { status: 200, content_type: String::new(), retry_after_ms: None, body: String::new() }
 }
 

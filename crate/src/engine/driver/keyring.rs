@@ -2,10 +2,11 @@
 //! key only because the newest was not known yet.
 
 use super::Driver;
+use super::by_time::nothing_said;
 use crate::engine::error::Kind;
 use crate::engine::ports::{Host, Transport};
 use crate::engine::progress;
-use crate::model::ClientId;
+use crate::model::{ClientId, OrderedSet};
 use crate::protocol::limits::MAX_PAGE;
 use crate::protocol::machine::Input;
 use crate::protocol::reply::pull_answer;
@@ -35,6 +36,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let Some(keyring) = self.engine.config().keyring() else { return Ok(false) };
         let failed = |error| super::storage_failed(&error);
         let (mut cursor, run, mut is_new) = (None, self.run.get(), false);
+        let mut met = OrderedSet::new();
         loop {
             let by_time = progress::current(&self.engine).await.map_err(failed)?.by_time;
             let request = PullRequest {
@@ -57,6 +59,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             is_new |= self.engine.learn_keys(&answer.changes).await.map_err(failed)?;
             if !answer.has_more {
                 return Ok(is_new);
+            }
+            if !met.insert(answer.cursor.clone()) {
+                // Its pages lead in a circle: it is asked again later.
+                return Err(Input::Pulled(Ok(nothing_said())));
             }
             cursor = Some(answer.cursor);
         }

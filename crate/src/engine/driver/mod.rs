@@ -122,10 +122,10 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         self.feed(Input::Nudge);
     }
 
-    /// Ends every wait: the network is back, or the tab is looked at again.
+    /// Ends every wait that the server did not ask for: the network is back, or the tab is looked at again.
     pub fn hurry(self: &Rc<Self>) {
         self.forgive_connections();
-        self.feed(Input::SyncNow);
+        self.feed(Input::Woken);
     }
 
     /// Looks whether there is something to push of which no tab told: one that died right after its commit.

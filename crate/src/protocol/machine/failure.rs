@@ -74,13 +74,21 @@ impl Machine {
         now: u64,
         random: u64,
     ) -> Vec<Effect> {
+        let at = self.rest(retry_after_ms, now, random);
+        vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
+    }
+
+    /// Rests after a failure; gives until when.
+    pub(super) fn rest(&mut self, retry_after_ms: Option<u64>, now: u64, random: u64) -> u64 {
         self.pause_isolating();
-        // A wait that an answer to this round's push asked for is no shorter because something else failed since.
-        let owed = self.refused.take().and_then(|refused| refused.retry_after_ms);
+        // A wait that an answer to a push asked for is no shorter because something else failed since.
+        let owed = self.refused.take().and_then(|refused| refused.owed_ms(now));
+        let asked = retry_after_ms.max(owed);
         self.failures += 1;
         self.phase = Phase::Resting { failed: true };
-        let at = now + wait_ms(self.failures, retry_after_ms.max(owed), random);
-        vec![Effect::Status(shown, Some(Problem { code, message, retry_at: Some(at) })), Effect::WakeAt(at)]
+        let at = now + wait_ms(self.failures, asked, random);
+        self.not_before = if asked.is_some() { at } else { 0 };
+        at
     }
 
     pub(super) fn block(&mut self, shown: State, code: &str, message: &str) -> Vec<Effect> {

@@ -15,6 +15,8 @@ pub enum Input {
     Stop,
     /// Push and pull now, whatever timers say.
     SyncNow,
+    /// The network is back, or the page is looked at: the same, but not before the time that the server named.
+    Woken,
     /// A local write was logged.
     Logged,
     /// The server, the network or another tab hints that there is news.

@@ -95,6 +95,8 @@ pub struct Machine {
     /// A full pull was begun, and no page of it has come.
     began_anew: bool,
     pages: Pages,
+    /// Until then the server asked to be left alone, in milliseconds since 1970; somebody who asks for sync goes before that.
+    not_before: u64,
     /// Why the last push or pull was not answered as it should be.
     failed_with: Option<String>,
 }
@@ -122,6 +124,7 @@ impl Default for Machine {
             came_back: false,
             began_anew: false,
             pages: Pages::default(),
+            not_before: 0,
             failed_with: None,
         }
     }
@@ -133,10 +136,12 @@ impl Machine {
         match input {
             Input::Stop => self.stop(),
             _ if self.phase == Phase::Stopped && !matches!(input, Input::Start) => Vec::new(),
-            Input::Start | Input::SyncNow => self.urge(),
+            Input::Start | Input::SyncNow => self.urge(now),
+            Input::Woken if matches!(self.phase, Phase::Resting { .. }) && now < self.not_before => self.hint(now, 0),
+            Input::Woken => self.urge(now),
             Input::Logged => self.hint(now, DEBOUNCE_MS),
             Input::Nudge => self.hint(now, 0),
-            Input::Timer => self.timer(),
+            Input::Timer => self.timer(now),
             Input::Token(found) => self.token(found),
             Input::TokenRefused => self.doubt_token(now),
             Input::TokenFailed(message) => self.token_failed(message, now, random),
@@ -166,9 +171,10 @@ impl Machine {
     }
 
     /// Start and `syncNow` cut every wait short.
-    fn urge(&mut self) -> Vec<Effect> {
+    fn urge(&mut self, now: u64) -> Vec<Effect> {
+        self.release_push(true, now);
         match self.phase {
-            Phase::Stopped | Phase::Resting { .. } | Phase::Blocked => self.begin(),
+            Phase::Stopped | Phase::Resting { .. } | Phase::Blocked => self.begin(now),
             _ => {
                 hit(Probe::LoopUrgedBusy);
                 self.urged = true;
@@ -179,9 +185,9 @@ impl Machine {
 
     fn hint(&mut self, now: u64, delay: u64) -> Vec<Effect> {
         match self.phase {
-            Phase::Resting { failed: false } if delay == 0 => {
+            Phase::Resting { failed } if delay == 0 && (!failed || self.is_held()) => {
                 hit(Probe::LoopHint);
-                self.begin()
+                self.begin(now)
             }
             Phase::Resting { failed: false } => {
                 if self.waiting_since.is_some() {
@@ -202,14 +208,15 @@ impl Machine {
         }
     }
 
-    fn timer(&mut self) -> Vec<Effect> {
+    fn timer(&mut self, now: u64) -> Vec<Effect> {
         match self.phase {
-            Phase::Resting { .. } => self.begin(),
+            Phase::Resting { .. } => self.begin(now),
             _ => Vec::new(),
         }
     }
 
-    fn begin(&mut self) -> Vec<Effect> {
+    fn begin(&mut self, now: u64) -> Vec<Effect> {
+        self.release_push(false, now);
         self.again = false;
         self.urged = false;
         self.pushes = 0;
@@ -217,9 +224,9 @@ impl Machine {
         self.pages.begin();
         self.waiting_since = None;
         self.drop_doubted_token();
-        let mut effects = vec![Effect::Status(State::Syncing, None)];
-        effects.extend(self.next_exchange());
-        effects
+        // Why nothing is pushed stays to be seen while others are heard.
+        let shown = (!self.is_held()).then_some(Effect::Status(State::Syncing, None));
+        shown.into_iter().chain(self.next_exchange()).collect()
     }
 
     fn next_exchange(&mut self) -> Vec<Effect> {
@@ -395,7 +402,7 @@ impl Machine {
             }
             Phase::Ending if self.urged => {
                 hit(Probe::LoopRoundAgain);
-                self.begin()
+                self.begin(now)
             }
             Phase::Ending => {
                 hit(Probe::LoopSynced);

@@ -1,7 +1,7 @@
 //! A push that was not taken: others are heard first, then it is waited, for as long as the answer asked for at least.
 
-use super::messages::Effect;
-use super::{Machine, Phase};
+use super::messages::{Effect, Problem};
+use super::{Machine, POLL_MS, Phase};
 use crate::probe::{Probe, hit};
 use crate::protocol::reply::Failure;
 use crate::protocol::state::State;
@@ -13,6 +13,8 @@ pub struct Refused {
     message: String,
     /// How long the answer asks to wait, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// Until when nothing is pushed, by the device's clock, in milliseconds since 1970; set once the round has ended.
+    until: Option<u64>,
 }
 
 impl Refused {
@@ -26,7 +28,12 @@ impl Refused {
                 return None;
             }
         };
-        Some(Self { code, message, retry_after_ms: failure.retry_after_ms() })
+        Some(Self { code, message, retry_after_ms: failure.retry_after_ms(), until: None })
+    }
+
+    /// How long the answer asks to wait from now on, in milliseconds.
+    pub fn owed_ms(&self, now: u64) -> Option<u64> {
+        self.until.map(|until| until.saturating_sub(now)).or(self.retry_after_ms)
     }
 }
 
@@ -64,13 +71,38 @@ impl Machine {
         self.refused.as_ref().is_some_and(|refused| refused.retry_after_ms.is_some())
     }
 
+    /// Whether a push waits for its time, after the round in which it was refused.
+    pub(super) fn is_held(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.until.is_some())
+    }
+
+    /// Lets a push go out again: its time has come, or it is `asked` for.
+    pub(super) fn release_push(&mut self, asked: bool, now: u64) {
+        if self.is_held() && (asked || self.refused.as_ref().and_then(|refused| refused.owed_ms(now)) == Some(0)) {
+            self.refused = None;
+        }
+    }
+
+    /// Waits for the next push, and hears of others meanwhile where that was asked for as a time.
     pub(super) fn rest_refused(&mut self, now: u64, random: u64) -> Vec<Effect> {
-        let Some(Refused { code, message, retry_after_ms }) = self.refused.take() else { return Vec::new() };
-        self.failures = self.refusals.saturating_sub(1);
-        // The push that failed has said already whether what is known of its fault stays known.
-        let known = self.isolating.take();
-        let effects = self.rest_after(State::Error, code, message, retry_after_ms, now, random);
-        self.isolating = known;
-        effects
+        let Some(mut refused) = self.refused.take() else { return Vec::new() };
+        let at = refused.until.filter(|until| *until > now).unwrap_or_else(|| {
+            self.failures = self.refusals.saturating_sub(1);
+            // The push that failed has said already whether what is known of its fault stays known.
+            let known = self.isolating.take();
+            let at = self.rest(refused.retry_after_ms, now, random);
+            self.isolating = known;
+            at
+        });
+        self.phase = Phase::Resting { failed: true };
+        let Refused { code, message, .. } = refused.clone();
+        let problem = Problem { code, message, retry_at: Some(at) };
+        let shown = Effect::Status(State::Error, Some(problem));
+        if refused.retry_after_ms.is_none() {
+            return vec![shown, Effect::WakeAt(at)];
+        }
+        refused.until = Some(at);
+        self.refused = Some(refused);
+        vec![shown, Effect::WakeAt(at.min(now + POLL_MS))]
     }
 }

@@ -63,7 +63,7 @@ fn inputs() -> impl Strategy<Value = Input> {
     let settled = prop::sample::select(vec![SettledAs::Done, SettledAs::Again, SettledAs::UpdateRequired]);
     prop_oneof![
         20 => prop::sample::select(vec![Input::Nudge, Input::Nudge, Input::Nudge, Input::Logged]),
-        4 => prop::sample::select(vec![Input::Start, Input::SyncNow, Input::Logged, Input::Nudge, Input::Timer]),
+        4 => prop::sample::select(vec![Input::Start, Input::SyncNow, Input::Woken, Input::Logged, Input::Nudge, Input::Timer]),
         1 => prop::sample::select(vec![Input::Stop, Input::ClockUnknown, Input::TokenRefused, Input::TokenFailed(String::new())]),
         4 => prop::bool::weighted(0.9).prop_map(Input::Token),
         4 => (answers(), 0..2 * NOW).prop_map(|(answer, asked_at)| Input::Time(answer, asked_at)),

@@ -13,7 +13,7 @@ fn exported_at() -> Stamp {
     Stamp::parse("2027-01-01T00:00:00.000000Z").expect("a stamp")
 }
 
-fn merge() -> Import {
+pub fn merge() -> Import {
     Import { exported_at: Some(exported_at()), ..Import::default() }
 }
 
@@ -29,7 +29,7 @@ fn counts(page: &ImportPage) -> [usize; 5] {
     [page.new, page.changed, page.unchanged, page.deleted, page.left.len()]
 }
 
-fn export(device: &Device, table: &str) -> Vec<Value> {
+pub fn export(device: &Device, table: &str) -> Vec<Value> {
     let (rows, unreadable) = device.export(table, &[]).expect("exported");
     assert_eq!(unreadable, 0);
     rows
@@ -50,7 +50,7 @@ fn filled() -> World {
 }
 
 /// Another person with two devices, and no space that is shared.
-fn of_bob() -> World {
+pub fn of_bob() -> World {
     let spaces = vec![space("bobs", "personal")];
     let world =
         World::with(2, vec![Setup { spaces: spaces.clone(), ..Setup { user: Some("bob".into()), ..setup() } }; 2]);

@@ -6,6 +6,8 @@ use mana_sync_engine::engine::{Applied, Event, Page, Reason};
 use mana_sync_engine::model::{EventId, Scope, Stamp};
 use serde_json::{Value, json};
 
+const DAY_MS: u64 = 86_400_000;
+
 fn event(n: u64) -> EventId {
     EventId::from_parts(n, &[9; 10])
 }
@@ -129,6 +131,31 @@ fn a_change_from_the_future_waits_until_its_time_has_come() {
     assert_eq!(device.stored("tasks", "u")["title"], "More than a day ahead");
     assert_eq!((device.engine_rows("quarantine").len(), device.engine_rows("parked").len()), (0, 0));
     assert_eq!(quarantined(&device.take_events()), [], "nothing was put aside again");
+}
+
+#[test]
+fn changes_from_the_future_that_made_room_come_once_their_time_has_come() {
+    let mut world = World::new(7);
+    world.server.keep_times();
+    world.server.set_protocol_1(true);
+    world.add(Setup::of("ada")).open();
+    let device = &world.devices[0];
+    world.pass(60_000);
+    let at = |n: u64| Stamp::at_ms(world.executor.now() + 2 * DAY_MS + n).to_string();
+    let insert = |n: u64| {
+        json!({ "table": "tasks", "id": format!("t{n}"), "op": "insert", "spaceId": "_personal:ada",
+            "data": { "title": "From a clock two days ahead", "updatedAt": at(n) } })
+    };
+    super::ahead::push(&world, &(0..1_020).map(insert).collect::<Vec<_>>());
+    world.pass(5 * 60_000);
+    let quarantine = device.quarantine();
+    assert!(matches!(quarantine[..], [(Reason::ClockAhead, 1_000, 20..)]), "{quarantine:?}");
+    assert_eq!(device.rows("tasks").len(), 0);
+    let before = device.line.requests_to("/sync") + device.line.requests_to("/sync/pull");
+    world.pass(3 * DAY_MS);
+    assert_eq!(device.rows("tasks").len(), 1_020, "also those for which there was no room");
+    let asked = device.line.requests_to("/sync") + device.line.requests_to("/sync/pull") - before;
+    assert!(asked < 3 * 24 * 125, "asked {asked} times in three days");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Pages that never come to an end: what is said of them, how often they are asked for, and that it goes on once they do.
 
 use super::ahead::push;
+use super::sealed;
 use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::engine::{Event, State};
@@ -117,6 +118,33 @@ fn more_rows_of_one_time_than_a_server_of_protocol_1_gives_are_stepped_over_and_
 }
 
 #[test]
+fn a_keyring_whose_pages_lead_in_a_circle_is_a_bad_answer() {
+    for stops in [1, 2, 5] {
+        let mut world = sealed::world();
+        world.devices[0].rotate(8).expect("rotated");
+        world.converge("ada");
+        let key = world.server.keyring("ada")[0].to_json();
+        let (turn, clock) = (Cell::new(0), world.executor.clone());
+        world.add(sealed::setup());
+        let device = &world.devices[2];
+        device.line.stop(move |request: &Request| {
+            let is_keyring =
+                request.path == "/v2/pull" && request.body.as_ref().is_some_and(|body| !body.contains("todo"));
+            turn.set(turn.get() + usize::from(is_keyring));
+            is_keyring.then(|| Ok(page(&key, &format!("stop {}", turn.get() % stops), clock.now())))
+        });
+        device.open();
+        world.pass(HOUR_MS);
+        let asked = device.line.requests_to("/v2/pull");
+        assert!((20..2000).contains(&asked), "asked {asked} times in an hour");
+        assert_eq!(shown(device), (State::Error, Some("bad_answer".to_owned())));
+        device.line.stop(|_| None);
+        world.pass(2 * 60_000);
+        assert_eq!(shown(device), (State::Synced, None));
+    }
+}
+
+#[test]
 fn a_server_of_protocol_1_that_promises_more_for_ever_is_a_bad_answer() {
     let mut world = World::new(7);
     world.server.keep_times();
@@ -124,13 +152,17 @@ fn a_server_of_protocol_1_that_promises_more_for_ever_is_a_bad_answer() {
     world.add(Setup::of("ada")).open();
     let device = &world.devices[0];
     world.pass(60_000);
-    // Below what was asked for, or always the same.
-    for until in ["2020-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.000000Z"] {
-        let row = json!({ "table": "tasks", "id": "t", "op": "insert", "data": { "title": "Milk" } });
-        let all = json!({ "serverChanges": [row], "conflicts": [], "syncedUntil": until, "hasMore": true }).to_string();
+    let row = json!({ "table": "tasks", "id": "t", "op": "insert", "data": { "title": "Milk" } });
+    // Below what was asked for; always the same; ever later, and nothing there.
+    for (until, rows) in [("2020-01-01", vec![row.clone()]), ("2026-01-01", vec![row]), ("2026-01-02", vec![])] {
+        let (turn, is_later, clock) = (Cell::new(0), rows.is_empty(), world.executor.clone());
         device.line.stop(move |request: &Request| {
+            turn.set(turn.get() + 1);
+            let later = Stamp::at_ms(clock.now() + turn.get()).to_string();
+            let until = if is_later { later } else { format!("{until}T00:00:00.000000Z") };
+            let all = json!({ "serverChanges": rows, "conflicts": [], "syncedUntil": until, "hasMore": true });
             let (status, content_type) = (200, "application/json".to_owned());
-            let answer = Response { status, content_type, retry_after_ms: None, body: all.clone() };
+            let answer = Response { status, content_type, retry_after_ms: None, body: all.to_string() };
             request.path.starts_with("/sync/").then_some(Ok(answer))
         });
         let before = device.line.requests_to("/sync/pull");

@@ -5,6 +5,7 @@ mod adoption_sealed;
 mod ahead;
 mod apps;
 mod archive;
+mod archive_kills;
 mod aside;
 mod bad_input;
 mod bulk;

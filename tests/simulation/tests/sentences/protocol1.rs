@@ -1,5 +1,6 @@
 //! A server of protocol 1, with each of its faults; and a server that is rolled back to it, and forward again.
 
+use super::isolating::letters;
 use super::sealed::{self, space};
 use mana_simulation::{Fault, Setup, World};
 use mana_sync_engine::engine::State;
@@ -163,6 +164,64 @@ fn an_app_that_fails_alone_does_not_have_the_others_stored_again_and_again() {
     phone.line.stop(|_| None);
     world.pass(HOUR_MS);
     assert_eq!((laptop.rows("settings").len(), phone.unsent_count()), (1, 0));
+}
+
+#[test]
+fn an_app_whose_pushes_all_fail_loses_nothing_though_others_are_taken() {
+    for status in [500, 413, 422] {
+        let setup = Setup { apps: vec!["settings"], ..Setup::of("ada") };
+        let world = world(vec![setup; 2], true);
+        let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
+        phone.line.stop(move |request| {
+            let is_push = request.body.as_ref().is_some_and(|body| body.contains("\"op\""));
+            let failed = Response { status, content_type: String::new(), retry_after_ms: None, body: String::new() };
+            (is_push && request.path == "/sync/settings").then_some(Ok(failed))
+        });
+        phone.add("settings", json!({ "id": "theme", "dark": true })).expect("added");
+        for n in 0..20 {
+            phone.add("tasks", task(&format!("t{n}"), "Milk")).expect("added");
+            world.pass(5 * 60_000);
+        }
+        assert!(letters(phone).is_empty(), "{status}: nothing says that the change is at fault");
+        assert_eq!(laptop.rows("tasks").len(), 20, "{status}: what the server takes is there");
+        phone.line.stop(|_| None);
+        world.pass(HOUR_MS);
+        assert_eq!((laptop.rows("settings").len(), phone.unsent_count()), (1, 0), "{status}");
+    }
+}
+
+#[test]
+fn the_time_to_come_back_at_is_kept_whatever_of_the_server_says_it() {
+    for paths in [vec!["/health"], vec!["/health", "/sync"], vec!["/sync"]] {
+        let setup = Setup { apps: vec!["settings"], ..Setup::of("ada") };
+        let world = world(vec![setup], true);
+        let device = &world.devices[0];
+        world.pass(60_000);
+        let asked =
+            || ["/health", "/sync", "/sync/pull"].map(|path| device.line.requests_to(path)).iter().sum::<usize>();
+        let stopped = paths.clone();
+        device.line.stop(move |request| {
+            let busy = Response {
+                status: 503,
+                content_type: String::new(),
+                retry_after_ms: Some(10 * 60_000),
+                body: String::new(),
+            };
+            stopped.iter().any(|path| request.path.starts_with(path)).then_some(Ok(busy))
+        });
+        device.add("tasks", task("t", "Milk")).expect("added");
+        device.add("settings", json!({ "id": "theme", "dark": true })).expect("added");
+        world.pass(60_000);
+        let before = asked();
+        world.pass(HOUR_MS);
+        assert!((4..=14).contains(&(asked() - before)), "{paths:?}: asked {} times in an hour", asked() - before);
+        let status = device.session().status();
+        let code = status.trouble.map(|trouble| trouble.code);
+        assert_eq!((status.state, code.as_deref()), (State::Error, Some("busy")), "{paths:?}");
+        device.line.stop(|_| None);
+        world.pass(11 * 60_000);
+        assert_eq!(device.unsent_count(), 0, "{paths:?}");
+    }
 }
 
 #[test]
@@ -423,6 +482,8 @@ fn a_stream_nudges_and_what_it_says_is_not_applied() {
     world.pass(2_000);
     assert_eq!(titles(&world, 1), ["Milk"], "long before the next poll");
     assert!(laptop.line.requests_to("/sync") < before + 10, "and without a storm");
+    let unread = [laptop.engine_rows("quarantine"), laptop.engine_rows("parked")].concat();
+    assert_eq!(unread, Vec::<Value>::new(), "what it says itself is left alone");
     world.pass(HOUR_MS);
     assert_eq!(laptop.line.connections.streams(), 1, "heartbeats keep it open");
     world.server.set_protocol_1(false);
