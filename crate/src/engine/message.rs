@@ -25,6 +25,8 @@ pub enum Message {
     StatusWanted,
     /// An app was asked for: the leader is to pull it.
     AppAsked,
+    /// The network is back, or a tab is shown or hidden: the leader is not to wait.
+    Woken,
     /// The leader is to sync now.
     SyncNow(String),
     /// It has, or why not.
@@ -88,6 +90,7 @@ fn read(mut fields: Fields) -> Result<Option<Message>, &'static str> {
         "leading" => Message::Leading(fields.take("user")?, fields.take("generation")?),
         "status-wanted" => Message::StatusWanted,
         "app-asked" => Message::AppAsked,
+        "woken" => Message::Woken,
         "sync-now" => Message::SyncNow(fields.take("id")?),
         "vault-key" => Message::VaultKey(fields.take("user")?, fields.take("key")?),
         "vault-key-wanted" => Message::VaultKeyWanted(fields.take("user")?),
@@ -138,6 +141,7 @@ impl Message {
             }
             Self::StatusWanted => named("status-wanted"),
             Self::AppAsked => named("app-asked"),
+            Self::Woken => named("woken"),
             Self::SyncNow(id) => named("sync-now").with("id", id),
             Self::SyncDone(id, error) => named("sync-done").with("id", id).with_any("error", error.into()),
             Self::Keyring => named("keyring"),
@@ -224,6 +228,7 @@ mod tests {
             Message::Leading("ada".into(), u64::MAX),
             Message::StatusWanted,
             Message::AppAsked,
+            Message::Woken,
             Message::SyncNow("id".into()),
             Message::SyncDone("id".into(), Some("why".into())),
             Message::SyncDone("id".into(), None),

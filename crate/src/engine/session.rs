@@ -175,10 +175,13 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
         answer
     }
 
-    /// The network is back, or the page is about to be hidden: do not wait.
+    /// The network is back, or the page is shown or about to be hidden: do not wait. The leading tab may be one that nobody sees
+    /// and whose timers are slow.
     pub fn hurry(&self) {
-        if let Some(driver) = self.running() {
-            driver.hurry();
+        match self.running() {
+            Some(driver) => driver.hurry(),
+            None if self.wanted.get() => self.post(Message::Woken),
+            None => {}
         }
     }
 
@@ -271,6 +274,11 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
             Some(Message::AppAsked) => {
                 if let Some(driver) = self.running() {
                     driver.nudge();
+                }
+            }
+            Some(Message::Woken) => {
+                if let Some(driver) = self.running() {
+                    driver.hurry();
                 }
             }
             Some(Message::SyncNow(id)) => self.sync_for(id),

@@ -27,13 +27,37 @@ fn ids(device: &Device) -> Vec<String> {
     device.rows("tasks").iter().filter_map(|row| Some(row["id"].as_str()?.to_owned())).collect()
 }
 
-/// Whether a tab of the first device exchanges with the server when it is asked to.
+/// Whether a tab of the first device exchanges with the server when it is asked to, and no other one runs.
 fn is_leading(world: &World, tab: usize) -> bool {
+    let device = &world.devices[0];
+    let others: Vec<u64> =
+        [0, 1].into_iter().filter(|one| *one != tab).filter_map(|one| device.owner_at(one)).collect();
+    others.iter().for_each(|other| world.executor.freeze(*other));
+    let asked = asks_when_woken(world, tab);
+    others.iter().for_each(|other| world.executor.thaw(*other));
+    asked
+}
+
+/// Whether the first device exchanges with the server when one of its tabs is shown or hidden.
+fn asks_when_woken(world: &World, tab: usize) -> bool {
     let device = &world.devices[0];
     let before = device.line.requests_to("/v2/pull");
     device.session_at(tab).expect("it is open").hurry();
     world.pass(200);
     device.line.requests_to("/v2/pull") > before
+}
+
+#[test]
+fn a_tab_that_follows_and_is_shown_wakes_the_one_that_leads() {
+    let world = with_two_tabs();
+    let device = &world.devices[0];
+    assert!(is_leading(&world, 0) && !is_leading(&world, 1));
+    for tab in [0, 1] {
+        device.line.set_online(false);
+        world.pass(10 * 60_000);
+        device.line.set_online(true);
+        assert!(asks_when_woken(&world, tab), "{tab}: before its next attempt");
+    }
 }
 
 #[test]
