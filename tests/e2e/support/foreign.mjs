@@ -6,7 +6,9 @@ import { Phone } from '../../support/phone.mjs';
 export async function newerTasks(server, count, user = 'alice') {
   const device = new Phone(server, 'todo', ['tasks'], undefined, user);
   const task = (_, n) => device.change('insert', 'tasks', `newer-${n}-${randomUUID()}`, { title: `Newer ${n}` });
-  await device.push(Array.from({ length: count }, task).map((change) => ({ ...change, schemaVersion: 9 })));
+  const changes = Array.from({ length: count }, task).map((change) => ({ ...change, schemaVersion: 9 }));
+  // A push has at most 1,000.
+  for (let at = 0; at < count; at += 500) await device.push(changes.slice(at, at + 500));
 }
 
 /** What no server that works would let through. */
@@ -14,23 +16,27 @@ export const foreignChanges = [
   insert('from-the-future', { at: '2099-01-01T00:00:00.000000Z' }),
   insert('of-a-part-that-is-not-here', { table: 'attic' }),
   { eventId: randomUUID(), nonsense: true },
+  insert('here-already', { spaceId: 'a-list-of-somebody' }),
 ];
+
+/** What comes before them and can be applied. */
+const applied = insert('here-already', {});
 
 /** Has the server answer a profile's pulls with those changes, too. */
 export async function withForeignChanges(context) {
   await context.route('**/v2/pull', async (route) => {
     const response = await route.fetch();
     const answer = await response.json();
-    await route.fulfill({ response, json: { ...answer, changes: [...answer.changes, ...foreignChanges] } });
+    await route.fulfill({ response, json: { ...answer, changes: [...answer.changes, applied, ...foreignChanges] } });
   });
 }
 
-function insert(id, { table = 'tasks', at = new Date().toISOString() }) {
+function insert(id, { table = 'tasks', at = new Date().toISOString(), spaceId = '_personal:alice' }) {
   const frame = { eventId: randomUUID(), app: 'todo', schemaVersion: 1, table, id, op: 'insert', at };
   return {
     ...frame,
     data: { title: 'Foreign' },
-    spaceId: '_personal:alice',
+    spaceId,
     visibility: 'space',
     origin: 'user',
     userId: 'alice',

@@ -33,6 +33,17 @@ describe('what came and cannot be applied', { timeout: 120_000 }, () => {
     bob.assertQuiet();
   });
 
+  it('is_told_beside_what_found_no_room', async () => {
+    const carol = await world.device();
+    await carol.signIn('Carol');
+    await newerTasks(world.server, 1002, 'carol');
+    await carol.syncNow();
+    const waiting = await openPanel(carol);
+    await waiting.getByText('1,000 changes from other devices wait here', { exact: true }).waitFor();
+    await saysOf(waiting, 'schema_too_new', /^1,002 are of a newer .* 2 found no room here: .* read again\.$/);
+    carol.assertQuiet();
+  });
+
   it('is_told_by_each_reason', async () => {
     const alice = await world.device({ watch: withForeignChanges });
     await alice.signIn('Alice');
@@ -44,6 +55,7 @@ describe('what came and cannot be applied', { timeout: 120_000 }, () => {
     await saysOf(waiting, 'schema_too_new', /^1 is of a newer version of this app\. Reload/);
     await saysOf(waiting, 'unknown_table', /^1 is of a part of the app that this version does not have\. Reload/);
     await saysOf(waiting, 'clock_ahead', /^1 is dated in the future, .* Correct that device’s date and time/);
+    await saysOf(waiting, 'space_mismatch', /^1 is of a task that is in another list here\. .* Report this\./);
     await saysOf(waiting, 'malformed', /^1 is damaged and cannot be read\. .* Report this\./);
     alice.assertQuiet();
   });
