@@ -57,6 +57,7 @@ export interface Description {
 export interface RawManifest {
   readonly formatVersion: 2;
   readonly schemaVersion: number;
+  readonly appSchemaVersions?: Readonly<Record<string, number>>;
   readonly producedBy: string;
   readonly exportedAt: string;
   readonly userId: string;

@@ -80,7 +80,7 @@ export interface ArchiveInfo {
   readonly userId: string;
   /** The apps whose records it has; `null`: all. */
   readonly appIds: readonly string[] | null;
-  /** The version of the app's data. */
+  /** The version of the database that it was written from. */
   readonly schemaVersion: number;
   /** How many records of each table it says that it has. */
   readonly rowCounts: Readonly<Record<string, number>>;

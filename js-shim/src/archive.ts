@@ -13,6 +13,7 @@ import type {
   ImportResult,
   MissingValue,
 } from './archive-types.js';
+import { appVersions, checkVersions, versionIn } from './archive-versions.js';
 import { functionArgument, optionsArgument, textArgument, textsArgument, wordArgument } from './arguments.js';
 import type { Connection } from './connection.js';
 import { invalidArgument, ManaError } from './errors.js';
@@ -50,7 +51,7 @@ export class EngineArchives implements Archives {
     return withJob(signal, async (ask) => {
       await this.#ensure(apps);
       const counts = await this.#counts(user, tables, named);
-      const manifest = this.#manifest(appIds && apps, counts);
+      const manifest = this.#manifest(apps, appIds !== undefined, counts);
       signal?.throwIfAborted();
       const random = crypto.getRandomValues(new Uint8Array(44));
       if (words !== undefined) report({ phase: 'key', table: null, done: 0, total: null });
@@ -89,18 +90,23 @@ export class EngineArchives implements Archives {
     const user = this.#options.user?.id ?? null;
     return withJob(signal, async (ask) => {
       let described = await ask('read', file);
-      this.#checkVersion(described.manifest.schemaVersion);
+      checkVersions(described.manifest, this.#options);
       if (described.seal) described = await unsealed(ask, file, described.seal, passphrase, report);
-      const { exportedAt, schemaVersion, rowCounts = {} } = described.manifest;
-      const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt, schemaVersion };
+      const { manifest, tables } = described;
+      const { exportedAt, rowCounts = {} } = manifest;
+      const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt };
       const result = new Imported(JSON.parse(await ask('missing')));
-      for (const { name } of described.tables) {
-        if (!this.#isSynced(name)) result.skipped.push(name);
-        else
-          await this.#importTable(ask, name, how, result, (done) => {
-            signal?.throwIfAborted();
-            report({ phase: 'rows', table: name, done, total: rowCounts[name] ?? null });
-          });
+      for (const { name } of tables) {
+        const app = this.#appOf(name);
+        if (app === undefined) {
+          result.skipped.push(name);
+          continue;
+        }
+        const schemaVersion = versionIn(manifest, this.#options, app);
+        await this.#importTable(ask, name, { ...how, schemaVersion }, result, (done) => {
+          signal?.throwIfAborted();
+          report({ phase: 'rows', table: name, done, total: rowCounts[name] ?? null });
+        });
       }
       return result.shown();
     });
@@ -117,8 +123,9 @@ export class EngineArchives implements Archives {
     throw new ManaError('unknown_app', `There is no app ${unknown} in \`apps\`.`, { details: { appId: unknown } });
   }
 
-  #isSynced(table: string): boolean {
-    return Object.values(this.#options.apps).some(({ tables }) => Object.hasOwn(tables, table));
+  /** The app that a table syncs with. */
+  #appOf(table: string): string | undefined {
+    return Object.entries(this.#options.apps).find(([, { tables }]) => Object.hasOwn(tables, table))?.[0];
   }
 
   /** What is not on the device cannot be in its backup. */
@@ -139,15 +146,16 @@ export class EngineArchives implements Archives {
     return counts;
   }
 
-  #manifest(appIds: readonly string[] | undefined, rowCounts: Record<string, number>): RawManifest {
-    const { schema, user } = this.#options;
+  #manifest(appIds: readonly string[], isFiltered: boolean, rowCounts: Record<string, number>): RawManifest {
+    const { apps, schema, user } = this.#options;
     return {
       formatVersion: 2,
       schemaVersion: schema.version,
+      appSchemaVersions: appVersions(apps, appIds),
       producedBy: '@mana/sync-engine',
       exportedAt: new Date().toISOString(),
       userId: user?.id ?? 'guest',
-      scope: appIds ? { type: 'filtered', appIds } : { type: 'full' },
+      scope: isFiltered ? { type: 'filtered', appIds } : { type: 'full' },
       rowCounts,
       fieldsPlaintext: true,
     };
@@ -188,20 +196,6 @@ export class EngineArchives implements Archives {
       const became = await this.#connection().run((raw) => raw.importPage(table, page.rows, how));
       counts.add(became, page.lines);
       done += page.lines.length;
-    }
-  }
-
-  /** Rows of two versions back are brought forward by the app's `migrations`; older ones nobody has tried. */
-  #checkVersion(version: number): void {
-    const { version: here } = this.#options.schema;
-    const details = { stored: version, wanted: here };
-    if (version > here) {
-      const message = `The archive was written by a newer version of the app (${version}, this is ${here}): update the app.`;
-      throw new ManaError('schema_too_new', message, { details });
-    }
-    if (version < here - 2) {
-      const message = `The archive was written by a version of the app that is too old (${version}, this is ${here}).`;
-      throw new ManaError('schema_too_old', message, { details });
     }
   }
 }

@@ -14,7 +14,7 @@ const orCode = (call) =>
   );
 
 globalThis.device = {
-  async open(server, user, key, version = 3) {
+  async open(server, user, key, version = 3, todo = {}) {
     engine = await openEngine({
       name: `archive-${user}`,
       schema: {
@@ -22,7 +22,7 @@ globalThis.device = {
         stores: { tasks: 'id', projects: 'id', emptyTable: 'id', userSettings: 'id', drafts: 'id' },
       },
       apps: {
-        todo: { tables: { tasks: {}, projects: {}, emptyTable: {} } },
+        todo: { ...todo, tables: { tasks: {}, projects: {}, emptyTable: {} } },
         settings: { tables: { userSettings: { scope: 'user' } } },
       },
       user: { id: user },

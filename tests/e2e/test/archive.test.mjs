@@ -191,6 +191,57 @@ describe('an archive', { timeout: 300_000 }, () => {
     }
   });
 
+  it('of_an_older_version_is_brought_forward', async () => {
+    const device = await ada();
+    await device.told('export', 'older');
+    const file = await device.told('give', 'older');
+    const rename = { schemaVersion: 2, migrations: { 2: { tasks: { rename: { done: 'finished' } } } } };
+    const opened = async (...app) => {
+      const other = await devices.profile();
+      await other.told('open', null, 'erin', 5, ...app);
+      await other.told('take', 'older', file);
+      return other;
+    };
+    // Of the database's version, of one more, and of more than two more: only the app's says which steps are due.
+    for (const version of [3, 4, 9]) {
+      const other = await opened(version, rename);
+      assert.equal(sum(await other.told('import', 'older'), 'new'), 3);
+      const rows = await other.told('rows', 'tasks');
+      assert.deepEqual(
+        rows.map(({ id, done, finished }) => [id, done, finished]),
+        [
+          ['a', undefined, false],
+          ['b', undefined, true],
+        ],
+        `version ${version}`,
+      );
+    }
+    const undeclared = await opened(9, { schemaVersion: 2 });
+    assert.equal(await undeclared.told('import', 'older'), 'schema_too_old', 'no step leads on from it');
+    const same = await opened(9);
+    assert.equal(sum(await same.told('import', 'older'), 'new'), 3, "the app's data are of the same version");
+  });
+
+  it('of_this_version_is_not_brought_forward_again_and_a_newer_one_is_refused', async () => {
+    const device = await devices.profile();
+    // A name that an earlier step took away is in use again: another run of that step would lose it.
+    const swap = { schemaVersion: 9, migrations: { 9: { tasks: { rename: { done: 'finished' } } } } };
+    await device.told('open', null, 'finn', 5, 3, swap);
+    await device.told('add', 'tasks', [{ id: 'a', title: 't', done: 'another', finished: true }]);
+    await device.told('export', 'own');
+    const other = await devices.profile();
+    await other.told('open', null, 'gus', 5, 3, swap);
+    await other.told('take', 'own', await device.told('give', 'own'));
+    await other.told('import', 'own');
+    const [{ done, finished }] = await other.told('rows', 'tasks');
+    assert.deepEqual([done, finished], ['another', true]);
+    const behind = await devices.profile();
+    await behind.told('open', null, 'hal', 5, 3, { schemaVersion: 8 });
+    await behind.told('take', 'own', await device.told('give', 'own'));
+    assert.equal(await behind.told('import', 'own'), 'schema_too_new');
+    assert.deepEqual(await behind.told('rows', 'tasks'), []);
+  });
+
   it('opens_with_unzip', async () => {
     const device = await ada();
     await device.told('export', 'plain');
