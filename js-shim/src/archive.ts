@@ -1,6 +1,7 @@
 /** `engine.archive`: rows go between the engine and a job that knows the format, page by page. */
 
-import { type Ask, withJob } from './archive-client.js';
+import { type Ask, goOn, withJob } from './archive-client.js';
+import { Imported } from './archive-imported.js';
 import type { Description, RawManifest } from './archive-raw.js';
 import type {
   ArchiveInfo,
@@ -8,7 +9,6 @@ import type {
   Archives,
   ExportOptions,
   ExportResult,
-  ImportedTable,
   ImportOptions,
   ImportResult,
   MissingValue,
@@ -17,7 +17,7 @@ import { appVersions, checkVersions, versionIn } from './archive-versions.js';
 import { functionArgument, optionsArgument, textArgument, textsArgument, wordArgument } from './arguments.js';
 import type { Connection } from './connection.js';
 import { invalidArgument, ManaError } from './errors.js';
-import type { RawExportPage, RawImportHow, RawImportPage, RawOptions } from './raw.js';
+import type { RawExportPage, RawImportHow, RawOptions } from './raw.js';
 
 /** The most rows of one page. */
 const PAGE_ROWS = 500;
@@ -52,7 +52,7 @@ export class EngineArchives implements Archives {
       await this.#ensure(apps);
       const counts = await this.#counts(user, tables, named);
       const manifest = this.#manifest(apps, appIds !== undefined, counts);
-      signal?.throwIfAborted();
+      goOn(signal);
       const random = crypto.getRandomValues(new Uint8Array(44));
       if (words !== undefined) report({ phase: 'key', table: null, done: 0, total: null });
       const key = words === undefined ? undefined : await deriveKey(ask, words, random.slice(0, 16), ITERATIONS);
@@ -62,7 +62,7 @@ export class EngineArchives implements Archives {
       for (const table of tables) {
         await ask('writeTable', table);
         await this.#exportTable(user, table, named, async (lines, missing, count) => {
-          signal?.throwIfAborted();
+          goOn(signal);
           file.add(await ask('writeRows', lines));
           written.add(table, missing, count);
           report({ phase: 'rows', table, done: written.rows(table), total: counts[table] ?? 0 });
@@ -88,15 +88,19 @@ export class EngineArchives implements Archives {
     if (passphrase !== undefined) textArgument(passphrase, 'passphrase');
     const report = reporter(onProgress);
     const user = this.#options.user?.id ?? null;
-    return withJob(signal, async (ask) => {
+    const result = new Imported(dryRun === true);
+    const taken = withJob(signal, async (ask) => {
       let described = await ask('read', file);
       checkVersions(described.manifest, this.#options);
       if (described.seal) described = await unsealed(ask, file, described.seal, passphrase, report);
+      report({ phase: 'file', table: null, done: 0, total: null });
+      // Pages are committed one by one: what is wrong further on must be known before the first.
+      await ask('check');
       const { manifest, tables } = described;
       const { exportedAt, rowCounts = {} } = manifest;
       const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt };
-      const result = new Imported(JSON.parse(await ask('missing')));
-      for (const { name } of tables) {
+      result.missing = JSON.parse(await ask('missing'));
+      for (const name of tables) {
         const app = this.#appOf(name);
         if (app === undefined) {
           result.skipped.push(name);
@@ -104,11 +108,14 @@ export class EngineArchives implements Archives {
         }
         const schemaVersion = versionIn(manifest, this.#options, app);
         await this.#importTable(ask, name, { ...how, schemaVersion }, result, (done) => {
-          signal?.throwIfAborted();
+          goOn(signal);
           report({ phase: 'rows', table: name, done, total: rowCounts[name] ?? null });
         });
       }
       return result.shown();
+    });
+    return taken.catch((error) => {
+      throw result.explained(error);
     });
   }
 
@@ -308,36 +315,5 @@ class Written {
 
   rows(table: string): number {
     return this.counts[table] ?? 0;
-  }
-}
-
-/** What came of an archive. */
-class Imported {
-  readonly skipped: string[] = [];
-  readonly #missing: readonly MissingValue[];
-  readonly #tables: ImportedTable[] = [];
-  readonly #renamed: ImportResult['renamed'][number][] = [];
-  readonly #left: ImportResult['left'][number][] = [];
-
-  constructor(missing: readonly MissingValue[]) {
-    this.#missing = missing;
-  }
-
-  begin(table: string): { add(page: RawImportPage, lines: Float64Array): void } {
-    const counts = { table, new: 0, changed: 0, unchanged: 0, deleted: 0, left: 0 };
-    this.#tables.push(counts);
-    return {
-      add: (page, lines) => {
-        for (const what of ['new', 'changed', 'unchanged', 'deleted'] as const) counts[what] += page[what];
-        counts.left += page.left.length;
-        this.#renamed.push(...page.renamed.map((names) => ({ table, ...names })));
-        for (const { position, ...left } of page.left) this.#left.push({ table, line: lines[position] ?? 0, ...left });
-      },
-    };
-  }
-
-  shown(): ImportResult {
-    const [tables, renamed, left] = [this.#tables, this.#renamed, this.#left];
-    return { tables, renamed, left, skipped: this.skipped, missing: this.#missing };
   }
 }

@@ -136,14 +136,60 @@ describe('an archive', { timeout: 300_000 }, () => {
     const other = await devices.profile();
     await other.told('open', null, 'carol', 5);
     await other.told('take', 'many', await device.told('give', 'many'));
-    assert.equal(await other.told('importCancelled', 'many'), 'AbortError');
-    const some = (await other.told('rows', 'tasks')).length;
-    assert.ok(some > 0, 'what was taken in stays');
+    const { code, cause, applied } = await other.told('ended', 'import', 'many', 'cancel');
+    assert.deepEqual([code, cause], ['cancelled', 'AbortError']);
+    const some = (await other.told('rows', 'projects')).length;
+    assert.ok(some > 0 && some < 20_000, 'what was taken in stays');
+    assert.deepEqual(
+      applied.tables.map((table) => [table.table, table.new]),
+      [
+        ['tasks', 2],
+        ['projects', some],
+      ],
+      'and is told',
+    );
     const all = await other.told('import', 'many');
-    assert.equal(sum(all, 'new') + sum(all, 'unchanged'), 20_003);
+    assert.deepEqual([sum(all, 'new'), sum(all, 'unchanged')], [20_001 - some, some + 2]);
     assert.equal((await other.told('rows', 'projects')).length, 20_000);
     const again = await other.told('import', 'many');
     assert.equal(sum(again, 'unchanged'), 20_003, 'twice is once');
+  });
+
+  it('says_what_was_taken_in_before_it_failed', async () => {
+    const device = await ada();
+    await device.told('fill', 3000);
+    await device.told('export', 'some');
+    const other = await devices.profile();
+    await other.told('open', null, 'ivy', 5);
+    await other.told('take', 'some', await device.told('give', 'some'));
+    const { code, applied } = await other.told('ended', 'import', 'some', 'close');
+    assert.equal(code, 'closed');
+    await other.told('open', null, 'ivy', 5);
+    const some = (await other.told('rows', 'projects')).length;
+    assert.ok(some > 0 && some < 3000);
+    assert.equal(applied.tables.find(({ table }) => table === 'projects').new, some);
+  });
+
+  it('that_was_damaged_near_its_end_changes_nothing', async () => {
+    const device = await ada();
+    await device.told('fill', 20_000);
+    const { bytes } = await device.told('export', 'whole');
+    await device.told('damage', 'whole', 'damaged', Math.floor(bytes * 0.9));
+    const other = await devices.profile();
+    await other.told('open', null, 'jim', 5);
+    await other.told('take', 'damaged', await device.told('give', 'damaged'));
+    assert.equal(await other.told('import', 'damaged'), 'archive_damaged');
+    for (const table of ['tasks', 'projects', 'userSettings'])
+      assert.deepEqual(await other.told('rows', table), [], table);
+  });
+
+  it('that_is_cancelled_while_it_goes_out_leaves_nothing_behind', async () => {
+    const device = await ada();
+    await device.told('fill', 3000);
+    const { code, cause } = await device.told('ended', 'export', null, 'cancel');
+    assert.deepEqual([code, cause], ['cancelled', 'AbortError']);
+    const { rowCounts } = await device.told('export', 'whole');
+    assert.equal(rowCounts.projects, 3000, 'the next one is whole');
   });
 
   it('goes_out_in_smaller_pages_where_rows_are_large', async () => {
