@@ -152,3 +152,17 @@ fn larger_files_are_read_on_request() {
     assert!(failed(&["verify", &file], 1).starts_with("archive_too_large: "));
     assert!(failed(&["verify", &file, "--max-gib", "2"], 1).starts_with("archive_damaged: "));
 }
+
+#[test]
+fn what_is_missing_is_said_when_it_is_verified_and_extracted() {
+    let folder = Folder::new("missing");
+    let file = folder.at("missing.mana");
+    let mut writer = mana_archive::Writer::new(Vec::new(), &support::manifest()).unwrap();
+    let lost = |n: u32| serde_json::json!({ "table": "tasks", "id": format!("t{n}"), "field": "title" });
+    writer.missing(&[lost(1), lost(2), serde_json::json!({ "more": 5 })]).unwrap();
+    std::fs::write(&file, writer.finish().unwrap()).unwrap();
+    for command in [vec!["verify", &file], vec!["extract", &file, "--out", &folder.at("out")]] {
+        assert!(done(&command).contains("incomplete: 7 values"), "{command:?}");
+    }
+    assert!(!done(&["extract", &fixture("plain.mana"), "--out", &folder.at("whole")]).contains("incomplete"));
+}

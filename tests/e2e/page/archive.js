@@ -22,7 +22,7 @@ globalThis.device = {
         stores: { tasks: 'id', projects: 'id', emptyTable: 'id', userSettings: 'id', drafts: 'id' },
       },
       apps: {
-        todo: { ...todo, tables: { tasks: {}, projects: {}, emptyTable: {} } },
+        todo: { tables: { tasks: {}, projects: {}, emptyTable: {} }, ...todo },
         settings: { tables: { userSettings: { scope: 'user' } } },
       },
       user: { id: user },

@@ -111,6 +111,25 @@ describe('an archive', { timeout: 300_000 }, () => {
     );
   });
 
+  it('is_taken_in_but_for_tables_that_do_not_sync_here', async () => {
+    const device = await ada();
+    await device.told('fill', 3);
+    await device.told('export', 'all');
+    const other = await devices.profile();
+    await other.told('open', null, 'kim', 5, 3, { tables: { tasks: {} } });
+    await other.told('take', 'all', await device.told('give', 'all'));
+    const { tables, skipped } = await other.told('import', 'all');
+    assert.deepEqual(skipped, ['projects', 'emptyTable']);
+    assert.deepEqual(
+      tables.map(({ table, new: count }) => [table, count]),
+      [
+        ['tasks', 2],
+        ['userSettings', 1],
+      ],
+    );
+    assert.deepEqual(await other.told('rows', 'projects'), []);
+  });
+
   it('neither_goes_out_nor_in_while_the_vault_is_locked', async () => {
     const device = await ada();
     await device.told('export', 'before');
