@@ -19,6 +19,6 @@ pub use error::{Error, Result};
 pub use limits::Limits;
 pub use lines::{Line, Lines};
 pub use manifest::{FORMAT_VERSION, Manifest, Scope, SealParameters};
-pub use reader::{Archive, Table};
+pub use reader::{Archive, Table, how_many_missing};
 pub use seal::{ITERATIONS, Lock, SealKey, SealRandom, Sealed};
 pub use writer::{Envelope, SealedWriter, Writer};

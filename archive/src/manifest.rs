@@ -16,6 +16,9 @@ const CIPHER: &str = "AES-GCM-256";
 /// may name a number that keeps it busy for hours.
 const OPENABLE_ITERATIONS: RangeInclusive<u64> = 600_000..=10_000_000;
 
+/// The key that says of which version each app's records are.
+const APP_VERSIONS: &str = "appSchemaVersions";
+
 /// The key of a sealed copy that holds random bytes.
 pub(crate) const BLIND: &str = "random";
 
@@ -115,7 +118,7 @@ impl SealParameters {
 /// What an archive is and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// The version of the app's schema that the records are of.
+    /// The version of the database that the records are of.
     pub schema_version: u32,
     /// The program that wrote it.
     pub produced_by: String,
@@ -159,7 +162,7 @@ impl Manifest {
             row_counts: counts(&take("rowCounts")).ok_or(invalid("rowCounts"))?,
             fields_plaintext: take("fieldsPlaintext").as_bool().ok_or(invalid("fieldsPlaintext"))?,
             seal: seal.as_ref().map(SealParameters::parse).transpose()?,
-            others: keys,
+            others: with_versions(keys)?,
         })
     }
 
@@ -194,6 +197,13 @@ impl Manifest {
         json["keyCheck"] = Value::from(true);
         json
     }
+}
+
+/// Keys that are passed on, of which programs that take the rows in go by one.
+fn with_versions(keys: Map<String, Value>) -> Result<Map<String, Value>> {
+    let is_version = |value: &Value| value.as_u64().is_some_and(|version| (1..=u32::MAX.into()).contains(&version));
+    let are_versions = |value: &Value| value.as_object().is_some_and(|apps| apps.values().all(is_version));
+    if keys.get(APP_VERSIONS).is_none_or(are_versions) { Ok(keys) } else { Err(Error::ManifestInvalid(APP_VERSIONS)) }
 }
 
 fn counts(value: &Value) -> Option<BTreeMap<String, u64>> {

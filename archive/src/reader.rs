@@ -1,6 +1,7 @@
 //! Reading an archive.
 
 use crate::content::Content;
+use crate::limits::at_most;
 use crate::lines::unreadable;
 use crate::manifest::BLIND;
 use crate::structure::{self, Entry};
@@ -14,7 +15,7 @@ pub(crate) const README: &str = "README.md";
 pub(crate) const SEALED: &str = "data.sealed";
 pub(crate) const INCOMPLETE: &str = "incomplete.json";
 /// No manifest is longer; what is longer is none.
-const MANIFEST_BYTES: u64 = 1024 * 1024;
+pub(crate) const MANIFEST_BYTES: u64 = 1024 * 1024;
 
 /// A table of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +78,11 @@ impl<R: Read + Seek> Archive<R> {
             .collect()
     }
 
-    /// What could not be read when it was written, and is not in it: a list of `{ table, id, field }`. Empty: it is complete.
+    /// What could not be read when it was written, and is not in it: a list of `{ table, id, field }`, and last, where there were more,
+    /// `{ more }`, how many. Empty: it is complete.
     pub fn missing(&mut self) -> Result<Vec<Value>> {
-        let text = read_entry(&mut self.source, &self.entries, INCOMPLETE, MANIFEST_BYTES)?;
+        let most = u64::try_from(self.limits.line_bytes).unwrap_or(u64::MAX);
+        let text = read_entry(&mut self.source, &self.entries, INCOMPLETE, most)?;
         let list = text.map_or(Ok(Vec::new()), |text| serde_json::from_slice(&text));
         list.map_err(|_| Error::damaged("incomplete.json is no list"))
     }
@@ -97,19 +100,28 @@ impl<R: Read + Seek> Archive<R> {
         Ok(Lines::new(source, table, &self.limits))
     }
 
-    /// Reads every row; gives how many each table has.
+    /// Reads all of it, in little memory: every row, and every checksum, also of entries that are passed over. Gives how many rows
+    /// each table has. What is sealed is not opened.
     pub fn verify(&mut self) -> Result<Vec<(String, u64)>> {
-        let names: Vec<String> = self.tables().into_iter().map(|table| table.name).collect();
         let mut counts = Vec::new();
-        for name in names {
-            let mut rows = 0;
-            for line in self.rows(&name)? {
-                line?.check()?;
-                rows += 1;
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            let Some(table) = table_of(&entry.name).map(str::to_owned) else {
+                read_through(&mut self.source, entry)?;
+                continue;
+            };
+            let rows = self.count_rows(&table);
+            if let Err(Error::RowInvalid { .. }) = rows {
+                // What is damaged is no row of anybody's.
+                read_through(&mut self.source, &self.entries[at])?;
             }
-            counts.push((name, rows));
+            counts.push((table, rows?));
         }
         Ok(counts)
+    }
+
+    fn count_rows(&mut self, table: &str) -> Result<u64> {
+        self.rows(table)?.try_fold(0, |rows, line| line?.check().map(|()| rows + 1))
     }
 
     /// The sealed body; [`Error::NotAnArchive`] when there is none.
@@ -132,7 +144,7 @@ impl<R: Read + Seek> Archive<R> {
     pub fn sealed_place(&mut self) -> Result<Range<u64>> {
         let none = || Error::NotAnArchive("nothing in it is sealed".to_owned());
         let entry = self.entries.iter().find(|entry| entry.name == SEALED).ok_or_else(none)?;
-        std::io::copy(&mut Content::of(&mut self.source, entry)?, &mut std::io::sink()).map_err(unreadable)?;
+        read_through(&mut self.source, entry)?;
         Ok(entry.data..entry.data + entry.packed)
     }
 }
@@ -157,15 +169,26 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
+/// How many values a list of missing ones stands for.
+#[must_use]
+pub fn how_many_missing(list: &[Value]) -> u64 {
+    list.iter().map(|value| value["more"].as_u64().unwrap_or(1)).sum()
+}
+
 fn table_of(name: &str) -> Option<&str> {
     name.strip_prefix("data/")?.strip_suffix(".jsonl")
 }
 
+/// Whether an entry is as it was written.
+#[inline(never)]
+fn read_through<R: Read + Seek>(source: &mut R, entry: &Entry) -> Result<()> {
+    std::io::copy(&mut Content::of(source, entry)?, &mut std::io::sink()).map_err(unreadable)?;
+    Ok(())
+}
+
 fn read_entry<R: Read + Seek>(source: &mut R, entries: &[Entry], name: &str, most: u64) -> Result<Option<Vec<u8>>> {
     let Some(entry) = entries.iter().find(|entry| entry.name == name) else { return Ok(None) };
-    if entry.bytes > most {
-        return Err(Error::TooLarge(format!("{name} has {} bytes, at most {most} are read", entry.bytes)));
-    }
+    at_most(entry.bytes, "bytes", name, most)?;
     let mut read = Vec::new();
     Content::of(source, entry)?.read_to_end(&mut read).map_err(unreadable)?;
     Ok(Some(read))

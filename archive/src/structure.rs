@@ -58,9 +58,7 @@ impl Entry {
 pub fn entries<R: Read + Seek>(source: &mut R, limits: &Limits) -> Result<Vec<Entry>> {
     let length = source.seek(SeekFrom::End(0))?;
     let (count, start) = end_record(source, length)?;
-    if count > limits.entries {
-        return Err(Error::TooLarge(format!("{count} entries, at most {} are read", limits.entries)));
-    }
+    limits.check_count(count)?;
     let directory = read(source, start, length - END_BYTES - start)?;
     let mut entries = directory_entries(&directory, count)?;
     names_differ(&entries)?;
@@ -201,20 +199,11 @@ fn names_differ(entries: &[Entry]) -> Result<()> {
 }
 
 fn are_not_too_large(entries: &[Entry], limits: &Limits) -> Result<()> {
-    let large = |what: String| Err(Error::TooLarge(what));
     for Entry { name, bytes, packed, .. } in entries {
-        if *bytes > limits.entry_bytes {
-            return large(format!("{name} has {bytes} bytes, at most {} are read", limits.entry_bytes));
-        }
-        if *bytes > limits.free_bytes && bytes / limits.ratio > *packed {
-            return large(format!("{name} unpacks to more than {} times its size", limits.ratio));
-        }
+        limits.check_entry(name, *bytes)?;
+        limits.check_ratio(name, *bytes, *packed)?;
     }
-    let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
-    if total > limits.total_bytes {
-        return large(format!("{total} bytes in all, at most {} are read", limits.total_bytes));
-    }
-    Ok(())
+    limits.check_total(entries.iter().map(|entry| entry.bytes).sum())
 }
 
 /// Every byte up to the directory belongs to one entry, whose local header says what the directory does.

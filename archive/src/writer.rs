@@ -1,10 +1,11 @@
 //! Writing an archive.
 
+use crate::limits::at_most;
 use crate::manifest::{BLIND, Manifest, SealParameters};
-use crate::reader::{INCOMPLETE, MANIFEST, README, SEALED};
+use crate::reader::{INCOMPLETE, MANIFEST, MANIFEST_BYTES, README, SEALED, how_many_missing};
 use crate::seal::{ITERATIONS, SealKey, SealRandom};
 use crate::zip::{MOST_BYTES, ZipWriter};
-use crate::{Error, Result};
+use crate::{Error, Limits, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Crc;
@@ -13,8 +14,10 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io::Write;
 
-/// A sealed body must be whole before it is sealed.
-const MOST_SEALED: u64 = 1024 * 1024 * 1024;
+/// Of a sealed body, behind it.
+const TAG_BYTES: u64 = 16;
+/// Room for saying how many more are missing than are listed.
+const MORE_BYTES: usize = 64;
 /// Packed bytes that wait until they are written.
 const PIECE: usize = 64 * 1024;
 
@@ -23,7 +26,8 @@ Any program that opens zip files opens this one. To bring it back, choose it und
 const SEALED_README: &str = "A backup of your data, sealed with your passphrase: AES-256-GCM under a key that PBKDF2-HMAC-SHA256 makes\n\
 of it, with the numbers that manifest.json names. The app opens it under Import, and so does the program mana-archive.\n";
 
-/// Writes an archive in pieces: the manifest, then table after table.
+/// Writes an archive in pieces: the manifest, then table after table. What [`Limits`] let nobody read is refused as soon as it is
+/// written ([`Error::TooLarge`]).
 pub struct Writer<W: Write> {
     to: W,
     zip: ZipWriter,
@@ -42,11 +46,17 @@ impl<W: Write> Writer<W> {
     /// Begins an archive that is not sealed.
     pub fn new(to: W, manifest: &Manifest) -> Result<Self> {
         let manifest = Manifest { seal: None, ..manifest.clone() };
-        Self::begin(to, ZipWriter::new(MOST_BYTES), None, &manifest.to_json())
+        Self::begin(to, None, &manifest.to_json())
     }
 
-    fn begin(to: W, zip: ZipWriter, hash: Option<Sha256>, manifest: &Value) -> Result<Self> {
-        let mut writer = Self { to, zip, tables: BTreeSet::new(), hash };
+    /// For readers of other limits than the usual ones.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { zip: self.zip.within(limits, MOST_BYTES), ..self }
+    }
+
+    fn begin(to: W, hash: Option<Sha256>, manifest: &Value) -> Result<Self> {
+        let mut writer = Self { to, zip: ZipWriter::new(Limits::default()), tables: BTreeSet::new(), hash };
         put_manifest(&mut writer.zip, manifest)?;
         Ok(writer)
     }
@@ -70,6 +80,9 @@ impl<W: Write> Writer<W> {
 
     /// Writes rows, with a line break between each and the next.
     pub fn rows(&mut self, lines: &str) -> Result<()> {
+        let most = self.zip.limits().line_bytes;
+        let longest = lines.as_bytes().split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+        at_most(longest.unwrap_or_default() as u64, "bytes", "a row", most as u64)?;
         self.zip.write(lines.as_bytes())?;
         if !lines.is_empty() && !lines.ends_with('\n') {
             self.zip.write(b"\n")?;
@@ -77,10 +90,26 @@ impl<W: Write> Writer<W> {
         if self.zip.ready().len() < PIECE { Ok(()) } else { self.flush() }
     }
 
-    /// Says what could not be read, and so is not in it: a list of `{ table, id, field }`. Once, after the last table.
+    /// Says what could not be read, and so is not in it: a list of `{ table, id, field }`. Once, after the last table. Where the list
+    /// would be longer than is read, `{ more }` says how many do not stand in it.
     pub fn missing(&mut self, fields: &[Value]) -> Result<()> {
         self.zip.begin(INCOMPLETE)?;
-        self.zip.write(Value::from(fields).to_string().as_bytes())
+        self.zip.write(b"[")?;
+        let mut room = self.zip.limits().line_bytes.saturating_sub(MORE_BYTES);
+        for (at, field) in fields.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            let mut text = format!("{comma}{field}");
+            let is_full = text.len() > room;
+            if is_full {
+                text = format!("{comma}{{\"more\":{}}}", how_many_missing(&fields[at..]));
+            }
+            self.zip.write(text.as_bytes())?;
+            if is_full {
+                break;
+            }
+            room -= text.len();
+        }
+        self.zip.write(b"]")
     }
 
     /// Ends it; gives what was written to.
@@ -108,8 +137,10 @@ impl<W: Write> Writer<W> {
 }
 
 fn put_manifest(zip: &mut ZipWriter, manifest: &Value) -> Result<()> {
+    let text = format!("{manifest:#}");
+    at_most(text.len() as u64, "bytes", MANIFEST, MANIFEST_BYTES)?;
     zip.begin(MANIFEST)?;
-    zip.write(format!("{manifest:#}").as_bytes())
+    zip.write(text.as_bytes())
 }
 
 /// Writes a sealed archive: first the body that will be sealed, which AES-GCM does as a whole; then what lies around it.
@@ -118,6 +149,7 @@ pub struct SealedWriter<W: Write = Vec<u8>> {
     body: Writer<W>,
     manifest: Manifest,
     key: SealKey,
+    limits: Limits,
 }
 
 impl SealedWriter {
@@ -149,8 +181,16 @@ impl<W: Write> SealedWriter<W> {
         let manifest = Manifest { seal: Some(seal), ..manifest.clone() };
         let mut copy = manifest.sealed_copy();
         copy[BLIND] = URL_SAFE_NO_PAD.encode(blind).into();
-        let body = Writer::begin(body, ZipWriter::new(MOST_SEALED), Some(Sha256::new()), &copy)?;
-        Ok(Self { body, manifest, key })
+        let body = Writer::begin(body, Some(Sha256::new()), &copy)?;
+        Ok(Self { body, manifest, key, limits: Limits::default() }.within(Limits::default()))
+    }
+
+    /// For readers of other limits than the usual ones. The sealed body is one entry for them.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        let most = limits.entry_bytes.min(MOST_BYTES).saturating_sub(TAG_BYTES);
+        let body = Writer { zip: self.body.zip.within(limits, most), ..self.body };
+        Self { body, limits, ..self }
     }
 
     /// What is sealed at the end: tables and rows are written to it.
@@ -160,13 +200,13 @@ impl<W: Write> SealedWriter<W> {
 
     /// Ends the body, which can then be sealed by whatever does AES-GCM.
     pub fn end_body(self) -> Result<(W, Envelope)> {
-        let Self { body, mut manifest, key } = self;
+        let Self { body, mut manifest, key, limits } = self;
         let (body, hash) = body.end()?;
         if let Some(seal) = &mut manifest.seal {
             // Older readers want it.
             seal.plaintext_sha256 = hash.map(|hash| hash.finalize().into());
         }
-        Ok((body, Envelope { manifest, key, crc: Crc::new(), bytes: 0 }))
+        Ok((body, Envelope { manifest, key, limits, crc: Crc::new(), bytes: 0 }))
     }
 }
 
@@ -175,6 +215,7 @@ impl<W: Write> SealedWriter<W> {
 pub struct Envelope {
     manifest: Manifest,
     key: SealKey,
+    limits: Limits,
     crc: Crc,
     bytes: u64,
 }
@@ -194,7 +235,7 @@ impl Envelope {
 
     /// What comes before the sealed body, and after it.
     pub fn around(self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let mut zip = ZipWriter::new(MOST_BYTES);
+        let mut zip = ZipWriter::new(self.limits);
         put_manifest(&mut zip, &self.manifest.to_json())?;
         zip.stored(SEALED, self.crc.sum(), self.bytes)?;
         let head = zip.take();

@@ -1,8 +1,9 @@
 //! Writing a zip, forwards only: entries packed with DEFLATE as they come, then the directory. (PKWARE's APPNOTE.TXT 6.3.10,
 //! sections 4.3 and 4.4.)
 
+use crate::limits::at_most;
 use crate::structure::{DEFLATED, DESCRIPTOR, END, ENTRY, HAS_DESCRIPTOR, LOCAL, STORED, VERSION};
-use crate::{Error, Result};
+use crate::{Error, Limits, Result};
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Without zip64, which not every reader knows, a zip holds no more.
@@ -22,6 +23,9 @@ pub struct ZipWriter {
     /// Bytes that were taken, or lie elsewhere.
     gone: u64,
     most: u64,
+    limits: Limits,
+    /// Bytes of all entries, unpacked.
+    content: u64,
     directory: Vec<u8>,
     entries: usize,
     open: Option<(Entry, Crc)>,
@@ -39,10 +43,23 @@ struct Entry {
 }
 
 impl ZipWriter {
-    /// Begins one that may have so many bytes.
-    pub fn new(most: u64) -> Self {
+    /// Begins one that no reader with the same limits refuses.
+    pub fn new(limits: Limits) -> Self {
         let packer = Compress::new(Compression::new(6), false);
-        Self { ready: Vec::new(), gone: 0, most, directory: Vec::new(), entries: 0, open: None, packer }
+        let (ready, directory) = (Vec::new(), Vec::new());
+        let most = MOST_BYTES;
+        Self { ready, gone: 0, most, limits, content: 0, directory, entries: 0, open: None, packer }
+            .within(limits, most)
+    }
+
+    /// Lets it have other limits, and so many bytes.
+    pub fn within(self, limits: Limits, most: u64) -> Self {
+        let (entries, entry_bytes) = (limits.entries.min(MOST_ENTRIES), limits.entry_bytes.min(MOST_BYTES));
+        Self { limits: Limits { entries, entry_bytes, ..limits }, most, ..self }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Begins an entry that is packed. Its sizes follow it.
@@ -58,6 +75,8 @@ impl ZipWriter {
     /// cannot know where else it ends. Its content is to follow by other ways.
     pub fn stored(&mut self, name: &str, crc: u32, bytes: u64) -> Result<()> {
         let entry = self.entry(name, crc, bytes)?;
+        self.limits.check_entry(name, bytes)?;
+        self.content += bytes;
         entry.put_local(&mut self.ready);
         entry.put_directory(&mut self.directory);
         Ok(())
@@ -73,9 +92,9 @@ impl ZipWriter {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let Some((entry, crc)) = &mut self.open else { return Err(odd("no entry was begun")) };
         entry.bytes += bytes.len() as u64;
-        if entry.bytes > MOST_BYTES {
-            return Err(Error::TooLarge("a table of more than 4 GiB".to_owned()));
-        }
+        self.limits.check_entry(&entry.name, entry.bytes)?;
+        self.content += bytes.len() as u64;
+        self.limits.check_total(self.content)?;
         crc.update(bytes);
         self.pack(bytes, FlushCompress::None)?;
         self.check()
@@ -120,19 +139,14 @@ impl ZipWriter {
     }
 
     fn check(&self) -> Result<()> {
-        if self.at() + self.directory.len() as u64 <= self.most {
-            return Ok(());
-        }
-        Err(Error::TooLarge(format!("it would have more than {} bytes", self.most)))
+        at_most(self.at() + self.directory.len() as u64, "bytes", "the archive", self.most)
     }
 
     /// Ends the entry before, and makes one that is stored.
     fn entry(&mut self, name: &str, crc: u32, bytes: u64) -> Result<Entry> {
         self.close()?;
-        if self.entries == MOST_ENTRIES {
-            return Err(Error::TooLarge(format!("a zip holds no more than {MOST_ENTRIES} entries")));
-        }
         self.entries += 1;
+        self.limits.check_count(self.entries)?;
         Ok(Entry { name: name.to_owned(), offset: self.at(), flags: 0, method: STORED, crc, packed: bytes, bytes })
     }
 
@@ -142,6 +156,7 @@ impl ZipWriter {
         self.pack(&[], FlushCompress::Finish)?;
         entry.crc = crc.sum();
         entry.packed = self.packer.total_out();
+        self.limits.check_ratio(&entry.name, entry.bytes, entry.packed)?;
         put32(&mut self.ready, DESCRIPTOR);
         entry.put_sizes(&mut self.ready);
         entry.put_directory(&mut self.directory);

@@ -7,6 +7,7 @@ mod support;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use support::raw_zip;
 
 struct Folder(PathBuf);
 
@@ -127,4 +128,41 @@ fn help_names_every_command_and_mistakes_end_with_2() {
     failed(&["open", "x"], 2);
     failed(&["extract", "x"], 2);
     failed(&["verify", "x", "--passphrase", "words"], 2);
+}
+
+#[test]
+fn larger_files_are_read_on_request() {
+    for gib in ["0", "5", "x"] {
+        failed(&["verify", &fixture("plain.mana"), "--max-gib", gib], 2);
+    }
+    assert!(done(&["--max-gib", "2", "verify", &fixture("plain.mana")]).contains("ok: 4 tables, 263 rows"));
+    // A gigabyte and one byte, as its headers say: too large is told before it is unpacked, damaged after.
+    let folder = Folder::new("larger");
+    let file = folder.at("larger.mana");
+    let entries = [
+        raw_zip::Entry::of("manifest.json", &support::manifest().to_json().to_string()),
+        raw_zip::Entry {
+            method: 8,
+            says_bytes: Some((1 << 30) + 1),
+            content: vec![0; 2 << 20],
+            ..raw_zip::Entry::of("data/tasks.jsonl", "")
+        },
+    ];
+    std::fs::write(&file, raw_zip::Zip::of(entries.to_vec()).bytes()).unwrap();
+    assert!(failed(&["verify", &file], 1).starts_with("archive_too_large: "));
+    assert!(failed(&["verify", &file, "--max-gib", "2"], 1).starts_with("archive_damaged: "));
+}
+
+#[test]
+fn what_is_missing_is_said_when_it_is_verified_and_extracted() {
+    let folder = Folder::new("missing");
+    let file = folder.at("missing.mana");
+    let mut writer = mana_archive::Writer::new(Vec::new(), &support::manifest()).unwrap();
+    let lost = |n: u32| serde_json::json!({ "table": "tasks", "id": format!("t{n}"), "field": "title" });
+    writer.missing(&[lost(1), lost(2), serde_json::json!({ "more": 5 })]).unwrap();
+    std::fs::write(&file, writer.finish().unwrap()).unwrap();
+    for command in [vec!["verify", &file], vec!["extract", &file, "--out", &folder.at("out")]] {
+        assert!(done(&command).contains("incomplete: 7 values"), "{command:?}");
+    }
+    assert!(!done(&["extract", &fixture("plain.mana"), "--out", &folder.at("whole")]).contains("incomplete"));
 }

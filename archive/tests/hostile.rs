@@ -3,6 +3,7 @@
 mod support;
 
 use mana_archive::{Archive, Limits};
+use serde_json::json;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use support::raw_zip::{Entry, Zip};
@@ -299,4 +300,22 @@ fn files_that_broke_other_readers_break_nothing_here() {
         }
     }
     assert!(count > 90, "{count} files");
+}
+
+#[test]
+fn versions_of_apps_are_whole_numbers_from_1_on() {
+    let read = |versions: &serde_json::Value| {
+        let mut manifest = manifest().to_json();
+        manifest["appSchemaVersions"] = versions.clone();
+        open(&Zip::of(vec![Entry::of("manifest.json", &manifest.to_string())]).bytes())
+            .map(|archive| archive.manifest().to_json())
+    };
+    for versions in [json!({}), json!({ "todo": 1 }), json!({ "todo": 7, "notes": u32::MAX })] {
+        assert_eq!(read(&versions).unwrap()["appSchemaVersions"], versions, "they are passed on");
+    }
+    let odd =
+        [json!(null), json!(3), json!([1]), json!("x"), json!({ "a": 0 }), json!({ "a": -1 }), json!({ "a": 1.5 })];
+    for versions in odd.into_iter().chain([json!({ "a": "1" }), json!({ "a": null }), json!({ "a": 1u64 << 32 })]) {
+        assert_eq!(read(&versions).unwrap_err().code(), "manifest_invalid", "{versions}");
+    }
 }

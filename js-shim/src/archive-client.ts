@@ -10,21 +10,27 @@ export type Ask = <Name extends keyof JobCalls>(
   ...given: Parameters<JobCalls[Name]>
 ) => Promise<ReturnType<JobCalls[Name]>>;
 
-/** Runs `work` with a job of its own, in a worker where the platform lets one start. What `signal` says ends it at once. */
+/** Throws where `signal` has said that it is over. */
+export function goOn(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw cancelled(signal);
+}
+
+function cancelled(signal: AbortSignal | undefined): ManaError {
+  return new ManaError('cancelled', 'It was cancelled.', { cause: signal?.reason });
+}
+
+/** Runs `work` with a job of its own, in a worker where the platform lets one start. `signal` ends it at once (`cancelled`). */
 export async function withJob<T>(signal: AbortSignal | undefined, work: (ask: Ask) => Promise<T>): Promise<T> {
-  signal?.throwIfAborted();
+  goOn(signal);
   const job = await startJob();
-  if (signal?.aborted) {
-    job.end();
-    throw signal.reason;
-  }
   const aborted = new Promise<never>((_, reject) => {
-    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    signal?.addEventListener('abort', () => reject(cancelled(signal)), { once: true });
   });
   const ask: Ask = (name, ...given) => Promise.race([job.ask(name, ...given), aborted]);
   // Nobody may be waiting for an answer when it is aborted.
   aborted.catch(() => {});
   try {
+    goOn(signal);
     return await work(ask);
   } finally {
     job.end();

@@ -17,6 +17,7 @@ export interface JobCalls {
   finish(missing: string): Blob;
   read(file: Blob): Description;
   unseal(key: Uint8Array): Description;
+  check(): void;
   missing(): string;
   readTable(name: string): void;
   readRows(bytes: number): { rows: string; lines: Float64Array } | null;
@@ -87,6 +88,7 @@ export class ArchiveJob {
       this.#reading.opened(body.length, (from, to) => body.subarray(from, to));
       return this.#described;
     },
+    check: () => this.#reading.check(),
     missing: () => this.#reading.missing(),
     readTable: (name) => this.#reading.table(name),
     readRows: (bytes) => {

@@ -16,6 +16,8 @@ export interface RawReader {
   decrypt(key: Uint8Array, sealed: Uint8Array): Uint8Array;
   /** Goes on with what they came to, of which `read` gives any part. */
   opened(size: number, read: (from: number, to: number) => Uint8Array): void;
+  /** Throws unless all of it is as it was written. */
+  check(): void;
   /** A list of `MissingValue` as JSON. */
   missing(): string;
   table(name: string): void;
@@ -44,8 +46,7 @@ export interface RawWriter {
 export interface Description {
   readonly manifest: RawManifest;
   readonly isSealed: boolean;
-  readonly tables: readonly { readonly name: string; readonly bytes: number }[];
-  readonly unknown: readonly string[];
+  readonly tables: readonly string[];
   readonly seal: {
     readonly iterations: number;
     readonly salt: readonly number[];
@@ -57,6 +58,7 @@ export interface Description {
 export interface RawManifest {
   readonly formatVersion: 2;
   readonly schemaVersion: number;
+  readonly appSchemaVersions?: Readonly<Record<string, number>>;
   readonly producedBy: string;
   readonly exportedAt: string;
   readonly userId: string;

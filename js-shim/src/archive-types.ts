@@ -14,8 +14,9 @@ export interface Archives {
   inspect(file: Blob): Promise<ArchiveInfo>;
   /**
    * Takes the records of an archive in, as the user's own: encrypted under their key, synced, and stamped with when they were
-   * written, so that what was written later stands. Whole pages are applied; after an error, or cancelled, doing it again comes to
-   * the same.
+   * written, so that what was written later stands. All of the file is checked before any of it is applied; then whole pages are.
+   * After an error, or `cancelled`, `details.applied` of the `ManaError` says what was, as an `ImportResult`, where that had begun;
+   * doing it again comes to the same.
    */
   import(file: Blob, options?: ImportOptions): Promise<ImportResult>;
 }
@@ -30,13 +31,13 @@ export interface ExportOptions {
   readonly passphrase?: string;
   /** Told as it goes on. */
   readonly onProgress?: (progress: ArchiveProgress) => void;
-  /** Cancels it. */
+  /** Cancels it: it rejects with `cancelled`, whose `cause` is the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 /** How far it is. */
 export interface ArchiveProgress {
-  /** `key`: a passphrase becomes a key, which takes a while; `rows`: records go out or come in; `file`: the file is sealed, or opened. */
+  /** `key`: a passphrase becomes a key, which takes a while; `rows`: records go out or come in; `file`: the file is sealed, opened, or checked. */
   readonly phase: 'key' | 'rows' | 'file';
   /** The table, while `rows`. */
   readonly table: string | null;
@@ -80,7 +81,7 @@ export interface ArchiveInfo {
   readonly userId: string;
   /** The apps whose records it has; `null`: all. */
   readonly appIds: readonly string[] | null;
-  /** The version of the app's data. */
+  /** The version of the database that it was written from. */
   readonly schemaVersion: number;
   /** How many records of each table it says that it has. */
   readonly rowCounts: Readonly<Record<string, number>>;
@@ -98,7 +99,7 @@ export interface ImportOptions {
   readonly spaceId?: string;
   /** Told as it goes on. */
   readonly onProgress?: (progress: ArchiveProgress) => void;
-  /** Cancels it: pages that were taken in stay. */
+  /** Cancels it (`cancelled`): pages that were taken in stay, and `details.applied` says what came of them. */
   readonly signal?: AbortSignal;
 }
 

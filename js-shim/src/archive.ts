@@ -1,6 +1,7 @@
 /** `engine.archive`: rows go between the engine and a job that knows the format, page by page. */
 
-import { type Ask, withJob } from './archive-client.js';
+import { type Ask, goOn, withJob } from './archive-client.js';
+import { Imported } from './archive-imported.js';
 import type { Description, RawManifest } from './archive-raw.js';
 import type {
   ArchiveInfo,
@@ -8,15 +9,15 @@ import type {
   Archives,
   ExportOptions,
   ExportResult,
-  ImportedTable,
   ImportOptions,
   ImportResult,
   MissingValue,
 } from './archive-types.js';
+import { appVersions, checkVersions, versionIn } from './archive-versions.js';
 import { functionArgument, optionsArgument, textArgument, textsArgument, wordArgument } from './arguments.js';
 import type { Connection } from './connection.js';
 import { invalidArgument, ManaError } from './errors.js';
-import type { RawExportPage, RawImportHow, RawImportPage, RawOptions } from './raw.js';
+import type { RawExportPage, RawImportHow, RawOptions } from './raw.js';
 
 /** The most rows of one page. */
 const PAGE_ROWS = 500;
@@ -50,8 +51,8 @@ export class EngineArchives implements Archives {
     return withJob(signal, async (ask) => {
       await this.#ensure(apps);
       const counts = await this.#counts(user, tables, named);
-      const manifest = this.#manifest(appIds && apps, counts);
-      signal?.throwIfAborted();
+      const manifest = this.#manifest(apps, appIds !== undefined, counts);
+      goOn(signal);
       const random = crypto.getRandomValues(new Uint8Array(44));
       if (words !== undefined) report({ phase: 'key', table: null, done: 0, total: null });
       const key = words === undefined ? undefined : await deriveKey(ask, words, random.slice(0, 16), ITERATIONS);
@@ -61,7 +62,7 @@ export class EngineArchives implements Archives {
       for (const table of tables) {
         await ask('writeTable', table);
         await this.#exportTable(user, table, named, async (lines, missing, count) => {
-          signal?.throwIfAborted();
+          goOn(signal);
           file.add(await ask('writeRows', lines));
           written.add(table, missing, count);
           report({ phase: 'rows', table, done: written.rows(table), total: counts[table] ?? 0 });
@@ -87,22 +88,34 @@ export class EngineArchives implements Archives {
     if (passphrase !== undefined) textArgument(passphrase, 'passphrase');
     const report = reporter(onProgress);
     const user = this.#options.user?.id ?? null;
-    return withJob(signal, async (ask) => {
+    const result = new Imported(dryRun === true);
+    const taken = withJob(signal, async (ask) => {
       let described = await ask('read', file);
-      this.#checkVersion(described.manifest.schemaVersion);
+      checkVersions(described.manifest, this.#options);
       if (described.seal) described = await unsealed(ask, file, described.seal, passphrase, report);
-      const { exportedAt, schemaVersion, rowCounts = {} } = described.manifest;
-      const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt, schemaVersion };
-      const result = new Imported(JSON.parse(await ask('missing')));
-      for (const { name } of described.tables) {
-        if (!this.#isSynced(name)) result.skipped.push(name);
-        else
-          await this.#importTable(ask, name, how, result, (done) => {
-            signal?.throwIfAborted();
-            report({ phase: 'rows', table: name, done, total: rowCounts[name] ?? null });
-          });
+      report({ phase: 'file', table: null, done: 0, total: null });
+      // Pages are committed one by one: what is wrong further on must be known before the first.
+      await ask('check');
+      const { manifest, tables } = described;
+      const { exportedAt, rowCounts = {} } = manifest;
+      const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt };
+      result.missing = JSON.parse(await ask('missing'));
+      for (const name of tables) {
+        const app = this.#appOf(name);
+        if (app === undefined) {
+          result.skipped.push(name);
+          continue;
+        }
+        const schemaVersion = versionIn(manifest, this.#options, app);
+        await this.#importTable(ask, name, { ...how, schemaVersion }, result, (done) => {
+          goOn(signal);
+          report({ phase: 'rows', table: name, done, total: rowCounts[name] ?? null });
+        });
       }
       return result.shown();
+    });
+    return taken.catch((error) => {
+      throw result.explained(error);
     });
   }
 
@@ -117,8 +130,9 @@ export class EngineArchives implements Archives {
     throw new ManaError('unknown_app', `There is no app ${unknown} in \`apps\`.`, { details: { appId: unknown } });
   }
 
-  #isSynced(table: string): boolean {
-    return Object.values(this.#options.apps).some(({ tables }) => Object.hasOwn(tables, table));
+  /** The app that a table syncs with. */
+  #appOf(table: string): string | undefined {
+    return Object.entries(this.#options.apps).find(([, { tables }]) => Object.hasOwn(tables, table))?.[0];
   }
 
   /** What is not on the device cannot be in its backup. */
@@ -139,15 +153,16 @@ export class EngineArchives implements Archives {
     return counts;
   }
 
-  #manifest(appIds: readonly string[] | undefined, rowCounts: Record<string, number>): RawManifest {
-    const { schema, user } = this.#options;
+  #manifest(appIds: readonly string[], isFiltered: boolean, rowCounts: Record<string, number>): RawManifest {
+    const { apps, schema, user } = this.#options;
     return {
       formatVersion: 2,
       schemaVersion: schema.version,
+      appSchemaVersions: appVersions(apps, appIds),
       producedBy: '@mana/sync-engine',
       exportedAt: new Date().toISOString(),
       userId: user?.id ?? 'guest',
-      scope: appIds ? { type: 'filtered', appIds } : { type: 'full' },
+      scope: isFiltered ? { type: 'filtered', appIds } : { type: 'full' },
       rowCounts,
       fieldsPlaintext: true,
     };
@@ -188,20 +203,6 @@ export class EngineArchives implements Archives {
       const became = await this.#connection().run((raw) => raw.importPage(table, page.rows, how));
       counts.add(became, page.lines);
       done += page.lines.length;
-    }
-  }
-
-  /** Rows of two versions back are brought forward by the app's `migrations`; older ones nobody has tried. */
-  #checkVersion(version: number): void {
-    const { version: here } = this.#options.schema;
-    const details = { stored: version, wanted: here };
-    if (version > here) {
-      const message = `The archive was written by a newer version of the app (${version}, this is ${here}): update the app.`;
-      throw new ManaError('schema_too_new', message, { details });
-    }
-    if (version < here - 2) {
-      const message = `The archive was written by a version of the app that is too old (${version}, this is ${here}).`;
-      throw new ManaError('schema_too_old', message, { details });
     }
   }
 }
@@ -314,36 +315,5 @@ class Written {
 
   rows(table: string): number {
     return this.counts[table] ?? 0;
-  }
-}
-
-/** What came of an archive. */
-class Imported {
-  readonly skipped: string[] = [];
-  readonly #missing: readonly MissingValue[];
-  readonly #tables: ImportedTable[] = [];
-  readonly #renamed: ImportResult['renamed'][number][] = [];
-  readonly #left: ImportResult['left'][number][] = [];
-
-  constructor(missing: readonly MissingValue[]) {
-    this.#missing = missing;
-  }
-
-  begin(table: string): { add(page: RawImportPage, lines: Float64Array): void } {
-    const counts = { table, new: 0, changed: 0, unchanged: 0, deleted: 0, left: 0 };
-    this.#tables.push(counts);
-    return {
-      add: (page, lines) => {
-        for (const what of ['new', 'changed', 'unchanged', 'deleted'] as const) counts[what] += page[what];
-        counts.left += page.left.length;
-        this.#renamed.push(...page.renamed.map((names) => ({ table, ...names })));
-        for (const { position, ...left } of page.left) this.#left.push({ table, line: lines[position] ?? 0, ...left });
-      },
-    };
-  }
-
-  shown(): ImportResult {
-    const [tables, renamed, left] = [this.#tables, this.#renamed, this.#left];
-    return { tables, renamed, left, skipped: this.skipped, missing: this.#missing };
   }
 }

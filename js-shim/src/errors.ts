@@ -50,6 +50,7 @@ export const errorCodes = [
   'archive_damaged',
   'archive_too_large',
   'archive_unreadable',
+  'cancelled',
   'manifest_invalid',
   'not_an_archive',
   'passphrase_required',

@@ -1,7 +1,7 @@
 //! Unpacking tables into files.
 
 use super::{Done, Failure};
-use mana_archive::Archive;
+use mana_archive::{Archive, how_many_missing};
 use serde_json::{Map, Value};
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Seek, Write};
@@ -21,6 +21,12 @@ pub fn extract<R: Read + Seek>(mut archive: Archive<R>, out: &Path, csv: bool) -
         };
         to.flush().map_err(|error| Failure::of(&path, error))?;
         println!("{}: {rows} rows", path.display());
+    }
+    let missing = how_many_missing(&archive.missing()?);
+    if missing > 0 {
+        println!(
+            "incomplete: {missing} values could not be read when it was written; incomplete.json in the archive lists them"
+        );
     }
     Ok(())
 }

@@ -1,75 +1,17 @@
 //! The commands.
 
+mod arguments;
 mod extract;
 mod passphrase;
 
-use mana_archive::{Archive, Error, Limits, Manifest, Scope, SealRandom, SealedWriter, Writer};
+use arguments::Command;
+pub use arguments::Options;
+use mana_archive::{Archive, Error, Limits, Manifest, Scope, SealRandom, SealedWriter, Writer, how_many_missing};
 use passphrase::Passphrase;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
-use std::path::{Path, PathBuf};
-
-/// Opens, checks, unpacks, seals and unseals .mana backups.
-///
-/// A passphrase is asked for in the terminal, or read from a file (its first line): never given as an argument, which others on
-/// the machine could read.
-#[derive(Debug, clap::Parser)]
-#[command(name = "mana-archive", version)]
-pub enum Command {
-    /// Says what an archive is, without its passphrase.
-    Inspect {
-        /// The archive.
-        file: PathBuf,
-        /// As JSON: the manifest, and the tables with their bytes.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Reads every row and says whether all of it is as it was written.
-    Verify {
-        /// The archive.
-        file: PathBuf,
-        /// Read the passphrase from this file.
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
-    /// Unpacks the tables into a directory, one file each. Nothing there is written over.
-    Extract {
-        /// The archive.
-        file: PathBuf,
-        /// The directory; made where it is not there.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// As CSV, for spreadsheets; else JSON lines, as they stand in the archive.
-        #[arg(long)]
-        csv: bool,
-        /// Read the passphrase from this file.
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
-    /// Writes a sealed archive with the rows of one that is not.
-    Seal {
-        /// The archive.
-        file: PathBuf,
-        /// The sealed one; must not be there yet.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// Read the passphrase from this file.
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
-    /// Writes an archive that is not sealed with the rows of one that is.
-    Unseal {
-        /// The archive.
-        file: PathBuf,
-        /// The opened one; must not be there yet.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// Read the passphrase from this file.
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
-}
+use std::path::Path;
 
 /// Why a command failed: the error's code, and what it means.
 #[derive(Debug)]
@@ -96,31 +38,35 @@ impl Failure {
 type Done<T = ()> = Result<T, Failure>;
 
 /// Runs a command.
-pub fn run(command: &Command) -> Done {
-    match command {
-        Command::Inspect { file, json } => inspect(file, *json),
-        Command::Verify { file, passphrase_file } => verify(file, &Passphrase::from(passphrase_file)),
+pub fn run(options: &Options) -> Done {
+    let limits = options.limits();
+    match &options.command {
+        Command::Inspect { file, json } => {
+            inspect(&open(file, limits)?, *json);
+            Ok(())
+        }
+        Command::Verify { file, passphrase_file } => verify(open(file, limits)?, &Passphrase::from(passphrase_file)),
         Command::Extract { file, out, csv, passphrase_file } => {
-            let opened = open(file)?;
+            let opened = open(file, limits)?;
             if opened.is_sealed() {
                 extract::extract(unseal(opened, &Passphrase::from(passphrase_file))?, out, *csv)
             } else {
                 extract::extract(opened, out, *csv)
             }
         }
-        Command::Seal { file, out, passphrase_file } => seal(file, out, &Passphrase::from(passphrase_file)),
+        Command::Seal { file, out, passphrase_file } => seal(file, out, &Passphrase::from(passphrase_file), limits),
         Command::Unseal { file, out, passphrase_file } => {
-            let opened = unseal(open(file)?, &Passphrase::from(passphrase_file))?;
-            write_new(out, |to| copy_plain(opened, to))
+            let opened = unseal(open(file, limits)?, &Passphrase::from(passphrase_file))?;
+            write_new(out, |to| copy_plain(opened, to, limits))
         }
     }
 }
 
 type FromFile = Archive<BufReader<File>>;
 
-fn open(path: &Path) -> Done<FromFile> {
+fn open(path: &Path, limits: Limits) -> Done<FromFile> {
     let file = File::open(path).map_err(|error| Failure::of(path, error))?;
-    Ok(Archive::open(BufReader::new(file), Limits::default())?)
+    Ok(Archive::open(BufReader::new(file), limits)?)
 }
 
 fn unseal(archive: FromFile, passphrase: &Passphrase) -> Done<Archive<std::io::Cursor<Vec<u8>>>> {
@@ -128,15 +74,14 @@ fn unseal(archive: FromFile, passphrase: &Passphrase) -> Done<Archive<std::io::C
     Ok(sealed.open(&passphrase.get()?)?)
 }
 
-fn inspect(file: &Path, json: bool) -> Done {
-    let archive = open(file)?;
+fn inspect(archive: &FromFile, json: bool) {
     let tables = archive.tables();
     if json {
         let bytes: serde_json::Map<_, _> =
             tables.iter().map(|table| (table.name.clone(), table.bytes.into())).collect();
         let all = serde_json::json!({ "manifest": archive.manifest().to_json(), "tables": bytes });
         println!("{all:#}");
-        return Ok(());
+        return;
     }
     print_manifest(archive.manifest(), archive.is_sealed());
     for table in tables {
@@ -145,7 +90,6 @@ fn inspect(file: &Path, json: bool) -> Done {
     for name in archive.unknown_entries() {
         println!("  {name}: unknown, passed over");
     }
-    Ok(())
 }
 
 fn print_manifest(manifest: &Manifest, is_sealed: bool) {
@@ -162,39 +106,39 @@ fn print_manifest(manifest: &Manifest, is_sealed: bool) {
     }
 }
 
-fn verify(file: &Path, passphrase: &Passphrase) -> Done {
-    let mut archive = open(file)?;
+fn verify(mut archive: FromFile, passphrase: &Passphrase) -> Done {
+    let outside = archive.verify()?;
     let (counts, missing) = if archive.is_sealed() {
         let mut opened = unseal(archive, passphrase)?;
         (opened.verify()?, opened.missing()?)
     } else {
-        (archive.verify()?, archive.missing()?)
+        (outside, archive.missing()?)
     };
     for (table, rows) in &counts {
         println!("{table}: {rows} rows");
     }
     if !missing.is_empty() {
-        println!("incomplete: {} values could not be read when it was written", missing.len());
+        println!("incomplete: {} values could not be read when it was written", how_many_missing(&missing));
     }
     println!("ok: {} tables, {} rows", counts.len(), counts.iter().map(|(_, rows)| rows).sum::<u64>());
     Ok(())
 }
 
-fn seal(file: &Path, out: &Path, passphrase: &Passphrase) -> Done {
-    let mut archive = open(file)?;
+fn seal(file: &Path, out: &Path, passphrase: &Passphrase, limits: Limits) -> Done {
+    let mut archive = open(file, limits)?;
     if archive.is_sealed() {
         return Err(Failure(format!("failed: {} is sealed already", file.display())));
     }
     let mut random = [0; 44];
     getrandom::fill(&mut random).map_err(|error| Failure(format!("failed: no random numbers: {error}")))?;
     let words = passphrase.get_new()?;
-    let mut writer = SealedWriter::new(archive.manifest(), &words, SealRandom::from(random))?;
+    let mut writer = SealedWriter::new(archive.manifest(), &words, SealRandom::from(random))?.within(limits);
     copy_rows(&mut archive, writer.body())?;
     write_new(out, |to| Ok(writer.finish(to).map(drop)?))
 }
 
-fn copy_plain<R: Read + Seek>(mut archive: Archive<R>, to: &mut dyn Write) -> Done {
-    let mut writer = Writer::new(to, archive.manifest())?;
+fn copy_plain<R: Read + Seek>(mut archive: Archive<R>, to: &mut dyn Write, limits: Limits) -> Done {
+    let mut writer = Writer::new(to, archive.manifest())?.within(limits);
     copy_rows(&mut archive, &mut writer)?;
     Ok(writer.finish().map(drop)?)
 }

@@ -43,18 +43,17 @@ impl ArchiveReader {
         Ok(Self(State::Idle(Box::new(archive))))
     }
 
-    /// What it is, as JSON: `{ manifest, isSealed, tables, unknown, seal }`, the last `{ iterations, salt, iv }` or `null`.
+    /// What it is, as JSON: `{ manifest, isSealed, tables, seal }`, the last `{ iterations, salt, iv }` or `null`.
     pub fn describe(&self) -> Result<String, JsValue> {
         let archive = self.idle()?;
-        let tables: Vec<Value> =
-            archive.tables().iter().map(|table| json!({ "name": table.name, "bytes": table.bytes })).collect();
+        let tables: Vec<String> = archive.tables().into_iter().map(|table| table.name).collect();
         let manifest = archive.manifest();
         let seal = manifest
             .seal
             .as_ref()
             .map(|seal| json!({ "iterations": seal.iterations, "salt": seal.salt, "iv": seal.iv }));
         let json = json!({ "manifest": manifest.to_json(), "isSealed": archive.is_sealed(), "tables": tables,
-            "unknown": archive.unknown_entries(), "seal": seal });
+            "seal": seal });
         Ok(json.to_string())
     }
 
@@ -85,10 +84,18 @@ impl ArchiveReader {
         Ok(())
     }
 
-    /// What could not be read when it was written, as JSON.
+    /// What could not be read when it was written, as JSON: as many as are listed.
     pub fn missing(&mut self) -> Result<String, JsValue> {
         let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
-        archive.missing().map(|list| Value::from(list).to_string()).map_err(|error| thrown(&error))
+        let mut list = archive.missing().map_err(|error| thrown(&error))?;
+        list.retain(|one| one["more"].is_null());
+        Ok(Value::from(list).to_string())
+    }
+
+    /// Reads all of it, and says what is wrong with it before anything of it was used.
+    pub fn check(&mut self) -> Result<(), JsValue> {
+        let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
+        archive.verify().map(drop).map_err(|error| thrown(&error))
     }
 
     /// Begins to read a table.

@@ -26,7 +26,7 @@ impl Write for Parts {
 
 enum Target {
     Plain(Writer<Parts>),
-    Sealed(SealedWriter<Parts>),
+    Sealed(Box<SealedWriter<Parts>>),
     /// Of a sealed one the body has ended.
     Envelope(Envelope),
     Ended,
@@ -51,7 +51,7 @@ impl ArchiveWriter {
             let Some(key) = key else { return Ok(Target::Plain(Writer::new(parts.clone(), &manifest)?)) };
             let random: [u8; 44] = random.try_into().map_err(|_| Error::ManifestInvalid("passphrase.kdfSaltBase64"))?;
             let random = SealRandom::from(random);
-            Ok(Target::Sealed(SealedWriter::with_key(parts.clone(), &manifest, key_of(&key)?, random)?))
+            Ok(Target::Sealed(Box::new(SealedWriter::with_key(parts.clone(), &manifest, key_of(&key)?, random)?)))
         };
         let target = begin().map_err(|error| thrown(&error))?;
         Ok(Self { target, parts })

@@ -14,7 +14,7 @@ const orCode = (call) =>
   );
 
 globalThis.device = {
-  async open(server, user, key, version = 3) {
+  async open(server, user, key, version = 3, todo = {}) {
     engine = await openEngine({
       name: `archive-${user}`,
       schema: {
@@ -22,7 +22,7 @@ globalThis.device = {
         stores: { tasks: 'id', projects: 'id', emptyTable: 'id', userSettings: 'id', drafts: 'id' },
       },
       apps: {
-        todo: { tables: { tasks: {}, projects: {}, emptyTable: {} } },
+        todo: { tables: { tasks: {}, projects: {}, emptyTable: {} }, ...todo },
         settings: { tables: { userSettings: { scope: 'user' } } },
       },
       user: { id: user },
@@ -71,10 +71,17 @@ globalThis.device = {
   inspect: (name) => orCode(engine.archive.inspect(files.get(name))),
   import: (name, options) => orCode(engine.archive.import(files.get(name), options)),
 
-  /** Cancels when the first rows were taken. */
-  importCancelled(name) {
+  /** Ends it midway, while `projects` go out or come in, by `cancel` or `close`; gives what it rejects with. */
+  async ended(what, name, by) {
     const over = new AbortController();
-    return orCode(engine.archive.import(files.get(name), { signal: over.signal, onProgress: () => over.abort() }));
+    const ends = { cancel: () => over.abort(), close: () => engine.close() };
+    const onProgress = ({ phase, table }) => phase === 'rows' && table === 'projects' && ends[by]();
+    const options = { signal: over.signal, onProgress };
+    const going = what === 'import' ? engine.archive.import(files.get(name), options) : engine.archive.export(options);
+    return going.then(
+      () => 'it went through',
+      ({ code, cause, details }) => ({ code, cause: cause?.name, applied: details?.applied }),
+    );
   },
 
   /** A file as text, which can leave the page; and one that came so. */

@@ -111,6 +111,25 @@ describe('an archive', { timeout: 300_000 }, () => {
     );
   });
 
+  it('is_taken_in_but_for_tables_that_do_not_sync_here', async () => {
+    const device = await ada();
+    await device.told('fill', 3);
+    await device.told('export', 'all');
+    const other = await devices.profile();
+    await other.told('open', null, 'kim', 5, 3, { tables: { tasks: {} } });
+    await other.told('take', 'all', await device.told('give', 'all'));
+    const { tables, skipped } = await other.told('import', 'all');
+    assert.deepEqual(skipped, ['projects', 'emptyTable']);
+    assert.deepEqual(
+      tables.map(({ table, new: count }) => [table, count]),
+      [
+        ['tasks', 2],
+        ['userSettings', 1],
+      ],
+    );
+    assert.deepEqual(await other.told('rows', 'projects'), []);
+  });
+
   it('neither_goes_out_nor_in_while_the_vault_is_locked', async () => {
     const device = await ada();
     await device.told('export', 'before');
@@ -136,14 +155,60 @@ describe('an archive', { timeout: 300_000 }, () => {
     const other = await devices.profile();
     await other.told('open', null, 'carol', 5);
     await other.told('take', 'many', await device.told('give', 'many'));
-    assert.equal(await other.told('importCancelled', 'many'), 'AbortError');
-    const some = (await other.told('rows', 'tasks')).length;
-    assert.ok(some > 0, 'what was taken in stays');
+    const { code, cause, applied } = await other.told('ended', 'import', 'many', 'cancel');
+    assert.deepEqual([code, cause], ['cancelled', 'AbortError']);
+    const some = (await other.told('rows', 'projects')).length;
+    assert.ok(some > 0 && some < 20_000, 'what was taken in stays');
+    assert.deepEqual(
+      applied.tables.map((table) => [table.table, table.new]),
+      [
+        ['tasks', 2],
+        ['projects', some],
+      ],
+      'and is told',
+    );
     const all = await other.told('import', 'many');
-    assert.equal(sum(all, 'new') + sum(all, 'unchanged'), 20_003);
+    assert.deepEqual([sum(all, 'new'), sum(all, 'unchanged')], [20_001 - some, some + 2]);
     assert.equal((await other.told('rows', 'projects')).length, 20_000);
     const again = await other.told('import', 'many');
     assert.equal(sum(again, 'unchanged'), 20_003, 'twice is once');
+  });
+
+  it('says_what_was_taken_in_before_it_failed', async () => {
+    const device = await ada();
+    await device.told('fill', 3000);
+    await device.told('export', 'some');
+    const other = await devices.profile();
+    await other.told('open', null, 'ivy', 5);
+    await other.told('take', 'some', await device.told('give', 'some'));
+    const { code, applied } = await other.told('ended', 'import', 'some', 'close');
+    assert.equal(code, 'closed');
+    await other.told('open', null, 'ivy', 5);
+    const some = (await other.told('rows', 'projects')).length;
+    assert.ok(some > 0 && some < 3000);
+    assert.equal(applied.tables.find(({ table }) => table === 'projects').new, some);
+  });
+
+  it('that_was_damaged_near_its_end_changes_nothing', async () => {
+    const device = await ada();
+    await device.told('fill', 20_000);
+    const { bytes } = await device.told('export', 'whole');
+    await device.told('damage', 'whole', 'damaged', Math.floor(bytes * 0.9));
+    const other = await devices.profile();
+    await other.told('open', null, 'jim', 5);
+    await other.told('take', 'damaged', await device.told('give', 'damaged'));
+    assert.equal(await other.told('import', 'damaged'), 'archive_damaged');
+    for (const table of ['tasks', 'projects', 'userSettings'])
+      assert.deepEqual(await other.told('rows', table), [], table);
+  });
+
+  it('that_is_cancelled_while_it_goes_out_leaves_nothing_behind', async () => {
+    const device = await ada();
+    await device.told('fill', 3000);
+    const { code, cause } = await device.told('ended', 'export', null, 'cancel');
+    assert.deepEqual([code, cause], ['cancelled', 'AbortError']);
+    const { rowCounts } = await device.told('export', 'whole');
+    assert.equal(rowCounts.projects, 3000, 'the next one is whole');
   });
 
   it('goes_out_in_smaller_pages_where_rows_are_large', async () => {
@@ -189,6 +254,57 @@ describe('an archive', { timeout: 300_000 }, () => {
       await other.told('take', 'plain.mana', await fixture('plain.mana'));
       assert.equal(await other.told('import', 'plain.mana'), code);
     }
+  });
+
+  it('of_an_older_version_is_brought_forward', async () => {
+    const device = await ada();
+    await device.told('export', 'older');
+    const file = await device.told('give', 'older');
+    const rename = { schemaVersion: 2, migrations: { 2: { tasks: { rename: { done: 'finished' } } } } };
+    const opened = async (...app) => {
+      const other = await devices.profile();
+      await other.told('open', null, 'erin', 5, ...app);
+      await other.told('take', 'older', file);
+      return other;
+    };
+    // Of the database's version, of one more, and of more than two more: only the app's says which steps are due.
+    for (const version of [3, 4, 9]) {
+      const other = await opened(version, rename);
+      assert.equal(sum(await other.told('import', 'older'), 'new'), 3);
+      const rows = await other.told('rows', 'tasks');
+      assert.deepEqual(
+        rows.map(({ id, done, finished }) => [id, done, finished]),
+        [
+          ['a', undefined, false],
+          ['b', undefined, true],
+        ],
+        `version ${version}`,
+      );
+    }
+    const undeclared = await opened(9, { schemaVersion: 2 });
+    assert.equal(await undeclared.told('import', 'older'), 'schema_too_old', 'no step leads on from it');
+    const same = await opened(9);
+    assert.equal(sum(await same.told('import', 'older'), 'new'), 3, "the app's data are of the same version");
+  });
+
+  it('of_this_version_is_not_brought_forward_again_and_a_newer_one_is_refused', async () => {
+    const device = await devices.profile();
+    // A name that an earlier step took away is in use again: another run of that step would lose it.
+    const swap = { schemaVersion: 9, migrations: { 9: { tasks: { rename: { done: 'finished' } } } } };
+    await device.told('open', null, 'finn', 5, 3, swap);
+    await device.told('add', 'tasks', [{ id: 'a', title: 't', done: 'another', finished: true }]);
+    await device.told('export', 'own');
+    const other = await devices.profile();
+    await other.told('open', null, 'gus', 5, 3, swap);
+    await other.told('take', 'own', await device.told('give', 'own'));
+    await other.told('import', 'own');
+    const [{ done, finished }] = await other.told('rows', 'tasks');
+    assert.deepEqual([done, finished], ['another', true]);
+    const behind = await devices.profile();
+    await behind.told('open', null, 'hal', 5, 3, { schemaVersion: 8 });
+    await behind.told('take', 'own', await device.told('give', 'own'));
+    assert.equal(await behind.told('import', 'own'), 'schema_too_new');
+    assert.deepEqual(await behind.told('rows', 'tasks'), []);
   });
 
   it('opens_with_unzip', async () => {

@@ -1,12 +1,23 @@
 // The demo's backups: one person's file, sealed, brought back by another on a device of their own.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { World } from '../support/world.mjs';
 
 const words = 'correct horse battery staple';
+/** Writes an archive with the only task of another one many times, each with an id of its own. */
+const manyTimes = `
+import json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as one, zipfile.ZipFile(sys.argv[2], "w") as many:
+    row = json.loads(one.read("data/tasks.jsonl"))
+    many.writestr("manifest.json", one.read("manifest.json"))
+    rows = [{**row, "id": f"task-{n}"} for n in range(int(sys.argv[3]))]
+    many.writestr("data/tasks.jsonl", "".join(json.dumps(row) + "\\n" for row in rows))
+`;
 
 describe('a backup', { timeout: 240_000 }, () => {
   let world;
@@ -95,6 +106,29 @@ describe('a backup', { timeout: 240_000 }, () => {
     await dialog.getByRole('button', { name: 'Show what it would change' }).click();
     await dialog.getByText('Nothing to do: all of it is here, or something newer.').waitFor();
     alice.assertQuiet();
+  });
+
+  it('whose_return_is_cancelled_says_how_much_came_back', async () => {
+    const alice = await person('Alice');
+    await alice.add('Sort the photos');
+    const path = await save(alice, await open(alice));
+    const large = join(directory, 'large.mana');
+    await promisify(execFile)('python3', ['-c', manyTimes, path, large, '10000']);
+    const bob = await person('Bob');
+    const dialog = await open(bob);
+    await dialog.getByLabel('Choose a file').setInputFiles(large);
+    await dialog.getByRole('button', { name: 'Show what it would change' }).click();
+    await dialog.getByRole('button', { name: /^Bring back [\d,]+ records$/ }).click();
+    await dialog.getByText(/^Tasks: [\d,]+/).waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    const said = dialog.getByText(/^Bringing the backup back was cancelled\. /);
+    await said.waitFor();
+    const [, brought] = (await said.textContent()).match(
+      /cancelled\. ([\d,]+) records were brought back by then; doing it again brings back the rest\.$/,
+    );
+    const records = Number(brought.replaceAll(',', ''));
+    assert.ok(records > 0 && records < 10_000, brought);
+    bob.assertQuiet();
   });
 
   it('that_is_none_is_said_to_be_none', async () => {

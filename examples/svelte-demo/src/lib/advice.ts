@@ -8,6 +8,7 @@ const advice: Record<ManaErrorCode, string> = {
   archive_too_large: 'Save fewer things at once, or without a passphrase.',
   archive_unreadable: 'Choose the file again.',
   bulk_failed: 'Correct these rows and add them again.',
+  cancelled: 'Start it again when you like.',
   closed: 'This device was signed out meanwhile. Sign in again.',
   connection_lost: 'The browser closed the database. Do it once more.',
   decrypt_failed: 'Unlock with the newest key. The other fields of the task are as they were.',

@@ -1,5 +1,11 @@
 // Words for backups.
-import type { ArchiveInfo, ArchiveProgress, ImportedTable, ImportResult } from '@mana/sync-engine';
+import {
+  type ArchiveInfo,
+  type ArchiveProgress,
+  type ImportedTable,
+  type ImportResult,
+  ManaError,
+} from '@mana/sync-engine';
 
 const count = (number: number) => number.toLocaleString('en-GB');
 
@@ -30,7 +36,7 @@ function size(bytes: number): string {
 
 export function progressWords({ phase, table, done, total }: ArchiveProgress): string {
   if (phase === 'key') return 'Making the key of the passphrase';
-  if (phase === 'file') return 'Finishing the file';
+  if (phase === 'file') return 'Going through the file';
   return `${tableName(table ?? '')}: ${count(done)}${total === null ? '' : ` of about ${count(total)}`}`;
 }
 
@@ -54,6 +60,15 @@ export function tableWords(table: ImportedTable, done: boolean): string {
 
 export function changes({ tables }: ImportResult): number {
   return tables.reduce((sum, table) => sum + table.new + table.changed, 0);
+}
+
+/** What of a file was brought back before it was cancelled or failed, in words; none where that had not begun. */
+export function appliedWords(error: unknown): string {
+  const applied = error instanceof ManaError ? (error.details?.applied as ImportResult | undefined) : undefined;
+  if (!applied) return '';
+  const brought = changes(applied);
+  if (brought === 0) return ' Nothing had been changed by then.';
+  return ` ${plural(brought, 'record was', 'records were')} brought back by then; doing it again brings back the rest.`;
 }
 
 /** How hard a passphrase is to guess, as far as its looks say. */

@@ -1,7 +1,7 @@
 // Backups of one device: saving the person's records in a file, and bringing a file back.
 import type { ArchiveInfo, ArchiveProgress, ExportOptions, ImportResult } from '@mana/sync-engine';
 import { type Explained, explain } from './advice.ts';
-import { savedWords } from './backup-words.ts';
+import { appliedWords, savedWords } from './backup-words.ts';
 import type { Device } from './device.svelte.ts';
 
 /** What can be saved by itself. */
@@ -120,8 +120,12 @@ export class Backup {
       await work(engine.archive, { onProgress: report, signal: over.signal });
       return true;
     } catch (error) {
-      if (over.signal.aborted) this.outcome = `${doing} was cancelled.`;
-      else this.failure = explain(doing, error);
+      const applied = appliedWords(error);
+      if (over.signal.aborted) this.outcome = `${doing} was cancelled.${applied}`;
+      else {
+        const explained = explain(doing, error);
+        this.failure = { ...explained, text: explained.text + applied };
+      }
       return false;
     } finally {
       this.#work = null;
