@@ -13,7 +13,7 @@ const words = 'correct horse battery staple';
 const manyTimes = `
 import json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as one, zipfile.ZipFile(sys.argv[2], "w") as many:
-    row = json.loads(one.read("data/tasks.jsonl"))
+    row = json.loads(one.read("data/tasks.jsonl").splitlines()[0])
     many.writestr("manifest.json", one.read("manifest.json"))
     rows = [{**row, "id": f"task-{n}"} for n in range(int(sys.argv[3]))]
     many.writestr("data/tasks.jsonl", "".join(json.dumps(row) + "\\n" for row in rows))
