@@ -1,4 +1,4 @@
-//! Every file of JSONTestSuite as the value of a row's field.
+//! Every file of `JSONTestSuite` as the value of a row's field.
 
 #[path = "../../tests/vectors/json/mod.rs"]
 mod json;

@@ -1,4 +1,4 @@
-//! Every file of JSONTestSuite as the value of a field that was pulled, natively and in a browser.
+//! Every file of `JSONTestSuite` as the value of a field that was pulled, natively and in a browser.
 
 #[path = "../../tests/vectors/json/mod.rs"]
 mod json;

@@ -1,4 +1,4 @@
-//! Every file of JSONTestSuite as the value of a field that is pushed.
+//! Every file of `JSONTestSuite` as the value of a field that is pushed.
 
 #[path = "../../../tests/vectors/json/mod.rs"]
 mod json;

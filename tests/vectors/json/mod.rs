@@ -1,4 +1,4 @@
-//! The files of JSONTestSuite: what every parser of JSON must accept, must refuse, and may do as it likes. What ours do with the
+//! The files of `JSONTestSuite`: what every parser of JSON must accept, must refuse, and may do as it likes. What ours do with the
 //! last is pinned, so that a device, the server and an archive never take another's value for something else.
 
 mod files;

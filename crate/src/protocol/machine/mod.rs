@@ -136,9 +136,8 @@ impl Machine {
         match input {
             Input::Stop => self.stop(),
             _ if self.phase == Phase::Stopped && !matches!(input, Input::Start) => Vec::new(),
-            Input::Start | Input::SyncNow => self.urge(now),
             Input::Woken if matches!(self.phase, Phase::Resting { .. }) && now < self.not_before => self.hint(now, 0),
-            Input::Woken => self.urge(now),
+            Input::Start | Input::SyncNow | Input::Woken => self.urge(now),
             Input::Logged => self.hint(now, DEBOUNCE_MS),
             Input::Nudge => self.hint(now, 0),
             Input::Timer => self.timer(now),

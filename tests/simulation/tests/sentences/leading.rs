@@ -32,9 +32,13 @@ fn is_leading(world: &World, tab: usize) -> bool {
     let device = &world.devices[0];
     let others: Vec<u64> =
         [0, 1].into_iter().filter(|one| *one != tab).filter_map(|one| device.owner_at(one)).collect();
-    others.iter().for_each(|other| world.executor.freeze(*other));
+    for other in &others {
+        world.executor.freeze(*other);
+    }
     let asked = asks_when_woken(world, tab);
-    others.iter().for_each(|other| world.executor.thaw(*other));
+    for other in others {
+        world.executor.thaw(other);
+    }
     asked
 }
 
