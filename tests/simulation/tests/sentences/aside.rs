@@ -1,6 +1,7 @@
 //! Changes that cannot be applied now: put aside, counted, and applied when their time has come; the rest of their page
 //! is applied at once.
 
+use super::protocol1;
 use mana_simulation::{Setup, World};
 use mana_sync_engine::engine::{Applied, Event, Page, Reason};
 use mana_sync_engine::model::{EventId, Scope, Stamp};
@@ -135,10 +136,7 @@ fn a_change_from_the_future_waits_until_its_time_has_come() {
 
 #[test]
 fn changes_from_the_future_that_made_room_come_once_their_time_has_come() {
-    let mut world = World::new(7);
-    world.server.keep_times();
-    world.server.set_protocol_1(true);
-    world.add(Setup::of("ada")).open();
+    let world = protocol1::world(vec![Setup::of("ada")], true);
     let device = &world.devices[0];
     world.pass(60_000);
     let at = |n: u64| Stamp::at_ms(world.executor.now() + 2 * DAY_MS + n).to_string();

@@ -1,7 +1,7 @@
 //! Pages that never come to an end: what is said of them, how often they are asked for, and that it goes on once they do.
 
 use super::ahead::push;
-use super::sealed;
+use super::{protocol1, sealed};
 use mana_simulation::{Device, Setup, World};
 use mana_sync_engine::engine::ports::{Request, Response};
 use mana_sync_engine::engine::{Event, State};
@@ -146,10 +146,7 @@ fn a_keyring_whose_pages_lead_in_a_circle_is_a_bad_answer() {
 
 #[test]
 fn a_server_of_protocol_1_that_promises_more_for_ever_is_a_bad_answer() {
-    let mut world = World::new(7);
-    world.server.keep_times();
-    world.server.set_protocol_1(true);
-    world.add(Setup::of("ada")).open();
+    let world = protocol1::world(vec![Setup::of("ada")], true);
     let device = &world.devices[0];
     world.pass(60_000);
     let row = json!({ "table": "tasks", "id": "t", "op": "insert", "data": { "title": "Milk" } });

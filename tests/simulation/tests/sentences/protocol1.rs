@@ -17,7 +17,7 @@ fn task(id: &str, title: &str) -> Value {
 }
 
 /// Devices of a person whose server has the table of both protocols.
-fn world(setups: Vec<Setup>, by_time: bool) -> World {
+pub fn world(setups: Vec<Setup>, by_time: bool) -> World {
     let mut world = World::new(7);
     world.server.keep_times();
     world.server.set_protocol_1(by_time);
