@@ -276,32 +276,6 @@ fn rows_that_are_none_are_named_and_the_others_taken() {
 }
 
 #[test]
-fn a_tab_that_dies_over_it_has_taken_whole_pages_and_again_comes_to_the_same() {
-    for operations in (0..600).step_by(3) {
-        let world = sealed::world();
-        let rows: Vec<Value> = (0..6).map(|n| json!({ "id": format!("r{n}"), "title": SECRET })).collect();
-        let device = &world.devices[0];
-        device.power().fail_after(operations);
-        let done = rows.chunks(2).all(|page| device.try_import("tasks", page, merge()).is_some());
-        device.power().steady();
-        if !done {
-            device.open();
-            device.unlock(7).expect("unlocked");
-        }
-        let stored = device.store_rows("tasks").len();
-        assert!(stored.is_multiple_of(2), "whole pages: {stored}");
-        rows.chunks(2).for_each(|page| drop(device.import("tasks", page, merge()).expect("taken")));
-        settle(&world);
-        assert_eq!(world.devices[1].rows("tasks").len(), 6);
-        world.converge("ada");
-        if done {
-            return;
-        }
-    }
-    panic!("it never came through");
-}
-
-#[test]
 fn a_guest_takes_it_in_for_themselves() {
     let mut world = World::new(3);
     world.add(Setup { user: None, spaces: Vec::<Space>::new(), ..setup() }).open();

@@ -2,7 +2,7 @@
 
 use super::isolating::letters;
 use super::sealed::{self, space};
-use mana_simulation::{Fault, Setup, World};
+use mana_simulation::{Device, Fault, Setup, World};
 use mana_sync_engine::engine::State;
 use mana_sync_engine::engine::ports::{NoAnswer, Response};
 use mana_sync_engine::model::Space;
@@ -145,16 +145,20 @@ fn another_services_health_and_one_mistaken_answer_change_no_protocol() {
     }
 }
 
+fn fail_pushes_of_settings(device: &Device, status: u16) {
+    device.line.stop(move |request| {
+        let is_push = request.body.as_ref().is_some_and(|body| body.contains("\"op\""));
+        let failed = Response { status, content_type: String::new(), retry_after_ms: None, body: String::new() };
+        (is_push && request.path == "/sync/settings").then_some(Ok(failed))
+    });
+}
+
 #[test]
 fn an_app_that_fails_alone_does_not_have_the_others_stored_again_and_again() {
     let setup = Setup { apps: vec!["settings"], ..Setup::of("ada") };
     let world = world(vec![setup; 2], true);
     let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
-    phone.line.stop(|request| {
-        let is_push = request.body.as_ref().is_some_and(|body| body.contains("\"op\""));
-        let refused = Response { status: 404, content_type: String::new(), retry_after_ms: None, body: String::new() };
-        (is_push && request.path == "/sync/settings").then_some(Ok(refused))
-    });
+    fail_pushes_of_settings(phone, 404);
     phone.add("tasks", task("t", "Milk")).expect("added");
     phone.add("settings", json!({ "id": "theme", "dark": true })).expect("added");
     world.pass(HOUR_MS);
@@ -172,11 +176,7 @@ fn an_app_whose_pushes_all_fail_loses_nothing_though_others_are_taken() {
         let setup = Setup { apps: vec!["settings"], ..Setup::of("ada") };
         let world = world(vec![setup; 2], true);
         let [phone, laptop] = &world.devices[..] else { panic!("two devices") };
-        phone.line.stop(move |request| {
-            let is_push = request.body.as_ref().is_some_and(|body| body.contains("\"op\""));
-            let failed = Response { status, content_type: String::new(), retry_after_ms: None, body: String::new() };
-            (is_push && request.path == "/sync/settings").then_some(Ok(failed))
-        });
+        fail_pushes_of_settings(phone, status);
         phone.add("settings", json!({ "id": "theme", "dark": true })).expect("added");
         for n in 0..20 {
             phone.add("tasks", task(&format!("t{n}"), "Milk")).expect("added");
