@@ -69,7 +69,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             return Ok(false);
         }
         let run = self.run.get();
-        let Ok(Ok(speaks_by_time)) = self.ask_health().await else { return Ok(false) };
+        let Ok(Ok((_, speaks_by_time))) = self.ask_health().await else { return Ok(false) };
         if speaks_by_time == by_time || self.run.get() != run {
             return Ok(false);
         }
@@ -104,14 +104,15 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     }
 
     /// Asks the server for its time and whether it speaks protocol 1; gives the answer where it is another one.
-    async fn ask_health(&self) -> std::result::Result<std::result::Result<bool, Response>, NoAnswer> {
+    async fn ask_health(&self) -> std::result::Result<std::result::Result<(Heard, bool), Response>, NoAnswer> {
         let request = Request { method: Method::Get, path: "/health".into(), body: None, token: None, client: None };
         let (asked_at, since) = (self.engine.host().now_ms(), self.monotonic_ms());
         let answer = self.transport.send(request).await?;
         let known = health(&answer);
         let answered_at = self.engine.host().now_ms();
-        self.spoken.time.set(known.map(|(time, _)| Heard { time, asked_at, answered_at, since }));
-        Ok(known.map(|(_, by_time)| by_time).ok_or(answer))
+        let known = known.map(|(time, by_time)| (Heard { time, asked_at, answered_at, since }, by_time));
+        self.spoken.time.set(known.map(|(heard, _)| heard));
+        Ok(known.ok_or(answer))
     }
 
     /// The server's time, asked for where it is not known, or `anew`. Where the server does not say that it speaks protocol 1,
@@ -121,17 +122,14 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             return Ok(Ok(heard));
         }
         match self.ask_health().await? {
+            Ok((heard, true)) => Ok(Ok(heard)),
             // It says when to come back, or what is wrong; and nothing of the protocol.
-            Err(answer) if is_refusal(answer.status) => return Ok(Err(answer)),
-            Ok(true) => {
-                if let Some(heard) = self.spoken.time.get() {
-                    return Ok(Ok(heard));
-                }
+            Err(answer) if is_refusal(answer.status) => Ok(Err(answer)),
+            Ok((_, false)) | Err(_) => {
+                self.spoken.confirmed.set(false);
+                Ok(Err(nothing_said()))
             }
-            Ok(false) | Err(_) => {}
         }
-        self.spoken.confirmed.set(false);
-        Ok(Err(nothing_said()))
     }
 
     /// The server's time, where it was learnt a short while ago. A device that slept, or whose clock was set, knows nothing of it.

@@ -6,9 +6,9 @@ use super::by_time::nothing_said;
 use crate::engine::error::Kind;
 use crate::engine::ports::{Host, Transport};
 use crate::engine::progress;
-use crate::model::{ClientId, OrderedSet};
+use crate::model::ClientId;
 use crate::protocol::limits::MAX_PAGE;
-use crate::protocol::machine::Input;
+use crate::protocol::machine::{Input, Pages};
 use crate::protocol::reply::pull_answer;
 use crate::protocol::wire::{PROTOCOL, PullRequest};
 use crate::store::Store;
@@ -36,8 +36,9 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         let Some(keyring) = self.engine.config().keyring() else { return Ok(false) };
         let failed = |error| super::storage_failed(&error);
         let (mut cursor, run, mut is_new) = (None, self.run.get(), false);
-        let mut met = OrderedSet::new();
+        let mut pages = Pages::default();
         loop {
+            pages.ask(cursor.as_deref());
             let by_time = progress::current(&self.engine).await.map_err(failed)?.by_time;
             let request = PullRequest {
                 protocol: PROTOCOL,
@@ -60,8 +61,8 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             if !answer.has_more {
                 return Ok(is_new);
             }
-            if !met.insert(answer.cursor.clone()) {
-                // Its pages lead in a circle: it is asked again later.
+            if pages.was_at(&answer.cursor) {
+                // They lead in a circle: it is asked again later.
                 return Err(Input::Pulled(Ok(nothing_said())));
             }
             cursor = Some(answer.cursor);

@@ -14,7 +14,7 @@ mod refusal;
 use failure::refused;
 use isolating::Isolating;
 pub use messages::{Effect, Input, Part, Problem, SettledAs};
-use pages::Pages;
+pub use pages::Pages;
 use refusal::Refused;
 
 use super::http::{NoAnswer, Response};

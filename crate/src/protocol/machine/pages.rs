@@ -10,7 +10,7 @@ use crate::protocol::state::State;
 
 /// The cursors of one run of pages.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
+pub struct Pages {
     asked: Option<String>,
     mark: Option<String>,
     /// Pages since the mark was set, and how many there are until it is set anew.
@@ -22,7 +22,8 @@ pub(super) struct Pages {
 
 impl Pages {
     /// Whether a page that promises more ends where the run was already.
-    pub(super) fn was_at(&self, cursor: &str) -> bool {
+    #[must_use]
+    pub fn was_at(&self, cursor: &str) -> bool {
         [&self.asked, &self.mark].into_iter().flatten().any(|met| met == cursor)
     }
 
@@ -36,7 +37,8 @@ impl Pages {
         self.circles = 0;
     }
 
-    fn ask(&mut self, cursor: Option<&str>) {
+    /// A page is asked for with a cursor; `None`: from a beginning, or from where nothing follows.
+    pub fn ask(&mut self, cursor: Option<&str>) {
         let Some(cursor) = cursor else { return self.begin() };
         if self.asked.as_deref() == Some(cursor) {
             return;
