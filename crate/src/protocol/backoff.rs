@@ -4,13 +4,23 @@
 const BASE_MS: u64 = 500;
 /// The last ceiling in milliseconds.
 const MAX_MS: u64 = 60_000;
+/// No wait is longer, whatever the server asks for, in milliseconds.
+const LONGEST_MS: u64 = 10 * MAX_MS;
 
 /// Milliseconds to wait after the `failures`-th failure in a row (counted from 1): at random between zero and a ceiling
 /// that doubles from 500 ms to 60 s, but never less than the server asked for. `random` is any 64 random bits.
 #[must_use]
 pub fn wait_ms(failures: u32, retry_after_ms: Option<u64>, random: u64) -> u64 {
     let ceiling = BASE_MS.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(MAX_MS);
-    (random % (ceiling + 1)).max(retry_after_ms.unwrap_or(0).min(MAX_MS * 10))
+    (random % (ceiling + 1)).max(retry_after_ms.unwrap_or(0).min(LONGEST_MS))
+}
+
+/// What is left of a wait until `at`, in milliseconds; nothing where that is further off than any wait can be: the clock was set
+/// back meanwhile.
+#[must_use]
+pub fn left_ms(at: u64, now: u64) -> u64 {
+    let left = at.saturating_sub(now);
+    if left > LONGEST_MS { 0 } else { left }
 }
 
 #[cfg(test)]

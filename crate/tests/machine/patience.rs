@@ -76,6 +76,20 @@ fn others_are_heard_while_a_push_waits_for_its_time_which_no_failure_between_sho
 }
 
 #[test]
+fn a_clock_that_is_set_back_makes_no_wait_longer_than_any_can_be() {
+    let mut run = Run::pushing();
+    run.now += 1 << 40;
+    run.feed_all([Input::Pushed(patient(html(413))), Input::Pulled(page(false)), Input::Applied, Input::RebaseStep]);
+    run.now -= 24 * 3_600_000;
+    run.feed(Input::Timer);
+    assert!(!run.has(&Effect::Pull) && run.shows() == Some(State::Syncing), "it goes out: {:?}", run.effects);
+    let mut run = Run::pulling();
+    run.feed(Input::Pulled(patient(html(503))));
+    run.now -= 24 * 3_600_000;
+    assert!(run.feed(Input::Woken).has(&Effect::Status(State::Syncing, None)));
+}
+
+#[test]
 fn somebody_who_asks_for_sync_does_not_wait_and_one_who_looks_at_the_page_does() {
     let mut run = Run::pulling();
     run.feed(Input::Pulled(patient(html(503))));

@@ -17,6 +17,7 @@ pub use messages::{Effect, Input, Part, Problem, SettledAs};
 pub use pages::Pages;
 use refusal::Refused;
 
+use super::backoff::left_ms;
 use super::http::{NoAnswer, Response};
 use super::reply::{Failure, pull_answer, push_answer};
 use super::state::State;
@@ -136,7 +137,9 @@ impl Machine {
         match input {
             Input::Stop => self.stop(),
             _ if self.phase == Phase::Stopped && !matches!(input, Input::Start) => Vec::new(),
-            Input::Woken if matches!(self.phase, Phase::Resting { .. }) && now < self.not_before => self.hint(now, 0),
+            Input::Woken if matches!(self.phase, Phase::Resting { .. }) && left_ms(self.not_before, now) > 0 => {
+                self.hint(now, 0)
+            }
             Input::Start | Input::SyncNow | Input::Woken => self.urge(now),
             Input::Logged => self.hint(now, DEBOUNCE_MS),
             Input::Nudge => self.hint(now, 0),

@@ -3,6 +3,7 @@
 use super::messages::{Effect, Problem};
 use super::{Machine, POLL_MS, Phase};
 use crate::probe::{Probe, hit};
+use crate::protocol::backoff::left_ms;
 use crate::protocol::reply::Failure;
 use crate::protocol::state::State;
 
@@ -33,7 +34,7 @@ impl Refused {
 
     /// How long the answer asks to wait from now on, in milliseconds.
     pub fn owed_ms(&self, now: u64) -> Option<u64> {
-        self.until.map(|until| until.saturating_sub(now)).or(self.retry_after_ms)
+        self.until.map(|until| left_ms(until, now)).or(self.retry_after_ms)
     }
 }
 
@@ -86,7 +87,7 @@ impl Machine {
     /// Waits for the next push, and hears of others meanwhile where that was asked for as a time.
     pub(super) fn rest_refused(&mut self, now: u64, random: u64) -> Vec<Effect> {
         let Some(mut refused) = self.refused.take() else { return Vec::new() };
-        let at = refused.until.filter(|until| *until > now).unwrap_or_else(|| {
+        let at = refused.until.filter(|until| left_ms(*until, now) > 0).unwrap_or_else(|| {
             self.failures = self.refusals.saturating_sub(1);
             // The push that failed has said already whether what is known of its fault stays known.
             let known = self.isolating.take();
