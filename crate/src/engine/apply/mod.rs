@@ -9,8 +9,8 @@ mod parked;
 mod record;
 mod unique;
 
-pub(super) use aside::quarantined;
 pub use aside::{QuarantineCount, Reason};
+pub(super) use aside::{forget_ahead, quarantined};
 pub use record::{Merged, merge_into};
 
 use super::config::Config;

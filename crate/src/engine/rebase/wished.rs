@@ -4,7 +4,7 @@
 use super::{Rebase, Why, wish};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
-use crate::engine::{Engine, epoch, progress, rows};
+use crate::engine::{Engine, apply, epoch, progress, rows};
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use std::rc::Rc;
 
@@ -94,6 +94,8 @@ impl Why {
 pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool, id: String) -> Result<()> {
     let under_way = rows::read::<_, Rebase>(tx, rows::REBASE, user).await?;
     if !by_time {
+        // Applied as it came by time, it would never be said to those who hear of it by protocol 2.
+        apply::forget_ahead(tx, user).await?;
         let reason = under_way.map_or(Why::Restored, |rebase| rebase.reason);
         let reason = if reason == Why::ReadAgain { Why::Restored } else { reason };
         return anew(tx, user, Rebase { id, reason, wished: false, from: None }).await;
