@@ -101,6 +101,18 @@ describe('a backup', { timeout: 240_000 }, () => {
     bob.assertQuiet();
   });
 
+  it('for_which_something_must_come_first_says_so_without_a_connection', async () => {
+    const alice = await backups.person('Alice');
+    await alice.add('Fix the bike');
+    await alice.setNetwork(false);
+    const dialog = await backups.open(alice);
+    await dialog.getByRole('button', { name: 'Save backup' }).click();
+    await dialog.getByText('Do it again when the connection is back, or without what is not on').waitFor();
+    await dialog.getByLabel('Notebook').uncheck();
+    await backups.save(alice);
+    alice.assertQuiet({ network: true });
+  });
+
   it('that_is_none_is_said_to_be_none', async () => {
     const alice = await backups.person('Alice');
     const dialog = await backups.open(alice);

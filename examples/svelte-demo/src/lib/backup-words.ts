@@ -90,6 +90,12 @@ export function appliedWords(error: unknown): string {
   return ` ${plural(brought, 'record was', 'records were')} brought back by then; doing it again brings back the rest.`;
 }
 
+/** Where part of a backup had to come first and did not: a backup is not made again by itself, as syncing is. */
+export function notHereAdvice(error: unknown): string {
+  const isNotHere = error instanceof ManaError && ['offline', 'sync_failed'].includes(error.code);
+  return isNotHere ? 'Do it again when the connection is back, or without what is not on this device yet.' : '';
+}
+
 /** How hard a passphrase is to guess, as far as its looks say. */
 export function strength(words: string): { readonly level: 0 | 1 | 2 | 3; readonly hint: string } {
   const kinds = [/\p{Ll}/u, /\p{Lu}/u, /\d/, /[^\p{L}\d]/u].filter((kind) => kind.test(words)).length;

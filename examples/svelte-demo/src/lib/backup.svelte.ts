@@ -1,7 +1,7 @@
 // Backups of one device: saving the person's records in a file, and bringing a file back.
 import type { ArchiveInfo, ArchiveProgress, ExportOptions, ImportResult } from '@mana/sync-engine';
 import { type Explained, explain } from './advice.ts';
-import { appliedWords, savedWords } from './backup-words.ts';
+import { appliedWords, notHereAdvice, savedWords } from './backup-words.ts';
 import type { Device } from './device.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
 
@@ -119,7 +119,8 @@ export class Backup {
       if (over.signal.aborted) this.#tell(`${doing} was cancelled.${applied}`);
       else {
         const explained = explain(doing, error);
-        this.failure = { ...explained, text: explained.text + applied };
+        const advice = notHereAdvice(error) || explained.advice;
+        this.failure = { ...explained, advice, text: explained.text + applied };
       }
       return false;
     } finally {
