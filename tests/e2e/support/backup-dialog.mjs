@@ -96,6 +96,11 @@ export class Backups {
 
 export const dialogOf = (device) => device.page.getByRole('dialog', { name: 'Backup' });
 
+/** Types a passphrase for a file that is to be saved. */
+export async function typeTwice(dialog, words) {
+  for (const label of ['Passphrase', 'Once more']) await dialog.getByLabel(label, { exact: true }).fill(words);
+}
+
 export const linesOf = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
 /** Drags a file over an element as a person does, and calls `meanwhile` before it is dropped there. */

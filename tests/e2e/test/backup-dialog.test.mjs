@@ -1,7 +1,7 @@
 // The demo's dialog of backups: what goes into a file, files that are dropped, how far it is, and what came of it.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { Backups, drop, linesOf } from '../support/backup-dialog.mjs';
+import { Backups, drop, linesOf, typeTwice } from '../support/backup-dialog.mjs';
 
 const words = 'correct horse battery staple';
 
@@ -68,7 +68,7 @@ describe('the dialog of backups', { timeout: 240_000 }, () => {
     const dialog = await backups.open(device);
     const plain = await backups.save(device);
     await dialog.getByLabel('Protect it with a passphrase').check();
-    for (const label of ['Passphrase', 'Once more']) await dialog.getByLabel(label, { exact: true }).fill(words);
+    await typeTwice(dialog, words);
     const sealed = await backups.save(device);
 
     const place = dialog.getByRole('group', { name: 'File' });
@@ -124,7 +124,7 @@ describe('the dialog of backups', { timeout: 240_000 }, () => {
       downloads += 1;
     });
     await dialog.getByLabel('Protect it with a passphrase').check();
-    for (const label of ['Passphrase', 'Once more']) await dialog.getByLabel(label, { exact: true }).fill(words);
+    await typeTwice(dialog, words);
     // Making the key of a passphrase takes longer than this.
     await device.page.evaluate(cancelOnceThereIsSuchAButton);
     await dialog.getByRole('button', { name: 'Save backup' }).click();
@@ -132,24 +132,6 @@ describe('the dialog of backups', { timeout: 240_000 }, () => {
     assert.equal(downloads, 0);
     await backups.save(device);
     assert.equal(downloads, 1, 'it can be done again');
-    device.assertQuiet();
-  });
-
-  it('brings_what_came_of_a_step_into_sight_on_a_phone', async () => {
-    const phone = { viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true };
-    const device = await backups.person('Alice', { context: phone });
-    await device.add('Clean the oven');
-    const dialog = await backups.open(device);
-    await dialog.getByLabel('Protect it with a passphrase').check();
-    for (const label of ['Passphrase', 'Once more']) await dialog.getByLabel(label, { exact: true }).fill(words);
-    const path = await backups.save(device);
-    await dialog.evaluate((element) => element.scrollTo(0, 0));
-    await dialog.getByLabel('Choose a file').setInputFiles(path);
-    await inSight(device, dialog.getByLabel('It is sealed. Its passphrase'));
-    await dialog.getByLabel('It is sealed. Its passphrase').fill(words);
-    await dialog.evaluate((element) => element.scrollTo(0, 0));
-    await dialog.getByLabel('It is sealed. Its passphrase').press('Enter');
-    await inSight(device, dialog.getByText('Nothing to do: all of it is here, or something newer.'));
     device.assertQuiet();
   });
 
@@ -178,16 +160,6 @@ describe('the dialog of backups', { timeout: 240_000 }, () => {
     device.assertQuiet();
   });
 });
-
-/** Waits until an element can be seen without scrolling. */
-async function inSight(device, locator) {
-  const element = await locator.elementHandle();
-  const isSeen = (element) => {
-    const { left, bottom } = element.getBoundingClientRect();
-    return element.contains(document.elementFromPoint(left + 5, bottom - 5));
-  };
-  await device.page.waitForFunction(isSeen, element, { timeout: 5000 });
-}
 
 /** Notes each state of the bar, in the page. */
 function watchProgress() {
