@@ -89,9 +89,11 @@ describe('a backup of one person that another brings back', { timeout: 240_000 }
   async function assertIsBobs(bob) {
     const rows = await tasksOn(bob.page);
     assert.equal(rows.length, 2);
-    for (const { authorId, spaceId } of rows) {
+    for (const row of rows) {
+      const { authorId, spaceId } = row;
       assert.equal(authorId, 'bob');
       assert.equal(spaceId, '_personal:bob');
+      assert.ok(!JSON.stringify(row).includes('alice'), 'nothing names who wrote it first');
     }
     const sealed = rows.flatMap(({ title, notes }) => [title, notes]);
     assert.ok(
