@@ -49,15 +49,22 @@ export function wrongIn(rows, pages, expected, phone) {
   return wrong;
 }
 
-/** The ids of rows of `read` that are not as in `expected`, with all their stamps; but for whose they are: `user` here, `ada` there. */
+/** The rows of `read`, and their fields, that are not as in `expected`, with all their stamps; but for whose they are: `user` here, `ada` there. */
 export function different(read, expected, user) {
   return Object.keys(expected).flatMap((table) => {
     const known = new Map(expected[table].map((row) => [row.id, row]));
-    const taken = JSON.parse(
-      JSON.stringify(read[table]).replaceAll(`"${user}"`, '"ada"').replaceAll(`:${user}"`, ':ada"'),
-    );
-    return taken.filter((row) => !isDeepStrictEqual(row, known.get(row.id))).map(({ id }) => id);
+    const text = JSON.stringify(read[table]).replaceAll(`"${user}"`, '"ada"').replaceAll(`:${user}"`, ':ada"');
+    // What a device sent before it lost its database comes back from the server, and says so.
+    const taken = JSON.parse(text.replaceAll('"origin":"server-replay"', '"origin":"migration"'));
+    return taken
+      .filter((row) => !isDeepStrictEqual(row, known.get(row.id)))
+      .map((row) => `${row.id}: ${fieldsThatDiffer(row, known.get(row.id) ?? {})}`);
   });
+}
+
+function fieldsThatDiffer(row, known) {
+  const names = [...new Set([...Object.keys(row), ...Object.keys(known)])];
+  return names.filter((name) => !isDeepStrictEqual(row[name], known[name]));
 }
 
 /** How many of the pages that were told are stored. */

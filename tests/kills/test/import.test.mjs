@@ -26,7 +26,7 @@ describe('an import that is killed', { timeout: 120_000 + kills * patience }, ()
   let device;
   /** What an import that nobody disturbs comes to: its pages by archive, and the rows. */
   const undisturbed = { pages: {}, rows: null };
-  const tally = { amid: 0, early: 0, over: 0, lost: 0 };
+  const tally = { amid: 0, early: 0, over: 0, vanished: 0 };
 
   before(async () => {
     world = await World.start();
@@ -44,13 +44,16 @@ describe('an import that is killed', { timeout: 120_000 + kills * patience }, ()
     const begun = performance.now();
     const names = Object.keys(archives);
     for (const name of names) await disturbNobody(name);
-    for (let [killed, life] = [0, 0]; killed < kills; life += 1) {
-      const times = Math.min(random.between(1, 3), kills - killed);
-      await live(random, `ada${life}`, names[life % names.length], times);
-      killed += times;
+    try {
+      for (let [killed, life] = [0, 0]; killed < kills; life += 1) {
+        const times = Math.min(random.between(1, 3), kills - killed);
+        await live(random, `ada${life}`, names[life % names.length], times);
+        killed += times;
+      }
+    } finally {
+      const seconds = (performance.now() - begun) / 1000;
+      console.log(`${seconds.toFixed(0)} s: ${JSON.stringify(tally)}, seed ${seed}`);
     }
-    const seconds = (performance.now() - begun) / 1000;
-    console.log(`${kills} kills in ${seconds.toFixed(0)} s: ${JSON.stringify(tally)}, seed ${seed}`);
     // A run whose kills met nothing shows nothing.
     assert.ok(tally.amid * 2 >= kills, 'at least half of the kills came amid an import');
   });
@@ -118,7 +121,9 @@ describe('an import that is killed', { timeout: 120_000 + kills * patience }, ()
     if (told.length === 0) tally.early += 1;
     else if (told.length < all) tally.amid += 1;
     else tally.over += 1;
-    tally.lost += told.length - (stored ? storedOf(told, stored) : 0);
+    if (stored) assert.equal(storedOf(told, stored), told.length, 'pages that were told to be taken are there');
+    // Chromium drops a database that a kill damaged: what was sent comes back, and the rest with the next import.
+    else if (told.length > 0) tally.vanished += 1;
   }
 
   function take(name) {

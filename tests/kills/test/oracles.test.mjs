@@ -69,11 +69,11 @@ describe('what an import left', () => {
   it('differs_where_a_row_has_another_value_or_stamp_and_not_where_it_is_somebody_elses', () => {
     const read = (more) => ({ tasks: [{ ...row('a'), ...more }], notes: [] });
     assert.deepEqual(different(read({}), expected, 'kim'), []);
-    assert.deepEqual(different(read({ title: null }), expected, 'kim'), ['a']);
-    assert.deepEqual(different(read({ __fieldMeta: { title: { at: late } } }), expected, 'kim'), ['a']);
+    assert.deepEqual(different(read({ title: null }), expected, 'kim'), ['a: title']);
+    assert.deepEqual(different(read({ __fieldMeta: { title: { at: late } } }), expected, 'kim'), ['a: __fieldMeta']);
     const of = (user) => ({ tasks: [{ ...row('a'), authorId: user, spaceId: `_personal:${user}` }], notes: [] });
     assert.deepEqual(different(of('kim'), of('ada'), 'kim'), []);
-    assert.deepEqual(different(of('bob'), of('ada'), 'kim'), ['a']);
+    assert.deepEqual(different(of('bob'), of('ada'), 'kim'), ['a: authorId,spaceId']);
   });
 });
 
