@@ -1,5 +1,5 @@
 // The package in pages of a test's own, and the real server that they talk to.
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageDirectory, root } from './places.mjs';
@@ -31,6 +31,11 @@ export class Site {
     this.#pages = await serve(this.#directory, { connectTo: this.#connectTo });
     this.server = await SyncServer.start(new URL(this.url).origin);
     this.letConnectTo(this.server.url);
+  }
+
+  /** Serves one more file beside the pages. */
+  put(name, bytes) {
+    return writeFile(join(this.#directory, name), bytes);
   }
 
   /** Lets pages that are loaded from now on ask this address, too. */

@@ -9,6 +9,7 @@ export class World {
   server;
   browser;
   #devices = [];
+  #browsers = [];
 
   static async start() {
     const world = new World();
@@ -36,24 +37,33 @@ export class World {
   async leave() {
     const devices = this.#devices.splice(0);
     await Promise.all(devices.map((device) => device.close()));
+    await Promise.all(this.#browsers.splice(0).map((browser) => browser.close()));
     for (const device of devices) device.assertQuiet({ network: true });
   }
 
   /**
    * A browser profile of its own with the demo open.
    *
-   * @param {{ server?: string, welcome?: boolean, context?: import('playwright-core').BrowserContextOptions,
+   * @param {{ server?: string, welcome?: boolean, alone?: boolean, context?: import('playwright-core').BrowserContextOptions,
    *   watch?: (context: import('playwright-core').BrowserContext) => void }} [options]
    *   `server`: the address of the sync server when it is another one than the world's; `welcome`: begin as a visitor does, as a
-   *   guest with a few tasks; `watch`: gets the profile before any page is open
+   *   guest with a few tasks; `alone`: in a browser process of its own; `watch`: gets the profile before any page is open
    */
-  async device({ server = this.server.url, welcome = false, context = {}, watch } = {}) {
-    const opened = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, ...context });
+  async device({ server = this.server.url, welcome = false, alone = false, context = {}, watch } = {}) {
+    const opened = await (alone ? await this.#anotherBrowser() : this.browser).newContext({
+      viewport: { width: 1280, height: 900 },
+      ...context,
+    });
     watch?.(opened);
     const start = welcome ? '' : '&start=sign-in';
     const device = new DevicePage(opened, `${this.demo.url}/?server=${encodeURIComponent(server)}${start}`);
     this.#devices.push(device);
     await device.open();
     return device;
+  }
+  async #anotherBrowser() {
+    const browser = await startBrowser();
+    this.#browsers.push(browser);
+    return browser;
   }
 }

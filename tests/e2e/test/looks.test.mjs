@@ -1,11 +1,11 @@
 // What a person meets: keyboard, screen reader, finger, small and large screens, light and dark.
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { newerTasks, withForeignChanges } from '../support/foreign.mjs';
+import { assertAccessible, assertFits, assertTouchable, settled } from '../support/looks.mjs';
 import { World } from '../support/world.mjs';
 
 const phone = { viewport: { width: 375, height: 760 }, hasTouch: true, isMobile: true };
@@ -460,42 +460,4 @@ async function isFree(page, button) {
     return document.elementFromPoint((left + right) / 2, (top + bottom) / 2) === element;
   };
   await page.waitForFunction(isOnTop, await button.elementHandle(), { timeout: 10_000 });
-}
-
-/** Waits for animations to end. */
-function settled(page) {
-  return page.evaluate(() =>
-    Promise.all(
-      document
-        .getAnimations()
-        .filter((animation) => animation.effect.getTiming().iterations !== Number.POSITIVE_INFINITY)
-        .map((animation) => animation.finished.catch(() => {})),
-    ).then(() => {}),
-  );
-}
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-async function assertAccessible(page, name) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
-  assert.deepEqual(found, [], `axe on ${name}`);
-}
-
-async function assertFits(page, name) {
-  const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
-  assert.ok(!(scrollWidth > clientWidth), `${name} scrolls sideways`);
-}
-
-/** Everything that can be touched is at least 44 pixels wide and high. */
-async function assertTouchable(page) {
-  const small = await page.locator('button, input, textarea').evaluateAll((elements) =>
-    elements
-      .filter((element) => element.checkVisibility())
-      .map((element) => ({ element, box: element.getBoundingClientRect() }))
-      .filter(({ box }) => box.width < 44 || box.height < 44)
-      .map(({ element, box }) => `${element.outerHTML.slice(0, 80)} ${box.width}×${box.height}`),
-  );
-  assert.deepEqual(small, []);
 }

@@ -36,25 +36,30 @@ export class Device {
     await this.#page.waitForFunction(() => 'device' in globalThis);
   }
 
+  /** Has the page do something and gives its answer. */
+  told(method, ...given) {
+    return this.#page.evaluate(([method, given]) => globalThis.device[method](...given), [method, given]);
+  }
+
   /** What is stored, and the note beside it. */
   async look() {
-    return JSON.parse(await this.#page.evaluate(() => globalThis.device.look()));
+    return JSON.parse(await this.told('look'));
   }
 
   open(server) {
-    return this.#page.evaluate((server) => globalThis.device.open(server), server);
+    return this.told('open', server);
   }
 
   settle() {
-    return this.#page.evaluate(() => globalThis.device.settle());
+    return this.told('settle');
   }
 
   work(options) {
-    return this.#page.evaluate((options) => globalThis.device.work(options), options);
+    return this.told('work', options);
   }
 
   rest() {
-    return this.#page.evaluate(() => globalThis.device.rest());
+    return this.told('rest');
   }
 
   /** Waits until the note beside the database has reached the disk, which takes a browser some seconds. */

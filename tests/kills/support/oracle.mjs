@@ -12,7 +12,7 @@ export function tornStates(rows, phone) {
   const stamps = new Map(
     recordsIn(rows, phone.tables).map(({ table, row }) => [keyOf(table, row.id), row.__fieldMeta]),
   );
-  for (const { table, id, field, at } of loggedEdits(rows)) {
+  for (const { table, id, field, at } of loggedEdits(rows, phone.tables)) {
     logged.add(editOf(table, id, field, at));
     const stored = stamps.get(keyOf(table, id))?.[field]?.at;
     // Of the author the earliest counts.
@@ -34,10 +34,13 @@ export function installOf(rows) {
   return rows?._engine.find((row) => row.kind === 'install')?.id;
 }
 
-function loggedEdits(rows) {
+/** What the log says of these tables; what the engine logs of its own, such as keys, is not in them. */
+function loggedEdits(rows, tables) {
   return rows._changeLog.flatMap((row) =>
-    row.changes.flatMap((change) =>
-      editsIn(change, row.at).map(([field, { at }]) => ({ table: change.table, id: change.id, field, at })),
-    ),
+    row.changes
+      .filter(({ table }) => tables.includes(table))
+      .flatMap((change) =>
+        editsIn(change, row.at).map(([field, { at }]) => ({ table: change.table, id: change.id, field, at })),
+      ),
   );
 }

@@ -1,5 +1,5 @@
 // A server, a page that is served, the browser that is killed, and the other device.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Phone } from '../../support/phone.mjs';
@@ -30,6 +30,20 @@ export class World {
 
   get address() {
     return this.#site.url;
+  }
+
+  /** Another device than the one before, on a profile of its own, which is killed in the end, too. */
+  async another(name) {
+    await this.device.kill();
+    const directory = join(this.#directory, name);
+    await mkdir(directory);
+    this.device = new Device(directory);
+    return this.device;
+  }
+
+  /** Serves one more file beside the pages. */
+  put(name, bytes) {
+    return this.#site.put(name, bytes);
   }
 
   /** Lets pages that are loaded from now on ask this address, too. */

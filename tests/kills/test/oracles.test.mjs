@@ -6,6 +6,7 @@ import { editOf } from '../../support/phone.mjs';
 import { differences } from '../../support/replicas.mjs';
 import { tables } from '../page/writes.js';
 import { Heard } from '../support/heard.mjs';
+import { different, Pages, wrongIn } from '../support/imports.mjs';
 import { Ledger } from '../support/ledger.mjs';
 import { tornStates } from '../support/oracle.mjs';
 import { rounds } from '../support/plan.mjs';
@@ -37,6 +38,42 @@ describe('a torn state', () => {
     assert.deepEqual(tornStates(beaten, server()), []);
     const known = server({ edits: [editOf('tasks', 'a', 'title', early)] });
     assert.equal(tornStates(stored({ tasks: [task(early)], log: [logged(late)] }), known).length, 1);
+  });
+});
+
+describe('what an import left', () => {
+  const row = (id) => ({ id, title: 'Milk', __fieldMeta: { title: { at: early } } });
+  const said = (id) => ({ at: early, changes: [{ table: 'tasks', id, op: 'insert', data: { title: 'Milk' } }] });
+  const pages = new Pages();
+  for (const done of [2, 3]) pages.hear({ table: 'tasks', done });
+  pages.hear({ table: 'notes', done: 1 });
+  const expected = { tasks: ['a', 'b', 'c'].map(row), notes: [row('n')] };
+  const wrong = (ids, { log = ids, notes = [] } = {}) => {
+    const rows = { ...stored({ tasks: ids.map(row), log: log.map(said) }), notes };
+    return wrongIn(rows, pages, expected, server({ edits: [editOf('notes', 'n', 'title', early)] })).length;
+  };
+
+  it('is_whole_where_the_first_pages_are_there_each_with_its_log_entries', () => {
+    for (const ids of [[], ['a', 'b'], ['a', 'b', 'c']]) assert.equal(wrong(ids), 0, String(ids));
+    assert.equal(wrong(['a', 'b', 'c'], { notes: [row('n')] }), 0);
+  });
+
+  it('is_not_where_a_page_is_there_in_part_or_before_another_or_without_its_log_entries', () => {
+    assert.equal(wrong(['a']), 1, 'half a page');
+    assert.equal(wrong(['a', 'c']), 1, 'a row is left out');
+    assert.equal(wrong(['a', 'b'], { notes: [row('n')] }), 1, 'a later table');
+    assert.equal(wrong(['a', 'b'], { log: ['a'] }), 1, 'a row without its log entry');
+    assert.equal(wrong(['a', 'b'], { log: ['a', 'b', 'c'] }), 1, 'a log entry without its row');
+  });
+
+  it('differs_where_a_row_has_another_value_or_stamp_and_not_where_it_is_somebody_elses', () => {
+    const read = (more) => ({ tasks: [{ ...row('a'), ...more }], notes: [] });
+    assert.deepEqual(different(read({}), expected, 'kim'), []);
+    assert.deepEqual(different(read({ title: null }), expected, 'kim'), ['a: title']);
+    assert.deepEqual(different(read({ __fieldMeta: { title: { at: late } } }), expected, 'kim'), ['a: __fieldMeta']);
+    const of = (user) => ({ tasks: [{ ...row('a'), authorId: user, spaceId: `_personal:${user}` }], notes: [] });
+    assert.deepEqual(different(of('kim'), of('ada'), 'kim'), []);
+    assert.deepEqual(different(of('bob'), of('ada'), 'kim'), ['a: authorId,spaceId']);
   });
 });
 

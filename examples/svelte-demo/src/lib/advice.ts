@@ -39,7 +39,7 @@ const advice: Record<ManaErrorCode, string> = {
   rejected: 'The change stays on this device. Correct the task and save it again.',
   reserved_field: 'Delete or restore the task instead.',
   rotation_in_progress: 'Your key is being changed on another device. Unlock with that one.',
-  row_invalid: 'What came before that line was taken. Correct the line, or use another copy.',
+  row_invalid: 'Nothing of it was taken. Correct the line, or use another copy.',
   schema_too_new: 'A newer version of this app was used here. Reload the page.',
   schema_too_old: 'Open it with an older version of this app, and save it again after its update.',
   space_type_changed: 'Is the space to be shared? Then say so in the settings of the space.',

@@ -7,6 +7,12 @@ import {
   ManaError,
 } from '@mana/sync-engine';
 
+/** What can be saved by itself. */
+export const modules = [
+  { app: 'todo', name: 'Tasks and settings', one: 'task' },
+  { app: 'notebook', name: 'Notebook', one: 'note' },
+] as const;
+
 const count = (number: number) => number.toLocaleString('en-GB');
 
 export const plural = (number: number, one: string, many = `${one}s`) =>
@@ -25,8 +31,20 @@ export function savedWords(
   const records = Object.values(rowCounts).reduce((sum, rows) => sum + rows, 0);
   const saved = `Saved ${plural(records, 'record')} as ${fileName} (${size(bytes)}).`;
   if (missing === 0) return saved;
-  return `${saved} ${plural(missing, 'value')} could not be opened on this device and ${missing === 1 ? 'is' : 'are'} not in it.`;
+  return `${saved} ${plural(missing, 'value')} could not be opened on this device and ${isOrAre(missing)} not in it.`;
 }
+
+/** Of a file that is brought back: what it never had. */
+export function missingWords(missing: number): string {
+  return `${plural(missing, 'value')} could not be opened when it was saved and ${isOrAre(missing)} not in it.`;
+}
+
+/** Of records that cannot be taken, those that are not named. */
+export function leftWords(more: number): string {
+  return `And ${count(more)} more that cannot be taken.`;
+}
+
+const isOrAre = (number: number) => (number === 1 ? 'is' : 'are');
 
 function size(bytes: number): string {
   if (bytes < 1024) return `${bytes} bytes`;
@@ -43,7 +61,8 @@ export function progressWords({ phase, table, done, total }: ArchiveProgress): s
 export function fileWords({ exportedAt, appIds, rowCounts }: ArchiveInfo): string {
   const day = new Date(exportedAt).toLocaleDateString('en-GB', { dateStyle: 'long' });
   const records = Object.values(rowCounts).reduce((sum, rows) => sum + rows, 0);
-  return `Saved on ${day}: ${appIds ? appIds.join(', ') : 'everything'}, ${plural(records, 'record')}.`;
+  const parts = appIds?.map((app) => modules.find((one) => one.app === app)?.name ?? app);
+  return `Saved on ${day}: ${parts ? parts.join(', ') : 'everything'}, ${plural(records, 'record')}.`;
 }
 
 /** What becomes of the records of a table, in words; `done`: it has become of them. */
@@ -51,7 +70,7 @@ export function tableWords(table: ImportedTable, done: boolean): string {
   const parts = [
     table.new > 0 && `${count(table.new)} ${done ? 'added' : 'new'}`,
     table.changed > 0 && `${count(table.changed)} ${done ? 'changed' : 'to change'}`,
-    table.unchanged > 0 && `${count(table.unchanged)} as they are here`,
+    table.unchanged > 0 && `${count(table.unchanged)} ${table.unchanged === 1 ? 'stays as it is' : 'stay as they are'}`,
     table.deleted > 0 && `${count(table.deleted)} deleted here since`,
     table.left > 0 && `${count(table.left)} that cannot be taken`,
   ];
@@ -69,6 +88,12 @@ export function appliedWords(error: unknown): string {
   const brought = changes(applied);
   if (brought === 0) return ' Nothing had been changed by then.';
   return ` ${plural(brought, 'record was', 'records were')} brought back by then; doing it again brings back the rest.`;
+}
+
+/** Where part of a backup had to come first and did not: a backup is not made again by itself, as syncing is. */
+export function notHereAdvice(error: unknown): string {
+  const isNotHere = error instanceof ManaError && ['offline', 'sync_failed'].includes(error.code);
+  return isNotHere ? 'Do it again when the connection is back, or without what is not on this device yet.' : '';
 }
 
 /** How hard a passphrase is to guess, as far as its looks say. */

@@ -1,14 +1,9 @@
 // Backups of one device: saving the person's records in a file, and bringing a file back.
 import type { ArchiveInfo, ArchiveProgress, ExportOptions, ImportResult } from '@mana/sync-engine';
 import { type Explained, explain } from './advice.ts';
-import { appliedWords, savedWords } from './backup-words.ts';
+import { appliedWords, notHereAdvice, savedWords } from './backup-words.ts';
 import type { Device } from './device.svelte.ts';
-
-/** What can be saved by itself. */
-export const modules = [
-  { app: 'todo', name: 'Tasks and settings' },
-  { app: 'notebook', name: 'Notebook' },
-] as const;
+import { toasts } from './toasts.svelte.ts';
 
 /** A file that was chosen, and what it says of itself. */
 export interface Chosen {
@@ -70,8 +65,8 @@ export class Backup {
 
   /** Looks at a file; whether it is sealed shows without its passphrase. */
   choose(file: File): Promise<boolean> {
-    this.chosen = null;
     return this.#run('Reading the file', async (archive) => {
+      this.chosen = null;
       this.chosen = { file, info: await archive.inspect(file) };
     });
   }
@@ -95,7 +90,7 @@ export class Backup {
       if (dryRun) this.preview = result;
       else {
         this.result = result;
-        await this.#count();
+        void this.#count();
       }
     });
   }
@@ -121,16 +116,23 @@ export class Backup {
       return true;
     } catch (error) {
       const applied = appliedWords(error);
-      if (over.signal.aborted) this.outcome = `${doing} was cancelled.${applied}`;
+      if (over.signal.aborted) this.#tell(`${doing} was cancelled.${applied}`);
       else {
         const explained = explain(doing, error);
-        this.failure = { ...explained, text: explained.text + applied };
+        const advice = notHereAdvice(error) || explained.advice;
+        this.failure = { ...explained, advice, text: explained.text + applied };
       }
       return false;
     } finally {
       this.#work = null;
       this.progress = null;
     }
+  }
+
+  /** Whoever closed the dialog meanwhile is told beside it. */
+  #tell(outcome: string): void {
+    if (this.shown) this.outcome = outcome;
+    else toasts.show({ kind: 'info', text: outcome });
   }
 
   #forget(): void {
@@ -140,14 +142,25 @@ export class Backup {
     this.result = null;
   }
 
-  async #count(): Promise<void> {
-    const { engine, family, notebook } = this.#device;
-    if (!engine) return;
+  /** What keeps the numbers from coming, such as a database that is closed meanwhile, shows elsewhere. */
+  #count(): Promise<void> {
+    return this.#counted().then(
+      (counts) => {
+        this.counts = counts;
+      },
+      () => {},
+    );
+  }
+
+  async #counted(): Promise<Backup['counts']> {
+    const { engine, family, notebook, user } = this.#device;
+    if (!engine) return {};
     const shared = family.space?.id;
     const tasks = engine.table<{ id: string; spaceId?: string }>('tasks').acrossSpaces();
     const own = await tasks.filter(({ spaceId }) => spaceId === undefined || spaceId !== shared).count();
-    // Counting notes would have them pulled.
-    this.counts = { todo: own, notebook: notebook.complete ? notebook.notes.length : null };
+    // Counting notes that are not here would have them pulled. A guest has none elsewhere.
+    const notes = notebook.complete || !user ? await engine.table('notes').acrossSpaces().count() : null;
+    return { todo: own, notebook: notes };
   }
 }
 
