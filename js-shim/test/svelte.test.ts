@@ -139,14 +139,20 @@ describe('live in effects', () => {
   });
 
   it('leaves_no_subscription_after_a_thousand_readers_came_and_went', async () => {
-    const handle = live(() => tasks.toCollection());
     for (let i = 0; i < 1_000; i += 1) {
-      const { stop } = watched(() => handle.current);
+      const handle = live(() => tasks.where('projectId').equals(`p${i % 10}`));
+      const { seen, stop } = watched(() => ids(handle.current));
+      await effects();
+      if (i < 10) await commit();
+      expect(world.instance.subscriptions.size, `while reader ${i} reads`).toBe(Math.min(i + 1, 10));
+      if (i < 10) expect(seen.at(-1)).toBe(['', 'a', 'b'][i] ?? '');
       stop();
     }
+    expect(world.instance.callsOf('subscribe')).toHaveLength(10);
     await effects();
     await vi.advanceTimersByTimeAsync(2_000);
     expect(world.instance.subscriptions.size).toBe(0);
+    expect(world.instance.callsOf('unsubscribe')).toHaveLength(10);
   });
 });
 
