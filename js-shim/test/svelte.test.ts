@@ -1,11 +1,11 @@
-/** The Svelte binding, with Svelte's own runtime: `toStore` runs getters in effects, `fromStore` makes state. */
-import { flushSync } from 'svelte';
-import { fromStore, toStore, writable } from 'svelte/store';
+/** The Svelte binding, with Svelte's own runtime: `fromStore` makes state. */
+import { fromStore, writable } from 'svelte/store';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
 import { live, syncStatus } from '../src/svelte.svelte.js';
 import type { Engine, Table } from '../src/types.js';
-import { microtasks, options, rawError, World } from './raw-double.js';
+import { effects, ids, watched } from './in-effects.js';
+import { options, rawError, World } from './raw-double.js';
 
 interface Task {
   id: string;
@@ -40,21 +40,6 @@ async function commit(...rows: object[]): Promise<void> {
   });
   await effects();
 }
-
-async function effects(): Promise<void> {
-  await microtasks();
-  flushSync();
-  await microtasks();
-}
-
-/** Reads in an effect, as a template does, and keeps what it saw. */
-function watched<V>(read: () => V): { seen: V[]; stop: () => void } {
-  const seen: V[] = [];
-  const stop = toStore(() => ({ value: read() })).subscribe(({ value }) => seen.push(value));
-  return { seen, stop };
-}
-
-const ids = (rows: readonly Task[] | undefined) => rows?.map((row) => row.id).join();
 
 describe('live in effects', () => {
   it('follows_the_result_in_every_getter', async () => {
