@@ -146,12 +146,17 @@ class InputHandle<V> implements ReactiveHandle<V> {
       told = { value };
       run(value);
     };
-    // Results are told with the getters' readers; the effect is for the state that `input` reads.
     this.#tellers.add(tell);
-    const off = toStore(() => this.current).subscribe(tell);
+    tell();
+    // Results are told with the getters' readers; the effect is for the state that `input` reads. It is made outside of the effect that may
+    // run now: inside, it would be cut off when that one runs again.
+    let off: (() => void) | undefined;
+    queueMicrotask(() => {
+      if (this.#tellers.has(tell)) off = toStore(() => this.current).subscribe(tell);
+    });
     return () => {
       this.#tellers.delete(tell);
-      off();
+      off?.();
     };
   }
 

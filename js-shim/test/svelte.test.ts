@@ -1,4 +1,5 @@
 /** The Svelte binding, with Svelte's own runtime: `fromStore` makes state. */
+import { effect_root, render_effect } from 'svelte/internal/client';
 import { fromStore, writable } from 'svelte/store';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
@@ -165,6 +166,48 @@ describe('live outside of effects', () => {
     off();
     await commit({ id: 'c', projectId: 'p2' });
     expect(seen.filter((value) => value !== undefined)).toEqual(['a', 'b']);
+  });
+});
+
+describe('a store of the handle', () => {
+  it('follows_its_inputs_when_it_was_made_in_an_effect_that_runs_again', async () => {
+    const state = fromStore(writable('a'));
+    const handle = live(() => tasks.filter(({ id }) => id === state.current));
+    const told: unknown[] = [];
+    let off: (() => void) | undefined;
+    // As `$handle` in a template that shows the state, too.
+    const stop = effect_root(() => {
+      render_effect(() => {
+        off ??= handle.subscribe((rows) => told.push(ids(rows)));
+        return void state.current;
+      });
+    });
+    await effects();
+    await commit();
+    for (const wanted of ['b', 'a', 'b']) {
+      state.current = wanted;
+      await effects();
+      expect(told.at(-1)).toBe(wanted);
+    }
+    stop();
+    off?.();
+  });
+
+  it('has_told_of_a_commit_before_any_effect_runs', async () => {
+    const handle = live(() => tasks.toCollection());
+    let told: readonly Task[] | undefined;
+    const { seen } = watched(() => [ids(handle.current), handle.current === told]);
+    const off = handle.subscribe((rows) => {
+      told = rows;
+    });
+    await effects();
+    await commit();
+    await commit({ id: 'c', projectId: 'p1' });
+    expect(seen.slice(1)).toEqual([
+      ['a,b', true],
+      ['a,b,c', true],
+    ]);
+    off();
   });
 });
 
