@@ -9,7 +9,7 @@ import { untrack } from 'svelte';
 import { createSubscriber } from 'svelte/reactivity';
 import { toStore } from 'svelte/store';
 import { functionArgument } from './arguments.js';
-import { sameItems } from './equality.js';
+import { equal, sameItems } from './equality.js';
 import type { ManaError } from './errors.js';
 import type { Engine, LiveHandle, LiveStatus, Readable, Store, SyncStatus } from './types.js';
 import type { VaultState } from './vault-types.js';
@@ -84,6 +84,8 @@ function reactive<V>(store: Store<V>): Store<V> {
   };
 }
 
+type Identified = { readonly id?: unknown } | null | undefined;
+
 /** A handle, and the way to follow it. */
 interface Followable<V> extends LiveHandle<V> {
   follow(reader: () => void): () => void;
@@ -104,7 +106,13 @@ class InputHandle<V> implements ReactiveHandle<V> {
   #now: Followed<V> | undefined;
   /** What is shown while `#now` has no answer, as long as it has the status that it had. */
   #before: (Followed<V> & { readonly status: LiveStatus }) | undefined;
+  /** What the query gave last, and what was shown of it. */
+  #given: V | undefined;
   #last: V | undefined;
+  /** Whether the present query has not been compared with what was shown before it. */
+  #isNew = false;
+  /** By rows as the query has them, equal ones that were shown before. */
+  readonly #shown = new WeakMap<object, object>();
 
   constructor(input: () => LiveHandle<V> | undefined, initial: V | undefined) {
     this.#input = input;
@@ -118,9 +126,10 @@ class InputHandle<V> implements ReactiveHandle<V> {
   get current(): V | undefined {
     const handle = this.#look();
     const value = this.#initial === undefined ? (this.#before?.handle ?? handle)?.current : this.#initial;
-    // A filter written in `input` is a new function each time; what it lets through is mostly the same.
-    const isSame = Array.isArray(value) && Array.isArray(this.#last) && sameItems(value, this.#last);
-    if (!isSame) this.#last = value;
+    if (value !== this.#given) {
+      this.#given = value;
+      this.#last = this.#asShown(value, handle?.status !== 'loading');
+    }
     return this.#last;
   }
 
@@ -160,6 +169,23 @@ class InputHandle<V> implements ReactiveHandle<V> {
     };
   }
 
+  /** Rows that another query found before, and that are equal, stay the objects that they were: nobody renders them again. */
+  #asShown(value: V | undefined, isAnswer: boolean): V | undefined {
+    const last = this.#last;
+    if (!Array.isArray(value) || !Array.isArray(last)) return value;
+    if (this.#isNew && isAnswer) {
+      const known = new Map(last.map((row: Identified) => [row?.id, row]));
+      for (const row of value as Identified[]) {
+        const former = known.get(row?.id);
+        if (typeof row === 'object' && row && former && equal(former, row)) this.#shown.set(row, former);
+      }
+      this.#isNew = false;
+    }
+    const rows = value.map((row) => this.#shown.get(row) ?? row);
+    // A filter written in `input` is a new function each time; what it lets through is mostly the same.
+    return sameItems(rows, last) ? this.#last : (Object.freeze(rows) as V);
+  }
+
   /** The handle as it is now; whoever reads along is told when what is shown changes. */
   #look(): LiveHandle<V> | undefined {
     const handle = this.#input() as Followable<V> | undefined;
@@ -179,6 +205,7 @@ class InputHandle<V> implements ReactiveHandle<V> {
     // One that never answered leaves what is shown in its place.
     if (last && status !== 'loading') this.#before = { ...last, status };
     if (last) this.#initial = undefined;
+    this.#isNew = true;
     if (status === 'error' || !next || !this.#before || !isAlike(next, this.#before.handle)) this.#before = undefined;
     this.#now = next && { handle: next, track: createSubscriber((update) => next.follow(() => this.#tell(update))) };
   }

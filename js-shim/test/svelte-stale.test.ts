@@ -87,6 +87,26 @@ describe('a query in place of another one', () => {
     expect(await to(project('p2'))).toBe('b ready');
   });
 
+  it('keeps_the_rows_that_are_equal_the_same_objects', async () => {
+    const { handle, to } = await turning(project('p1'));
+    await answer('p1', 'a,b');
+    const [a, b] = handle.current ?? [];
+    await to(project('p2'));
+    await answer('p2', 'b,c,a');
+    expect(handle.current?.map(({ id }) => id)).toEqual(['b', 'c', 'a']);
+    expect(handle.current?.[0]).toBe(b);
+    expect(handle.current?.[2]).toBe(a);
+    expect(Object.isFrozen(handle.current)).toBe(true);
+    await answer('p2', 'b,c,a', 'changed');
+    expect(handle.current?.map(({ title }) => title)).toEqual(['changed', 'changed', 'changed']);
+    const changed = handle.current?.[0];
+    await answer('p2', 'b,d', 'changed');
+    expect(handle.current?.[0]).toBe(changed);
+    await to(project('p3'));
+    await answer('p3', 'b', 'changed by then');
+    expect(handle.current).toEqual([{ id: 'b', title: 'changed by then' }]);
+  });
+
   it.each<[string, () => Readable<Task> | false]>([
     ['another_table', () => engine.table<Task>('drafts')],
     ['all_spaces', () => project('p2').acrossSpaces()],
