@@ -31,8 +31,11 @@ export interface ReactiveHandle<V> extends LiveHandle<V> {
 
 /** How `live` begins. */
 export interface LiveOptions<V> {
-  /** What is shown until the first query has answered, or another one takes its place: what a server rendered, for one. */
-  readonly initial?: V;
+  /**
+   * What is shown until the first query has answered, or another one takes its place: what a server rendered, for one. Read once; in a component
+   * Svelte wants a function where it comes from a property.
+   */
+  readonly initial?: V | (() => V);
 }
 
 type Rows<T> = readonly Readonly<T>[];
@@ -49,10 +52,14 @@ export function live(
   options?: LiveOptions<unknown>,
 ): ReactiveHandle<unknown> {
   functionArgument(input, 'What live takes');
-  return new InputHandle<unknown>(() => {
-    const found = input() || undefined;
-    return found && 'live' in found ? found.live() : found;
-  }, options?.initial);
+  const initial = options?.initial;
+  return new InputHandle<unknown>(
+    () => {
+      const found = input() || undefined;
+      return found && 'live' in found ? found.live() : found;
+    },
+    typeof initial === 'function' ? initial() : initial,
+  );
 }
 
 /** The engine's sync status. */

@@ -195,6 +195,7 @@ describe('an initial result', () => {
   const initial = [{ id: 'served' }];
 
   it('is_shown_until_the_first_answer', async () => {
+    expect(live<Task>(() => false, { initial: () => initial }).current).toBe(initial);
     const { handle, seen, to } = await turning(false, initial);
     expect(handle.current).toBe(initial);
     expect(await to(project('p1'))).toBe('served loading stale');

@@ -198,6 +198,7 @@ export function following(engine: Engine): void {
   same<typeof reactive, ReactiveHandle<readonly Readonly<Task>[]>>(true);
   same<typeof reactive.isStale, boolean>(true);
   live<Task>(() => undefined, { initial: [] });
+  live<Task>(() => undefined, { initial: () => [] });
   // @ts-expect-error: what is shown first is what the query finds
   live(() => engine.table<Task>('tasks').toCollection(), { initial: [{ id: 'a' }] });
   // @ts-expect-error: a query is given as a function, which is asked again
