@@ -1,4 +1,4 @@
-// A server of its own in Node, and a policy as strict as that of the other pages.
+// SvelteKit 2, as 3 runs on no Node before 22.17. A server of its own in Node, and a policy as strict as that of the other pages.
 import adapter from '@sveltejs/adapter-node';
 
 export default {

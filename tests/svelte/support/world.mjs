@@ -56,7 +56,7 @@ export class World {
     if (this.#directory) await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Opens a page of `app/pages` in a profile of its own for as long as `work` takes; it must not complain. */
+  /** Opens a page of `app/pages` in a profile of its own for as long as `work` takes. */
   async with(name, work) {
     const context = await this.#browser.newContext();
     const timer = setTimeout(() => context.close(), patience);
