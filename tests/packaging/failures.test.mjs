@@ -44,7 +44,8 @@ describe('when something goes wrong', { timeout: 900_000 }, () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'mana-failures-'));
     await cp(join(root, 'tests/packaging/failures'), directory, { recursive: true });
-    const build = ['--dev', '--features', 'planted-faults', '--out', join(directory, 'pkg')];
+    // All of the crate's features, as its tests in the browser have them: what those built is not built again.
+    const build = ['--dev', '--features', 'planted-faults,probes', '--out', join(directory, 'pkg')];
     await run(join(root, 'scripts/build-pkg'), build, { cwd: root, timeout: 800_000 });
     for (const name of pages) {
       await writeFile(join(directory, `${name}.html`), page(`${name}.js`));

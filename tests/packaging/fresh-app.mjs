@@ -1,26 +1,29 @@
-// A new Vite app in a temporary directory, with the packed package installed the way a user installs it.
+// A new app in a temporary directory, with the packed package installed the way a user installs it.
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { packageDirectory, root } from '../support/places.mjs';
+import { serve } from '../support/serve.mjs';
+import { outcomeOf } from './outcome.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
 const execute = promisify(execFile);
 
 /** Runs a command without a shell; on failure the error holds everything it printed. */
-export async function run(command, args, { cwd, timeout = 180_000 }) {
+export async function run(command, args, { cwd, timeout = 180_000, env = {} }) {
   try {
     return (
       await execute(command, args, {
         cwd,
         timeout,
         maxBuffer: 1 << 26,
-        env: { ...process.env, NO_COLOR: '1' },
+        env: { ...process.env, NO_COLOR: '1', ...env },
       })
     ).stdout;
   } catch (error) {
@@ -39,19 +42,44 @@ export async function pack(destination) {
 
 /** Makes the app; `remove` deletes it. */
 export async function makeApp() {
-  const directory = await mkdtemp(join(tmpdir(), 'mana-packaging-'));
-  const { tarball, paths } = await pack(directory);
-  await cp(join(here, 'app'), directory, { recursive: true });
-  const manifest = {
-    name: 'app',
-    private: true,
-    type: 'module',
+  const app = await startApp({
     dependencies: { svelte: await lockedVersion('svelte') },
     devDependencies: { vite: await lockedVersion('vite') },
-  };
+  });
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', app.tarball], { cwd: app.directory });
+  return app;
+}
+
+/** The same app with nothing installed but what the packed file holds: no Svelte, and no bundler of its own. */
+export async function makeBareApp() {
+  const app = await startApp();
+  const installed = join(app.directory, 'node_modules/@mana/sync-engine');
+  await mkdir(installed, { recursive: true });
+  await run('tar', ['-xzf', app.tarball, '-C', installed, '--strip-components=1'], { cwd: app.directory });
+  return app;
+}
+
+async function startApp(dependencies = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'mana-packaging-'));
+  const packed = await pack(directory);
+  await cp(join(here, 'app'), directory, { recursive: true });
+  const manifest = { name: 'app', private: true, type: 'module', ...dependencies };
   await writeFile(join(directory, 'package.json'), JSON.stringify(manifest));
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: directory });
-  return { directory, paths, remove: () => rm(directory, { recursive: true, force: true }) };
+  return { directory, ...packed, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+/** What the app says where all is well, in a page and in a worker. */
+export const works = { titles: ['Packed'], restored: ['Packed'], modules: 1, complaints: [] };
+
+/** The built app in `directory`, under a strict content security policy: in a page, then in a worker. */
+export async function assertWorks(browser, directory) {
+  const server = await serve(directory);
+  try {
+    assert.deepEqual(await outcomeOf(browser, server.url), works);
+    assert.deepEqual(await outcomeOf(browser, `${server.url}?worker`), works, 'in a worker');
+  } finally {
+    await server.close();
+  }
 }
 
 /** Runs Vite's command line inside the app. */
@@ -61,11 +89,11 @@ export function vite(directory, ...args) {
   });
 }
 
-/** Type-checks the app's `types.ts` with one of this project's TypeScripts; rejects with what it prints. */
+/** Type-checks the app's sources with one of this project's TypeScripts, but not what that brings along; rejects with what it prints. */
 export function typeCheck(directory, typescript, ...options) {
   const compiler = join(root, 'node_modules', typescript, 'bin/tsc');
-  const strict = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
-  return run(process.execPath, [compiler, ...strict, ...options, 'types.ts'], { cwd: directory });
+  const strict = ['--strict', '--noEmit', '--skipDefaultLibCheck', '--target', 'es2022', '--lib', 'es2022,dom'];
+  return run(process.execPath, [compiler, ...strict, ...options, 'types.ts', 'types-wrong.ts'], { cwd: directory });
 }
 
 /** The gzipped size in bytes of a file of the installed package, bundled and minified with all it imports but `external`. */

@@ -7,10 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startBrowser } from '../support/chromium.mjs';
 import { serve } from '../support/serve.mjs';
-import { makeApp, run, shippedSize, typeCheck, vite } from './fresh-app.mjs';
+import { makeApp, run, shippedSize, typeCheck, vite, works } from './fresh-app.mjs';
 import { outcomeOf } from './outcome.mjs';
-
-const works = { titles: ['Packed'], restored: ['Packed'], complaints: [] };
 
 describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
   let app;

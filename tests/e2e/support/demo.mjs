@@ -18,10 +18,14 @@ const types = {
   '.wasm': 'application/wasm',
 };
 
-/** Builds the demo into a temporary directory and serves it. `stop` ends the server and removes the directory. */
+/**
+ * Serves the demo that lies in `BUILT_DEMO`, or one of its own, built into a temporary directory. `stop` ends the server and
+ * removes that directory.
+ */
 export async function startDemo() {
-  const directory = await mkdtemp(join(tmpdir(), 'mana-e2e-demo-'));
-  await build(directory);
+  const built = process.env.BUILT_DEMO;
+  const directory = built ?? (await mkdtemp(join(tmpdir(), 'mana-e2e-demo-')));
+  if (!built) await buildDemo(directory);
   const policy = await pagePolicy(directory);
   const server = createServer((request, response) => void answer(directory, policy, request, response));
   const url = await listen(server);
@@ -29,12 +33,13 @@ export async function startDemo() {
     url,
     async stop() {
       await unlisten(server);
-      await rm(directory, { recursive: true, force: true });
+      if (!built) await rm(directory, { recursive: true, force: true });
     },
   };
 }
 
-async function build(directory) {
+/** Builds the demo into a directory. */
+export async function buildDemo(directory) {
   const vite = join(dirname(createRequire(join(app, 'x')).resolve('vite/package.json')), 'bin/vite.js');
   const options = ['build', '--logLevel', 'warn', '--outDir', directory, '--emptyOutDir'];
   await promisify(execFile)(process.execPath, [vite, ...options], { cwd: app, timeout: 120_000 });

@@ -19,7 +19,9 @@ export async function useEngine() {
     await engine.archive.import(blob, { passphrase: 'words', mode: 'overwrite' });
     const restored = await read();
     await engine.destroy({ force: true });
-    return { titles, restored };
+    // The engine's; that of archives is loaded by their worker, or here as well where none started.
+    const modules = performance.getEntriesByType('resource').filter(({ name }) => name.includes('.wasm')).length;
+    return { titles, restored, modules };
   } catch (error) {
     return { code: error.code, message: error.message };
   }

@@ -15,7 +15,7 @@ const ENOUGH: u64 = 2_000;
 const TIES: f64 = 0.2;
 
 /// Kinds of events and disasters.
-const EVENTS: [&str; 43] = [
+const EVENTS: [&str; 46] = [
     "event: a person writes",
     "event: an assistant writes",
     "event: a form is saved",
@@ -25,6 +25,9 @@ const EVENTS: [&str; 43] = [
     "event: a write found no room",
     "event: a burst of writes",
     "event: another program writes",
+    "event: another program writes from the future",
+    "event: a write over another program's",
+    "a value from the future was kept for later",
     "event: a second tab takes over",
     "event: a long sleep",
     "event: online",
@@ -62,9 +65,9 @@ const EVENTS: [&str; 43] = [
 ];
 
 /// Branches that need what schedules do not have yet: removal of old tombstones on the server, and changes that it fails at
-/// (sentences/isolating.rs), refuses (letters.rs) or is behind of (ahead.rs).
-const ELSEWHERE: [Probe; 5] =
-    [Probe::LoopExpiredRetention, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken, Probe::LogAhead];
+/// (sentences/isolating.rs) or refuses (letters.rs).
+const ELSEWHERE: [Probe; 4] =
+    [Probe::LoopExpiredRetention, Probe::LoopSetAside, Probe::LogParked, Probe::ApplyOvertaken];
 
 /// The share of ties among merges of values whose writers had not seen each other.
 #[must_use]

@@ -13,6 +13,10 @@ pub const DEVICES: u64 = 5;
 const DEPLOYS_PERMILLE: u64 = 25;
 /// How many more clashes there are in them, in a thousand events.
 const MORE_CLASHES_PERMILLE: u64 = 300;
+/// How often another program writes from the future, and how often somebody writes over what such programs wrote, in a thousand
+/// events of schedules in which servers of protocol 1 take that.
+const AHEAD_PERMILLE: u64 = 15;
+const OVER_PERMILLE: u64 = 45;
 const HOUR: u64 = 3_600_000;
 const DAY: i64 = 24 * 3_600_000;
 
@@ -52,6 +56,17 @@ pub enum Event {
     Script {
         record: String,
         insert: bool,
+    },
+    /// Another program whose clock is so many milliseconds ahead, on a server of protocol 1.
+    Ahead {
+        record: String,
+        insert: bool,
+        ms: u64,
+    },
+    /// Somebody writes over what another program wrote.
+    Over {
+        device: usize,
+        record: String,
     },
     /// Time passes, in milliseconds.
     Pass(u64),
@@ -211,14 +226,15 @@ pub struct Dice<'a> {
     random: &'a Random,
     disasters: Disasters,
     deploys: bool,
+    rolls: bool,
     values: u64,
 }
 
 impl<'a> Dice<'a> {
-    /// Draws from this source; servers are replaced where `deploys`.
+    /// Draws from this source; servers are replaced where `deploys`, and speak protocol 1 at times where `rolls`.
     #[must_use]
-    pub fn new(random: &'a Random, disasters: Disasters, deploys: bool) -> Self {
-        Self { random, disasters, deploys, values: 0 }
+    pub fn new(random: &'a Random, disasters: Disasters, deploys: bool, rolls: bool) -> Self {
+        Self { random, disasters, deploys, rolls, values: 0 }
     }
 
     /// The next event.
@@ -231,12 +247,19 @@ impl<'a> Dice<'a> {
             return self.clash();
         }
         let device = self.device();
+        if self.rolls && self.random.chance(AHEAD_PERMILLE) {
+            let ms = *self.random.pick(&[600_000, HOUR, 20 * HOUR, 26 * HOUR, 60 * HOUR]);
+            return Event::Ahead { record: self.foreign(), insert: self.random.chance(400), ms };
+        }
+        if self.rolls && self.random.chance(OVER_PERMILLE) {
+            return Event::Over { device, record: self.foreign() };
+        }
         match self.random.below(200) {
             0..=29 => self.write(device),
             34..=42 => self.form(device),
             30..=33 | 43..=89 | 132..=134 => self.clash(),
             90 => Event::Burst { device, record: self.record(), text: self.text() },
-            91..=92 => Event::Script { record: format!("s{}", self.random.below(4)), insert: self.random.chance(400) },
+            91..=92 => Event::Script { record: self.foreign(), insert: self.random.chance(400) },
             93..=123 => Event::Pass(*self.random.pick(&[1, 3, 30, 200, 1000, 5000, 40_000])),
             124..=125 => Event::Rotate { devices: self.devices(usize::from(self.random.chance(400))) },
             126..=127 => self.full(device),
@@ -270,6 +293,11 @@ impl<'a> Dice<'a> {
         devices.sort_unstable();
         devices.dedup();
         devices
+    }
+
+    /// A record of other programs.
+    fn foreign(&self) -> String {
+        format!("s{}", self.random.below(4))
     }
 
     fn small(&self, end: u64) -> u8 {

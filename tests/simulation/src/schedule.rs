@@ -3,6 +3,7 @@
 mod end;
 mod kind;
 mod perform;
+mod strangers;
 
 use super::event::{DEVICES, Dice, Disasters, Event};
 use super::executor::Owner;
@@ -73,7 +74,7 @@ impl Plan {
             kind.force(&mut plan);
         }
         let random = Random::new(seed ^ 0x5eed_5eed_5eed_5eed);
-        let mut dice = Dice::new(&random, plan.disasters, plan.deploys);
+        let mut dice = Dice::new(&random, plan.disasters, plan.deploys, plan.rolls);
         plan.events = (0..events).map(|_| dice.event()).collect();
         plan
     }
@@ -110,6 +111,8 @@ struct Schedule {
     rotated: Rc<RefCell<Vec<&'static str>>>,
     /// What became of opening an app.
     opened: Rc<RefCell<Vec<&'static str>>>,
+    /// When the last of what came from the future is of its time, in milliseconds since 1970.
+    ahead_until: u64,
     /// Tabs that died where they stood.
     dead: BTreeSet<Owner>,
     counts: Counts,
@@ -159,8 +162,23 @@ impl Schedule {
         let (dead, counts) = (BTreeSet::new(), Counts::new());
         let (disasters, seals, rolls, lazy) = (plan.disasters, plan.seals, plan.rolls, plan.lazy);
         let (new_keys, rotated, opened) = (0, Rc::default(), Rc::default());
-        let backup = None;
-        Self { world, ledger, disasters, seals, rolls, lazy, backup, calls: 0, new_keys, rotated, opened, dead, counts }
+        let (backup, ahead_until) = (None, 0);
+        Self {
+            world,
+            ledger,
+            disasters,
+            seals,
+            rolls,
+            lazy,
+            backup,
+            calls: 0,
+            new_keys,
+            rotated,
+            opened,
+            ahead_until,
+            dead,
+            counts,
+        }
     }
 
     /// The server is replaced by one of the other protocol.

@@ -137,6 +137,16 @@ pub async fn forget_withdrawn<'a, Tx: Transaction>(
     Ok(())
 }
 
+/// Forgets what was put aside because it came from the future: it comes again, at the time that the server holds it at.
+pub async fn forget_ahead<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
+    for (key, row) in rows::read_all::<_, Quarantined>(tx, rows::QUARANTINE).await? {
+        if row.user_id == user_id && row.reason == Reason::ClockAhead {
+            rows::remove(tx, rows::QUARANTINE, &key)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes room in quarantine: of what goes it is kept how often which reason was, and when the last of it was written.
 async fn drop_oldest<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
     let held: Vec<(String, Quarantined)> = rows::read_all(tx, rows::QUARANTINE).await?;

@@ -9,8 +9,8 @@ mod parked;
 mod record;
 mod unique;
 
-pub(super) use aside::quarantined;
 pub use aside::{QuarantineCount, Reason};
+pub(super) use aside::{forget_ahead, quarantined};
 pub use record::{Merged, merge_into};
 
 use super::config::Config;
@@ -135,8 +135,8 @@ impl<S: Store, H: Host> Engine<S, H> {
             seen.write(&tx, rebase, cursor)?;
         }
         parking.make_room(&tx).await?;
-        if parking.is_incomplete && page.rebase().is_none() {
-            rebase::read_again(&tx, &user, epoch::fresh_id(&self.host)).await?;
+        if parking.is_incomplete {
+            rebase::read_once_more(&tx, &user, epoch::fresh_id(&self.host)).await?;
         }
         let mut arrived = self.look_at(&mut works);
         arrived.note(&tx)?;

@@ -436,6 +436,13 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         Ok(false)
     }
 
+    /// The database has answered nothing for long: those who wait for a round hear of it. What is under way goes on when it answers.
+    pub(super) fn tell_of_silence(&self) {
+        let message = "the browser's database has not answered for a minute: reload the page".to_owned();
+        let code = Kind::ConnectionLost.code().to_owned();
+        self.show_state(State::Error, Some(Problem { code, message, retry_at: None }));
+    }
+
     fn show_state(&self, shown: State, problem: Option<Problem>) {
         self.note_state(shown, problem.as_ref());
         if let Some(problem) = &problem {

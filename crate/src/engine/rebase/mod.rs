@@ -27,7 +27,7 @@ pub(super) use ending::{ByAuthor, Relogged, append, append_as, author_of, frame,
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::rc::Rc;
-pub(super) use wished::{begin_wished, change_protocol, read_again, stored};
+pub(super) use wished::{begin_wished, change_protocol, read_again, read_once_more, stored};
 
 /// The greatest stamp that came of each field of a record.
 type CameFields = OrderedMap<String, Stamp>;
@@ -97,6 +97,8 @@ record! {
         wished: bool = "wished" or false,
         /// The cursor that the server had judged last when it began: it is shown once more in the end.
         from: Option<String> = "from",
+        /// Whether something came of which a part had made room before: one more follows.
+        again: bool = "again" or false,
     }
 }
 
@@ -190,7 +192,7 @@ pub async fn wish<Tx: Transaction>(tx: &Tx, user: &str, reason: Why, id: String)
     }
     rows::remove(tx, rows::DROPPED, user)?;
     progress::begin_anew(tx, user).await?;
-    rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None })
+    rows::write(tx, rows::REBASE, user, Rebase { id, reason, wished: false, from: None, again: false })
 }
 
 /// Ends the full pull `id`, whose last page was applied: deals with what did not come of the apps that it named, in one
@@ -243,6 +245,9 @@ pub async fn end<S: Store, H: Host>(engine: &Rc<Engine<S, H>>, id: &str, named: 
         rows::remove(&tx, SEEN, &key)?;
     }
     rows::remove(&tx, rows::REBASE, &user)?;
+    if rebase.again {
+        read_again(&tx, &user, epoch::fresh_id(&engine.host)).await?;
+    }
     if let Some(from) = rebase.from {
         // Its log may have been restored or cut since: that is noticed there alone.
         progress::show_again(&tx, &user, from).await?;

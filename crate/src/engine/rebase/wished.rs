@@ -4,7 +4,7 @@
 use super::{Rebase, Why, wish};
 use crate::engine::error::Result;
 use crate::engine::ports::Host;
-use crate::engine::{Engine, epoch, progress, rows};
+use crate::engine::{Engine, apply, epoch, progress, rows};
 use crate::store::{ENGINE, Mode, Store, Transaction};
 use std::rc::Rc;
 
@@ -17,7 +17,15 @@ pub async fn read_again<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Res
         Some(judged) if judged.reason != Why::ReadAgain => return anew(tx, user, Rebase { id, ..judged }).await,
         other => other.and_then(|rebase| rebase.from),
     };
-    rows::write(tx, rows::REBASE, user, Rebase { id, reason: Why::ReadAgain, wished: true, from })
+    rows::write(tx, rows::REBASE, user, Rebase { id, reason: Why::ReadAgain, wished: true, from, again: false })
+}
+
+/// The same while a page of a full pull is applied: that one goes on to its end first, or it would never come to one.
+pub async fn read_once_more<Tx: Transaction>(tx: &Tx, user: &str, id: String) -> Result<()> {
+    match rows::read::<_, Rebase>(tx, rows::REBASE, user).await?.filter(|rebase| !rebase.wished) {
+        Some(under_way) => rows::write(tx, rows::REBASE, user, Rebase { again: true, ..under_way }),
+        None => read_again(tx, user, id).await,
+    }
 }
 
 /// Has a full pull begin at the beginning. What the server still owes for a push stays owed.
@@ -94,9 +102,11 @@ impl Why {
 pub async fn change_protocol<Tx: Transaction>(tx: &Tx, user: &str, by_time: bool, id: String) -> Result<()> {
     let under_way = rows::read::<_, Rebase>(tx, rows::REBASE, user).await?;
     if !by_time {
+        // Applied as it came by time, it would never be said to those who hear of it by protocol 2.
+        apply::forget_ahead(tx, user).await?;
         let reason = under_way.map_or(Why::Restored, |rebase| rebase.reason);
         let reason = if reason == Why::ReadAgain { Why::Restored } else { reason };
-        return anew(tx, user, Rebase { id, reason, wished: false, from: None }).await;
+        return anew(tx, user, Rebase { id, reason, wished: false, from: None, again: false }).await;
     }
     let Some(rebase) = under_way else { return Ok(()) };
     if rebase.wished || !rebase.reason.is_of_any_server() {

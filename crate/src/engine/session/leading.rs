@@ -107,6 +107,13 @@ impl<S: Store, H: Host, T: Transport, B: Tabs> Session<S, H, T, B> {
     }
 }
 
+/// Says that nothing goes on while the database answers nothing; no other tab may be there to take over.
+fn tell_of_silence<S: Store, H: Host, T: Transport, B: Tabs>(session: &Weak<Session<S, H, T, B>>) {
+    if let Some(driver) = session.upgrade().and_then(|session| session.running().cloned()) {
+        driver.tell_of_silence();
+    }
+}
+
 /// The session, unless this attempt is over.
 fn current<S: Store, H: Host, T: Transport, B: Tabs>(
     session: &Weak<Session<S, H, T, B>>,
@@ -149,6 +156,9 @@ async fn beat<S: Store, H: Host, T: Transport, B: Tabs>(
             Either::Right(((), looking)) => {
                 unanswered += 1;
                 look = Some(looking);
+                if unanswered == UNANSWERED {
+                    tell_of_silence(&session);
+                }
             }
         }
     }

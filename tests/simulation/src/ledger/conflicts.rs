@@ -72,8 +72,10 @@ impl Ledger {
     pub fn check_conflicts(&self, told: &[(usize, Owner, Conflict)], dead: &BTreeSet<Owner>, strict: bool) {
         let books = self.0.borrow();
         let mut heard = BTreeSet::new();
-        // Who may see a record is not the ledger's matter.
-        for (device, _, conflict) in told.iter().filter(|(_, _, conflict)| conflict.field != "visibility") {
+        // Who may see a record is not the ledger's matter, nor are the records of other programs.
+        let is_ours =
+            |conflict: &Conflict| conflict.field != "visibility" && Record::of(&conflict.table, &conflict.id).is_some();
+        for (device, _, conflict) in told.iter().filter(|(_, _, conflict)| is_ours(conflict)) {
             let (local, incoming) = books.named(conflict);
             assert!(
                 !books.had_surely_seen(incoming, local) || !strict,

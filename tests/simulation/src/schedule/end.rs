@@ -18,6 +18,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+const DAY_MS: u64 = 24 * 3_600_000;
+
 impl Schedule {
     /// Opens the first tab again where it is dead.
     pub(super) fn revive(&mut self, device: usize) {
@@ -50,8 +52,9 @@ impl Schedule {
     pub(super) fn end_faults(&mut self) {
         self.world.server.forget_max_schema();
         self.world.server.deploys.end_all();
-        if self.rolls && self.disasters.restore {
-            // A server of protocol 1 does not say that it was restored: that shows when it speaks protocol 2 again.
+        if self.rolls && (self.disasters.restore || self.ahead_until > 0) {
+            // A server of protocol 1 does not say that it was restored, nor at what time it holds what came from the future: that
+            // shows when it speaks protocol 2 again.
             self.world.server.set_protocol_1(false);
         }
         if self.world.devices.iter().any(|device| device.has_table(NEWER)) {
@@ -80,6 +83,7 @@ impl Schedule {
     pub(super) fn end(&mut self) {
         self.check_unasked();
         self.end_faults();
+        self.wait_for_the_future();
         self.open_apps();
         self.world.quiesce_with(find_keys);
         self.check_here();
@@ -101,6 +105,14 @@ impl Schedule {
         self.world.check_device(usize::try_from(number).unwrap_or(0));
         self.check_told();
         self.tally();
+    }
+
+    /// Everything that came from the future is of its time, and what was kept for that day is due.
+    fn wait_for_the_future(&self) {
+        let now = self.world.executor.now();
+        if self.ahead_until > now {
+            self.world.executor.skip(self.ahead_until - now + 2 * DAY_MS, true);
+        }
     }
 
     /// Of an app that nobody asked for, nothing is on the device.
@@ -195,7 +207,7 @@ impl Schedule {
         assert!(names.iter().all(|name| Some(*name) == newest), "all is sealed under {newest:?}: {names:?}");
     }
 
-    fn check_told(&self) {
+    fn check_told(&mut self) {
         let mut told: Vec<(usize, Owner, Conflict)> = Vec::new();
         for (number, device) in self.world.devices.iter().enumerate() {
             for (owner, event) in device.events.take() {
@@ -205,6 +217,9 @@ impl Schedule {
                         told.push((number, owner, conflict));
                     }
                     Event::DeadLetter { code, message, .. } => panic!("device {number}: {code} {message}"),
+                    Event::Quarantine { code: "clock_ahead", .. } if self.ahead_until > 0 => {
+                        *self.counts.entry("a value from the future was kept for later").or_default() += 1;
+                    }
                     Event::Quarantine { code, .. } => panic!("device {number} put aside: {code}"),
                     Event::UpdateRequired { waiting } => panic!("device {number} is too old for {waiting} changes"),
                     // Unlocked with a newer key before it could hear of it, a device cannot tell that from a wrong one.

@@ -70,9 +70,7 @@ impl Kind {
     #[must_use]
     pub fn wanted(self) -> Vec<&'static str> {
         match self {
-            Self::Rolls => {
-                vec!["server rolled back or forward", Probe::LoopToProtocol1.name(), Probe::LoopToProtocol2.name()]
-            }
+            Self::Rolls => ROLLS.into_iter().chain(OF_ROLLS.map(Probe::name)).collect(),
             Self::Seals => SEALS.to_vec(),
             Self::Streams => vec!["a stream brought a page"],
             Self::Lazy => LAZY.to_vec(),
@@ -83,6 +81,15 @@ impl Kind {
         }
     }
 }
+
+const ROLLS: [&str; 4] = [
+    "server rolled back or forward",
+    "event: another program writes from the future",
+    "event: a write over another program's",
+    "a value from the future was kept for later",
+];
+
+const OF_ROLLS: [Probe; 3] = [Probe::LoopToProtocol1, Probe::LoopToProtocol2, Probe::LogAhead];
 
 const SEALS: [&str; 8] = [
     "event: the vault is locked",

@@ -3,7 +3,7 @@
 use super::Schedule;
 use crate::event::Event;
 use crate::model::{Act, held, held_before, value_in};
-use crate::place::{FIELDS, LAZY, NEWER, Place, Record};
+use crate::place::{LAZY, NEWER, Place, Record};
 use crate::sealed;
 use mana_sync_engine::engine::{Kind, Result};
 use mana_sync_engine::model::Stamp;
@@ -27,6 +27,8 @@ impl Schedule {
             Event::Clash { devices, record, field, text } => self.clash(devices, *record, *field, text),
             Event::Burst { device, record, text } => self.burst(*device, *record, text),
             Event::Script { record, insert } => self.script(record, *insert),
+            Event::Ahead { record, insert, ms } => self.write_ahead(record, *insert, *ms),
+            Event::Over { device, record } => self.write_over(*device, record),
             Event::Pass(ms) => self.world.pass(*ms),
             Event::Sleep { ms, monotonic } => {
                 self.count("event: a long sleep");
@@ -169,27 +171,6 @@ impl Schedule {
             self.write(device, 0, false, vec![(record, Act::Put(fields))]);
             self.world.pass(45);
         }
-    }
-
-    fn script(&mut self, record: &str, insert: bool) {
-        self.count("event: another program writes");
-        self.calls += 1;
-        let at = Stamp::at_ms(self.world.executor.now() - 700_000).to_string();
-        let id = format!("00000000-0000-7000-8000-{:012}", self.calls);
-        let app = if self.lazy { LAZY } else { "todo" };
-        let mut change = json!({ "eventId": id, "app": app, "schemaVersion": 1, "table": "settings", "id": record,
-            "at": at, "origin": "user", "visibility": "space" });
-        if insert {
-            change["op"] = json!("insert");
-            // It has no key.
-            let field = if self.seals { FIELDS[2] } else { FIELDS[0] };
-            change["data"] = json!({ field: format!("script {}", self.calls) });
-        } else {
-            change["op"] = json!("update");
-            change["fields"] = json!({ "note": { "value": format!("script {}", self.calls), "at": at } });
-        }
-        // Where the server thinks the app too new, it says no.
-        let _ = self.world.server.try_push_as("ada", &[change]);
     }
 
     fn hand_over(&mut self, device: usize, offset: i64) {

@@ -12,6 +12,15 @@ const AHEAD_MS: u64 = 20 * HOUR_MS;
 
 /// Two devices of a person, with the task `t`, whose title an older client wrote 20 hours from now.
 fn world() -> World {
+    let world = world_with(AHEAD_MS);
+    for device in &world.devices {
+        assert_eq!(device.rows("tasks")[0]["title"], "From tomorrow");
+    }
+    world
+}
+
+/// The same, from so many milliseconds ahead.
+fn world_with(ahead_ms: u64) -> World {
     let mut world = World::new(7);
     world.server.keep_times();
     world.server.set_protocol_1(true);
@@ -20,14 +29,11 @@ fn world() -> World {
     }
     world.devices[0].add("tasks", json!({ "id": "t", "title": "Milk", "done": false })).expect("added");
     world.pass(2 * 60_000);
-    let at = Stamp::at_ms(world.executor.now() + AHEAD_MS).to_string();
+    let at = Stamp::at_ms(world.executor.now() + ahead_ms).to_string();
     let change = json!({ "table": "tasks", "id": "t", "op": "update", "spaceId": "_personal:ada",
         "fields": { "title": { "value": "From tomorrow", "at": at } } });
     push(&world, &[change]);
     world.pass(2 * 60_000);
-    for device in &world.devices {
-        assert_eq!(device.rows("tasks")[0]["title"], "From tomorrow");
-    }
     world
 }
 
@@ -114,4 +120,19 @@ fn four_hundred_edits_of_it_hold_up_no_other() {
     assert_eq!(other.rows("tasks").len(), 2);
     world.pass(AHEAD_MS);
     assert_eq!((other.stored("tasks", "t")["title"].clone(), device.logged().len()), (json!("399"), 0));
+}
+
+#[test]
+fn what_was_kept_for_another_day_comes_at_the_time_that_a_server_of_protocol_2_holds_it_at() {
+    let world = world_with(60 * HOUR_MS);
+    let [device, other] = [&world.devices[0], &world.devices[1]];
+    assert_eq!((device.rows("tasks")[0]["title"].clone(), device.engine_rows("quarantine").len()), (json!("Milk"), 1));
+    world.server.set_protocol_1(false);
+    world.pass(HOUR_MS);
+    assert_eq!(device.rows("tasks")[0]["title"], "From tomorrow");
+    assert!(device.engine_rows("quarantine").is_empty());
+    device.update("tasks", "t", json!({ "title": "Mine" })).expect("written");
+    world.pass(100 * HOUR_MS);
+    world.converge("ada");
+    assert_eq!(other.rows("tasks")[0]["title"], "Mine");
 }

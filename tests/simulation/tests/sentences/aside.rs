@@ -285,6 +285,35 @@ fn what_made_room_among_parked_changes_of_a_record_is_read_again_when_its_insert
 }
 
 #[test]
+fn what_made_room_while_everything_was_pulled_is_read_again_after_that() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    world.server.set_page(40);
+    world.converge("ada");
+    device.line.set_online(false);
+    let now = world.executor.now();
+    let update = |n: u64, field: &str| {
+        let at = Stamp::at_ms(now + n);
+        with(change(n, "update", "t", now + n, ""), "fields", json!({ field: { "value": n.to_string(), "at": at } }))
+    };
+    let mut changes = vec![update(2, "title")];
+    changes.extend((3..=210).map(|n| update(n, "notes")));
+    changes.push(change(1, "insert", "t", now, "First"));
+    world.server.push_as("ada", &changes);
+    // Its log is another one now, which is pulled from the beginning.
+    let copy = world.server.backup();
+    world.server.restore(&copy);
+    device.line.set_online(true);
+    world.converge("ada");
+    let row = &device.rows("tasks")[0];
+    assert_eq!((&row["title"], &row["notes"]), (&json!("2"), &json!("210")));
+    assert!(device.engine_rows("parked").is_empty());
+    let pulls = device.line.requests_to("/v2/pull");
+    world.pass(3_600_000);
+    assert!(device.line.requests_to("/v2/pull") - pulls < 200, "once more is enough");
+}
+
+#[test]
 fn of_too_many_records_the_oldest_make_room_among_parked_changes_and_are_read_again() {
     let world = World::of_ada(1);
     let device = &world.devices[0];

@@ -108,6 +108,21 @@ fn where_the_leading_tab_gets_no_answer_of_its_database_another_takes_over() {
 }
 
 #[test]
+fn a_tab_alone_says_that_its_database_answers_nothing() {
+    let world = World::of_ada(1);
+    let device = &world.devices[0];
+    world.pass(5_000);
+    device.power_at(0).expect("it is open").fall_silent();
+    device.session().hurry();
+    world.pass(50_000);
+    assert_eq!(device.session().status().state, State::Syncing, "it may be slow");
+    world.pass(30_000);
+    let status = device.session().status();
+    let code = status.trouble.map(|trouble| trouble.code);
+    assert_eq!((status.state, code.as_deref()), (State::Error, Some("connection_lost")));
+}
+
+#[test]
 fn where_the_database_of_the_leading_tab_is_slow_it_goes_on_leading() {
     let world = with_two_tabs();
     let device = &world.devices[0];
