@@ -75,7 +75,7 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
       if (name === 'status') sync.report(detail as RawStatus);
       else if (name === 'vault') {
         vault.report(detail as VaultReport);
-        live.rerun();
+        live.rerun((detail as VaultReport).locked);
       } else {
         if (name === 'change') live.changed((detail as readonly TableChange[]).map(({ table }) => table));
         else if (name === 'spaces') live.rerun();

@@ -87,9 +87,9 @@ export class LiveQueries {
     for (const one of [...this.#functions]) one.changed(tables);
   }
 
-  /** What functions read shows more or less than before. */
-  rerun(): void {
-    for (const one of [...this.#functions]) one.restart(false);
+  /** What functions read shows more or less than before; `forget`: what they made of it may not be seen any more. */
+  rerun(forget = false): void {
+    for (const one of [...this.#functions]) one.restart(forget);
   }
 
   /** Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on. */

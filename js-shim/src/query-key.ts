@@ -2,7 +2,10 @@
 
 import type { RawQuery } from './raw.js';
 
-/** The query's text: its parts in a fixed order, keys with their types. */
+/**
+ * The query's text: its parts in a fixed order, keys with their types. It begins with the table and whether all spaces are looked at, by
+ * which the Svelte binding tells what may be shown in place of what.
+ */
 export function queryKey(query: RawQuery): string {
   const { table, branches, order, reverse, distinct, limit, offset, includeDeleted, acrossSpaces, apart } = query;
   const places = branches.map((branch) => [
@@ -16,7 +19,7 @@ export function queryKey(query: RawQuery): string {
     branch.offset,
     branch.limit,
   ]);
-  return JSON.stringify([table, places, order, reverse, distinct, limit, offset, includeDeleted, acrossSpaces, apart]);
+  return JSON.stringify([table, acrossSpaces, places, order, reverse, distinct, limit, offset, includeDeleted, apart]);
 }
 
 /** Keys that JSON does not tell apart: `1` and `'1'` it does, a Date and its text, infinities and bytes it does not. */

@@ -6,7 +6,8 @@ import { openWith } from '../src/engine.js';
 import { liveQuery } from '../src/live-function.js';
 import { live } from '../src/svelte.svelte.js';
 import type { Engine, Reader } from '../src/types.js';
-import { options, rawError, World } from './raw-double.js';
+import { sealed } from '../src/vault.js';
+import { microtasks, options, rawError, World } from './raw-double.js';
 
 interface Task {
   id: string;
@@ -209,6 +210,19 @@ describe('liveQuery', () => {
     await Promise.all([engine.setSpaces([]), settle()]);
     await settle();
     expect([run.mock.calls.length, seen.at(-1)]).toEqual([5, ['A', 'B']]);
+  });
+
+  it('drops_what_it_made_of_opened_values_when_the_vault_is_locked', async () => {
+    // As a function does that takes every title for a text.
+    const { handle, seen } = followed(async (q) => (await titles(q)).map((title) => title.toLowerCase()));
+    await settle();
+    expect(seen.at(-1)).toEqual(['a', 'b']);
+    world.apply('put', 'tasks', [{ id: 'a', title: sealed }]);
+    world.instance.host.event('vault', { locked: true, outdated: false });
+    await microtasks();
+    expect([handle.status, handle.current, seen.at(-1)]).toEqual(['loading', undefined, undefined]);
+    await settle();
+    expect([handle.status, handle.current]).toEqual(['error', undefined]);
   });
 
   it('goes_on_with_the_next_instance', async () => {

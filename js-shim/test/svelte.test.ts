@@ -1,11 +1,12 @@
-/** The Svelte binding, with Svelte's own runtime: `toStore` runs getters in effects, `fromStore` makes state. */
-import { flushSync } from 'svelte';
-import { fromStore, toStore, writable } from 'svelte/store';
+/** The Svelte binding, with Svelte's own runtime: `fromStore` makes state. */
+import { effect_root, render_effect } from 'svelte/internal/client';
+import { fromStore, writable } from 'svelte/store';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
 import { live, syncStatus } from '../src/svelte.svelte.js';
 import type { Engine, Table } from '../src/types.js';
-import { microtasks, options, rawError, World } from './raw-double.js';
+import { effects, ids, watched } from './in-effects.js';
+import { options, rawError, World } from './raw-double.js';
 
 interface Task {
   id: string;
@@ -40,21 +41,6 @@ async function commit(...rows: object[]): Promise<void> {
   });
   await effects();
 }
-
-async function effects(): Promise<void> {
-  await microtasks();
-  flushSync();
-  await microtasks();
-}
-
-/** Reads in an effect, as a template does, and keeps what it saw. */
-function watched<V>(read: () => V): { seen: V[]; stop: () => void } {
-  const seen: V[] = [];
-  const stop = toStore(() => ({ value: read() })).subscribe(({ value }) => seen.push(value));
-  return { seen, stop };
-}
-
-const ids = (rows: readonly Task[] | undefined) => rows?.map((row) => row.id).join();
 
 describe('live in effects', () => {
   it('follows_the_result_in_every_getter', async () => {
@@ -139,14 +125,20 @@ describe('live in effects', () => {
   });
 
   it('leaves_no_subscription_after_a_thousand_readers_came_and_went', async () => {
-    const handle = live(() => tasks.toCollection());
     for (let i = 0; i < 1_000; i += 1) {
-      const { stop } = watched(() => handle.current);
+      const handle = live(() => tasks.where('projectId').equals(`p${i % 10}`));
+      const { seen, stop } = watched(() => ids(handle.current));
+      await effects();
+      if (i < 10) await commit();
+      expect(world.instance.subscriptions.size, `while reader ${i} reads`).toBe(Math.min(i + 1, 10));
+      if (i < 10) expect(seen.at(-1)).toBe(['', 'a', 'b'][i] ?? '');
       stop();
     }
+    expect(world.instance.callsOf('subscribe')).toHaveLength(10);
     await effects();
     await vi.advanceTimersByTimeAsync(2_000);
     expect(world.instance.subscriptions.size).toBe(0);
+    expect(world.instance.callsOf('unsubscribe')).toHaveLength(10);
   });
 });
 
@@ -174,6 +166,48 @@ describe('live outside of effects', () => {
     off();
     await commit({ id: 'c', projectId: 'p2' });
     expect(seen.filter((value) => value !== undefined)).toEqual(['a', 'b']);
+  });
+});
+
+describe('a store of the handle', () => {
+  it('follows_its_inputs_when_it_was_made_in_an_effect_that_runs_again', async () => {
+    const state = fromStore(writable('a'));
+    const handle = live(() => tasks.filter(({ id }) => id === state.current));
+    const told: unknown[] = [];
+    let off: (() => void) | undefined;
+    // As `$handle` in a template that shows the state, too.
+    const stop = effect_root(() => {
+      render_effect(() => {
+        off ??= handle.subscribe((rows) => told.push(ids(rows)));
+        return void state.current;
+      });
+    });
+    await effects();
+    await commit();
+    for (const wanted of ['b', 'a', 'b']) {
+      state.current = wanted;
+      await effects();
+      expect(told.at(-1)).toBe(wanted);
+    }
+    stop();
+    off?.();
+  });
+
+  it('has_told_of_a_commit_before_any_effect_runs', async () => {
+    const handle = live(() => tasks.toCollection());
+    let told: readonly Task[] | undefined;
+    const { seen } = watched(() => [ids(handle.current), handle.current === told]);
+    const off = handle.subscribe((rows) => {
+      told = rows;
+    });
+    await effects();
+    await commit();
+    await commit({ id: 'c', projectId: 'p1' });
+    expect(seen.slice(1)).toEqual([
+      ['a,b', true],
+      ['a,b,c', true],
+    ]);
+    off();
   });
 });
 

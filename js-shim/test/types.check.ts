@@ -13,7 +13,7 @@ import {
   type TableOptions,
 } from '../src/index.js';
 import type { Glue, RawEngine, RawError } from '../src/raw.js';
-import { live, syncStatus } from '../src/svelte.svelte.js';
+import { live, type ReactiveHandle, syncStatus } from '../src/svelte.svelte.js';
 
 interface Task {
   id: string;
@@ -195,8 +195,16 @@ export function following(engine: Engine): void {
   const off: () => void = handle.subscribe((rows) => rows?.map((row) => row.title));
   off();
   const reactive = live(() => engine.table<Task>('tasks').where('status').equals('open'));
-  same<typeof reactive, LiveHandle<readonly Readonly<Task>[]>>(true);
-  live<Task>(() => undefined);
+  same<typeof reactive, ReactiveHandle<readonly Readonly<Task>[]>>(true);
+  same<typeof reactive.isStale, boolean>(true);
+  live<Task>(() => undefined, { initial: [] });
+  live<Task>(() => undefined, { initial: () => [] });
+  // @ts-expect-error: what is shown first is what the query finds
+  live(() => engine.table<Task>('tasks').toCollection(), { initial: [{ id: 'a' }] });
+  // @ts-expect-error: a query is given as a function, which is asked again
+  live(engine.table<Task>('tasks').toCollection());
+  // @ts-expect-error: only the handle of `live` has had other queries
+  handle.isStale;
   syncStatus(engine).current.state satisfies string;
   syncStatus(engine).current.progress satisfies readonly { app: string; done: number; total: number | null }[];
   same<ReturnType<Engine['sync']['ensure']>, Promise<void>>(true);

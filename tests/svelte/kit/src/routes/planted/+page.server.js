@@ -1,0 +1,3 @@
+import { served } from '$lib/served.js';
+
+export const load = () => ({ tasks: served });
