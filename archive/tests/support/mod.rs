@@ -88,6 +88,22 @@ pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
+/// Whether a bit of a zip may say something that no reader goes by: in the directory by whom an entry was made, whether it is text and
+/// who may open it; and in the last byte of packed data what its last code leaves over.
+pub fn is_idle(bytes: &[u8], bit: usize) -> bool {
+    let at = bit / 8;
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let in_directory = |entry: usize| match at.checked_sub(entry) {
+        Some(4 | 5 | 38..42) => true,
+        Some(36) => bit.is_multiple_of(8),
+        _ => false,
+    };
+    let starts = |signature: u32| (0..bytes.len() - 3).filter(move |at| word(*at) == signature);
+    let ends_data = starts(0x0807_4b50).any(|descriptor| at + 1 == descriptor)
+        || starts(0x0403_4b50).chain(starts(0x0201_4b50)).any(|header| at + 1 == header);
+    starts(0x0201_4b50).any(in_directory) || ends_data
+}
+
 /// Numbers that look random, the same for the same seed (G. Marsaglia, Xorshift RNGs, 2003).
 pub fn numbers(seed: u64) -> impl FnMut() -> u64 {
     let mut state = seed;
