@@ -30,6 +30,13 @@ impl Line {
         }
     }
 
+    /// What says which row it is, and where: its id, space and author, as JSON.
+    pub fn identity(&self) -> Result<String> {
+        let mut row = self.object()?;
+        row.retain(|name, _| matches!(name.as_str(), "id" | "spaceId" | "authorId"));
+        Ok(Value::Object(row).to_string())
+    }
+
     /// Says the same of it, and makes nothing of it, which takes a fraction of the time.
     #[inline(never)]
     pub fn check(&self) -> Result<()> {
