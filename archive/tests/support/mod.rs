@@ -3,14 +3,13 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub mod raw_zip;
+mod tables;
 
 use mana_archive::{Archive, Limits, Manifest, Scope, SealKey, SealRandom, SealedWriter, Writer};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek, Write};
-
-/// Tables by name, each with its rows.
-pub type Tables = BTreeMap<String, Vec<Value>>;
+use std::io::{Cursor, Write};
+pub use tables::{Tables, tables};
 
 pub fn manifest() -> Manifest {
     Manifest {
@@ -62,18 +61,6 @@ pub fn open(bytes: &[u8]) -> mana_archive::Result<Archive<Cursor<&[u8]>>> {
 
 pub fn unseal(bytes: &[u8], key: &SealKey) -> mana_archive::Result<Archive<Cursor<Vec<u8>>>> {
     open(bytes)?.sealed()?.open_with(key)
-}
-
-/// Everything that is in it.
-pub fn tables<R: Read + Seek>(mut archive: Archive<R>) -> mana_archive::Result<Tables> {
-    let names: Vec<String> = archive.tables().into_iter().map(|table| table.name).collect();
-    let mut tables = Tables::new();
-    for name in names {
-        let rows =
-            archive.rows(&name)?.map(|line| Ok(Value::Object(line?.object()?))).collect::<mana_archive::Result<_>>()?;
-        tables.insert(name, rows);
-    }
-    Ok(tables)
 }
 
 /// The code of what an archive is refused with when all of it is read.
