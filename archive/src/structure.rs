@@ -156,7 +156,7 @@ fn directory_entry(directory: &[u8]) -> Result<(Entry, &[u8])> {
     let entry = Entry {
         bytes: u64::from(fixed.u32(24)),
         packed: u64::from(fixed.u32(20)),
-        repeated: directory[6..16].try_into().expect("ten bytes"),
+        repeated: std::array::from_fn(|at| fixed.0[6 + at]),
         crc: fixed.u32(16),
         data: 0,
         offset: u64::from(fixed.u32(42)),

@@ -110,6 +110,38 @@ fn every_kind_of_id_is_found_in_every_kind_of_place() {
 }
 
 #[test]
+fn a_hundred_thousand_are_told_apart_and_the_last_word_counts() {
+    let (mut references, old) = (References::default(), |n: u32| format!("record-of-before-{n}"));
+    let new = |n: u32| format!("{n:08x}-bbbb-5ccc-8ddd-eeeeeeeeeeee");
+    for n in 0..100_000 {
+        references.add(&old(n), NEW);
+        references.add(&old(n), &new(n));
+    }
+    let names: Vec<String> = (0..100_001).map(old).collect();
+    let mut row = json!({ "all": names }).to_string();
+    assert_eq!(references.rewrite(&mut row), 100_000);
+    let expected: Vec<String> = (0..100_000).map(new).chain([old(100_000)]).collect();
+    assert_eq!(row, json!({ "all": expected }).to_string());
+}
+
+#[test]
+fn a_row_says_which_it_is_and_where() {
+    let row = json!({ "a": { "id": "x", "spaceId": "y" }, "authorId": "a\"b\\", "id": "ключ \n 1", "list": ["id"],
+        "spaceId": "club", "n": 1 });
+    let mut writer = mana_archive::Writer::new(Vec::new(), &support::manifest()).unwrap();
+    writer.table("tasks").unwrap();
+    for row in [&row, &json!({ "id": 7, "spaceId": null }), &json!({})] {
+        writer.row(&row.to_string()).unwrap();
+    }
+    let bytes = writer.finish().unwrap();
+    let mut archive = support::open(&bytes).unwrap();
+    let said: Vec<Value> =
+        archive.rows("tasks").unwrap().map(|line| serde_json::from_str(&line.unwrap().identity()).unwrap()).collect();
+    let first = json!({ "authorId": "a\"b\\", "id": "ключ \n 1", "spaceId": "club" });
+    assert_eq!(said, [first, json!({}), json!({})]);
+}
+
+#[test]
 fn short_words_and_texts_are_no_names() {
     let mut references = References::default();
     for word in ["theme", "done", "fifteen-letters", "in progress, later today", "grüße-aus-zürich-2026"] {

@@ -24,7 +24,7 @@ export interface JobCalls {
   /** Rows of which no more is there than what says which they are, and where. */
   readIdentities(bytes: number): string | null;
   /** Has values of the rows that are read from then on be the new names of records. */
-  rename(from: string[], to: string[]): void;
+  rename(names: { from: string; to: string }[]): void;
 }
 
 /** The most of a file that is read where no part of it can be read at once: in a page. */
@@ -100,7 +100,9 @@ export class ArchiveJob {
       return page && { rows: page[0], lines: page[1], references: page[2] };
     },
     readIdentities: (bytes) => this.#reading.identities(bytes),
-    rename: (from, to) => this.#reading.rename(from, to),
+    rename: (names) => {
+      for (const { from, to } of names) this.#reading.rename(from, to);
+    },
   };
 
   get #module(): ArchiveGlue {

@@ -25,8 +25,8 @@ export interface RawReader {
   next(bytes: number): [string, Float64Array, number] | null;
   /** What says which rows they are, and where, as a JSON list. */
   identities(bytes: number): string | null;
-  /** Has values that are ids of the one list be those of the other. */
-  rename(from: string[], to: string[]): void;
+  /** Has values that are the one id be the other. */
+  rename(from: string, to: string): void;
 }
 
 export interface RawWriter {

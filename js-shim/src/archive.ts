@@ -198,8 +198,7 @@ export class EngineArchives implements Archives {
     for (let rows = await ask('readIdentities', IDENTITY_BYTES); rows; ) {
       const page = rows;
       const { renamed } = await this.#connection().run((raw) => raw.importPage(table, page, { ...how, dryRun: true }));
-      const [from, to] = [renamed.map((names) => names.from), renamed.map((names) => names.to)];
-      if (renamed.length > 0) await ask('rename', from, to);
+      if (renamed.length > 0) await ask('rename', renamed);
       rows = await ask('readIdentities', IDENTITY_BYTES);
     }
   }

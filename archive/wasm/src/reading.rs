@@ -132,14 +132,13 @@ impl ArchiveReader {
 
     /// The same of what says which rows they are, and where: a JSON list alone.
     pub fn identities(&mut self, bytes: usize) -> Result<JsValue, JsValue> {
-        let page = page_of(&mut self.state, bytes, &mut |line| line.identity())?;
+        let page = page_of(&mut self.state, bytes, &mut |line| Ok(line.identity()))?;
         Ok(page.map_or(JsValue::NULL, |(text, _)| text.into()))
     }
 
-    /// Notes what records are called here: two lists of ids, each of which becomes the other's at the same place.
-    #[expect(clippy::needless_pass_by_value, reason = "lists come from JavaScript as they are")]
-    pub fn rename(&mut self, from: Vec<String>, to: Vec<String>) {
-        from.iter().zip(&to).for_each(|(from, to)| self.references.add(from, to));
+    /// Notes what a record of the archive is called here.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        self.references.add(from, to);
     }
 }
 

@@ -96,7 +96,7 @@ impl Device {
         let mut references = References::default();
         for table in &tables {
             let ask = Import { dry_run: true, schema_version: None, ..how.clone() };
-            for rows in pages(&mut archive, table, |line| line.identity().expect("a row")) {
+            for rows in pages(&mut archive, table, mana_archive::Line::identity) {
                 let renamed = self.import(table, &rows, ask.clone())?.renamed;
                 for (from, to) in &renamed {
                     references.add(from, to);
