@@ -5,20 +5,25 @@
 //! docs/archive-format.md describes the format; this crate knows neither the engine nor the browser.
 
 mod content;
+mod envelope;
 mod error;
 mod limits;
 mod lines;
+mod local;
 mod manifest;
 mod reader;
+mod references;
 mod seal;
 mod structure;
 mod writer;
 mod zip;
 
+pub use envelope::Envelope;
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use lines::{Line, Lines};
 pub use manifest::{FORMAT_VERSION, Manifest, Scope, SealParameters};
 pub use reader::{Archive, Table, how_many_missing};
+pub use references::References;
 pub use seal::{ITERATIONS, Lock, SealKey, SealRandom, Sealed};
-pub use writer::{Envelope, SealedWriter, Writer};
+pub use writer::{SealedWriter, Writer};

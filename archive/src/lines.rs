@@ -1,5 +1,6 @@
 //! The rows of a table: JSON objects, one per line.
 
+use crate::references::identity;
 use crate::{Error, Limits, Result};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -28,6 +29,12 @@ impl Line {
             Value::Object(row) => Ok(row),
             _ => Err(self.invalid("is no object".to_owned())),
         }
+    }
+
+    /// What says which row it is, and where: its id, space and author, as JSON.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        identity(&self.text)
     }
 
     /// Says the same of it, and makes nothing of it, which takes a fraction of the time.

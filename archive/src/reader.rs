@@ -1,6 +1,7 @@
 //! Reading an archive.
 
 use crate::content::Content;
+use crate::envelope::is_as_written;
 use crate::limits::at_most;
 use crate::lines::unreadable;
 use crate::manifest::BLIND;
@@ -16,6 +17,8 @@ pub(crate) const SEALED: &str = "data.sealed";
 pub(crate) const INCOMPLETE: &str = "incomplete.json";
 /// No manifest is longer; what is longer is none.
 pub(crate) const MANIFEST_BYTES: u64 = 1024 * 1024;
+/// No writer has more to say to whoever opens the file by hand.
+const WORDS_BYTES: u64 = 64 * 1024;
 
 /// A table of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct Archive<R> {
     entries: Vec<Entry>,
     manifest: Manifest,
     limits: Limits,
+    /// The words outside the sealed body, where all around it is as it was written.
+    words: Option<Vec<u8>>,
 }
 
 impl<R: Read + Seek> Archive<R> {
@@ -40,9 +45,9 @@ impl<R: Read + Seek> Archive<R> {
     pub fn open(mut source: R, limits: Limits) -> Result<Self> {
         let entries = structure::entries(&mut source, &limits)?;
         let text = read_entry(&mut source, &entries, MANIFEST, MANIFEST_BYTES)?;
-        let manifest =
-            Manifest::parse(&text.ok_or_else(|| Error::NotAnArchive("it has no manifest.json".to_owned()))?)?;
-        let archive = Self { source, entries, manifest, limits };
+        let text = text.ok_or_else(|| Error::NotAnArchive("it has no manifest.json".to_owned()))?;
+        let words = words_around(&mut source, &entries, limits, &text)?;
+        let archive = Self { source, entries, manifest: Manifest::parse(&text)?, limits, words };
         if archive.entries.iter().any(|entry| entry.name == SEALED && entry.is_deflated()) {
             return Err(Error::damaged("its sealed body does not lie as it is"));
         }
@@ -127,6 +132,7 @@ impl<R: Read + Seek> Archive<R> {
     /// The sealed body; [`Error::NotAnArchive`] when there is none.
     pub fn sealed(mut self) -> Result<Sealed> {
         let lock = self.lock()?;
+        self.read_around()?;
         let body = read_entry(&mut self.source, &self.entries, SEALED, self.limits.entry_bytes)?;
         Ok(Sealed::new(lock, body.unwrap_or_default()))
     }
@@ -134,7 +140,7 @@ impl<R: Read + Seek> Archive<R> {
     /// What opens the sealed body; [`Error::NotAnArchive`] when there is none.
     pub fn lock(&self) -> Result<Lock> {
         match self.manifest.seal.clone().filter(|_| self.is_sealed()) {
-            Some(parameters) => Ok(Lock::new(self.manifest.clone(), parameters, self.limits)),
+            Some(parameters) => Ok(Lock::new(self.manifest.clone(), parameters, self.limits, self.words.clone())),
             None => Err(Error::NotAnArchive("nothing in it is sealed".to_owned())),
         }
     }
@@ -143,16 +149,23 @@ impl<R: Read + Seek> Archive<R> {
     /// through once, since its checksum says whether it is the one that was written.
     pub fn sealed_place(&mut self) -> Result<Range<u64>> {
         let none = || Error::NotAnArchive("nothing in it is sealed".to_owned());
+        self.read_around()?;
         let entry = self.entries.iter().find(|entry| entry.name == SEALED).ok_or_else(none)?;
         read_through(&mut self.source, entry)?;
         Ok(entry.data..entry.data + entry.packed)
+    }
+
+    /// Whether all beside the sealed body has the checksums that it says.
+    fn read_around(&mut self) -> Result<()> {
+        let mut beside = self.entries.iter().filter(|entry| entry.name != SEALED);
+        beside.try_for_each(|entry| read_through(&mut self.source, entry))
     }
 }
 
 impl<R: Read + Seek> Archive<R> {
     /// The archive that lay in a sealed body. Where a copy of the manifest lies beside its tables, it must say what the one
-    /// outside does.
-    pub(crate) fn inside(mut source: R, manifest: Manifest, limits: Limits) -> Result<Self> {
+    /// outside does; where words do, too, all around the body must be as it was written, with these words.
+    pub(crate) fn inside(mut source: R, manifest: Manifest, limits: Limits, words: Option<&[u8]>) -> Result<Self> {
         let entries = structure::entries(&mut source, &limits)?;
         if let Some(copy) = read_entry(&mut source, &entries, MANIFEST, MANIFEST_BYTES)? {
             let mut copy: Value = serde_json::from_slice(&copy).unwrap_or_default();
@@ -161,11 +174,15 @@ impl<R: Read + Seek> Archive<R> {
             if copy != manifest.sealed_copy() || !has_check {
                 return Err(Error::damaged("its manifest was changed after it was sealed"));
             }
+            let sealed_words = read_entry(&mut source, &entries, README, WORDS_BYTES)?;
+            if sealed_words.is_some() && sealed_words.as_deref() != words {
+                return Err(Error::damaged("what lies around its sealed body was changed after it was sealed"));
+            }
         }
         if entries.iter().any(|entry| entry.name == SEALED) {
             return Err(Error::damaged("a sealed body lies in its sealed body"));
         }
-        Ok(Self { source, entries, manifest, limits })
+        Ok(Self { source, entries, manifest, limits, words: None })
     }
 }
 
@@ -173,6 +190,22 @@ impl<R: Read + Seek> Archive<R> {
 #[must_use]
 pub fn how_many_missing(list: &[Value]) -> u64 {
     list.iter().map(|value| value["more"].as_u64().unwrap_or(1)).sum()
+}
+
+/// The words beside a sealed body, where all around it is as it was written.
+fn words_around<R: Read + Seek>(
+    source: &mut R,
+    entries: &[Entry],
+    limits: Limits,
+    manifest: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    let find = |name: &str| entries.iter().find(|entry| entry.name == name);
+    let (Some(body), Some(readme)) = (find(SEALED), find(README)) else { return Ok(None) };
+    if readme.bytes > WORDS_BYTES {
+        return Ok(None);
+    }
+    let words = read_entry(source, entries, README, WORDS_BYTES)?.unwrap_or_default();
+    Ok(is_as_written(source, limits, body, manifest, &words)?.then_some(words))
 }
 
 fn table_of(name: &str) -> Option<&str> {

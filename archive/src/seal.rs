@@ -106,11 +106,13 @@ pub struct Lock {
     manifest: Manifest,
     parameters: SealParameters,
     limits: Limits,
+    words: Option<Vec<u8>>,
 }
 
 impl Lock {
-    pub(crate) fn new(manifest: Manifest, parameters: SealParameters, limits: Limits) -> Self {
-        Self { manifest, parameters, limits }
+    /// `words` are those beside the body, where all around it is as it was written.
+    pub(crate) fn new(manifest: Manifest, parameters: SealParameters, limits: Limits, words: Option<Vec<u8>>) -> Self {
+        Self { manifest, parameters, limits, words }
     }
 
     /// How the body is sealed.
@@ -144,7 +146,7 @@ impl Lock {
         {
             return Err(Error::damaged("its hash says that something else was sealed"));
         }
-        Archive::inside(body, self.manifest, self.limits)
+        Archive::inside(body, self.manifest, self.limits, self.words.as_deref())
     }
 }
 

@@ -5,7 +5,7 @@
 //! directory, and headers that agree. What passes, every reader reads alike. (PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.4.)
 
 use crate::reader::SEALED;
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Result, local};
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 
@@ -14,7 +14,6 @@ pub(crate) const ENTRY: u32 = 0x0201_4b50;
 pub(crate) const LOCAL: u32 = 0x0403_4b50;
 pub(crate) const DESCRIPTOR: u32 = 0x0807_4b50;
 const END_BYTES: u64 = 22;
-const LOCAL_BYTES: u64 = 30;
 /// The longest a comment of an end record can be.
 const COMMENT_BYTES: u64 = 0xffff;
 /// Sizes follow the data, in a descriptor.
@@ -24,6 +23,10 @@ const IS_UTF8: u16 = 1 << 11;
 pub(crate) const VERSION: u16 = 20;
 /// How well it was packed, which no reader needs.
 const EFFORT: u16 = 0b110;
+/// The only one of the internal attributes that says nothing of how an entry is read.
+const IS_TEXT: u16 = 1;
+/// The external attributes, as DOS has them, of a folder and of the name of a disk.
+const DOS_FOLDER: u32 = 0x18;
 pub(crate) const STORED: u16 = 0;
 pub(crate) const DEFLATED: u16 = 8;
 /// Extra fields that say when and by whom a file was changed, and nothing that a reader could take differently.
@@ -42,15 +45,32 @@ pub struct Entry {
     pub crc: u32,
     /// Where its packed content begins.
     pub data: u64,
-    flags: u16,
-    method: u16,
-    offset: u64,
+    /// What its local header repeats first: the version that it needs, flags, method and time.
+    pub(crate) repeated: [u8; 10],
+    pub(crate) offset: u64,
 }
 
 impl Entry {
     /// Whether it is packed with DEFLATE; else it is stored as it is.
     pub fn is_deflated(&self) -> bool {
-        self.method == DEFLATED
+        self.method() == DEFLATED
+    }
+
+    /// Whether its sizes follow its data.
+    pub(crate) fn has_descriptor(&self) -> bool {
+        self.flags() & HAS_DESCRIPTOR != 0
+    }
+
+    fn version(&self) -> u16 {
+        Bytes(&self.repeated).u16(0)
+    }
+
+    fn flags(&self) -> u16 {
+        Bytes(&self.repeated).u16(2)
+    }
+
+    fn method(&self) -> u16 {
+        Bytes(&self.repeated).u16(4)
     }
 }
 
@@ -63,7 +83,7 @@ pub fn entries<R: Read + Seek>(source: &mut R, limits: &Limits) -> Result<Vec<En
     let mut entries = directory_entries(&directory, count)?;
     names_differ(&entries)?;
     are_not_too_large(&entries, limits)?;
-    follow_each_other(source, &mut entries, start)?;
+    local::follow_each_other(source, &mut entries, start)?;
     Ok(entries)
 }
 
@@ -129,29 +149,27 @@ fn directory_entry(directory: &[u8]) -> Result<(Entry, &[u8])> {
     if !is_harmless(&whole[name..name + extra]) || comment > 0 {
         return Err(odd("says more than readers agree on"));
     }
-    let is_file = matches!(fixed.u32(38) >> 28, 0 | 8);
-    if fixed.u16(34) != 0 || !is_file {
+    let (is_file, is_folder) = (matches!(fixed.u32(38) >> 28, 0 | 8), fixed.u32(38) & DOS_FOLDER != 0);
+    if fixed.u16(34) != 0 || !is_file || is_folder || fixed.u16(36) & !IS_TEXT != 0 {
         return Err(odd("is no plain file"));
     }
     let entry = Entry {
         bytes: u64::from(fixed.u32(24)),
         packed: u64::from(fixed.u32(20)),
-        flags: fixed.u16(8),
-        method: fixed.u16(10),
+        repeated: std::array::from_fn(|at| fixed.0[6 + at]),
         crc: fixed.u32(16),
         data: 0,
         offset: u64::from(fixed.u32(42)),
         name: name_text.clone(),
     };
-    if fixed.u16(6) > VERSION || entry.flags & !(HAS_DESCRIPTOR | IS_UTF8 | EFFORT) != 0 {
+    if entry.version() > VERSION || entry.flags() & !(HAS_DESCRIPTOR | IS_UTF8 | EFFORT) != 0 {
         return Err(odd("is encrypted, or packed in a way that is not read"));
     }
     // Who reads from the beginning cannot know where such an entry ends. The sealed body is last but for a few words.
-    let is_open_ended = entry.flags & HAS_DESCRIPTOR != 0 && entry.method == STORED && entry.name != SEALED;
-    if is_open_ended {
+    if entry.has_descriptor() && entry.method() == STORED && entry.name != SEALED {
         return Err(odd("is stored, and its size only follows it"));
     }
-    match entry.method {
+    match entry.method() {
         STORED if entry.packed == entry.bytes => {}
         DEFLATED => {}
         STORED => return Err(odd("is stored in another size than its own")),
@@ -178,7 +196,7 @@ fn name_of(bytes: &[u8]) -> Result<String> {
     if is_known { Ok(name.to_owned()) } else { Err(Error::damaged(format!("{name:?} is no name of an entry"))) }
 }
 
-fn is_harmless(mut extra: &[u8]) -> bool {
+pub(crate) fn is_harmless(mut extra: &[u8]) -> bool {
     while let Some(head) = extra.get(..4) {
         let (id, bytes) = (Bytes(head).u16(0), usize::from(Bytes(head).u16(2)));
         let Some(after) = extra.get(4 + bytes..) else { return false };
@@ -206,68 +224,7 @@ fn are_not_too_large(entries: &[Entry], limits: &Limits) -> Result<()> {
     limits.check_total(entries.iter().map(|entry| entry.bytes).sum())
 }
 
-/// Every byte up to the directory belongs to one entry, whose local header says what the directory does.
-fn follow_each_other<R: Read + Seek>(source: &mut R, entries: &mut [Entry], directory: u64) -> Result<()> {
-    let mut order: Vec<&mut Entry> = entries.iter_mut().collect();
-    order.sort_by_key(|entry| entry.offset);
-    let mut place = 0;
-    for entry in order {
-        if entry.offset != place {
-            return Err(Error::damaged(format!("{} does not begin where the entry before it ends", entry.name)));
-        }
-        (entry.data, place) = places_of(source, entry, directory)?;
-    }
-    if place == directory {
-        Ok(())
-    } else {
-        Err(Error::damaged("something lies between its entries and its directory"))
-    }
-}
-
-/// Where an entry's data begin, and where it ends, after what follows them.
-fn places_of<R: Read + Seek>(source: &mut R, entry: &Entry, directory: u64) -> Result<(u64, u64)> {
-    let differs = || Error::damaged(format!("{} says of itself something else than the directory", entry.name));
-    let fixed = read(source, entry.offset, LOCAL_BYTES.min(directory.saturating_sub(entry.offset)))?;
-    if fixed.len() < 30 {
-        return Err(differs());
-    }
-    let local = Bytes(&fixed);
-    let (name, extra) = (u64::from(local.u16(26)), u64::from(local.u16(28)));
-    let data = entry.offset + LOCAL_BYTES + name + extra;
-    let end = data + entry.packed;
-    let is_read = local.u32(0) == LOCAL && local.u16(4) <= VERSION;
-    if end > directory || !is_read || local.u16(6) != entry.flags || local.u16(8) != entry.method {
-        return Err(differs());
-    }
-    let words = read(source, entry.offset + LOCAL_BYTES, name + extra)?;
-    let (said, extra) = words.split_at(usize::try_from(name).expect("16 bits"));
-    let sizes = (local.u32(14), u64::from(local.u32(18)), u64::from(local.u32(22)));
-    let has_descriptor = entry.flags & HAS_DESCRIPTOR != 0;
-    let agree = sizes == (entry.crc, entry.packed, entry.bytes) || has_descriptor && sizes == (0, 0, 0);
-    if said != entry.name.as_bytes() || !is_harmless(extra) || !agree {
-        return Err(differs());
-    }
-    if !has_descriptor {
-        return Ok((data, end));
-    }
-    let after = after_descriptor(source, entry, end, directory).ok_or_else(differs)??;
-    Ok((data, after))
-}
-
-/// A descriptor with or without its signature, that says what the directory does.
-fn after_descriptor<R: Read + Seek>(source: &mut R, entry: &Entry, end: u64, directory: u64) -> Option<Result<u64>> {
-    let bytes = match read(source, end, 16.min(directory - end)) {
-        Ok(bytes) => bytes,
-        Err(error) => return Some(Err(error)),
-    };
-    let signed = bytes.len() == 16 && Bytes(&bytes).u32(0) == DESCRIPTOR;
-    let said = Bytes(bytes.get(if signed { 4..16 } else { 0..12 })?);
-    let agrees =
-        said.u32(0) == entry.crc && u64::from(said.u32(4)) == entry.packed && u64::from(said.u32(8)) == entry.bytes;
-    agrees.then_some(Ok(end + if signed { 16 } else { 12 }))
-}
-
-fn read<R: Read + Seek>(source: &mut R, from: u64, bytes: u64) -> Result<Vec<u8>> {
+pub(crate) fn read<R: Read + Seek>(source: &mut R, from: u64, bytes: u64) -> Result<Vec<u8>> {
     source.seek(SeekFrom::Start(from))?;
     let mut read = Vec::new();
     source.take(bytes).read_to_end(&mut read)?;
@@ -275,14 +232,14 @@ fn read<R: Read + Seek>(source: &mut R, from: u64, bytes: u64) -> Result<Vec<u8>
 }
 
 /// Little-endian numbers at places that are known to be there.
-struct Bytes<'a>(&'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Bytes<'_> {
-    fn u16(&self, at: usize) -> u16 {
+    pub(crate) fn u16(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.0[at], self.0[at + 1]])
     }
 
-    fn u32(&self, at: usize) -> u32 {
+    pub(crate) fn u32(&self, at: usize) -> u32 {
         u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 }

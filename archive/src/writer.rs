@@ -1,14 +1,14 @@
 //! Writing an archive.
 
+use crate::envelope::Envelope;
 use crate::limits::at_most;
 use crate::manifest::{BLIND, Manifest, SealParameters};
-use crate::reader::{INCOMPLETE, MANIFEST, MANIFEST_BYTES, README, SEALED, how_many_missing};
+use crate::reader::{INCOMPLETE, MANIFEST, MANIFEST_BYTES, README, how_many_missing};
 use crate::seal::{ITERATIONS, SealKey, SealRandom};
 use crate::zip::{MOST_BYTES, ZipWriter};
 use crate::{Error, Limits, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flate2::Crc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ const PIECE: usize = 64 * 1024;
 
 const PLAIN_README: &str = "A backup of your data. Each file in data/ is a table: one record per line, as JSON.\n\
 Any program that opens zip files opens this one. To bring it back, choose it under Import in the app.\n";
-const SEALED_README: &str = "A backup of your data, sealed with your passphrase: AES-256-GCM under a key that PBKDF2-HMAC-SHA256 makes\n\
+pub(crate) const SEALED_README: &str = "A backup of your data, sealed with your passphrase: AES-256-GCM under a key that PBKDF2-HMAC-SHA256 makes\n\
 of it, with the numbers that manifest.json names. The app opens it under Import, and so does the program mana-archive.\n";
 
 /// Writes an archive in pieces: the manifest, then table after table. What [`Limits`] let nobody read is refused as soon as it is
@@ -137,10 +137,15 @@ impl<W: Write> Writer<W> {
 }
 
 fn put_manifest(zip: &mut ZipWriter, manifest: &Value) -> Result<()> {
-    let text = format!("{manifest:#}");
-    at_most(text.len() as u64, "bytes", MANIFEST, MANIFEST_BYTES)?;
+    let text = manifest_text(manifest)?;
     zip.begin(MANIFEST)?;
     zip.write(text.as_bytes())
+}
+
+pub(crate) fn manifest_text(manifest: &Value) -> Result<String> {
+    let text = format!("{manifest:#}");
+    at_most(text.len() as u64, "bytes", MANIFEST, MANIFEST_BYTES)?;
+    Ok(text)
 }
 
 /// Writes a sealed archive: first the body that will be sealed, which AES-GCM does as a whole; then what lies around it.
@@ -200,49 +205,14 @@ impl<W: Write> SealedWriter<W> {
 
     /// Ends the body, which can then be sealed by whatever does AES-GCM.
     pub fn end_body(self) -> Result<(W, Envelope)> {
-        let Self { body, mut manifest, key, limits } = self;
+        let Self { mut body, mut manifest, key, limits } = self;
+        body.zip.begin(README)?;
+        body.zip.write(SEALED_README.as_bytes())?;
         let (body, hash) = body.end()?;
         if let Some(seal) = &mut manifest.seal {
             // Older readers want it.
             seal.plaintext_sha256 = hash.map(|hash| hash.finalize().into());
         }
-        Ok((body, Envelope { manifest, key, limits, crc: Crc::new(), bytes: 0 }))
-    }
-}
-
-/// What lies around a sealed body in its archive.
-#[derive(Debug)]
-pub struct Envelope {
-    manifest: Manifest,
-    key: SealKey,
-    limits: Limits,
-    crc: Crc,
-    bytes: u64,
-}
-
-impl Envelope {
-    /// Seals a body in place, with its tag behind it, as AES-256-GCM under the archive's key and initialization vector does anywhere.
-    pub fn seal(&self, body: &mut Vec<u8>) -> Result<()> {
-        let iv = self.manifest.seal.as_ref().map(|seal| seal.iv).unwrap_or_default();
-        self.key.seal(iv, body)
-    }
-
-    /// Takes note of the next piece of the sealed body, which is not kept.
-    pub fn add(&mut self, sealed: &[u8]) {
-        self.crc.update(sealed);
-        self.bytes += sealed.len() as u64;
-    }
-
-    /// What comes before the sealed body, and after it.
-    pub fn around(self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let mut zip = ZipWriter::new(self.limits);
-        put_manifest(&mut zip, &self.manifest.to_json())?;
-        zip.stored(SEALED, self.crc.sum(), self.bytes)?;
-        let head = zip.take();
-        zip.pass(self.bytes)?;
-        zip.begin(README)?;
-        zip.write(SEALED_README.as_bytes())?;
-        zip.end()?;
-        Ok((head, zip.take()))
+        Ok((body, Envelope::new(manifest, key, limits)))
     }
 }

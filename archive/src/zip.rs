@@ -29,7 +29,8 @@ pub struct ZipWriter {
     directory: Vec<u8>,
     entries: usize,
     open: Option<(Entry, Crc)>,
-    packer: Compress,
+    /// Made for the first entry that is packed: it is large.
+    packer: Option<Compress>,
 }
 
 struct Entry {
@@ -45,17 +46,13 @@ struct Entry {
 impl ZipWriter {
     /// Begins one that no reader with the same limits refuses.
     pub fn new(limits: Limits) -> Self {
-        let packer = Compress::new(Compression::new(6), false);
-        let (ready, directory) = (Vec::new(), Vec::new());
-        let most = MOST_BYTES;
-        Self { ready, gone: 0, most, limits, content: 0, directory, entries: 0, open: None, packer }
-            .within(limits, most)
+        let (ready, directory, limits) = (Vec::new(), Vec::new(), without_zip64(limits));
+        Self { ready, gone: 0, most: MOST_BYTES, limits, content: 0, directory, entries: 0, open: None, packer: None }
     }
 
     /// Lets it have other limits, and so many bytes.
     pub fn within(self, limits: Limits, most: u64) -> Self {
-        let (entries, entry_bytes) = (limits.entries.min(MOST_ENTRIES), limits.entry_bytes.min(MOST_BYTES));
-        Self { limits: Limits { entries, entry_bytes, ..limits }, most, ..self }
+        Self { limits: without_zip64(limits), most, ..self }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -66,7 +63,7 @@ impl ZipWriter {
     pub fn begin(&mut self, name: &str) -> Result<()> {
         let entry = Entry { flags: HAS_DESCRIPTOR, method: DEFLATED, ..self.entry(name, 0, 0)? };
         entry.put_local(&mut self.ready);
-        self.packer.reset();
+        self.packer().reset();
         self.open = Some((entry, Crc::new()));
         Ok(())
     }
@@ -80,6 +77,15 @@ impl ZipWriter {
         entry.put_local(&mut self.ready);
         entry.put_directory(&mut self.directory);
         Ok(())
+    }
+
+    /// An entry that lies as it is, with its content.
+    pub fn put(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let mut crc = Crc::new();
+        crc.update(content);
+        self.stored(name, crc.sum(), content.len() as u64)?;
+        self.ready.extend(content);
+        self.check()
     }
 
     /// Counts bytes that go to the zip by other ways.
@@ -155,7 +161,7 @@ impl ZipWriter {
         let Some((mut entry, crc)) = self.open.take() else { return Ok(()) };
         self.pack(&[], FlushCompress::Finish)?;
         entry.crc = crc.sum();
-        entry.packed = self.packer.total_out();
+        entry.packed = self.packer().total_out();
         self.limits.check_ratio(&entry.name, entry.bytes, entry.packed)?;
         put32(&mut self.ready, DESCRIPTOR);
         entry.put_sizes(&mut self.ready);
@@ -163,13 +169,18 @@ impl ZipWriter {
         self.check()
     }
 
+    fn packer(&mut self) -> &mut Compress {
+        self.packer.get_or_insert_with(new_packer)
+    }
+
     fn pack(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<()> {
         let is_last = matches!(flush, FlushCompress::Finish);
         loop {
             self.ready.reserve(ROOM);
-            let before = self.packer.total_in();
-            let status = self.packer.compress_vec(bytes, &mut self.ready, flush).map_err(odd)?;
-            let taken = usize::try_from(self.packer.total_in() - before).map_err(odd)?;
+            let packer = self.packer.get_or_insert_with(new_packer);
+            let before = packer.total_in();
+            let status = packer.compress_vec(bytes, &mut self.ready, flush).map_err(odd)?;
+            let taken = usize::try_from(packer.total_in() - before).map_err(odd)?;
             bytes = &bytes[taken..];
             let is_done = if is_last { status == Status::StreamEnd } else { bytes.is_empty() };
             if is_done {
@@ -177,6 +188,15 @@ impl ZipWriter {
             }
         }
     }
+}
+
+fn new_packer() -> Compress {
+    Compress::new(Compression::new(6), false)
+}
+
+fn without_zip64(limits: Limits) -> Limits {
+    let (entries, entry_bytes) = (limits.entries.min(MOST_ENTRIES), limits.entry_bytes.min(MOST_BYTES));
+    Limits { entries, entry_bytes, ..limits }
 }
 
 impl Entry {

@@ -66,3 +66,22 @@ fn damaged_ones_and_another_version_are_refused() {
     assert_eq!(opened("sealed-badsha.mana"), "archive_damaged");
     assert_eq!(refused(&fixture("v1-refused.mana")), "unsupported_version");
 }
+
+/// Made by Info-ZIP's `zip` 3.0 (`-D`), Python's `zipfile` 3.11, fflate 0.8 and `JSZip` 3.10, in files and as streams: headers that
+/// have to agree here agree in what they write.
+#[test]
+fn what_common_programs_pack_is_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/programs");
+    let mut names: Vec<String> = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let bytes = std::fs::read(path).unwrap();
+        let read = open(&bytes).and_then(|mut archive| archive.verify());
+        assert_eq!(read.unwrap_or_else(|error| panic!("{name}: {error}")), [("tasks".to_owned(), 20)], "{name}");
+        names.push(name);
+    }
+    for program in ["zip", "python", "fflate", "jszip"] {
+        assert!(names.iter().any(|name| name == &format!("{program}-streamed.mana")), "{program}: {names:?}");
+    }
+}

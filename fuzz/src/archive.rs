@@ -1,15 +1,17 @@
 //! Files that claim to be archives, and bodies that claim to have been sealed ones.
 
+#[path = "../../archive/tests/support/tables.rs"]
+mod whole;
+
 use super::limit;
-use mana_archive::{Archive, Limits, Manifest, Result, Scope, SealParameters, Writer};
-use serde_json::{Map, Value};
+use mana_archive::{Archive, Limits, Manifest, Scope, SealParameters, Writer};
+use serde_json::Map;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek, Write};
+use std::io::{Cursor, Write};
 use std::sync::OnceLock;
+use whole::{Tables, tables};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-type Tables = BTreeMap<String, Vec<Value>>;
 
 /// So little that an input cannot take long.
 const LIMITS: Limits = Limits {
@@ -44,16 +46,6 @@ pub fn run(input: &[u8]) {
             comes_back(&tables);
         }
     });
-}
-
-fn tables<R: Read + Seek>(mut archive: Archive<R>) -> Result<Tables> {
-    let names: Vec<String> = archive.tables().into_iter().map(|table| table.name).collect();
-    let mut tables = Tables::new();
-    for name in names {
-        let rows = archive.rows(&name)?.map(|line| Ok(Value::Object(line?.object()?))).collect::<Result<_>>()?;
-        tables.insert(name, rows);
-    }
-    Ok(tables)
 }
 
 fn comes_back(read: &Tables) {

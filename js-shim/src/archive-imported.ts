@@ -8,6 +8,7 @@ import type { RawImportPage } from './raw.js';
 export class Imported {
   readonly skipped: string[] = [];
   missing: readonly MissingValue[] = [];
+  #references = 0;
   readonly #tables: ImportedTable[] = [];
   readonly #renamed: ImportResult['renamed'][number][] = [];
   readonly #left: ImportResult['left'][number][] = [];
@@ -19,11 +20,12 @@ export class Imported {
   }
 
   /** Counts what becomes of a table, page by page. */
-  begin(table: string): { add(page: RawImportPage, lines: Float64Array): void } {
+  begin(table: string): { add(page: RawImportPage, lines: Float64Array, references: number): void } {
     const counts = { table, new: 0, changed: 0, unchanged: 0, deleted: 0, left: 0 };
     this.#tables.push(counts);
     return {
-      add: (page, lines) => {
+      add: (page, lines, references) => {
+        this.#references += references;
         for (const what of ['new', 'changed', 'unchanged', 'deleted'] as const) counts[what] += page[what];
         counts.left += page.left.length;
         this.#renamed.push(...page.renamed.map((names) => ({ table, ...names })));
@@ -34,7 +36,7 @@ export class Imported {
 
   shown(): ImportResult {
     const [tables, renamed, left] = [this.#tables, this.#renamed, this.#left];
-    return { tables, renamed, left, skipped: this.skipped, missing: this.missing };
+    return { tables, renamed, references: this.#references, left, skipped: this.skipped, missing: this.missing };
   }
 
   /** What went wrong, with what was applied before where rows had begun to be taken in. */

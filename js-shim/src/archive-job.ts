@@ -20,7 +20,11 @@ export interface JobCalls {
   check(): void;
   missing(): string;
   readTable(name: string): void;
-  readRows(bytes: number): { rows: string; lines: Float64Array } | null;
+  readRows(bytes: number): { rows: string; lines: Float64Array; references: number } | null;
+  /** Rows of which no more is there than what says which they are, and where. */
+  readIdentities(bytes: number): string | null;
+  /** Has values of the rows that are read from then on be the new names of records. */
+  rename(names: { from: string; to: string }[]): void;
 }
 
 /** The most of a file that is read where no part of it can be read at once: in a page. */
@@ -93,7 +97,11 @@ export class ArchiveJob {
     readTable: (name) => this.#reading.table(name),
     readRows: (bytes) => {
       const page = this.#reading.next(bytes);
-      return page && { rows: page[0], lines: page[1] };
+      return page && { rows: page[0], lines: page[1], references: page[2] };
+    },
+    readIdentities: (bytes) => this.#reading.identities(bytes),
+    rename: (names) => {
+      for (const { from, to } of names) this.#reading.rename(from, to);
     },
   };
 

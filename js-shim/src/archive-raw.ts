@@ -21,8 +21,12 @@ export interface RawReader {
   /** A list of `MissingValue` as JSON. */
   missing(): string;
   table(name: string): void;
-  /** Rows as a JSON list, and the numbers of their lines. */
-  next(bytes: number): [string, Float64Array] | null;
+  /** Rows as a JSON list, the numbers of their lines, and how many of their values are new names of records. */
+  next(bytes: number): [string, Float64Array, number] | null;
+  /** What says which rows they are, and where, as a JSON list. */
+  identities(bytes: number): string | null;
+  /** Has values that are the one id be the other. */
+  rename(from: string, to: string): void;
 }
 
 export interface RawWriter {

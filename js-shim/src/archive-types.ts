@@ -125,6 +125,8 @@ export interface ImportResult {
   readonly tables: readonly ImportedTable[];
   /** Records whose ids another space has, and what they are called here. */
   readonly renamed: readonly { readonly table: string; readonly from: string; readonly to: string }[];
+  /** Values that were the id of such a record, and are what it is called here. */
+  readonly references: number;
   /** Records that were not taken, with their lines in the archive, and why. */
   readonly left: readonly {
     readonly table: string;

@@ -25,6 +25,8 @@ const PAGE_ROWS = 500;
 const FIRST_ROWS = 50;
 /** Bytes of one page, some. */
 const PAGE_BYTES = 256 * 1024;
+/** Bytes of a page of ids, some: a thousand rows or fewer. */
+const IDENTITY_BYTES = 64 * 1024;
 /** Parts of the file are handed to the browser at this size, which may keep them on disk. */
 const PART_BYTES = 4 * 1024 * 1024;
 /** OWASP's for PBKDF2-HMAC-SHA256. */
@@ -100,12 +102,14 @@ export class EngineArchives implements Archives {
       const { exportedAt, rowCounts = {} } = manifest;
       const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt };
       result.missing = JSON.parse(await ask('missing'));
-      for (const name of tables) {
-        const app = this.#appOf(name);
-        if (app === undefined) {
-          result.skipped.push(name);
-          continue;
-        }
+      const known = tables.filter((name) => this.#appOf(name) !== undefined);
+      result.skipped.push(...tables.filter((name) => !known.includes(name)));
+      for (const name of known) {
+        goOn(signal);
+        await this.#renameReferences(ask, name, how);
+      }
+      for (const name of known) {
+        const app = this.#appOf(name) as string;
         const schemaVersion = versionIn(manifest, this.#options, app);
         await this.#importTable(ask, name, { ...how, schemaVersion }, result, (done) => {
           goOn(signal);
@@ -188,6 +192,17 @@ export class EngineArchives implements Archives {
     } while (after !== null);
   }
 
+  /** Has the job put what records of a table will be called wherever another record names them. */
+  async #renameReferences(ask: Ask, table: string, how: RawImportHow): Promise<void> {
+    await ask('readTable', table);
+    for (let rows = await ask('readIdentities', IDENTITY_BYTES); rows; ) {
+      const page = rows;
+      const { renamed } = await this.#connection().run((raw) => raw.importPage(table, page, { ...how, dryRun: true }));
+      if (renamed.length > 0) await ask('rename', renamed);
+      rows = await ask('readIdentities', IDENTITY_BYTES);
+    }
+  }
+
   async #importTable(
     ask: Ask,
     table: string,
@@ -201,7 +216,7 @@ export class EngineArchives implements Archives {
       const page = await ask('readRows', PAGE_BYTES);
       if (!page) return;
       const became = await this.#connection().run((raw) => raw.importPage(table, page.rows, how));
-      counts.add(became, page.lines);
+      counts.add(became, page.lines, page.references);
       done += page.lines.length;
     }
   }

@@ -289,7 +289,8 @@ export interface RawImportHow {
   dryRun: boolean;
   spaceId: string | null;
   exportedAt: string;
-  schemaVersion: number;
+  /** Left out: this app's own. */
+  schemaVersion?: number;
 }
 
 export interface RawImportPage {

@@ -3,14 +3,13 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub mod raw_zip;
+mod tables;
 
 use mana_archive::{Archive, Limits, Manifest, Scope, SealKey, SealRandom, SealedWriter, Writer};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek, Write};
-
-/// Tables by name, each with its rows.
-pub type Tables = BTreeMap<String, Vec<Value>>;
+use std::io::{Cursor, Write};
+pub use tables::{Tables, tables};
 
 pub fn manifest() -> Manifest {
     Manifest {
@@ -64,18 +63,6 @@ pub fn unseal(bytes: &[u8], key: &SealKey) -> mana_archive::Result<Archive<Curso
     open(bytes)?.sealed()?.open_with(key)
 }
 
-/// Everything that is in it.
-pub fn tables<R: Read + Seek>(mut archive: Archive<R>) -> mana_archive::Result<Tables> {
-    let names: Vec<String> = archive.tables().into_iter().map(|table| table.name).collect();
-    let mut tables = Tables::new();
-    for name in names {
-        let rows =
-            archive.rows(&name)?.map(|line| Ok(Value::Object(line?.object()?))).collect::<mana_archive::Result<_>>()?;
-        tables.insert(name, rows);
-    }
-    Ok(tables)
-}
-
 /// The code of what an archive is refused with when all of it is read.
 pub fn refused(bytes: &[u8]) -> &'static str {
     match open(bytes).and_then(tables) {
@@ -86,6 +73,22 @@ pub fn refused(bytes: &[u8]) -> &'static str {
 
 pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+/// Whether a bit of a zip may say something that no reader goes by: in the directory by whom an entry was made, whether it is text and
+/// who may open it; and in the last byte of packed data what its last code leaves over.
+pub fn is_idle(bytes: &[u8], bit: usize) -> bool {
+    let at = bit / 8;
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let in_directory = |entry: usize| match at.checked_sub(entry) {
+        Some(4 | 5 | 38..42) => true,
+        Some(36) => bit.is_multiple_of(8),
+        _ => false,
+    };
+    let starts = |signature: u32| (0..bytes.len() - 3).filter(move |at| word(*at) == signature);
+    let ends_data = starts(0x0807_4b50).any(|descriptor| at + 1 == descriptor)
+        || starts(0x0403_4b50).chain(starts(0x0201_4b50)).any(|header| at + 1 == header);
+    starts(0x0201_4b50).any(in_directory) || ends_data
 }
 
 /// Numbers that look random, the same for the same seed (G. Marsaglia, Xorshift RNGs, 2003).

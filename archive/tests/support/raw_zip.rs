@@ -14,6 +14,15 @@ pub struct Entry {
     pub local_method: Option<u16>,
     pub extra: Vec<u8>,
     pub attributes: u32,
+    /// The version of the format that the local header says it needs, where it is another than the directory's.
+    pub local_version: Option<u16>,
+    /// The program that made it.
+    pub made_by: u16,
+    /// Whether it is text, and more that no reader uses.
+    pub internal_attributes: u16,
+    /// Time and date, as DOS has them.
+    pub time: [u16; 2],
+    pub local_time: Option<[u16; 2]>,
     /// Where the directory says that it begins.
     pub offset: Option<u32>,
     /// Bytes before it that belong to nobody.
@@ -35,9 +44,20 @@ impl Entry {
             local_method: None,
             extra: Vec::new(),
             attributes: 0,
+            local_version: None,
+            made_by: 20,
+            internal_attributes: 0,
+            time: [0, 0],
+            local_time: None,
             offset: None,
             gap: 0,
         }
+    }
+
+    /// A stored entry as this crate writes one.
+    pub fn as_written(name: &str, content: &[u8]) -> Self {
+        let (content, attributes) = (content.to_vec(), 0o100_644 << 16);
+        Self { content, made_by: 0x0314, time: [0, 0x21], attributes, ..Self::of(name, "") }
     }
 
     fn crc(&self) -> u32 {
@@ -96,7 +116,8 @@ fn local(entry: &Entry, out: &mut Vec<u8>) {
     let name = entry.local_name.as_ref().unwrap_or(&entry.name);
     out.extend(0x0403_4b50_u32.to_le_bytes());
     let method = entry.local_method.unwrap_or(entry.method);
-    put16(out, &[20, entry.flags, method, 0, 0]);
+    let [time, date] = entry.local_time.unwrap_or(entry.time);
+    put16(out, &[entry.local_version.unwrap_or(20), entry.flags, method, time, date]);
     put32(out, &[entry.crc(), packed, bytes]);
     put16(out, &[length(name), length(&entry.extra)]);
     out.extend(name);
@@ -107,9 +128,9 @@ fn local(entry: &Entry, out: &mut Vec<u8>) {
 fn central(entry: &Entry, offset: u32, out: &mut Vec<u8>) {
     let (packed, bytes) = entry.sizes();
     out.extend(0x0201_4b50_u32.to_le_bytes());
-    put16(out, &[20, 20, entry.flags, entry.method, 0, 0]);
+    put16(out, &[entry.made_by, 20, entry.flags, entry.method, entry.time[0], entry.time[1]]);
     put32(out, &[entry.crc(), packed, bytes]);
-    put16(out, &[length(&entry.name), length(&entry.extra), 0, 0, 0]);
+    put16(out, &[length(&entry.name), length(&entry.extra), 0, 0, entry.internal_attributes]);
     put32(out, &[entry.attributes, offset]);
     out.extend(&entry.name);
     out.extend(&entry.extra);

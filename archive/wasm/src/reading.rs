@@ -4,7 +4,7 @@ use crate::blob::Blob;
 use crate::error::thrown;
 use crate::{busy, key_of};
 use js_sys::{Float64Array, Function};
-use mana_archive::{Archive, Error, Limits, Lines, Lock};
+use mana_archive::{Archive, Error, Limits, Line, Lines, Lock, References};
 use self_cell::{MutBorrow, self_cell};
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
@@ -32,7 +32,10 @@ enum State {
 
 /// An archive that is read: checked when it is made, then table after table.
 #[wasm_bindgen]
-pub struct ArchiveReader(State);
+pub struct ArchiveReader {
+    state: State,
+    references: References,
+}
 
 #[wasm_bindgen]
 impl ArchiveReader {
@@ -40,7 +43,7 @@ impl ArchiveReader {
     #[wasm_bindgen(constructor)]
     pub fn new(size: f64, read: Function) -> Result<ArchiveReader, JsValue> {
         let archive = Archive::open(Blob::new(size, read), Limits::default()).map_err(|error| thrown(&error))?;
-        Ok(Self(State::Idle(Box::new(archive))))
+        Ok(Self { state: State::Idle(Box::new(archive)), references: References::default() })
     }
 
     /// What it is, as JSON: `{ manifest, isSealed, tables, seal }`, the last `{ iterations, salt, iv }` or `null`.
@@ -60,7 +63,7 @@ impl ArchiveReader {
     /// Where the sealed body begins and ends in the file, when its checksum is right and the archive's key check takes the key.
     #[wasm_bindgen(js_name = sealedPlace)]
     pub fn sealed_place(&mut self, key: &[u8]) -> Result<Float64Array, JsValue> {
-        let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
+        let State::Idle(archive) = &mut self.state else { return Err(busy()) };
         let place = archive.sealed_place().map_err(|error| thrown(&error))?;
         let checked = key_of(key).and_then(|key| archive.lock()?.check(&key));
         checked.map_err(|error| thrown(&error))?;
@@ -80,13 +83,13 @@ impl ArchiveReader {
     /// Goes on with the opened body of `size` bytes, of which `read(from, to)` gives any.
     pub fn opened(&mut self, size: f64, read: Function) -> Result<(), JsValue> {
         let opened = self.idle()?.lock().and_then(|lock: Lock| lock.opened(Blob::new(size, read)));
-        self.0 = State::Idle(Box::new(opened.map_err(|error| thrown(&error))?));
+        self.state = State::Idle(Box::new(opened.map_err(|error| thrown(&error))?));
         Ok(())
     }
 
     /// What could not be read when it was written, as JSON: as many as are listed.
     pub fn missing(&mut self) -> Result<String, JsValue> {
-        let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
+        let State::Idle(archive) = &mut self.state else { return Err(busy()) };
         let mut list = archive.missing().map_err(|error| thrown(&error))?;
         list.retain(|one| one["more"].is_null());
         Ok(Value::from(list).to_string())
@@ -94,60 +97,91 @@ impl ArchiveReader {
 
     /// Reads all of it, and says what is wrong with it before anything of it was used.
     pub fn check(&mut self) -> Result<(), JsValue> {
-        let State::Idle(archive) = &mut self.0 else { return Err(busy()) };
+        let State::Idle(archive) = &mut self.state else { return Err(busy()) };
         archive.verify().map(drop).map_err(|error| thrown(&error))
     }
 
     /// Begins to read a table.
     pub fn table(&mut self, name: &str) -> Result<(), JsValue> {
-        let source = match std::mem::replace(&mut self.0, State::Gone) {
+        let source = match std::mem::replace(&mut self.state, State::Gone) {
             State::Idle(source) => source,
             State::Reading(table) => table.into_owner().into_inner(),
             State::Gone => return Err(busy()),
         };
         let table = OpenTable::new(MutBorrow::new(source), |archive| archive.borrow_mut().rows(name));
-        self.0 = State::Reading(table);
+        self.state = State::Reading(table);
         Ok(())
     }
 
-    /// The next rows of the table, of some `bytes` together, as a JSON list, and the numbers of their lines; `null` at its end.
+    /// The next rows of the table, of some `bytes` together, as a JSON list, the numbers of their lines, and how many values in them
+    /// are the new names of records; `null` at its end.
     pub fn next(&mut self, bytes: usize) -> Result<JsValue, JsValue> {
-        let State::Reading(table) = &mut self.0 else { return Err(busy()) };
-        let read = table.with_dependent_mut(|_, rows| match rows {
-            Ok(lines) => page(lines, bytes),
-            Err(error) => Err(std::mem::replace(error, Error::PassphraseRequired)),
-        });
-        let (text, numbers) = read.map_err(|error| thrown(&error))?;
-        if numbers.is_empty() {
-            return Ok(JsValue::NULL);
-        }
-        let page = js_sys::Array::of2(&text.into(), &Float64Array::from(numbers.as_slice()));
+        let (mut count, references) = (0, &self.references);
+        let page = page_of(&mut self.state, bytes, &mut |line| {
+            // What is not JSON would spoil its whole page.
+            line.check()?;
+            let mut text = line.text;
+            count += references.rewrite(&mut text);
+            Ok(text)
+        })?;
+        let Some((text, numbers)) = page else { return Ok(JsValue::NULL) };
+        #[expect(clippy::cast_precision_loss, reason = "no page has 2^53 values")]
+        let page = js_sys::Array::of3(&text.into(), &Float64Array::from(numbers.as_slice()), &(count as f64).into());
         Ok(page.into())
+    }
+
+    /// The same of what says which rows they are, and where: a JSON list alone.
+    pub fn identities(&mut self, bytes: usize) -> Result<JsValue, JsValue> {
+        let page = page_of(&mut self.state, bytes, &mut |line| Ok(line.identity()))?;
+        Ok(page.map_or(JsValue::NULL, |(text, _)| text.into()))
+    }
+
+    /// Notes what a record of the archive is called here.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        self.references.add(from, to);
     }
 }
 
 impl ArchiveReader {
     fn idle(&self) -> Result<&Source, JsValue> {
-        match &self.0 {
+        match &self.state {
             State::Idle(archive) => Ok(archive),
             _ => Err(busy()),
         }
     }
 }
 
-fn page(lines: &mut Lines<'_>, bytes: usize) -> mana_archive::Result<(String, Vec<f64>)> {
+type Page = (String, Vec<f64>);
+
+fn page_of(
+    state: &mut State,
+    bytes: usize,
+    text_of: &mut dyn FnMut(Line) -> mana_archive::Result<String>,
+) -> Result<Option<Page>, JsValue> {
+    let State::Reading(table) = state else { return Err(busy()) };
+    let read = table.with_dependent_mut(|_, rows| match rows {
+        Ok(lines) => page(lines, bytes, text_of),
+        Err(error) => Err(std::mem::replace(error, Error::PassphraseRequired)),
+    });
+    let page = read.map_err(|error| thrown(&error))?;
+    Ok(if page.1.is_empty() { None } else { Some(page) })
+}
+
+fn page(
+    lines: &mut Lines<'_>,
+    bytes: usize,
+    text_of: &mut dyn FnMut(Line) -> mana_archive::Result<String>,
+) -> mana_archive::Result<Page> {
     let (mut text, mut numbers) = (String::with_capacity(bytes + bytes / 4), Vec::new());
     text.push('[');
     while text.len() < bytes {
         let Some(line) = lines.next().transpose()? else { break };
-        // What is not JSON would spoil its whole page.
-        line.check()?;
         if !numbers.is_empty() {
             text.push(',');
         }
-        text.push_str(&line.text);
         #[expect(clippy::cast_precision_loss, reason = "no table has 2^53 lines")]
         numbers.push(line.number as f64);
+        text.push_str(&text_of(line)?);
     }
     text.push(']');
     Ok((text, numbers))

@@ -38,6 +38,8 @@ globalThis.device = {
   add: (table, rows) => engine.table(table).bulkAdd(rows),
   update: (table, id, changes) => engine.table(table).update(id, changes),
   delete: (table, id) => engine.table(table).delete(id),
+  setSpaces: (spaces) => engine.setSpaces(spaces),
+  rowsEverywhere: (table) => engine.table(table).acrossSpaces().toArray(),
   rows: (table) => engine.table(table).toArray(),
   fill: (count) =>
     engine

@@ -69,6 +69,29 @@ describe('an archive', { timeout: 300_000 }, () => {
     }
   });
 
+  it('that_goes_to_another_space_has_records_that_name_each_other_still', async () => {
+    const device = await ada();
+    const project = '019b76da-bb88-7000-8000-000000000001';
+    await device.told('add', 'projects', [{ id: project, name: 'Spring' }]);
+    await device.told('add', 'tasks', [{ id: 'of-the-project', title: 'x', projectId: project, tags: [project, 'b'] }]);
+    await device.told('export', 'own', { passphrase: words });
+    await device.told('setSpaces', [{ id: 'choir', type: 'family' }]);
+    for (const [fresh, dryRun] of [
+      [4, true],
+      [4, false],
+      [0, false],
+    ]) {
+      const into = { passphrase: words, spaceId: 'choir', dryRun };
+      const { tables, renamed, references } = await device.told('import', 'own', into);
+      const made = tables.reduce((total, table) => total + table.new, 0);
+      assert.deepEqual([made, renamed.length, references], [fresh, 4, 2]);
+      const to = Object.fromEntries(renamed.map((names) => [names.from, names.to]));
+      const task = (await device.told('rowsEverywhere', 'tasks')).find(({ id }) => id === to['of-the-project']);
+      if (dryRun) assert.equal(task, undefined);
+      else assert.deepEqual([task.projectId, task.tags], [to[project], [to[project], 'b']]);
+    }
+  });
+
   it('that_was_damaged_is_told_from_one_with_other_words_and_changes_nothing', async () => {
     const device = await ada();
     const { bytes } = await device.told('export', 'whole', { passphrase: words });

@@ -7,8 +7,8 @@ use super::setup::user_named;
 use super::storage::SimStore;
 use mana_sync_engine::crypto::MasterKey;
 use mana_sync_engine::engine::{
-    Check, DeadLetter, Engine, Error, Event, GuestData, Import, ImportPage, Query, Reason, Result, Unlock, Upgrade,
-    Write, Writer, Written,
+    Check, DeadLetter, Engine, Error, Event, GuestData, Import, ImportPage, Query, Reason, Result, Unlock, Unreadable,
+    Upgrade, Write, Writer, Written,
 };
 use mana_sync_engine::model::{Actor, Space, SpaceId, Visibility};
 use mana_sync_engine::store::{JsonRow, Key};
@@ -301,14 +301,19 @@ impl Device {
     /// All rows of a table that an archive would hold, with the shared spaces that are named, read in pages of three; and how many
     /// fields of them nothing here opens.
     pub fn export(&self, table: &str, spaces: &[&str]) -> Result<(Vec<Value>, usize)> {
+        self.export_named(table, spaces).map(|(rows, unreadable)| (rows, unreadable.len()))
+    }
+
+    /// The same, with the names of those fields.
+    pub fn export_named(&self, table: &str, spaces: &[&str]) -> Result<(Vec<Value>, Vec<Unreadable>)> {
         let (engine, table, user) = (self.engine(), table.to_owned(), self.signed_in());
         let spaces: Vec<SpaceId> = spaces.iter().map(|space| SpaceId::parse(*space).expect("a space")).collect();
         let reading = async move {
-            let (mut rows, mut unreadable, mut after) = (Vec::new(), 0, None);
+            let (mut rows, mut unreadable, mut after) = (Vec::new(), Vec::new(), None);
             loop {
                 let page = engine.export_page(user.as_deref(), &table, &spaces, after.as_deref(), 3).await?;
                 rows.extend(page.rows);
-                unreadable += page.unreadable.len();
+                unreadable.extend(page.unreadable);
                 after = page.next;
                 if after.is_none() {
                     assert_eq!(engine.export_count(user.as_deref(), &table, &spaces).await?, rows.len());

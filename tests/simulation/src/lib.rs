@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "a simulation panics where what it watches breaks a promise")]
 
+pub mod archives;
 pub mod calls;
 pub mod coverage;
 pub mod deploy;

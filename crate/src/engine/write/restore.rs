@@ -32,7 +32,7 @@ pub struct Restored<R> {
     pub at: Option<Stamp>,
     /// When fields of it were written that were not written then.
     pub stamps: OrderedMap<String, Stamp>,
-    /// Fields that nobody wrote.
+    /// Fields that nobody wrote: every edit of them wins.
     pub defaults: OrderedSet<String>,
 }
 
@@ -214,7 +214,14 @@ impl<S: Store, H: Host> Writer<S, H> {
                 return Err(of_another());
             }
             self.check_plan(target, &self.plan_new(target, (id, row.space.as_ref()), fields.clone(), None)?)?;
-            return Ok((Fate::New, grouped(fields, time)));
+            let is_default = |field: &Field<Value<S>>| row.defaults.contains(&field.name);
+            let (defaults, written): (Vec<_>, Vec<_>) = fields.into_iter().partition(is_default);
+            let mut groups = grouped(written, time);
+            // After the insert, which the oldest of what somebody wrote is: they would make it older than any deletion.
+            if !defaults.is_empty() {
+                groups.push((Some(Stamp::EPOCH), defaults));
+            }
+            return Ok((Fate::New, groups));
         };
         let is_later = |name: &str| time(name).is_some_and(|at| stamp_of(stored, name) >= Some(at));
         let was_deleted = is_deleted(stored);

@@ -5,6 +5,8 @@ mod adoption_sealed;
 mod ahead;
 mod apps;
 mod archive;
+mod archive_files;
+mod archive_identity;
 mod archive_kills;
 mod aside;
 mod bad_input;
