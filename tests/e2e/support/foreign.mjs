@@ -31,6 +31,26 @@ export async function withForeignChanges(context) {
   });
 }
 
+/** Has the database of a profile be one that an older app made: of all open tasks of one day it takes one. */
+export async function withUniqueIndex(context) {
+  await context.addInitScript(() => {
+    const { createIndex } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.createIndex = function (name, path, options) {
+      const isOlder = this.name === 'tasks' && name === '[state+dueDate]';
+      return createIndex.call(this, name, path, isOlder ? { ...options, unique: true } : options);
+    };
+  });
+}
+
+/** Pushes two tasks with one value in that index. */
+export async function twoOfOneDate(server, user) {
+  const device = new Phone(server, 'todo', ['tasks'], undefined, user);
+  for (const n of [1, 2]) {
+    const task = { title: `Dated ${n}`, state: 'open', project: 'Home', dueDate: '2030-02-03' };
+    await device.push([device.change('insert', 'tasks', `dated-${n}-${randomUUID()}`, task)]);
+  }
+}
+
 function insert(id, { table = 'tasks', at = new Date().toISOString(), spaceId = '_personal:alice' }) {
   const frame = { eventId: randomUUID(), app: 'todo', schemaVersion: 1, table, id, op: 'insert', at };
   return {

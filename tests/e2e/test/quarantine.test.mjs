@@ -1,7 +1,7 @@
 // What came from other devices and cannot be applied here: the person sees how much of it, why, and what to do.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { foreignChanges, newerTasks, withForeignChanges } from '../support/foreign.mjs';
+import { foreignChanges, newerTasks, twoOfOneDate, withForeignChanges, withUniqueIndex } from '../support/foreign.mjs';
 import { World } from '../support/world.mjs';
 
 describe('what came and cannot be applied', { timeout: 120_000 }, () => {
@@ -60,12 +60,23 @@ describe('what came and cannot be applied', { timeout: 120_000 }, () => {
     await saysOf(waiting, 'malformed', /^1 is damaged and cannot be read\. .* Report this\./);
     alice.assertQuiet();
   });
+
+  it('is_told_of_a_value_that_another_record_has_in_a_unique_index_of_an_older_app', async () => {
+    const bob = await world.device({ watch: withUniqueIndex });
+    await bob.signIn('Bob');
+    await twoOfOneDate(world.server, 'bob');
+    await bob.syncNow();
+    const waiting = await openPanel(bob);
+    await saysOf(waiting, 'not_unique', /^1 has a value that another task here has, too\. It comes by itself/);
+    await bob.sees('Dated 1');
+    bob.assertQuiet();
+  });
 });
 
 /** Opens the panel of the sync state; gives what it says of what waits. */
 async function openPanel(device) {
   await device.pane.getByRole('button', { name: /^Sync: / }).click();
-  return device.pane.getByRole('region', { name: /wait here$/ });
+  return device.pane.getByRole('region', { name: /waits? here$/ });
 }
 
 async function saysOf(waiting, code, text) {
