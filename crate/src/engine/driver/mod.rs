@@ -436,11 +436,20 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
         Ok(false)
     }
 
-    /// The database has answered nothing for long: those who wait for a round hear of it. What is under way goes on when it answers.
+    /// The database has answered nothing for long: those who wait for a round hear of it. What is under way goes on when it
+    /// answers. What a person has to do first stays shown.
     pub(super) fn tell_of_silence(&self) {
         let message = "the browser's database has not answered for a minute: reload the page".to_owned();
-        let code = Kind::ConnectionLost.code().to_owned();
-        self.show_state(State::Error, Some(Problem { code, message, retry_at: None }));
+        let code = Kind::ConnectionLost.code();
+        let awaits_a_person = [State::NeedsAuth, State::BillingRequired, State::UpdateRequired];
+        let mut status = self.status();
+        let error = Error::new(Kind::SyncFailed, format!("sync did not finish: {message}"));
+        if !awaits_a_person.contains(&status.state) {
+            status.state = State::Error;
+            status.trouble = Some(Trouble { code: code.to_owned(), message, retry_at: None });
+            self.show(status);
+        }
+        self.finish_rounds(&Err(error.with(serde_json::json!({ "code": code }))));
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {

@@ -156,7 +156,7 @@ async fn beat<S: Store, H: Host, T: Transport, B: Tabs>(
             Either::Right(((), looking)) => {
                 unanswered += 1;
                 look = Some(looking);
-                if unanswered == UNANSWERED {
+                if unanswered >= UNANSWERED {
                     tell_of_silence(&session);
                 }
             }

@@ -17,6 +17,7 @@ mod clocks;
 mod crashes;
 mod forged_visibility;
 mod fork;
+mod full_storage;
 mod guests;
 mod http_matrix;
 mod isolating;

@@ -418,6 +418,27 @@ fn anothers_private_record_is_not_kept_here() {
     assert!(bob.store_rows("tasks").iter().all(|row| row["id"] != "p"), "not on its disk either");
 }
 
+/// A server of protocol 1 stores what anybody says of any space: of two claims on a record the person's own is shown.
+#[test]
+fn what_somebody_else_says_of_a_record_of_ones_own_changes_nothing_of_it() {
+    let world = world(vec![in_club("ada"), in_club("bob")], true);
+    let [ada, bob] = &world.devices[..] else { panic!("two devices") };
+    ada.add("tasks", task("t", "Mine")).expect("added");
+    world.pass(HOUR_MS);
+    bob.add("tasks", json!({ "id": "t", "title": "Theirs", "spaceId": "club" })).expect("added");
+    bob.add("tasks", shared("u")).expect("added");
+    world.pass(HOUR_MS);
+    let rows = ada.rows("tasks");
+    let titles: Vec<&Value> = rows.iter().map(|row| &row["title"]).collect();
+    assert_eq!(titles, [&json!("Mine"), &json!("Cake")], "and what is no claim on it comes");
+    let aside = ada.engine_rows("quarantine");
+    assert_eq!((aside.len(), &aside[0]["reason"]), (1, &json!("space_mismatch")));
+    assert_eq!(ada.session().status().state, State::Synced);
+    ada.update("tasks", "t", json!({ "title": "Mine still" })).expect("written");
+    world.pass(HOUR_MS);
+    assert_eq!((ada.logged().len(), &bob.rows("tasks")[0]["title"]), (0, &json!("Theirs")));
+}
+
 #[test]
 fn who_joins_a_space_gets_its_history() {
     let mut world = world(vec![in_club("ada")], true);
