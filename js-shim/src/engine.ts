@@ -79,7 +79,9 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
       } else {
         if (name === 'change') live.changed((detail as readonly TableChange[]).map(({ table }) => table));
         else if (name === 'spaces') live.rerun();
-        events.emit(name as keyof EngineEvents, detail as never);
+        // Its handlers take an object apart.
+        const told = name === 'update-required' ? (detail ?? {}) : detail;
+        events.emit(name as keyof EngineEvents, told as never);
       }
       if (name === 'versionchange') events.emitOnce('closed', null);
     },

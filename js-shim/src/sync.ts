@@ -6,7 +6,16 @@ import { engineClosed } from './errors.js';
 import type { Instance } from './instance.js';
 import type { RawStatus } from './raw.js';
 import { ValueStore } from './store.js';
-import type { CheckResult, DeadLetter, DeadLetters, QuarantineCount, Store, Sync, SyncStatus } from './types.js';
+import type {
+  CheckResult,
+  DeadLetter,
+  DeadLetters,
+  QuarantineCount,
+  Store,
+  Sync,
+  SyncState,
+  SyncStatus,
+} from './types.js';
 
 /** What the status is until the engine has said something. */
 export const initialStatus: SyncStatus = Object.freeze({
@@ -16,6 +25,9 @@ export const initialStatus: SyncStatus = Object.freeze({
   error: null,
   progress: Object.freeze([]),
 });
+
+/** States that only the app's word ends. */
+const untilTold: readonly SyncState[] = ['needs-auth', 'update-required', 'billing-required'];
 
 /** The sync of `Sync`. */
 export class EngineSync implements Sync {
@@ -34,8 +46,11 @@ export class EngineSync implements Sync {
   }
 
   start(): void {
+    const waits = untilTold.includes(this.#status.current.state);
     this.#call((instance) => instance.call((raw) => raw.syncStart()));
     this.#wanted = true;
+    // To one that runs, a start says nothing. How this goes shows in the status.
+    if (waits) this.syncNow().catch(() => {});
   }
 
   stop(): void {

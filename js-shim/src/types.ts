@@ -625,7 +625,10 @@ export interface Telemetry {
 export interface Sync {
   /** What it is doing. */
   readonly status: Store<SyncStatus>;
-  /** Starts it; `openEngine` does so when it is given `sync`. */
+  /**
+   * Starts it; `openEngine` does so when it is given `sync`. Where it runs, this ends the states that wait for the app
+   * (`needs-auth`, `update-required`, `billing-required`), as `syncNow` does, and changes nothing else.
+   */
   start(): void;
   /** Stops it; changes are kept and sent after the next start. */
   stop(): void;

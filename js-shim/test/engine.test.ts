@@ -147,6 +147,31 @@ describe('sync', () => {
     ]);
   });
 
+  it('goes_on_with_a_start_where_it_waits_for_the_app_and_nowhere_else', async () => {
+    const { world, engine } = await opened({ sync });
+    const waiting = ['needs-auth', 'update-required', 'billing-required'] as const;
+    const going = ['local', 'syncing', 'synced', 'offline', 'error', 'storage-full'] as const;
+    for (const state of [...going, ...waiting]) {
+      const before = world.instance.callsOf('syncNow').length;
+      world.instance.host.event('status', { state, pending: 1, lastSyncedAt: null, error: null, progress: [] });
+      await microtasks();
+      engine.sync.start();
+      await microtasks();
+      const asked = world.instance.callsOf('syncNow').length - before;
+      expect([state, asked]).toEqual([state, waiting.some((one) => one === state) ? 1 : 0]);
+    }
+  });
+
+  it('tells_that_an_update_is_needed_with_an_object_that_can_be_taken_apart', async () => {
+    const { world, engine } = await opened({ sync });
+    const told: unknown[] = [];
+    engine.on('update-required', ({ waiting }) => told.push(waiting));
+    world.instance.host.event('update-required', null);
+    world.instance.host.event('update-required', { waiting: 2 });
+    await microtasks();
+    expect(told).toEqual([undefined, 2]);
+  });
+
   it('asks_for_an_app_and_says_why_it_cannot', async () => {
     const { world, engine } = await opened({ sync, apps: { later: { sync: 'lazy', tables: { tasks: {} } } } });
     expect(await engine.sync.ensure('later')).toBeUndefined();

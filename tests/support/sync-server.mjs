@@ -36,8 +36,12 @@ export class SyncServer {
     }
   }
 
-  /** Starts it, unless it runs. */
-  async start() {
+  /**
+   * Starts it, unless it runs.
+   *
+   * @param {Record<string, string>} [settings] more of its environment, such as `MAX_SCHEMA`
+   */
+  async start(settings = {}) {
     if (this.#runs) return;
     this.#output = '';
     this.#process = spawn(binary(), ['--dev'], {
@@ -46,6 +50,7 @@ export class SyncServer {
         PORT: String(this.#port),
         DATABASE_URL: `sqlite://${join(this.#directory, 'mana-sync.db')}`,
         CORS_ORIGINS: this.#origin,
+        ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
