@@ -131,6 +131,22 @@ fn help_names_every_command_and_mistakes_end_with_2() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_cannot_be_read_is_no_damage() {
+    // A pipe has no end that could be read first.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mana-archive"));
+    let command = command.args(["verify", "/dev/stdin"]).stdin(std::process::Stdio::piped());
+    let mut running = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(running.stdin.take());
+    let output = running.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.starts_with("archive_unreadable: "), "{said}");
+    let folder = failed(&["verify", env!("CARGO_MANIFEST_DIR")], 1);
+    assert!(folder.starts_with("archive_unreadable: "), "{folder}");
+}
+
+#[test]
 fn larger_files_are_read_on_request() {
     for gib in ["0", "5", "x"] {
         failed(&["verify", &fixture("plain.mana"), "--max-gib", gib], 2);
