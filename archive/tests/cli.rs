@@ -125,6 +125,14 @@ fn what_is_sealed_and_unsealed_again_is_the_same() {
 fn help_names_every_command_and_mistakes_end_with_2() {
     let help = done(&["--help"]);
     assert!(["inspect", "verify", "extract", "seal", "unseal"].iter().all(|name| help.contains(name)), "{help}");
+    let exit_codes = &help[help.find("Exit codes:\n").expect(&help)..];
+    for code in ["  0  Done.\n", "  1  The archive was refused", "  2  The command line was wrong."] {
+        assert!(exit_codes.contains(code), "{help}");
+    }
+    let words = include_str!("../../docs/archives.md");
+    let is_shown = |name: &&str| words.contains(&format!("\nmana-archive {name} "));
+    assert!(["inspect", "verify", "extract", "seal", "unseal"].iter().all(is_shown));
+    // What they say of 0 and 1 is what every other test here sees.
     failed(&["open", "x"], 2);
     failed(&["extract", "x"], 2);
     failed(&["verify", "x", "--passphrase", "words"], 2);
