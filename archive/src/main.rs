@@ -5,8 +5,7 @@ mod cli;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// 0: done. 1: the archive was refused or a file could not be read or written; the line on standard error begins with the
-/// error's code. 2: the command line was wrong.
+/// Ends with what its help says.
 fn main() -> ExitCode {
     match cli::run(&cli::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,62 +3,44 @@
 
 mod support;
 
-use mana_archive::{Archive, Limits};
-use std::io::{Cursor, Write};
-use std::path::Path;
 use std::time::Duration;
 use support::raw_zip::{Entry, Zip};
-use support::{cpu_time, manifest, mutants, peak_kib};
+use support::{corpus, deflated, faults, manifest, mutants, peak_kib, refused_within, verified};
 
 /// What all of them together may take, beyond the files themselves.
 const MOST_KIB: u64 = 64 * 1024;
 const MIB: usize = 1 << 20;
 
+/// What one of them may take, of this thread.
+const MOST_TIME: Duration = Duration::from_millis(100);
+
 #[test]
 fn no_file_takes_long_or_much_memory() {
-    let files = broken_files();
-    let bombs = bombs();
+    let (files, faults, bombs) = (broken_files(), faults::all(), bombs());
     let before = peak_kib();
     for (at, bytes) in files.iter().enumerate() {
-        let code = refused_within(bytes, Duration::from_millis(100), &format!("file {at}"));
+        let code = refused_within(MOST_TIME, &format!("file {at}"), || verified(bytes)).code();
         assert!(["not_an_archive", "archive_damaged", "archive_too_large"].contains(&code), "file {at}: {code}");
     }
+    for faults::Fault { what, code, bytes, .. } in &faults {
+        assert_eq!(refused_within(MOST_TIME, what, || verified(bytes)).code(), *code, "{what}");
+    }
     for (what, code, bytes) in &bombs {
-        assert_eq!(refused_within(bytes, Duration::from_secs(1), what), *code, "{what}");
+        assert_eq!(refused_within(Duration::from_secs(1), what, || verified(bytes)).code(), *code, "{what}");
     }
     let after = peak_kib();
     assert!(after < before + MOST_KIB, "{before} KiB before, {after} KiB after");
-    assert!(files.len() > 1051 && bombs.len() == 8, "{} files, {} bombs", files.len(), bombs.len());
+    assert!(files.len() > 2000 && bombs.len() == 8, "{} files, {} bombs", files.len(), bombs.len());
+    assert!(faults.len() > 100, "{} faults", faults.len());
 }
 
-/// Reads everything; gives the code it is refused with.
-fn refused_within(bytes: &[u8], most: Duration, what: &str) -> &'static str {
-    let begun = cpu_time();
-    let error =
-        Archive::open(Cursor::new(bytes), Limits::default()).and_then(|mut archive| archive.verify()).unwrap_err();
-    let took = cpu_time().saturating_sub(begun);
-    assert!(took <= most, "{what} took {took:?}");
-    error.code()
-}
-
-/// What broke other readers, and ten mutants of each. None has a manifest.
+/// What broke other readers, ten mutants of each, and the inputs of another reader's fuzzer. None has a manifest.
 fn broken_files() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let paths = ["zip2", "libarchive"].iter().flat_map(|name| std::fs::read_dir(folder.join(name)).unwrap());
-    let mut paths: Vec<_> = paths.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let with_mutants = |path: &std::path::PathBuf| {
-        let bytes = std::fs::read(path).unwrap();
+    let with_mutants = |bytes: Vec<u8>| {
         let changed = if bytes.is_empty() { Vec::new() } else { mutants(&bytes, 10) };
         [vec![bytes], changed].concat()
     };
-    paths.iter().flat_map(with_mutants).collect()
-}
-
-fn deflated(pieces: usize, piece: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-    (0..pieces).for_each(|_| packer.write_all(piece).unwrap());
-    packer.finish().unwrap()
+    corpus::broke_others().into_iter().flat_map(with_mutants).chain(corpus::fuzzed()).collect()
 }
 
 fn table(name: &str, says: usize, content: Vec<u8>) -> Entry {

@@ -125,9 +125,33 @@ fn what_is_sealed_and_unsealed_again_is_the_same() {
 fn help_names_every_command_and_mistakes_end_with_2() {
     let help = done(&["--help"]);
     assert!(["inspect", "verify", "extract", "seal", "unseal"].iter().all(|name| help.contains(name)), "{help}");
+    let exit_codes = &help[help.find("Exit codes:\n").expect(&help)..];
+    for code in ["  0  Done.\n", "  1  The archive was refused", "  2  The command line was wrong."] {
+        assert!(exit_codes.contains(code), "{help}");
+    }
+    let words = include_str!("../../docs/archives.md");
+    let is_shown = |name: &&str| words.contains(&format!("\nmana-archive {name} "));
+    assert!(["inspect", "verify", "extract", "seal", "unseal"].iter().all(is_shown));
+    // What they say of 0 and 1 is what every other test here sees.
     failed(&["open", "x"], 2);
     failed(&["extract", "x"], 2);
     failed(&["verify", "x", "--passphrase", "words"], 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_cannot_be_read_is_no_damage() {
+    // A pipe has no end that could be read first.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mana-archive"));
+    let command = command.args(["verify", "/dev/stdin"]).stdin(std::process::Stdio::piped());
+    let mut running = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(running.stdin.take());
+    let output = running.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.starts_with("archive_unreadable: "), "{said}");
+    let folder = failed(&["verify", env!("CARGO_MANIFEST_DIR")], 1);
+    assert!(folder.starts_with("archive_unreadable: "), "{folder}");
 }
 
 #[test]

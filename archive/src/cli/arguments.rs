@@ -3,12 +3,20 @@
 use mana_archive::Limits;
 use std::path::PathBuf;
 
+/// How it ends, for scripts.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  Done.
+  1  The archive was refused, or a file or the terminal could not be read or written. The line on standard error begins
+     with the error's code and a colon: archive_damaged, wrong_passphrase, …; failed for what is not about an archive.
+  2  The command line was wrong.";
+
 /// Opens, checks, unpacks, seals and unseals .mana backups.
 ///
 /// A passphrase is asked for in the terminal, or read from a file (its first line): never given as an argument, which others on
 /// the machine could read.
 #[derive(Debug, clap::Parser)]
-#[command(name = "mana-archive", version)]
+#[command(name = "mana-archive", version, after_help = EXIT_CODES)]
 pub struct Options {
     #[command(subcommand)]
     pub command: Command,

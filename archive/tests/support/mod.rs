@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub mod corpus;
+pub mod faults;
+pub mod manifest_faults;
 pub mod raw_zip;
 mod tables;
 
@@ -9,6 +12,7 @@ use mana_archive::{Archive, Limits, Manifest, Scope, SealKey, SealRandom, Sealed
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
+use std::time::Duration;
 pub use tables::{Tables, tables};
 
 pub fn manifest() -> Manifest {
@@ -69,6 +73,31 @@ pub fn refused(bytes: &[u8]) -> &'static str {
         Ok(tables) => panic!("it was read: {tables:?}"),
         Err(error) => error.code(),
     }
+}
+
+/// Reads everything without keeping it.
+pub fn verified(bytes: &[u8]) -> mana_archive::Result<Vec<(String, u64)>> {
+    open(bytes)?.verify()
+}
+
+/// The error that something ends with, which takes this thread no longer than that.
+pub fn refused_within<T: std::fmt::Debug>(
+    most: Duration,
+    what: &str,
+    read: impl FnOnce() -> mana_archive::Result<T>,
+) -> mana_archive::Error {
+    let begun = cpu_time();
+    let read = read();
+    let took = cpu_time().saturating_sub(begun);
+    assert!(took <= most, "{what} took {took:?}");
+    read.expect_err(what)
+}
+
+/// So many equal pieces, packed.
+pub fn deflated(pieces: usize, piece: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    (0..pieces).for_each(|_| packer.write_all(piece).unwrap());
+    packer.finish().unwrap()
 }
 
 pub fn fixture(name: &str) -> Vec<u8> {
@@ -134,9 +163,9 @@ pub fn peak_kib() -> u64 {
 }
 
 /// How long this thread has computed: what other programs take of the machine does not count.
-pub fn cpu_time() -> std::time::Duration {
+pub fn cpu_time() -> Duration {
     let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    std::time::Duration::from_nanos(said.split_whitespace().next().unwrap().parse().unwrap())
+    Duration::from_nanos(said.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 /// A number of the environment, such as `make test-all` gives larger ones.
