@@ -1,11 +1,11 @@
-//! An archive from one device's file to another's records: what names a record still names it, what was missing stays missing and is
-//! told, and what nobody wrote wins over nothing.
+//! An archive from one device's file to another's records: what names a record still names it, and what was missing stays missing
+//! and is told.
 
 use super::archive::of_bob;
 use super::sealed::{self, SECRET, setup, shown, space, traces};
 use super::visibility::settle;
 use mana_simulation::archives::Taken;
-use mana_simulation::{Device, Setup, World};
+use mana_simulation::{Device, World};
 use mana_sync_engine::engine::Import;
 use mana_sync_engine::model::SpaceId;
 use serde_json::{Value, json};
@@ -165,39 +165,4 @@ fn a_value_that_nothing_opens_is_missing_in_the_archive_and_stays_as_it_is_where
     }
     settle(&world);
     assert_eq!(shown(one, "tasks", "new")["title"], format!("{SECRET} anew"));
-}
-
-#[test]
-fn a_default_that_an_archive_is_brought_forward_with_loses_against_every_edit() {
-    let migrations = json!({ "2": { "tasks": { "defaults": { "priority": 0, "state": "open" } } } });
-    let two = Setup { schema_version: 2, migrations, ..setup() };
-    let row = |id: &str| json!({ "id": id, "title": SECRET, "updatedAt": "2026-01-01T00:10:00.000000Z" });
-    for overwrite in [false, true] {
-        let world = World::with(1, vec![two.clone(); 2]);
-        world.server.set_spaces("ada", two.spaces.clone());
-        world.devices.iter().for_each(|device| device.unlock(7).expect("unlocked"));
-        let [one, other] = &world.devices[..] else { panic!("two devices") };
-        other.line.set_online(false);
-        // Before the archive says that the record was written.
-        other.add("tasks", json!({ "id": "a", "priority": 5, "state": null })).expect("added");
-        world.pass(3_600_000);
-        let how = Import { schema_version: Some(1), overwrite, ..super::archive::merge() };
-        assert_eq!(one.import("tasks", &[row("a"), row("b")], how.clone()).expect("taken").new, 2);
-        let seen = |device: &Device, id: &str| {
-            let row = shown(device, "tasks", id);
-            ["title", "priority", "state"].map(|name| row[name].clone())
-        };
-        assert_eq!(seen(one, "a"), [json!(SECRET), json!(0), json!("open")], "a record that is new has them");
-        let updated = |device: &Device| device.export("tasks", &[]).expect("exported").0[0]["updatedAt"].clone();
-        assert_ne!(updated(one).as_str().map(|at| &at[..4]), Some("1970"), "it was written when it was");
-        other.line.set_online(true);
-        settle(&world);
-        for device in [one, other] {
-            assert_eq!(seen(device, "a"), [json!(SECRET), json!(5), Value::Null], "overwrite: {overwrite}");
-            assert_eq!(seen(device, "b"), [json!(SECRET), json!(0), json!("open")], "overwrite: {overwrite}");
-        }
-        let again = one.import("tasks", &[row("a"), row("b")], Import { overwrite: false, ..how }).expect("taken");
-        assert_eq!((again.new, again.changed), (0, 0), "twice is once");
-        world.converge("ada");
-    }
 }
