@@ -4,7 +4,7 @@
 use super::archive::of_bob;
 use super::sealed::{self, SECRET, setup, shown, space, traces};
 use super::visibility::settle;
-use mana_simulation::archives::Taken;
+use mana_simulation::archives::{self, Taken};
 use mana_simulation::{Device, World};
 use mana_sync_engine::engine::Import;
 use mana_sync_engine::model::SpaceId;
@@ -130,6 +130,30 @@ fn what_another_space_has_under_the_same_id_is_not_what_is_named() {
         assert_eq!(device.stored("tasks", PROJECT)["title"], "the choir's");
     }
     world.converge("bob");
+}
+
+#[test]
+fn ids_of_users_and_spaces_and_of_records_that_keep_theirs_stay_where_a_record_of_that_id_moves() {
+    const ADA: &str = "019b76da-bb88-7000-8000-00000000ada0";
+    const BEES: &str = "019b76da-bb88-7000-8000-0000000000c0";
+    const KEPT: &str = "019b76da-bb88-7000-8000-000000000009";
+    let tasks = vec![
+        // A profile, a board, and one whose id the setting has as well, which keeps it.
+        json!({ "id": ADA, "title": "a profile", "authorId": ADA }),
+        json!({ "id": BEES, "title": "a board", "spaceId": BEES }),
+        json!({ "id": KEPT, "title": "a task" }),
+        json!({ "id": FIRST, "assigneeId": ADA, "members": [ADA, SECOND], "at": { "spaceId": BEES }, "of": KEPT }),
+        json!({ "id": SECOND, "after": FIRST }),
+    ];
+    let file = archives::file_of(&[("tasks", tasks), ("settings", vec![json!({ "id": KEPT, "value": "kept" })])]);
+    let world = of_a_singer();
+    let device = &world.devices[0];
+    let taken = device.take(&file, None, &into_choir(false, false)).expect("taken");
+    assert_eq!((taken.counts(), taken.references), ([6, 0, 0, 0, 0], 2));
+    let task = shown(device, "tasks", &named_here(&taken, FIRST));
+    assert_eq!((&task["assigneeId"], &task["members"]), (&json!(ADA), &json!([ADA, named_here(&taken, SECOND)])));
+    assert_eq!((&task["at"], &task["of"]), (&json!({ "spaceId": BEES }), &json!(KEPT)));
+    assert_eq!(shown(device, "tasks", &named_here(&taken, SECOND))["after"], named_here(&taken, FIRST));
 }
 
 #[test]
