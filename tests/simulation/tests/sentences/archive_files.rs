@@ -2,13 +2,13 @@
 //! and is told.
 
 use super::archive::of_bob;
-use super::sealed::{self, SECRET, setup, shown, space, traces};
+use super::sealed::{self, SECRET, shown, space, traces};
 use super::visibility::settle;
 use mana_simulation::archives::{self, Taken};
 use mana_simulation::{Device, World};
 use mana_sync_engine::engine::Import;
 use mana_sync_engine::model::SpaceId;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Later than all that is written here.
 pub const EXPORTED_AT: &str = "2027-01-01T00:00:00.000Z";
