@@ -63,7 +63,7 @@ impl ZipWriter {
     pub fn begin(&mut self, name: &str) -> Result<()> {
         let entry = Entry { flags: HAS_DESCRIPTOR, method: DEFLATED, ..self.entry(name, 0, 0)? };
         entry.put_local(&mut self.ready);
-        self.packer().reset();
+        self.packer.get_or_insert_with(new_packer).reset();
         self.open = Some((entry, Crc::new()));
         Ok(())
     }
@@ -161,16 +161,12 @@ impl ZipWriter {
         let Some((mut entry, crc)) = self.open.take() else { return Ok(()) };
         self.pack(&[], FlushCompress::Finish)?;
         entry.crc = crc.sum();
-        entry.packed = self.packer().total_out();
+        entry.packed = self.packer.as_ref().map_or(0, Compress::total_out);
         self.limits.check_ratio(&entry.name, entry.bytes, entry.packed)?;
         put32(&mut self.ready, DESCRIPTOR);
         entry.put_sizes(&mut self.ready);
         entry.put_directory(&mut self.directory);
         self.check()
-    }
-
-    fn packer(&mut self) -> &mut Compress {
-        self.packer.get_or_insert_with(new_packer)
     }
 
     fn pack(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<()> {

@@ -11,14 +11,15 @@ const OF_THE_ROW: [&str; 8] =
     ["id", "spaceId", "authorId", "userId", "visibility", "updatedAt", "deletedAt", "__stamps"];
 const NEW: &str = "aaaaaaaa-bbbb-5ccc-8ddd-eeeeeeeeeeee";
 
-/// Ids as apps have them: UUID, ULID, nanoid, an object id of `MongoDB`, one of Firestore, words with digits.
-const NAMES: [&str; 6] = [
+/// Ids as apps have them: UUID, ULID, nanoid, an object id of `MongoDB`, one of Firestore, words with digits, parts with their kinds.
+const NAMES: [&str; 7] = [
     "019b76da-bb88-7000-8000-000000000001",
     "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "V1StGXR8_Z5jdHi6B-myT",
     "507f1f77bcf86cd799439011",
     "6VqQ0sVJHfVtkL3Zb0a1",
     "project-2026-04-spring",
+    "crm:deal.AAAAAAAA",
 ];
 
 fn references() -> References {
@@ -48,7 +49,7 @@ fn expected(value: &Value, level: usize) -> (Value, usize) {
             let mut renamed = |(key, value): (&String, &Value)| {
                 let is_escaped = key.contains(|c| matches!(c, '"' | '\\' | '\0'..='\x1f'));
                 let is_the_rows =
-                    level == 0 && (OF_THE_ROW.contains(&key.as_str()) || key.starts_with('_') || is_escaped);
+                    level == 0 && (OF_THE_ROW.contains(&key.as_str()) || key.starts_with("__") || is_escaped);
                 let (value, here) = if is_the_rows { (value.clone(), 0) } else { expected(value, level + 1) };
                 count += here;
                 (key.clone(), value)
@@ -101,9 +102,9 @@ proptest! {
 #[test]
 fn every_kind_of_id_is_found_in_every_kind_of_place() {
     for name in NAMES {
-        let row = json!({ "id": name, "spaceId": name, "_own": name, "a": name, "list": [1, name, [name]],
+        let row = json!({ "id": name, "spaceId": name, "__own": name, "_a": name, "list": [1, name, [name]],
             "deep": { "id": name, "text": format!("see {name}") }, name: "key" });
-        let new = json!({ "id": name, "spaceId": name, "_own": name, "a": NEW, "list": [1, NEW, [NEW]],
+        let new = json!({ "id": name, "spaceId": name, "__own": name, "_a": NEW, "list": [1, NEW, [NEW]],
             "deep": { "id": NEW, "text": format!("see {name}") }, name: "key" });
         assert_eq!(rewritten(&row), (new, 4), "{name}");
     }
@@ -144,7 +145,8 @@ fn a_row_says_which_it_is_and_where() {
 #[test]
 fn short_words_and_texts_are_no_names() {
     let mut references = References::default();
-    for word in ["theme", "done", "fifteen-letters", "in progress, later today", "grüße-aus-zürich-2026"] {
+    let words = ["theme", "done", "fifteen-letters", "in progress, later today", "grüße-aus-zürich-2026"];
+    for word in words.into_iter().chain(["weekly-review-template", "settings_of.the:sidebar"]) {
         references.add(word, NEW);
         let mut row = json!({ "field": word }).to_string();
         assert_eq!((references.rewrite(&mut row), row), (0, json!({ "field": word }).to_string()));
@@ -165,10 +167,65 @@ fn what_was_renamed_stays_as_it_is() {
 #[test]
 fn a_row_of_references_alone_takes_no_longer_than_others() {
     let mut next = numbers(7);
-    let names: Vec<&str> = (0..300_000).map(|_| NAMES[usize::try_from(next() % 6).unwrap()]).collect();
+    let names: Vec<&str> = (0..300_000).map(|_| NAMES[usize::try_from(next() % 7).unwrap()]).collect();
     let mut row = json!({ "all": names }).to_string();
     let begun = support::cpu_time();
     assert_eq!(references().rewrite(&mut row), names.len());
     let took = support::cpu_time().saturating_sub(begun);
     assert!(took.as_secs() < 5, "{took:?}");
+}
+
+/// What says of a row which it is, and where.
+fn identity(row: &Value) -> String {
+    let mut writer = mana_archive::Writer::new(Vec::new(), &support::manifest()).unwrap();
+    writer.table("tasks").unwrap();
+    writer.row(&row.to_string()).unwrap();
+    let bytes = writer.finish().unwrap();
+    support::open(&bytes).unwrap().rows("tasks").unwrap().next().unwrap().unwrap().identity()
+}
+
+#[test]
+fn an_id_of_a_user_or_a_space_stays_whenever_it_is_said() {
+    let [user, space, author, project, ..] = NAMES;
+    let around = identity(&json!({ "id": project, "spaceId": space, "authorId": author, "assigneeId": project }));
+    let row = json!({ "assigneeId": user, "members": [author, user], "place": { "spaceId": space }, "of": project });
+    let expected = json!({ "assigneeId": user, "members": [author, user], "place": { "spaceId": space }, "of": NEW });
+    for is_first in [true, false] {
+        let mut references = References::default();
+        let keep = |references: &mut References| {
+            references.keep(user);
+            references.keep_around(&around);
+        };
+        if is_first {
+            keep(&mut references);
+        }
+        assert!(references.is_empty());
+        for name in [user, space, author, project] {
+            references.add(name, NEW);
+            references.add(name, NEW);
+        }
+        if !is_first {
+            keep(&mut references);
+        }
+        let mut text = row.to_string();
+        assert_eq!((references.rewrite(&mut text), text), (1, expected.to_string()), "first: {is_first}");
+    }
+}
+
+#[test]
+fn an_id_that_another_record_keeps_stays() {
+    let mut references = References::default();
+    let [both, alone, twice, other, ..] = NAMES;
+    references.settle(&identity(&json!({ "id": both })));
+    for name in [both, alone, twice, twice] {
+        references.add(name, NEW);
+    }
+    // Of many more, so that the table grows.
+    (0..1000).for_each(|n| references.add(&format!("record-of-before-{n}"), NEW));
+    for id in [both, alone, both, twice, other, twice] {
+        references.settle(&identity(&json!({ "id": id, "spaceId": alone, "authorId": alone })));
+    }
+    let mut row = json!({ "all": [both, alone, twice, other] }).to_string();
+    assert_eq!(references.rewrite(&mut row), 2);
+    assert_eq!(row, json!({ "all": [both, NEW, NEW, other] }).to_string());
 }

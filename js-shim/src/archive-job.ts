@@ -21,10 +21,14 @@ export interface JobCalls {
   missing(): string;
   readTable(name: string): void;
   readRows(bytes: number): { rows: string; lines: Float64Array; references: number } | null;
-  /** Rows of which no more is there than what says which they are, and where. */
-  readIdentities(bytes: number): string | null;
+  /** At most so many rows, of which no more is there than what says which they are, and where. */
+  readIdentities(bytes: number, rows: number): string | null;
   /** Has values of the rows that are read from then on be the new names of records. */
   rename(names: { from: string; to: string }[]): void;
+  /** Has values that are these ids stay: they name something else as well. */
+  keep(ids: string[]): void;
+  /** Has those stay, too, that records of these tables have which keep them. */
+  settle(tables: string[]): void;
 }
 
 /** The most of a file that is read where no part of it can be read at once: in a page. */
@@ -99,9 +103,15 @@ export class ArchiveJob {
       const page = this.#reading.next(bytes);
       return page && { rows: page[0], lines: page[1], references: page[2] };
     },
-    readIdentities: (bytes) => this.#reading.identities(bytes),
+    readIdentities: (bytes, rows) => this.#reading.identities(bytes, rows),
     rename: (names) => {
       for (const { from, to } of names) this.#reading.rename(from, to);
+    },
+    keep: (ids) => {
+      for (const id of ids) this.#reading.keep(id);
+    },
+    settle: (tables) => {
+      for (const table of tables) this.#reading.settle(table);
     },
   };
 

@@ -23,10 +23,14 @@ export interface RawReader {
   table(name: string): void;
   /** Rows as a JSON list, the numbers of their lines, and how many of their values are new names of records. */
   next(bytes: number): [string, Float64Array, number] | null;
-  /** What says which rows they are, and where, as a JSON list. */
-  identities(bytes: number): string | null;
+  /** What says which rows they are, and where, as a JSON list of at most so many. Users and spaces that it names keep their ids. */
+  identities(bytes: number, rows: number): string | null;
   /** Has values that are the one id be the other. */
   rename(from: string, to: string): void;
+  /** Has values that are the id stay. */
+  keep(id: string): void;
+  /** Has ids stay that rows of a table have, too, which keep them: to be asked of all tables. */
+  settle(table: string): void;
 }
 
 export interface RawWriter {

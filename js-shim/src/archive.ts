@@ -25,7 +25,7 @@ const PAGE_ROWS = 500;
 const FIRST_ROWS = 50;
 /** Bytes of one page, some. */
 const PAGE_BYTES = 256 * 1024;
-/** Bytes of a page of ids, some: a thousand rows or fewer. */
+/** Bytes of a page of ids, some. */
 const IDENTITY_BYTES = 64 * 1024;
 /** Parts of the file are handed to the browser at this size, which may keep them on disk. */
 const PART_BYTES = 4 * 1024 * 1024;
@@ -104,10 +104,15 @@ export class EngineArchives implements Archives {
       result.missing = JSON.parse(await ask('missing'));
       const known = tables.filter((name) => this.#appOf(name) !== undefined);
       result.skipped.push(...tables.filter((name) => !known.includes(name)));
+      const around = [user, space, ...(this.#options.spaces ?? []).map(({ id }) => id)];
+      await ask('keep', [manifest.userId, ...around.filter((id) => id !== null)]);
       for (const name of known) {
-        goOn(signal);
-        await this.#renameReferences(ask, name, how);
+        await this.#renameReferences(ask, name, how, () => {
+          goOn(signal);
+          report({ phase: 'file', table: null, done: 0, total: null });
+        });
       }
+      await ask('settle', known);
       for (const name of known) {
         const app = this.#appOf(name) as string;
         const schemaVersion = versionIn(manifest, this.#options, app);
@@ -193,13 +198,14 @@ export class EngineArchives implements Archives {
   }
 
   /** Has the job put what records of a table will be called wherever another record names them. */
-  async #renameReferences(ask: Ask, table: string, how: RawImportHow): Promise<void> {
+  async #renameReferences(ask: Ask, table: string, how: RawImportHow, report: () => void): Promise<void> {
     await ask('readTable', table);
-    for (let rows = await ask('readIdentities', IDENTITY_BYTES); rows; ) {
-      const page = rows;
-      const { renamed } = await this.#connection().run((raw) => raw.importPage(table, page, { ...how, dryRun: true }));
+    for (;;) {
+      report();
+      const rows = await ask('readIdentities', IDENTITY_BYTES, PAGE_ROWS);
+      if (!rows) return;
+      const { renamed } = await this.#connection().run((raw) => raw.importPage(table, rows, { ...how, dryRun: true }));
       if (renamed.length > 0) await ask('rename', renamed);
-      rows = await ask('readIdentities', IDENTITY_BYTES);
     }
   }
 

@@ -117,7 +117,7 @@ impl ArchiveReader {
     /// are the new names of records; `null` at its end.
     pub fn next(&mut self, bytes: usize) -> Result<JsValue, JsValue> {
         let (mut count, references) = (0, &self.references);
-        let page = page_of(&mut self.state, bytes, &mut |line| {
+        let page = page_of(&mut self.state, (bytes, usize::MAX), &mut |line| {
             // What is not JSON would spoil its whole page.
             line.check()?;
             let mut text = line.text;
@@ -130,15 +130,41 @@ impl ArchiveReader {
         Ok(page.into())
     }
 
-    /// The same of what says which rows they are, and where: a JSON list alone.
-    pub fn identities(&mut self, bytes: usize) -> Result<JsValue, JsValue> {
-        let page = page_of(&mut self.state, bytes, &mut |line| Ok(line.identity()))?;
+    /// The same of what says which rows they are, and where, of so many `rows` at most: a JSON list alone. Users and spaces that it
+    /// names keep their ids.
+    pub fn identities(&mut self, bytes: usize, rows: usize) -> Result<JsValue, JsValue> {
+        let references = &mut self.references;
+        let page = page_of(&mut self.state, (bytes, rows), &mut |line| {
+            let identity = line.identity();
+            references.keep_around(&identity);
+            Ok(identity)
+        })?;
         Ok(page.map_or(JsValue::NULL, |(text, _)| text.into()))
     }
 
     /// Notes what a record of the archive is called here.
     pub fn rename(&mut self, from: &str, to: &str) {
         self.references.add(from, to);
+    }
+
+    /// Notes that an id stays as it is.
+    pub fn keep(&mut self, id: &str) {
+        self.references.keep(id);
+    }
+
+    /// Has ids stay as they are that rows of a table have, too, which keep them.
+    pub fn settle(&mut self, table: &str) -> Result<(), JsValue> {
+        if self.references.is_empty() {
+            return Ok(());
+        }
+        self.table(table)?;
+        let references = &mut self.references;
+        let mut settle = |line: Line| {
+            references.settle(&line.identity());
+            Ok(String::new())
+        };
+        while page_of(&mut self.state, (SETTLED_ROWS, usize::MAX), &mut settle)?.is_some() {}
+        Ok(())
     }
 }
 
@@ -151,30 +177,34 @@ impl ArchiveReader {
     }
 }
 
+/// Rows that are looked at at once of which nothing is given.
+const SETTLED_ROWS: usize = 4096;
+
 type Page = (String, Vec<f64>);
 
 fn page_of(
     state: &mut State,
-    bytes: usize,
+    most: (usize, usize),
     text_of: &mut dyn FnMut(Line) -> mana_archive::Result<String>,
 ) -> Result<Option<Page>, JsValue> {
     let State::Reading(table) = state else { return Err(busy()) };
     let read = table.with_dependent_mut(|_, rows| match rows {
-        Ok(lines) => page(lines, bytes, text_of),
+        Ok(lines) => page(lines, most, text_of),
         Err(error) => Err(std::mem::replace(error, Error::PassphraseRequired)),
     });
     let page = read.map_err(|error| thrown(&error))?;
     Ok(if page.1.is_empty() { None } else { Some(page) })
 }
 
+/// Lines until they have so many bytes, or are so many.
 fn page(
     lines: &mut Lines<'_>,
-    bytes: usize,
+    (bytes, rows): (usize, usize),
     text_of: &mut dyn FnMut(Line) -> mana_archive::Result<String>,
 ) -> mana_archive::Result<Page> {
     let (mut text, mut numbers) = (String::with_capacity(bytes + bytes / 4), Vec::new());
     text.push('[');
-    while text.len() < bytes {
+    while text.len() < bytes && numbers.len() < rows {
         let Some(line) = lines.next().transpose()? else { break };
         if !numbers.is_empty() {
             text.push(',');

@@ -73,6 +73,16 @@ globalThis.device = {
   inspect: (name) => orCode(engine.archive.inspect(files.get(name))),
   import: (name, options) => orCode(engine.archive.import(files.get(name), options)),
 
+  /** How often progress of each phase is told while a file is looked at. */
+  async looks(name) {
+    const told = { key: 0, file: 0, rows: 0 };
+    const onProgress = ({ phase }) => {
+      told[phase] += 1;
+    };
+    await engine.archive.import(files.get(name), { dryRun: true, onProgress });
+    return told;
+  },
+
   /** Ends it midway, while `projects` go out or come in, by `cancel` or `close`; gives what it rejects with. */
   async ended(what, name, by) {
     const over = new AbortController();

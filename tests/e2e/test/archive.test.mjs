@@ -92,6 +92,25 @@ describe('an archive', { timeout: 300_000 }, () => {
     }
   });
 
+  it('that_goes_to_another_space_leaves_ids_alone_that_name_something_else_as_well', async () => {
+    const device = await ada();
+    const [choir, theme] = ['019b76da-bb88-7000-8000-0000000000c0', '019b76da-bb88-7000-8000-000000000009'];
+    await device.told(
+      'add',
+      'projects',
+      [choir, theme].map((id) => ({ id, name: id })),
+    );
+    await device.told('add', 'userSettings', [{ id: theme, value: 'dark' }]);
+    await device.told('add', 'tasks', [{ id: 'naming', title: 'x', projectId: choir, tags: [theme, choir] }]);
+    await device.told('export', 'naming');
+    await device.told('setSpaces', [{ id: choir, type: 'family' }]);
+    const { renamed, references } = await device.told('import', 'naming', { spaceId: choir });
+    assert.equal(references, 0);
+    const { to } = renamed.find(({ from }) => from === 'naming');
+    const task = (await device.told('rowsEverywhere', 'tasks')).find(({ id }) => id === to);
+    assert.deepEqual([task.projectId, task.tags], [choir, [theme, choir]]);
+  });
+
   it('that_was_damaged_is_told_from_one_with_other_words_and_changes_nothing', async () => {
     const device = await ada();
     const { bytes } = await device.told('export', 'whole', { passphrase: words });
@@ -232,6 +251,17 @@ describe('an archive', { timeout: 300_000 }, () => {
     assert.deepEqual([code, cause], ['cancelled', 'AbortError']);
     const { rowCounts } = await device.told('export', 'whole');
     assert.equal(rowCounts.projects, 3000, 'the next one is whole');
+  });
+
+  it('has_at_most_500_rows_looked_at_at_once', async () => {
+    const device = await ada();
+    await device.told('fill', 3000);
+    await device.told('export', 'many');
+    const { tables } = await device.told('import', 'many', { dryRun: true });
+    const pages = tables.map((counts) => Math.ceil((counts.new + counts.changed + counts.unchanged) / 500));
+    // Once when it is read, for each page, and at each table's end.
+    const expected = pages.reduce((total, more) => total + more + 1, 1);
+    assert.equal((await device.told('looks', 'many')).file, expected);
   });
 
   it('goes_out_in_smaller_pages_where_rows_are_large', async () => {

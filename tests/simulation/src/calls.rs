@@ -328,6 +328,13 @@ impl Device {
         self.engine().config().user.as_ref().map(|user| user.id.to_string())
     }
 
+    /// The ids of whoever is signed in, and of their spaces.
+    #[must_use]
+    pub fn ids_around(&self) -> Vec<String> {
+        let spaces: Vec<String> = self.engine().config().spaces.iter().map(|space| space.id.to_string()).collect();
+        self.signed_in().into_iter().chain(spaces).collect()
+    }
+
     /// Takes rows of an archive into a table, for whoever is signed in unless it is for somebody else; `None`: the tab died over it.
     pub fn try_import(&self, table: &str, rows: &[Value], how: Import) -> Option<Result<ImportPage>> {
         let (engine, table, rows) = (self.engine(), table.to_owned(), rows.to_vec());

@@ -129,18 +129,17 @@ pub async fn forget_withdrawn<'a, Tx: Transaction>(
     if withdrawn.is_empty() {
         return Ok(());
     }
-    for (key, row) in rows::read_all::<_, Quarantined>(tx, rows::QUARANTINE).await? {
-        if row.user_id == user_id && withdrawn.iter().any(|change| is_of_record(&row.change, change)) {
-            rows::remove(tx, rows::QUARANTINE, &key)?;
-        }
-    }
-    Ok(())
+    forget(tx, user_id, |row| withdrawn.iter().any(|change| is_of_record(&row.change, change))).await
 }
 
 /// Forgets what was put aside because it came from the future: it comes again, at the time that the server holds it at.
 pub async fn forget_ahead<Tx: Transaction>(tx: &Tx, user_id: &str) -> Result<()> {
+    forget(tx, user_id, |row| row.reason == Reason::ClockAhead).await
+}
+
+async fn forget<Tx: Transaction>(tx: &Tx, user_id: &str, is_over: impl Fn(&Quarantined) -> bool) -> Result<()> {
     for (key, row) in rows::read_all::<_, Quarantined>(tx, rows::QUARANTINE).await? {
-        if row.user_id == user_id && row.reason == Reason::ClockAhead {
+        if row.user_id == user_id && is_over(&row) {
             rows::remove(tx, rows::QUARANTINE, &key)?;
         }
     }

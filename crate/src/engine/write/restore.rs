@@ -206,7 +206,8 @@ impl<S: Store, H: Host> Writer<S, H> {
         (id, stored): (&str, Option<&S::Row>),
         (anew, now): (bool, Stamp),
     ) -> Result<Decision<Value<S>>> {
-        let mut fields = self.fields_of(row, stored.is_none())?;
+        let is_unknown = stored.is_none();
+        let mut fields = self.fields_of(row, is_unknown)?;
         let time = |name: &str| row.stamps.get(name).copied().or(row.at).map_or(now, |at| at.min(now));
         let time = |name: &str| (!anew).then(|| time(name));
         let Some(stored) = stored.filter(|stored| !(anew && is_purged(*stored))) else {
@@ -214,7 +215,10 @@ impl<S: Store, H: Host> Writer<S, H> {
                 return Err(of_another());
             }
             self.check_plan(target, &self.plan_new(target, (id, row.space.as_ref()), fields.clone(), None)?)?;
-            let is_default = |field: &Field<Value<S>>| row.defaults.contains(&field.name);
+            // Where something was purged, the insert says of its fields that they are gone: defaults go with it, or they would be, too.
+            let is_default = |field: &Field<Value<S>>| {
+                is_unknown && (row.defaults.contains(&field.name) || time(&field.name) == Some(Stamp::EPOCH))
+            };
             let (defaults, written): (Vec<_>, Vec<_>) = fields.into_iter().partition(is_default);
             let mut groups = grouped(written, time);
             // After the insert, which the oldest of what somebody wrote is: they would make it older than any deletion.

@@ -5,6 +5,7 @@ mod adoption_sealed;
 mod ahead;
 mod apps;
 mod archive;
+mod archive_defaults;
 mod archive_files;
 mod archive_identity;
 mod archive_kills;
