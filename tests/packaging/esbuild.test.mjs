@@ -44,7 +44,7 @@ describe('the packed package in an app built by esbuild', { timeout: 120_000 }, 
     assert.deepEqual(engine.others, []);
     const svelte = await loadedAtFirst('svelte.svelte.js');
     assert.deepEqual(svelte.inputs, ['arguments.js', 'equality.js', 'errors.js', 'svelte.svelte.js']);
-    assert.deepEqual(svelte.others, ['svelte/reactivity', 'svelte/store']);
+    assert.deepEqual(svelte.others, ['svelte', 'svelte/reactivity', 'svelte/store']);
   });
 });
 
