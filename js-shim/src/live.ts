@@ -48,8 +48,8 @@ export class LiveQueries {
   }
 
   /** The key of a query in this engine. */
-  key(query: RawQuery): string {
-    return this.#prefix + queryKey(query);
+  key(query: RawQuery, table: TableInfo): string {
+    return this.#prefix + queryKey(query, table);
   }
 
   /** The subscription of a query, shared with all equal ones. */

@@ -42,8 +42,9 @@ type Rows<T> = readonly Readonly<T>[];
 
 /**
  * Follows the query that `input` gives; when state that `input` reads changes, the query that it then gives. Until that one has
- * answered, the rows of the former one are shown (`isStale`), unless it asks another table, another engine or across spaces, or the
- * former one has lost what it showed: by another user or space, or because the vault was locked.
+ * answered, the rows of the former one are shown (`isStale`), unless one of them names records by their primary keys or asks across
+ * spaces, they differ in table, engine or `includeDeleted`, or the former one has lost what it showed: by another user or space, or
+ * because the vault was locked.
  */
 export function live<T>(input: QueryInput<T>, options?: LiveOptions<Rows<T>>): ReactiveHandle<Rows<T>>;
 export function live<V>(input: HandleInput<V>, options?: LiveOptions<V>): ReactiveHandle<V>;
@@ -224,8 +225,8 @@ class InputHandle<V> implements ReactiveHandle<V> {
   }
 }
 
-/** Whether the rows of one query may stand in for those of the other: both are of one table and look at no other space's. */
+/** Whether the rows of one query may stand in for those of the other: both list rows of one table and of the active space. */
 function isAlike(a: LiveHandle<unknown>, b: LiveHandle<unknown>): boolean {
-  const [table, acrossSpaces] = a.key.split(',', 2);
-  return acrossSpaces === 'false' && b.key.startsWith(`${table},false,`);
+  const [lists] = /^\d+:\[true,\w+,"([^"\\]|\\.)*",/.exec(a.key) ?? [];
+  return lists !== undefined && b.key.startsWith(lists);
 }
