@@ -115,8 +115,8 @@ class LiveFunction<V> implements LiveHandle<Readonly<V>> {
     } else this.#again();
   }
 
-  failed(error: ManaError): void {
-    this.#set({ value: this.#newest().value, status: 'error', error });
+  failed(error: ManaError, forget = false): void {
+    this.#set({ value: forget ? undefined : this.#newest().value, status: 'error', error });
   }
 
   close(): void {

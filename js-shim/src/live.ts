@@ -18,7 +18,7 @@ interface Told {
 interface Followed extends Told {
   changed(tables: readonly string[]): void;
   restart(forget: boolean): void;
-  failed(error: ManaError): void;
+  failed(error: ManaError, forget?: boolean): void;
   close(): void;
 }
 
@@ -102,9 +102,9 @@ export class LiveQueries {
     for (const source of this.#sources.values()) source.died(error);
   }
 
-  /** The engine cannot be reached for now. */
-  failed(error: ManaError): void {
-    for (const source of this.#all()) source.failed(error);
+  /** The engine cannot be reached for now, or (`forget`) never again, and what it answered may not be seen any more. */
+  failed(error: ManaError, forget = false): void {
+    for (const source of this.#all()) source.failed(error, forget);
   }
 
   /** The engine was closed: readers keep the last results. */
