@@ -87,7 +87,8 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     died: (error) => live.died(error),
     failed: (error) => live.failed(error),
     replaced: (instance) => {
-      live.restart(false);
+      // It begins without a key: sealed rows tell by themselves, what functions made of opened ones does not.
+      live.restart(false, raw.encryption !== null);
       vault.report({ locked: true, outdated: false });
       sync.resume(instance);
     },

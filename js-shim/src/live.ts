@@ -92,9 +92,13 @@ export class LiveQueries {
     for (const one of [...this.#functions]) one.restart(forget);
   }
 
-  /** Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on. */
-  restart(forget: boolean): void {
-    for (const source of this.#all()) source.restart(forget);
+  /**
+   * Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on; `forgetMade`: what
+   * functions made of the rows may not be seen any more.
+   */
+  restart(forget: boolean, forgetMade = forget): void {
+    for (const source of this.#sources.values()) source.restart(forget);
+    this.rerun(forgetMade);
   }
 
   /** The instance died, and its subscriptions with it. */
