@@ -6,7 +6,7 @@ export default (on) =>
   describe('the examples of the documentation', () => {
     it('list_follow_and_write', () =>
       on('docs', async ({ told, page, complaints }) => {
-        const names = 'Counts Edit Form Former.four Former List NewTask Project States Status'.split(' ');
+        const names = 'Counts Edit Form Former.four Former List NewTask Project ProjectCounts States Status'.split(' ');
         assert.deepEqual((await told('names')).sort(), names.map((name) => `${name}.svelte`).sort());
 
         await told('show', 'List.svelte');
@@ -41,12 +41,23 @@ export default (on) =>
 
         await told('show', 'Counts.svelte');
         await told('reads', '3 of 5');
+        await told('show', 'ProjectCounts.svelte', { project: 'p1' });
+        await told('reads', '3 of 5');
+        await told('give', { project: 'p2' });
+        await told('reads', '2 of 5');
+        await told('put', { id: 'f', title: 'Fry', done: true, projectId: 'p2' });
+        await told('reads', '3 of 6');
+        await told('remove', 'f');
+        await told('reads', '2 of 5');
         await told('show', 'Status.svelte');
         await told('reads', 'synced, 0 to send, locked');
 
         for (const name of ['Former.svelte', 'Former.four.svelte']) {
           await told('show', name, { project: 'p1' });
           await told('reads', 'Bake, Cook, Dust, synced');
+          // What is no key: the first answer is a failure.
+          await told('show', name, { project: true });
+          await told('reads', 'invalid_argument');
         }
 
         await told('show', 'NewTask.svelte');
