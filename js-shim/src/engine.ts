@@ -15,7 +15,7 @@ import {
   wordArgument,
 } from './arguments.js';
 import { Connection, type ConnectionHandlers, type Loader } from './connection.js';
-import { engineClosed, invalidArgument, ManaError, readArgument } from './errors.js';
+import { invalidArgument, ManaError, readArgument } from './errors.js';
 import { Emitter, eventName } from './events.js';
 import { revive, tableInfo } from './fields.js';
 import { LiveQueries } from './live.js';
@@ -278,7 +278,7 @@ class OpenEngine extends ActorWriter implements Engine {
     const { wipe = false, force = false } = flagsArgument(options, 'The options of signOut');
     if (wipe) return this.destroy({ force });
     this.vault.lock();
-    this.#live.failed(engineClosed(), true);
+    this.#live.close(true);
     this.close();
   }
 
@@ -292,8 +292,7 @@ class OpenEngine extends ActorWriter implements Engine {
   async destroy(options?: { readonly force?: boolean }): Promise<void> {
     const { force = false } = flagsArgument(options, 'The options of destroy');
     await this.#connection.destroy(force);
-    this.#live.failed(engineClosed(), true);
-    this.#live.close();
+    this.#live.close(true);
     this.#events.emitOnce('closed', null);
   }
 }

@@ -1,7 +1,7 @@
 /** Live queries: equal ones share one subscription, and all that a commit touched are told in one microtask. */
 
 import type { Connection } from './connection.js';
-import type { ManaError } from './errors.js';
+import { engineClosed, type ManaError } from './errors.js';
 import type { TableInfo } from './fields.js';
 import { LiveSource } from './live-source.js';
 import { queryKey } from './query-key.js';
@@ -106,14 +106,17 @@ export class LiveQueries {
     for (const source of this.#sources.values()) source.died(error);
   }
 
-  /** The engine cannot be reached for now, or (`forget`) never again, and what it answered may not be seen any more. */
-  failed(error: ManaError, forget = false): void {
-    for (const source of this.#all()) source.failed(error, forget);
+  /** The engine cannot be reached for now. */
+  failed(error: ManaError): void {
+    for (const source of this.#all()) source.failed(error);
   }
 
-  /** The engine was closed: readers keep the last results. */
-  close(): void {
-    for (const source of this.#all()) source.close();
+  /** The engine was closed: readers keep the last results, or (`forget`) may not see them any more. */
+  close(forget = false): void {
+    for (const source of this.#all()) {
+      if (forget) source.failed(engineClosed(), true);
+      source.close();
+    }
   }
 
   /** All results become visible before the first reader is told, so that no reader sees two states of the database. */

@@ -39,7 +39,7 @@ export function queryKey(query: RawQuery, info: TableInfo): string {
 /** Whether a branch names its rows by their primary keys. */
 function isOfRecords({ keyPaths, compoundKey }: TableInfo, { index, condition, fields }: RawBranch): boolean {
   const key = compoundKey ? `[${keyPaths.join('+')}]` : keyPaths[0];
-  if (index === ':id' || (index && index === key)) return /^equals|^anyOf/.test(condition);
+  if (index === ':id' || index === key) return /^equals|^anyOf/.test(condition);
   return keyPaths.length > 0 && keyPaths.every((path) => fields.includes(path));
 }
 
