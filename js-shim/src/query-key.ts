@@ -1,13 +1,13 @@
 /** A query as a text that is the same for equal queries. */
 
 import type { TableInfo } from './fields.js';
-import type { RawBranch, RawQuery } from './raw.js';
+import type { RawQuery } from './raw.js';
 
 /**
- * The query's text: its parts in a fixed order, keys with their types. It begins with whether it lists rows of the active space, not
- * single records; whether deleted ones are among them; and the table: by these the Svelte binding tells what may be shown in place of what.
+ * The query's text: its parts in a fixed order, keys with their types. It begins with the table and its primary key, whether all
+ * spaces are looked at and deleted rows as well, and where: by these the Svelte binding tells what may be shown in place of what.
  */
-export function queryKey(query: RawQuery, info: TableInfo): string {
+export function queryKey(query: RawQuery, { keyPaths }: TableInfo): string {
   const { table, branches, order, reverse, distinct, limit, offset, includeDeleted, acrossSpaces, apart } = query;
   const places = branches.map((branch) => [
     branch.index,
@@ -20,12 +20,11 @@ export function queryKey(query: RawQuery, info: TableInfo): string {
     branch.offset,
     branch.limit,
   ]);
-  const lists = !acrossSpaces && !branches.some((branch) => isOfRecords(info, branch));
   return JSON.stringify([
-    lists,
-    includeDeleted,
     table,
+    keyPaths,
     acrossSpaces,
+    includeDeleted,
     places,
     order,
     reverse,
@@ -34,13 +33,6 @@ export function queryKey(query: RawQuery, info: TableInfo): string {
     offset,
     apart,
   ]);
-}
-
-/** Whether a branch names its rows by their primary keys. */
-function isOfRecords({ keyPaths, compoundKey }: TableInfo, { index, condition, fields }: RawBranch): boolean {
-  const key = compoundKey ? `[${keyPaths.join('+')}]` : keyPaths[0];
-  if (index === ':id' || index === key) return /^equals|^anyOf/.test(condition);
-  return keyPaths.length > 0 && keyPaths.every((path) => fields.includes(path));
 }
 
 /** Keys that JSON does not tell apart: `1` and `'1'` it does, a Date and its text, infinities and bytes it does not. */

@@ -94,6 +94,10 @@ function reactive<V>(store: Store<V>): Store<V> {
 
 type Identified = { readonly id?: unknown } | null | undefined;
 
+/** How the keys of queries are written (query-key.ts): where is looked, and what the key begins with. */
+type Place = [index: string | null, condition: string, keys: unknown, lower: unknown, upper: unknown, fields: string[]];
+type KeyStart = [table: string, keyPaths: string[], acrossSpaces: boolean, includeDeleted: boolean, places: Place[]];
+
 /** A handle, and the way to follow it. */
 interface Followable<V> extends LiveHandle<V> {
   follow(reader: () => void): () => void;
@@ -225,8 +229,24 @@ class InputHandle<V> implements ReactiveHandle<V> {
   }
 }
 
-/** Whether the rows of one query may stand in for those of the other: both list rows of one table and of the active space. */
+/** Whether the rows of one query may stand in for those of the other. */
 function isAlike(a: LiveHandle<unknown>, b: LiveHandle<unknown>): boolean {
-  const [lists] = /^\d+:\[true,\w+,"([^"\\]|\\.)*",/.exec(a.key) ?? [];
-  return lists !== undefined && b.key.startsWith(lists);
+  const list = listOf(a);
+  return list !== undefined && list === listOf(b);
+}
+
+/** What a query lists rows of; nothing where it names single records or looks at all spaces, and for functions. */
+function listOf({ key }: LiveHandle<unknown>): string | undefined {
+  const at = key.indexOf('[');
+  if (at < 0) return undefined;
+  const [table, keyPaths, acrossSpaces, includeDeleted, places] = JSON.parse(key.slice(at)) as KeyStart;
+  if (acrossSpaces || places.some((place) => isOfRecords(keyPaths, place))) return undefined;
+  return JSON.stringify([key.slice(0, at), table, includeDeleted]);
+}
+
+/** Whether a place to look names its rows by their primary keys. */
+function isOfRecords(paths: readonly string[], [index, condition, , , , fields]: Place): boolean {
+  const name = paths.length > 1 ? `[${paths.join('+')}]` : paths[0];
+  if (index === ':id' || index === name) return /^equals|^anyOf/.test(condition);
+  return paths.length > 0 && paths.every((path) => fields.includes(path));
 }
