@@ -89,7 +89,8 @@ export async function openWith(loader: Loader, options: EngineOptions): Promise<
     died: (error) => live.died(error),
     failed: (error) => live.failed(error),
     replaced: (instance) => {
-      live.restart(false);
+      // It begins without a key: sealed rows tell by themselves, what functions made of opened ones does not.
+      live.restart(false, raw.encryption !== null);
       vault.report({ locked: true, outdated: false });
       sync.resume(instance);
     },
@@ -279,6 +280,7 @@ class OpenEngine extends ActorWriter implements Engine {
     const { wipe = false, force = false } = flagsArgument(options, 'The options of signOut');
     if (wipe) return this.destroy({ force });
     this.vault.lock();
+    this.#live.close(true);
     this.close();
   }
 
@@ -292,7 +294,7 @@ class OpenEngine extends ActorWriter implements Engine {
   async destroy(options?: { readonly force?: boolean }): Promise<void> {
     const { force = false } = flagsArgument(options, 'The options of destroy');
     await this.#connection.destroy(force);
-    this.#live.close();
+    this.#live.close(true);
     this.#events.emitOnce('closed', null);
   }
 }

@@ -109,14 +109,15 @@ class LiveFunction<V> implements LiveHandle<Readonly<V>> {
   }
 
   restart(forget: boolean): void {
-    if (forget) {
+    if (!forget) this.#again();
+    else if (this.#deaths < MOST_DEATHS) {
       this.#set(loading);
       this.#begin();
-    } else this.#again();
+    } else this.#set({ ...this.#newest(), value: undefined });
   }
 
-  failed(error: ManaError): void {
-    this.#set({ value: this.#newest().value, status: 'error', error });
+  failed(error: ManaError, forget = false): void {
+    this.#set({ value: forget ? undefined : this.#newest().value, status: 'error', error });
   }
 
   close(): void {

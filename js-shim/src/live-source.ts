@@ -87,8 +87,8 @@ export class LiveSource {
     this.failed(error);
   }
 
-  failed(error: ManaError): void {
-    const { rows } = this.#next ?? this.#result;
+  failed(error: ManaError, forget = false): void {
+    const { rows } = forget ? loading : (this.#next ?? this.#result);
     this.#set({ rows, status: 'error', error });
   }
 

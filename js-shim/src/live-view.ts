@@ -37,7 +37,7 @@ export class LiveView<T> implements LiveHandle<Rows<T>> {
   #shown: Shown<T> = { value: undefined, status: 'loading', error: undefined };
 
   constructor(queries: LiveQueries, table: TableInfo, query: RawQuery, select: Select<T>) {
-    this.key = queries.key(query);
+    this.key = queries.key(query, table);
     this.#queries = queries;
     this.#table = table;
     this.#query = query;

@@ -1,7 +1,7 @@
 /** Live queries: equal ones share one subscription, and all that a commit touched are told in one microtask. */
 
 import type { Connection } from './connection.js';
-import type { ManaError } from './errors.js';
+import { engineClosed, type ManaError } from './errors.js';
 import type { TableInfo } from './fields.js';
 import { LiveSource } from './live-source.js';
 import { queryKey } from './query-key.js';
@@ -18,7 +18,7 @@ interface Told {
 interface Followed extends Told {
   changed(tables: readonly string[]): void;
   restart(forget: boolean): void;
-  failed(error: ManaError): void;
+  failed(error: ManaError, forget?: boolean): void;
   close(): void;
 }
 
@@ -48,8 +48,8 @@ export class LiveQueries {
   }
 
   /** The key of a query in this engine. */
-  key(query: RawQuery): string {
-    return this.#prefix + queryKey(query);
+  key(query: RawQuery, table: TableInfo): string {
+    return this.#prefix + queryKey(query, table);
   }
 
   /** The subscription of a query, shared with all equal ones. */
@@ -92,9 +92,13 @@ export class LiveQueries {
     for (const one of [...this.#functions]) one.restart(forget);
   }
 
-  /** Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on. */
-  restart(forget: boolean): void {
-    for (const source of this.#all()) source.restart(forget);
+  /**
+   * Subscribes anew: with a replaced instance, or (`forget`) because other rows are to be seen from now on; `forgetMade`: what
+   * functions made of the rows may not be seen any more.
+   */
+  restart(forget: boolean, forgetMade = forget): void {
+    for (const source of this.#sources.values()) source.restart(forget);
+    this.rerun(forgetMade);
   }
 
   /** The instance died, and its subscriptions with it. */
@@ -107,9 +111,12 @@ export class LiveQueries {
     for (const source of this.#all()) source.failed(error);
   }
 
-  /** The engine was closed: readers keep the last results. */
-  close(): void {
-    for (const source of this.#all()) source.close();
+  /** The engine was closed: readers keep the last results, or (`forget`) may not see them any more. */
+  close(forget = false): void {
+    for (const source of this.#all()) {
+      if (forget) source.failed(engineClosed(), true);
+      source.close();
+    }
   }
 
   /** All results become visible before the first reader is told, so that no reader sees two states of the database. */

@@ -1,12 +1,13 @@
 /** A query as a text that is the same for equal queries. */
 
+import type { TableInfo } from './fields.js';
 import type { RawQuery } from './raw.js';
 
 /**
- * The query's text: its parts in a fixed order, keys with their types. It begins with the table and whether all spaces are looked at, by
- * which the Svelte binding tells what may be shown in place of what.
+ * The query's text: its parts in a fixed order, keys with their types. It begins with the table and its primary key, whether all
+ * spaces are looked at and deleted rows as well, and where: by these the Svelte binding tells what may be shown in place of what.
  */
-export function queryKey(query: RawQuery): string {
+export function queryKey(query: RawQuery, { keyPaths }: TableInfo): string {
   const { table, branches, order, reverse, distinct, limit, offset, includeDeleted, acrossSpaces, apart } = query;
   const places = branches.map((branch) => [
     branch.index,
@@ -19,7 +20,19 @@ export function queryKey(query: RawQuery): string {
     branch.offset,
     branch.limit,
   ]);
-  return JSON.stringify([table, acrossSpaces, places, order, reverse, distinct, limit, offset, includeDeleted, apart]);
+  return JSON.stringify([
+    table,
+    keyPaths,
+    acrossSpaces,
+    includeDeleted,
+    places,
+    order,
+    reverse,
+    distinct,
+    limit,
+    offset,
+    apart,
+  ]);
 }
 
 /** Keys that JSON does not tell apart: `1` and `'1'` it does, a Date and its text, infinities and bytes it does not. */

@@ -42,8 +42,9 @@ type Rows<T> = readonly Readonly<T>[];
 
 /**
  * Follows the query that `input` gives; when state that `input` reads changes, the query that it then gives. Until that one has
- * answered, the rows of the former one are shown (`isStale`), unless it asks another table, another engine or across spaces, or the
- * former one has lost what it showed: by another user or space, or because the vault was locked.
+ * answered, the rows of the former one are shown (`isStale`), unless one of them names records by their primary keys or asks across
+ * spaces, they differ in table, engine or `includeDeleted`, or the former one has lost what it showed: by another user or space, or
+ * because the vault was locked.
  */
 export function live<T>(input: QueryInput<T>, options?: LiveOptions<Rows<T>>): ReactiveHandle<Rows<T>>;
 export function live<V>(input: HandleInput<V>, options?: LiveOptions<V>): ReactiveHandle<V>;
@@ -92,6 +93,10 @@ function reactive<V>(store: Store<V>): Store<V> {
 }
 
 type Identified = { readonly id?: unknown } | null | undefined;
+
+/** How the keys of queries are written (query-key.ts): where is looked, and what the key begins with. */
+type Place = [index: string | null, condition: string, keys: unknown, lower: unknown, upper: unknown, fields: string[]];
+type KeyStart = [table: string, keyPaths: string[], acrossSpaces: boolean, includeDeleted: boolean, places: Place[]];
 
 /** A handle, and the way to follow it. */
 interface Followable<V> extends LiveHandle<V> {
@@ -224,8 +229,24 @@ class InputHandle<V> implements ReactiveHandle<V> {
   }
 }
 
-/** Whether the rows of one query may stand in for those of the other: both are of one table and look at no other space's. */
+/** Whether the rows of one query may stand in for those of the other. */
 function isAlike(a: LiveHandle<unknown>, b: LiveHandle<unknown>): boolean {
-  const [table, acrossSpaces] = a.key.split(',', 2);
-  return acrossSpaces === 'false' && b.key.startsWith(`${table},false,`);
+  const list = listOf(a);
+  return list !== undefined && list === listOf(b);
+}
+
+/** What a query lists rows of; nothing where it names single records or looks at all spaces, and for functions. */
+function listOf({ key }: LiveHandle<unknown>): string | undefined {
+  const at = key.indexOf('[');
+  if (at < 0) return undefined;
+  const [table, keyPaths, acrossSpaces, includeDeleted, places] = JSON.parse(key.slice(at)) as KeyStart;
+  if (acrossSpaces || places.some((place) => isOfRecords(keyPaths, place))) return undefined;
+  return JSON.stringify([key.slice(0, at), table, includeDeleted]);
+}
+
+/** Whether a place to look names its rows by their primary keys. */
+function isOfRecords(paths: readonly string[], [index, condition, , , , fields]: Place): boolean {
+  const name = paths.length > 1 ? `[${paths.join('+')}]` : paths[0];
+  if (index === ':id' || index === name) return /^equals|^anyOf/.test(condition);
+  return paths.length > 0 && paths.every((path) => fields.includes(path));
 }

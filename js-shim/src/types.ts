@@ -999,7 +999,10 @@ export interface Engine extends Writer {
    * or become plaintext, as the space's type says; edits that other devices made meanwhile follow it.
    */
   moveToSpace(table: string, id: string, spaceId: string): Write<string>;
-  /** Locks the vault in all tabs and closes; with `wipe` also deletes the database. */
+  /**
+   * Locks the vault in all tabs and closes; with `wipe` also deletes the database. Live queries show nothing from then on: their
+   * error is `closed`.
+   */
   signOut(options?: WipeOptions): Promise<void>;
   /** Closes: calls in flight end, later ones reject with `closed`. */
   close(): void;

@@ -14,6 +14,7 @@ interface Task {
   title: string;
 }
 
+const encryption = { fields: { tasks: ['title'] }, format: 2 } as const;
 let world: World;
 let engine: Engine;
 
@@ -236,14 +237,38 @@ describe('liveQuery', () => {
     expect([handle.status, seen.at(-1)]).toEqual(['ready', ['A2', 'B']]);
   });
 
-  it('gives_up_where_it_stops_the_engine_each_time', async () => {
+  it('drops_what_it_made_of_opened_values_when_the_next_instance_begins_without_the_key', async () => {
+    engine = await openWith(world, { ...options, encryption });
+    const { handle, seen } = followed(async (q) => (await titles(q)).map((title) => title.toLowerCase()));
+    await settle();
+    expect(seen.at(-1)).toEqual(['a', 'b']);
+    expect(() => world.instance.panic()).toThrow();
+    world.apply('put', 'tasks', [{ id: 'a', title: sealed }]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([handle.status, handle.error?.code, handle.current, seen.at(-1)]).toEqual([
+      'error',
+      'filter_failed',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it.each([
+    ['keeps', options, ['A', 'B']],
+    ['drops', { ...options, encryption }, undefined],
+  ])('gives_up_where_it_stops_the_engine_each_time_and_%s_what_it_had', async (_, opening, kept) => {
+    engine = await openWith(world, opening);
+    const { handle } = followed(titles);
+    await settle();
+    expect(handle.current).toEqual(['A', 'B']);
+    const before = world.instances.length;
     world.before = (instance, call) => {
       if (call === 'read') instance.panic();
     };
-    const { handle } = followed(titles);
-    await vi.advanceTimersByTimeAsync(60_000);
-    expect([handle.status, handle.error?.code]).toEqual(['error', 'engine_panicked']);
-    expect(world.instances.length).toBeLessThan(6);
+    await commit('tasks');
+    await vi.advanceTimersByTimeAsync(10 * 60_000);
+    expect([handle.status, handle.error?.code, handle.current]).toEqual(['error', 'engine_panicked', kept]);
+    expect(world.instances.length - before).toBeLessThan(5);
   });
 
   it('ends_a_moment_after_its_last_reader_and_begins_anew', async () => {

@@ -1,6 +1,7 @@
 /** Live handles: the store contract, sharing, identity of rows, and errors. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWith } from '../src/engine.js';
+import { liveQuery } from '../src/live-function.js';
 import type { Engine, Table } from '../src/types.js';
 import { sealed } from '../src/vault.js';
 import { microtasks, options, rawError, World } from './raw-double.js';
@@ -378,6 +379,30 @@ describe('errors', () => {
     handle.subscribe(() => {});
     await microtasks();
     expect(handle.error).toMatchObject({ code: 'unknown_index' });
+  });
+
+  it.each<[string, () => Promise<void>]>([
+    ['signs_out', () => engine.signOut()],
+    ['signs_out_after_close', () => Promise.resolve(engine.close()).then(() => engine.signOut())],
+    ['wipes', () => engine.signOut({ wipe: true })],
+    ['destroys', () => engine.destroy()],
+  ])('show_nothing_of_what_was_opened_once_the_app_%s', async (_, leave) => {
+    const [handle, unread] = [tasks.toCollection().live(), tasks.limit(5).live()];
+    const made = liveQuery(engine, async (q) => (await q.table<Task>('tasks').toArray()).map(({ title }) => title));
+    const seen: unknown[] = [];
+    for (const one of [handle, made]) one.subscribe((value) => seen.push(value));
+    expect(unread.current).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(10);
+    await commit();
+    expect([handle.current?.length, unread.current?.length, made.current]).toEqual([2, 2, ['A', 'B']]);
+    const gone = leave();
+    await vi.advanceTimersByTimeAsync(10);
+    await gone;
+    await microtasks();
+    for (const one of [handle, unread, made]) {
+      expect([one.current, one.status, one.error?.code]).toEqual([undefined, 'error', 'closed']);
+    }
+    expect(seen.slice(-2)).toEqual([undefined, undefined]);
   });
 
   it('are_closed_after_close_with_the_last_rows_kept', async () => {

@@ -12,6 +12,8 @@ import { options, rawError, World } from './raw-double.js';
 interface Task {
   id: string;
   title?: unknown;
+  x?: string;
+  y?: number;
 }
 
 const encryption = { fields: { tasks: ['title'] }, format: 2 } as const;
@@ -22,7 +24,8 @@ let tasks: Table<Task>;
 beforeEach(async () => {
   vi.useFakeTimers();
   world = new World();
-  engine = await openWith(world, { ...options, encryption });
+  const schema = { version: 1, stores: { ...options.schema.stores, places: '[x + y]' } };
+  engine = await openWith(world, { ...options, schema, encryption });
   tasks = engine.table<Task>('tasks');
 });
 
@@ -35,9 +38,11 @@ const project = (id: string) => tasks.where('projectId' as 'id').equals(id);
 /** Answers the subscriptions over one project, or (`''`) to a whole table, with rows of these ids. */
 async function answer(key: string, found: string, title: unknown = 'opened'): Promise<void> {
   const rows = found.split(',').map((id) => ({ id, title }));
-  for (const { query, callback } of world.instance.subscriptions.values()) {
-    if ((query.branches[0]?.keys[0] ?? '') === key) callback({ rows } as never, undefined);
-  }
+  const asked = [...world.instance.subscriptions.values()].filter(
+    ({ query }) => (query.branches[0]?.keys[0] ?? '') === key,
+  );
+  expect(asked, `nobody asks for ${key || 'a whole table'}`).not.toEqual([]);
+  for (const { callback } of asked) callback({ rows } as never, undefined);
   await effects();
 }
 
@@ -110,6 +115,8 @@ describe('a query in place of another one', () => {
   it.each<[string, () => Readable<Task> | false]>([
     ['another_table', () => engine.table<Task>('drafts')],
     ['all_spaces', () => project('p2').acrossSpaces()],
+    ['deleted_rows_as_well', () => project('p2').includeDeleted()],
+    ['one_record', () => tasks.where('id').equals('b')],
     ['nothing', () => false],
   ])('shows_nothing_when_it_asks_%s', async (_, next) => {
     const { to } = await turning(project('p1'));
@@ -124,6 +131,43 @@ describe('a query in place of another one', () => {
     expect(await to(project('p2').acrossSpaces())).toBe('nothing loading');
     await answer('p2', 'b');
     expect(await to(project('p2'))).toBe('nothing loading');
+  });
+
+  // A form made of it would keep the record, and save it over the next one.
+  it.each<[string, (id: string) => Readable<Task>]>([
+    ['equals', (id) => tasks.where('id').equals(id)],
+    ['anyOf', (id) => tasks.where('id').anyOf(id, `${id}2`)],
+    ['equalsIgnoreCase', (id) => tasks.where('id').equalsIgnoreCase(id)],
+    [':id', (id) => tasks.where(':id').equals(id)],
+    ['fields', (id) => tasks.where({ id })],
+    ['or', (id) => project('p1').or('id').equals(id)],
+    [
+      'a compound key',
+      (id) =>
+        engine
+          .table<Task>('places')
+          .where('[x+y]' as 'id')
+          .equals([id, 1] as never),
+    ],
+    ['fields of a compound key', (id) => engine.table<Task>('places').where({ x: id, y: 1 })],
+  ])('shows_no_record_in_place_of_another_one_named_by_%s', async (_, record) => {
+    const { to, handle } = await turning(record('a'));
+    world.instance.emit(() => ({ rows: [{ id: 'a' }] }));
+    await effects();
+    expect(look(handle)).toBe('a ready');
+    expect(await to(record('b'))).toBe('nothing loading');
+    expect(await to(record('a'))).toBe('a ready');
+    expect(await to(project('p1'))).toBe('nothing loading');
+  });
+
+  it.each<[string, (id: string) => Readable<Task>]>([
+    ['keys', (id) => tasks.where('id').above(id)],
+    ['a part of a compound key', (id) => engine.table<Task>('places').where({ x: id })],
+    ['keys beside rows', (id) => engine.table<Task>('beside').where({ x: id })],
+  ])('shows_the_rows_of_a_range_of_%s_meanwhile', async (_, range) => {
+    const { to } = await turning(range('a'));
+    world.instance.emit(() => ({ rows: [{ id: 'x' }] }));
+    expect(await to(range('b'))).toBe('x loading stale');
   });
 
   it('shows_nothing_of_another_engine', async () => {

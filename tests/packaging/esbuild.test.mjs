@@ -34,6 +34,13 @@ describe('the packed package in an app built by esbuild', { timeout: 120_000 }, 
     assert.deepEqual(names.sort(), ['archive.wasm', 'engine.wasm']);
   });
 
+  it('puts what was named under its own name, the rest under names with a hash, as the README says', async () => {
+    const scripts = (await readdir(built)).filter((name) => name.endsWith('.js'));
+    const others = scripts.filter((name) => !/-[0-9A-Z]{8}\.js$/.test(name));
+    assert.deepEqual(others.sort(), ['archive-worker.js', 'main.js', 'worker.js']);
+    assert.ok(scripts.length > others.length, scripts.join(' '));
+  });
+
   it('loads with the engine neither archives nor Svelte, and with its Svelte part not the engine', async () => {
     const engine = await loadedAtFirst('index.js');
     assert.ok(engine.inputs.includes('engine.js'), engine.inputs.join(' '));
@@ -44,7 +51,7 @@ describe('the packed package in an app built by esbuild', { timeout: 120_000 }, 
     assert.deepEqual(engine.others, []);
     const svelte = await loadedAtFirst('svelte.svelte.js');
     assert.deepEqual(svelte.inputs, ['arguments.js', 'equality.js', 'errors.js', 'svelte.svelte.js']);
-    assert.deepEqual(svelte.others, ['svelte/reactivity', 'svelte/store']);
+    assert.deepEqual(svelte.others, ['svelte', 'svelte/reactivity', 'svelte/store']);
   });
 });
 

@@ -105,7 +105,8 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       { limit: 16_300, parts: ['index.js', './glue.js', './archive.js'] },
       // Loaded with the first use of archives.
       { limit: 6_000, parts: ['archive.js', './archive-job.js'] },
-      { limit: 2_000, parts: ['svelte.svelte.js', 'svelte', 'svelte/reactivity', 'svelte/store'] },
+      // The limit was 2,000 before no record was shown in place of another one.
+      { limit: 2_100, parts: ['svelte.svelte.js', 'svelte', 'svelte/reactivity', 'svelte/store'] },
     ];
     for (const { limit, parts } of limits) {
       const size = await shippedSize(app.directory, ...parts);

@@ -40,6 +40,51 @@ describe('in a SvelteKit app', { timeout: 380_000 }, () => {
     });
   });
 
+  it('away_and_back_opens_the_database_once', async () => {
+    await onPage('', async ({ page, hydrate, complaints }) => {
+      await page.addInitScript(() => {
+        const real = IDBFactory.prototype.open;
+        globalThis.opened = [];
+        IDBFactory.prototype.open = function (...given) {
+          globalThis.opened.push(given[0]);
+          return real.apply(this, given);
+        };
+      });
+      await page.reload({ waitUntil: 'commit' });
+      await hydrate();
+      const opened = await page.evaluate(() => globalThis.opened);
+      assert.ok(opened.includes('tasks'), `opened: ${opened}`);
+      await page.getByText('Away').click();
+      await page.getByText('Nothing here').waitFor();
+      await page.getByText('Tasks', { exact: true }).click();
+      await page.locator('ul.ready').waitFor();
+      assert.deepEqual(await page.evaluate(() => globalThis.opened), opened);
+      assert.deepEqual(complaints, []);
+    });
+  });
+
+  it('a_database_that_does_not_open_is_told_and_tried_again', async () => {
+    await onPage('', async ({ page, hydrate, complaints }) => {
+      await page.evaluate(() => {
+        globalThis.real = IDBFactory.prototype.open;
+        IDBFactory.prototype.open = () => {
+          throw new DOMException('planted', 'UnknownError');
+        };
+      });
+      const live = hydrate();
+      await page.getByRole('alert').waitFor();
+      assert.deepEqual(await page.locator('li').allTextContents(), titles);
+      await page.evaluate(() => {
+        IDBFactory.prototype.open = globalThis.real;
+      });
+      await page.getByText('Away').click();
+      await page.getByText('Tasks', { exact: true }).click();
+      await live;
+      assert.equal(await page.getByRole('alert').count(), 0);
+      assert.deepEqual(complaints, []);
+    });
+  });
+
   it('other_rows_to_begin_with_in_the_browser_would_be_noticed', async () => {
     await onPage('planted', async ({ hydrate }) => {
       const { changed, kept } = await hydrate();
@@ -101,7 +146,8 @@ async function hydrated(page, open) {
     }).observe(list, { subtree: true, childList: true, characterData: true });
   });
   open();
-  await page.locator('ul.ready').waitFor();
+  // Without rows it has no height.
+  await page.locator('ul.ready').waitFor({ state: 'attached' });
   return page.evaluate(() => ({
     changed: globalThis.changed,
     kept: [...document.querySelectorAll('li')].filter(({ isServed }) => isServed).length,

@@ -42,12 +42,15 @@ export default (on) =>
     it('shows_nothing_opened_after_a_lock_in_place_of_what_is_locked', () =>
       on('stale', async ({ told, complaints }) => {
         await told('open');
-        const { notes } = await told('change', { project: 'p2' }, 'lock');
+        const { notes } = await told('change', { project: 'p2', isHeld: true }, 'lock');
         assert.ok(notes[0].isStale && notes[0].rows[0].title === 'opened', 'no former rows were shown');
         const { status, rows } = notes.at(-1);
         assert.deepEqual([status, rows.length, rows[0].title], ['locked', 10, 'sealed']);
-        const locked = notes.findIndex((note) => note.status === 'locked' || note.rows === null);
-        assertSealed(notes.slice(locked));
+        // The former query is read anew: from then on nothing of it is shown, not even sealed.
+        const dropped = notes.findIndex((note) => note.rows?.[0].title !== 'opened');
+        assert.equal(notes[dropped].rows, null);
+        assertSealed(notes.slice(dropped));
+        for (const { isStale } of notes.slice(dropped)) assert.equal(isStale, false);
         // While it stays locked, a list stays full, of what cannot be read.
         const next = await told('change', { limit: 15 });
         assert.ok(next.notes[0].isStale && next.notes[0].rows.length === 10);

@@ -23,7 +23,9 @@ export class KitApp {
     this.#directory = await mkdtemp(join(tmpdir(), 'mana-kit-'));
     await cp(fileURLToPath(new URL('../kit', import.meta.url)), this.#directory, { recursive: true });
     await symlink(join(root, 'node_modules'), join(this.#directory, 'node_modules'));
-    await writeFile(join(this.#directory, 'src/routes/+page.svelte'), (await snippets()).get('+page.svelte'));
+    const files = await snippets();
+    await writeFile(join(this.#directory, 'src/routes/+page.svelte'), files.get('+page.svelte'));
+    await writeFile(join(this.#directory, 'src/lib/db.ts'), files.get('src/lib/db.ts'));
     await vite(this.#directory);
     const built = join(this.#directory, 'build/handler.js');
     this.#server = spawn(process.execPath, ['serve.mjs', built], {

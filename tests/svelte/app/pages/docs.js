@@ -3,6 +3,13 @@ import { tasks } from '../docs/db.ts';
 import { shown, until } from './shared.js';
 import { wantedState } from './wanted.svelte.js';
 
+await tasks.bulkPut([
+  { id: 'a', title: 'Bake', done: false, projectId: 'p1' },
+  { id: 'b', title: 'Cook', done: true, projectId: 'p1' },
+  { id: 'c', title: 'Dust', done: false, projectId: 'p1' },
+  { id: 'd', title: 'Eat', done: false, projectId: 'p2' },
+]);
+
 const components = import.meta.glob('../docs/*.svelte', { import: 'default' });
 let props;
 let leave;

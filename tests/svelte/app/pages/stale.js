@@ -62,6 +62,10 @@ const ends = {
   async lock() {
     engine.vault.lock();
     await until(() => engine.vault.state.current === 'locked');
+    // The former query has been read anew; only then the present one answers.
+    await until(() => notes.at(-1).rows?.[0].title !== 'opened', 'a drop');
+    await tick();
+    wanted.isHeld = false;
   },
 };
 
