@@ -101,8 +101,9 @@ describe('the packed package in a fresh Vite app', { timeout: 300_000 }, () => {
       { limit: 170_000, parts: ['archive.wasm'] },
       // The aim is 14,000. The limit was 15,000 before whatever an app passes was read with care, and the refused rows of a query
       // were named by their places, 15,500 before united rows were ordered after functions, and 15,600 before calls that find their
-      // transaction ended were named as the app made them, and 15,800 before there were dead letters and a pull of everything.
-      { limit: 16_300, parts: ['index.js', './glue.js', './archive.js'] },
+      // transaction ended were named as the app made them, and 15,800 before there were dead letters and a pull of everything,
+      // and 16,300 before what is shown was dropped with the session and a start ended what only a person ends.
+      { limit: 16_500, parts: ['index.js', './glue.js', './archive.js'] },
       // Loaded with the first use of archives.
       { limit: 6_000, parts: ['archive.js', './archive-job.js'] },
       // The limit was 2,000 before no record was shown in place of another one.
