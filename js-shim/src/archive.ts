@@ -103,7 +103,7 @@ export class EngineArchives implements Archives {
       const how = { user, overwrite, dryRun: dryRun === true, spaceId: space, exportedAt };
       result.missing = JSON.parse(await ask('missing'));
       const known = tables.filter((name) => this.#appOf(name) !== undefined);
-      result.skipped.push(...tables.filter((name) => !known.includes(name)));
+      result.skipped.push(...tables.filter((name) => this.#appOf(name) === undefined));
       const around = [user, space, ...(this.#options.spaces ?? []).map(({ id }) => id)];
       await ask('keep', [manifest.userId, ...around.filter((id) => id !== null)]);
       for (const name of known) {

@@ -25,3 +25,11 @@ words! {
         StorageFull = "storage-full",
     }
 }
+
+impl State {
+    /// Whether it lasts until a person has done something: nothing is tried before that.
+    #[must_use]
+    pub const fn awaits_a_person(self) -> bool {
+        matches!(self, Self::NeedsAuth | Self::UpdateRequired | Self::BillingRequired)
+    }
+}

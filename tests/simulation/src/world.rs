@@ -118,10 +118,9 @@ impl World {
 
     /// What an app does when sync waits for it: everything is in order again, so it says so.
     fn unblock(&self) {
-        let blocked = |state| matches!(state, State::NeedsAuth | State::UpdateRequired | State::BillingRequired);
         for device in &self.devices {
             let sessions = (0..TABS).filter_map(|tab| device.session_at(tab));
-            sessions.filter(|session| blocked(session.status().state)).for_each(|session| session.hurry());
+            sessions.filter(|session| session.status().state.awaits_a_person()).for_each(|session| session.hurry());
         }
     }
 

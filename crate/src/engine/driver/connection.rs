@@ -69,9 +69,7 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// Opens a connection of the transport whose turn it is, unless one is open or nobody may have one now.
     pub(super) fn connect(self: &Rc<Self>) {
         let state = self.status.borrow().state;
-        let must_wait = matches!(state, State::NeedsAuth | State::BillingRequired | State::UpdateRequired)
-            || self.connection.is_unreachable.get()
-            || self.connection.waits.get();
+        let must_wait = state.awaits_a_person() || self.connection.is_unreachable.get() || self.connection.waits.get();
         let is_open = self.connection.open.borrow().is_some();
         let token = self.token.borrow().clone();
         if must_wait || is_open || token.is_none() || !self.is_running() {

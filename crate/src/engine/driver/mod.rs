@@ -440,24 +440,19 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
     /// answers. What a person has to do first stays shown.
     pub(super) fn tell_of_silence(&self) {
         let message = "the browser's database has not answered for a minute: reload the page".to_owned();
-        let code = Kind::ConnectionLost.code();
-        let awaits_a_person = [State::NeedsAuth, State::BillingRequired, State::UpdateRequired];
-        let mut status = self.status();
-        let error = Error::new(Kind::SyncFailed, format!("sync did not finish: {message}"));
-        if !awaits_a_person.contains(&status.state) {
-            status.state = State::Error;
-            status.trouble = Some(Trouble { code: code.to_owned(), message, retry_at: None });
-            self.show(status);
+        let silence = Trouble { code: Kind::ConnectionLost.code().to_owned(), message, retry_at: None };
+        self.finish_rounds(&Err(unfinished(Kind::SyncFailed, &silence.code, &silence.message)));
+        let status = self.status();
+        if !status.state.awaits_a_person() {
+            self.show(Status { state: State::Error, trouble: Some(silence), ..status });
         }
-        self.finish_rounds(&Err(error.with(serde_json::json!({ "code": code }))));
     }
 
     fn show_state(&self, shown: State, problem: Option<Problem>) {
         self.note_state(shown, problem.as_ref());
         if let Some(problem) = &problem {
-            let message = format!("sync did not finish: {}", problem.message);
             let kind = if shown == State::Offline { Kind::Offline } else { Kind::SyncFailed };
-            self.finish_rounds(&Err(Error::new(kind, message).with(serde_json::json!({ "code": problem.code }))));
+            self.finish_rounds(&Err(unfinished(kind, &problem.code, &problem.message)));
         }
         let mut status = self.status();
         if shown == State::Synced {
@@ -494,6 +489,11 @@ impl<S: Store, H: Host, T: Transport> Driver<S, H, T> {
             let _ = sender.send(result.clone());
         }
     }
+}
+
+/// What those hear who wait for a round that failed.
+fn unfinished(kind: Kind, code: &str, message: &str) -> Error {
+    Error::new(kind, format!("sync did not finish: {message}")).with(serde_json::json!({ "code": code }))
 }
 
 /// Everything was exchanged but for what is not taken before its time.
